@@ -1,0 +1,36 @@
+"""Errors that skprune raises under its own name.
+
+Wrong arguments are ``ValueError`` or ``TypeError``, as in scikit-learn; the classes here
+are for what fails although the arguments were right.
+"""
+
+from sklearn.exceptions import NotFittedError
+
+__all__ = [
+    "MemberTrainingError",
+    "NoMemberLeftError",
+    "NotFittedError",
+    "SkpruneError",
+    "SolverError",
+    "SolverNotInstalledError",
+]
+
+
+class SkpruneError(Exception):
+    """Base class of every error that is skprune's own."""
+
+
+class SolverError(SkpruneError, RuntimeError):
+    """A solver failed and left no usable weights."""
+
+
+class SolverNotInstalledError(SkpruneError, ImportError):
+    """The solver that was asked for, or what it needs, is not installed."""
+
+
+class NoMemberLeftError(SkpruneError, ValueError):
+    """The penalty is so large that every weight is zero."""
+
+
+class MemberTrainingError(SkpruneError, RuntimeError):
+    """A member could not be trained; the message names it and its architecture."""
