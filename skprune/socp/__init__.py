@@ -1,0 +1,19 @@
+"""The second-order cone program: arrays in, weights out.
+
+Knows nothing of classifiers, Keras or scikit-learn estimators.
+"""
+
+from ._path import SOCPPath, socp_path
+from ._problem import SOCPProblem
+from ._solution import SOCPSolution
+from ._solve import solve_socp
+from ._statistics import EnsembleStatistics
+
+__all__ = [
+    "EnsembleStatistics",
+    "SOCPPath",
+    "SOCPProblem",
+    "SOCPSolution",
+    "socp_path",
+    "solve_socp",
+]

@@ -1,0 +1,194 @@
+"""The solution for every penalty at once: piecewise linear, so its knots are all of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._active_set import minimise_active_set, solve_semidefinite
+from ._problem import SOCPProblem
+from ._statistics import EnsembleStatistics
+from ._validation import check_alpha, check_lam
+
+__all__ = ["SOCPPath", "follow_path", "socp_path"]
+
+# A knot whose KKT residual is above this is corrected by the active-set method.
+_KNOT_TOLERANCE = 1e-11
+# Steps shorter than this share of lambda_max count as none; a degenerate knot (a tie) is
+# passed by solving again this far below it.
+_SHORTEST_STEP = 1e-13
+_DEGENERATE_STEP = 1e-7
+
+
+@dataclass(frozen=True, eq=False)
+class SOCPPath:
+    """Optimal weights for every penalty, held as the knots of a piecewise linear path.
+
+    Attributes
+    ----------
+    lams : ndarray of shape (K,)
+        Relative penalties of the knots, falling from 1 (no member) to 0.
+    weights : ndarray of shape (K, M)
+        Optimal weights at the knots.
+    alpha : float
+        Trade-off between accuracy and diversity.
+    penalty_max : float
+        The absolute penalty that ``lam = 1`` stands for.
+    kkt_residual : float
+        Largest KKT residual over the knots.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.socp import EnsembleStatistics, socp_path
+    >>> P = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.6, 0.4], [0.5, 0.5]]])
+    >>> path = socp_path(EnsembleStatistics.from_predictions(P, [0, 1]), alpha=0.9)
+    >>> path.at(0.5).round(3)
+    array([0.571, 0.   ])
+    """
+
+    lams: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    alpha: float
+    penalty_max: float
+    kkt_residual: float
+
+    @property
+    def n_members(self) -> NDArray[np.intp]:
+        """Number of members with a positive weight at each knot, shape (K,)."""
+        return (self.weights > 0).sum(axis=1)
+
+    def at(self, lam: float) -> NDArray[np.float64]:
+        """Exact weights at one relative penalty.
+
+        Parameters
+        ----------
+        lam : float
+            Relative penalty, not negative; from 1 on, every weight is zero.
+
+        Returns
+        -------
+        ndarray of shape (M,)
+
+        Raises
+        ------
+        ValueError
+            If ``lam`` is negative or not finite.
+        """
+        lam = check_lam(lam, upper=np.inf)
+        if lam >= self.lams[0]:
+            return self.weights[0].copy()
+        right = int(np.searchsorted(-self.lams, -lam, side="left"))
+        left = right - 1
+        share = (self.lams[left] - lam) / (self.lams[left] - self.lams[right])
+        return (1 - share) * self.weights[left] + share * self.weights[right]
+
+
+def socp_path(stats: EnsembleStatistics, alpha: float = 0.5) -> SOCPPath:
+    """Solve (8) exactly for every penalty between lambda_max and zero.
+
+    For w >= 0 the program is a non-negative lasso in Gram form, whose solution is piecewise
+    linear in the penalty (Osborne et al. 2000; Efron et al. 2004). From one knot to the next
+    only the linear system of the members in play is solved; every knot is checked against
+    the optimality conditions, and corrected where rounding or a tie has spoilt it.
+
+    Parameters
+    ----------
+    stats : EnsembleStatistics
+        Statistics of the calibration predictions.
+    alpha : float, default=0.5
+        Weight of accuracy, in [0, 1]; 1 - alpha is that of diversity.
+
+    Returns
+    -------
+    SOCPPath
+
+    Raises
+    ------
+    ValueError
+        If ``alpha`` lies outside [0, 1].
+    """
+    return follow_path(SOCPProblem.from_statistics(stats, check_alpha(alpha)), float(alpha))
+
+
+def follow_path(problem: SOCPProblem, alpha: float) -> SOCPPath:
+    """Follow the path of a problem down from lambda_max; see :func:`socp_path`.
+
+    Parameters
+    ----------
+    problem : SOCPProblem
+        Its own penalty is ignored.
+    alpha : float
+        Kept for the record.
+
+    Returns
+    -------
+    SOCPPath
+    """
+    Q, c, top = problem.quadratic, problem.linear, problem.penalty_max
+    M = len(c)
+    penalty, w, active = top, np.zeros(M), np.zeros(M, dtype=bool)
+    if top > 0:
+        active[c.argmin()] = True
+    penalties, knots, residual = [top], [w], 0.0
+    for _ in range(20 * M + 100):
+        if penalty <= 0:
+            break
+        step, slope, leaving, entering = _next_knot(problem, penalty, w, active)
+        if step > _SHORTEST_STEP * top:
+            penalty = max(0.0, penalty - step)
+            w = np.maximum(w + step * slope, 0.0)
+            if leaving is not None:
+                active[leaving], w[leaving] = False, 0.0
+            if entering is not None:
+                active[entering] = True
+            here = _residual(problem, penalty, w, active)
+        else:
+            penalty, here = max(0.0, penalty - _DEGENERATE_STEP * top), np.inf
+        if here > _KNOT_TOLERANCE:
+            w = minimise_active_set(Q, c + penalty, w)
+            active = w > 0
+            here = _residual(problem, penalty, w, active)
+        residual = max(residual, here)
+        penalties.append(penalty)
+        knots.append(w)
+    return SOCPPath(np.array(penalties) / (top or 1.0), np.array(knots), alpha, top, residual)
+
+
+def _residual(
+    problem: SOCPProblem,
+    penalty: float,
+    w: NDArray[np.float64],
+    active: NDArray[np.bool_],
+) -> float:
+    """KKT residual from the rows in play alone; see ``SOCPProblem.kkt_residual``."""
+    index = np.flatnonzero(active)
+    gradient = 2 * (w[index] @ problem.quadratic[index]) + problem.linear + penalty
+    return float(np.abs(np.minimum(w, gradient / problem.penalty_max)).max())
+
+
+def _next_knot(
+    problem: SOCPProblem,
+    penalty: float,
+    w: NDArray[np.float64],
+    active: NDArray[np.bool_],
+) -> tuple[float, NDArray[np.float64], int | None, int | None]:
+    """How far the penalty can fall before a member leaves or enters, and which one."""
+    index = np.flatnonzero(active)
+    rows = problem.quadratic[index]
+    # On the active set 2Qw + c + penalty = 0, so -dw/dpenalty = (2Q)^-1 1.
+    direction = solve_semidefinite(rows[:, index], np.full(len(index), 0.5))
+    gradient = 2 * (w[index] @ rows) + problem.linear + penalty
+    fall = 1 - 2 * (direction @ rows)  # how fast the gradient falls off the active set
+    slope = np.zeros(len(w))
+    slope[index] = direction
+    with np.errstate(divide="ignore", invalid="ignore"):
+        to_zero = np.where(active & (slope < 0), -w / slope, np.inf)
+        # A copy of an active member has gradient and fall zero: it never enters.
+        to_enter = np.where(~active & (fall > 1e-12), np.maximum(gradient, 0) / fall, np.inf)
+    leaving, entering = int(to_zero.argmin()), int(to_enter.argmin())
+    if min(to_zero[leaving], to_enter[entering]) >= penalty:
+        return penalty, slope, None, None
+    if to_zero[leaving] < to_enter[entering]:
+        return float(to_zero[leaving]), slope, leaving, None
+    return float(to_enter[entering]), slope, None, entering

@@ -1,0 +1,124 @@
+"""One penalty, any solver: :func:`solve_socp`."""
+
+import warnings
+
+from sklearn.exceptions import ConvergenceWarning
+
+from ..exceptions import NoMemberLeftError
+from ._problem import SOCPProblem
+from ._solution import SOCPSolution
+from ._statistics import EnsembleStatistics
+from ._validation import check_alpha, check_lam
+from .backends import BACKENDS
+
+__all__ = ["solve_socp"]
+
+
+def solve_socp(
+    stats: EnsembleStatistics,
+    alpha: float = 0.5,
+    lam: float = 0.1,
+    *,
+    solver: str = "auto",
+    relative: bool = True,
+) -> SOCPSolution:
+    """Find the weights of the members: equation (8) for one alpha and one lambda.
+
+    Parameters
+    ----------
+    stats : EnsembleStatistics
+        Statistics of the calibration predictions.
+    alpha : float, default=0.5
+        Weight of accuracy, in [0, 1]; 1 - alpha is that of diversity.
+    lam : float, default=0.1
+        Penalty on the sum of the weights, in [0, 1): the share of the smallest penalty that
+        leaves no member. With ``relative=False``, the paper's absolute lambda.
+    solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
+        "auto" is an exact active-set method that needs neither cvxpy nor a conic solver
+        unless its own certificate fails; the others solve (8) as a cone program.
+    relative : bool, default=True
+        Whether ``lam`` is relative.
+
+    Returns
+    -------
+    SOCPSolution
+
+    Raises
+    ------
+    ValueError
+        If ``alpha``, ``lam`` or ``solver`` is out of range.
+    NoMemberLeftError
+        If every weight is zero; the message names the lam that would keep a member.
+    SolverNotInstalledError
+        If the solver is not installed.
+    SolverError
+        If the solver fails.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the certificate misses the tolerance of the solver.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.socp import EnsembleStatistics, solve_socp
+    >>> P = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.6, 0.4], [0.5, 0.5]]])
+    >>> stats = EnsembleStatistics.from_predictions(P, [0, 1])
+    >>> solution = solve_socp(stats, alpha=0.9, lam=0.5)
+    >>> solution.status, solution.weights.round(3)
+    ('optimal', array([0.571, 0.   ]))
+    """
+    alpha = check_alpha(alpha)
+    if solver not in BACKENDS:
+        raise ValueError(f"solver must be one of {sorted(BACKENDS)}; got {solver!r}.")
+    problem = SOCPProblem.from_statistics(stats, alpha)
+    lam = check_lam(lam, upper=1.0 if relative else float("inf"))
+    problem = problem.with_penalty(lam * problem.penalty_max if relative else lam)
+    check_member_left(problem, alpha)
+    raw = BACKENDS[solver](problem)
+    solution = SOCPSolution.certify(problem, raw, alpha)
+    if solution.status != "optimal":
+        warnings.warn(
+            f"{raw.solver} stopped short ({raw.message}): KKT residual "
+            f"{solution.kkt_residual:.1e}, duality gap {solution.duality_gap:.1e}. The weights "
+            "may be off; use solver='auto', which is exact.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return solution
+
+
+def check_member_left(problem: SOCPProblem, alpha: float) -> None:
+    """Refuse a penalty under which w = 0 is optimal, before any solver is called.
+
+    Parameters
+    ----------
+    problem : SOCPProblem
+        The program.
+    alpha : float
+        Named in the message.
+
+    Raises
+    ------
+    NoMemberLeftError
+        If no member would be left.
+    """
+    top = problem.penalty_max
+    if top <= 1e-12:
+        what = (
+            "no member gives the true class any probability and all agree"
+            if alpha < 1
+            else "no member gives the true class any probability"
+        )
+        if alpha == 0:
+            what = "all members make the same predictions, so there is no diversity to reward"
+        raise NoMemberLeftError(
+            f"No lam keeps a member at alpha={alpha:g}: {what}. "
+            + ("Use alpha > 0." if alpha == 0 else "Check that y belongs to these predictions.")
+        )
+    if problem.penalty >= top:
+        raise NoMemberLeftError(
+            f"lam={problem.penalty:g} leaves no member: at alpha={alpha:g} any absolute lam "
+            f"below {top:.6g} keeps at least one."
+        )

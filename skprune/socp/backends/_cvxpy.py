@@ -1,0 +1,82 @@
+"""Equation (8) as it stands in the paper, written for any conic solver that cvxpy knows."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ...exceptions import SolverError, SolverNotInstalledError
+from .._problem import SOCPProblem
+from ._base import CONIC_TOLERANCE, RawSolution
+
+__all__ = ["solve_with_cvxpy"]
+
+
+def solve_with_cvxpy(problem: SOCPProblem, name: str, package: str, **options: Any) -> RawSolution:
+    """Write (8) as a cone program and hand it to one solver.
+
+    Parameters
+    ----------
+    problem : SOCPProblem
+        The program.
+    name : str
+        cvxpy's name of the solver, in capitals.
+    package : str
+        What to install where it is missing.
+    **options
+        Passed to the solver as they are.
+
+    Returns
+    -------
+    RawSolution
+
+    Raises
+    ------
+    SolverNotInstalledError
+        If cvxpy or the solver is not installed.
+    SolverError
+        If the solver fails or leaves no weights.
+    """
+    try:
+        import cvxpy as cp
+    except ImportError as error:
+        raise SolverNotInstalledError(
+            f"solver={name.lower()!r} needs cvxpy: run `pip install cvxpy {package}`, or use "
+            "solver='auto'."
+        ) from error
+    if name not in cp.installed_solvers():
+        raise SolverNotInstalledError(
+            f"solver={name.lower()!r} is not installed: run `pip install {package}`, or use "
+            "solver='auto'."
+        )
+    M = len(problem.linear)
+    w, t, u = cp.Variable(M), cp.Variable(), cp.Variable()
+    # (8): Q = LL', and `factor` is L'. The cone says w'Qw <= t.
+    cone = cp.SOC(1 + t, cp.hstack([2 * (problem.factor @ w), cp.reshape(1 - t, (1,), order="C")]))
+    program = cp.Problem(
+        cp.Minimize(t + problem.linear @ w + problem.penalty * u),
+        [cone, cp.norm1(w) <= u, w >= 0],
+    )
+    try:
+        with warnings.catch_warnings():
+            # Inaccuracy is judged by our own certificate, and reported by us.
+            warnings.simplefilter("ignore")
+            program.solve(solver=name, **options)
+    except (cp.error.SolverError, ArithmeticError, ValueError) as error:
+        raise SolverError(f"{name} failed on a program of {M} members: {error}") from error
+    if w.value is None or not np.isfinite(w.value).all():
+        raise SolverError(f"{name} left no weights: its status is {program.status!r}.")
+    weights = _clean(problem, np.asarray(w.value, dtype=np.float64))
+    return RawSolution(weights, name.lower(), f"status {program.status}", CONIC_TOLERANCE)
+
+
+def _clean(problem: SOCPProblem, weights: np.ndarray) -> np.ndarray:
+    """Set to zero what an interior point leaves just above it.
+
+    At the optimum either the weight or its gradient is zero; where the weight is by far
+    the smaller of the two, it is the zero one.
+    """
+    weights = np.maximum(weights, 0.0)
+    gradient = problem.gradient(weights) / max(problem.penalty_max, np.finfo(float).tiny)
+    noise = (weights < 1e-4 * weights.max(initial=0.0)) & (weights < gradient)
+    return np.where(noise, 0.0, weights)

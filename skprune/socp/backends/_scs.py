@@ -1,0 +1,22 @@
+"""SCS, a splitting method: slow to high accuracy, indifferent to size."""
+
+from .._problem import SOCPProblem
+from ._base import RawSolution
+from ._cvxpy import solve_with_cvxpy
+
+__all__ = ["solve_scs"]
+
+
+def solve_scs(problem: SOCPProblem) -> RawSolution:
+    """Solve (8) with SCS.
+
+    Parameters
+    ----------
+    problem : SOCPProblem
+        The program.
+
+    Returns
+    -------
+    RawSolution
+    """
+    return solve_with_cvxpy(problem, "SCS", "scs", eps_abs=1e-9, eps_rel=1e-9, max_iters=200_000)
