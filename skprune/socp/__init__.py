@@ -6,7 +6,7 @@ Knows nothing of classifiers, Keras or scikit-learn estimators.
 from ._path import SOCPPath, socp_path
 from ._problem import SOCPProblem
 from ._solution import SOCPSolution
-from ._solve import solve_socp
+from ._solve import check_solver, solve_socp
 from ._statistics import EnsembleStatistics
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "SOCPPath",
     "SOCPProblem",
     "SOCPSolution",
+    "check_solver",
     "socp_path",
     "solve_socp",
 ]

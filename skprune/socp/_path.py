@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils import check_alpha, check_lam
 from ._active_set import minimise_active_set, solve_semidefinite
 from ._problem import SOCPProblem
 from ._statistics import EnsembleStatistics
-from ._validation import check_alpha, check_lam
 
 __all__ = ["SOCPPath", "follow_path", "socp_path"]
 

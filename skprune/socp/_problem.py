@@ -84,11 +84,12 @@ class SOCPProblem:
     def factor(self) -> NDArray[np.float64]:
         """R of shape (rank, M) with Q = R'R: the transposed Cholesky factor, L' in (8)."""
         try:
-            return np.linalg.cholesky(self.quadratic).T
+            factor = np.linalg.cholesky(self.quadratic).T.astype(np.float64, copy=False)
+            return factor
         except np.linalg.LinAlgError:
             values, vectors = np.linalg.eigh(self.quadratic)
             kept = values > values[-1] * len(values) * np.finfo(float).eps
-            return np.sqrt(values[kept])[:, None] * vectors[:, kept].T
+            return np.asarray(np.sqrt(values[kept])[:, None] * vectors[:, kept].T)
 
     def gradient(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
         """Gradient of the penalised objective at w >= 0.

@@ -1,17 +1,18 @@
 """One penalty, any solver: :func:`solve_socp`."""
 
 import warnings
+from importlib.util import find_spec
 
 from sklearn.exceptions import ConvergenceWarning
 
-from ..exceptions import NoMemberLeftError
+from ..exceptions import NoMemberLeftError, SolverNotInstalledError
+from ..utils import check_alpha, check_lam
 from ._problem import SOCPProblem
 from ._solution import SOCPSolution
 from ._statistics import EnsembleStatistics
-from ._validation import check_alpha, check_lam
 from .backends import BACKENDS
 
-__all__ = ["solve_socp"]
+__all__ = ["check_solver", "solve_socp"]
 
 
 def solve_socp(
@@ -70,8 +71,7 @@ def solve_socp(
     ('optimal', array([0.571, 0.   ]))
     """
     alpha = check_alpha(alpha)
-    if solver not in BACKENDS:
-        raise ValueError(f"solver must be one of {sorted(BACKENDS)}; got {solver!r}.")
+    check_solver(solver)
     problem = SOCPProblem.from_statistics(stats, alpha)
     lam = check_lam(lam, upper=1.0 if relative else float("inf"))
     problem = problem.with_penalty(lam * problem.penalty_max if relative else lam)
@@ -87,6 +87,33 @@ def solve_socp(
             stacklevel=2,
         )
     return solution
+
+
+def check_solver(solver: str) -> None:
+    """Refuse a solver that is unknown or not installed, without loading any.
+
+    Parameters
+    ----------
+    solver : str
+        Name of a back end.
+
+    Raises
+    ------
+    ValueError
+        If there is no back end of that name.
+    SolverNotInstalledError
+        If what it needs is not installed.
+    """
+    if not isinstance(solver, str) or solver not in BACKENDS:
+        raise ValueError(f"solver must be one of {sorted(BACKENDS)}; got {solver!r}.")
+    if solver == "auto":
+        return
+    for package in ("cvxpy", solver):
+        if find_spec(package) is None:
+            raise SolverNotInstalledError(
+                f"solver={solver!r} needs {package}, which is not installed: run `pip install "
+                f"{package}`, or use solver='auto'."
+            )
 
 
 def check_member_left(problem: SOCPProblem, alpha: float) -> None:

@@ -20,5 +20,5 @@ def solve_clarabel(problem: SOCPProblem) -> RawSolution:
     RawSolution
     """
     return solve_with_cvxpy(
-        problem, "CLARABEL", "clarabel", tol_gap_abs=1e-11, tol_gap_rel=1e-11, tol_feas=1e-11
+        problem, "CLARABEL", tol_gap_abs=1e-11, tol_gap_rel=1e-11, tol_feas=1e-11
     )

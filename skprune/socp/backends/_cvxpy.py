@@ -12,7 +12,7 @@ from ._base import CONIC_TOLERANCE, RawSolution
 __all__ = ["solve_with_cvxpy"]
 
 
-def solve_with_cvxpy(problem: SOCPProblem, name: str, package: str, **options: Any) -> RawSolution:
+def solve_with_cvxpy(problem: SOCPProblem, name: str, **options: Any) -> RawSolution:
     """Write (8) as a cone program and hand it to one solver.
 
     Parameters
@@ -21,8 +21,6 @@ def solve_with_cvxpy(problem: SOCPProblem, name: str, package: str, **options: A
         The program.
     name : str
         cvxpy's name of the solver, in capitals.
-    package : str
-        What to install where it is missing.
     **options
         Passed to the solver as they are.
 
@@ -33,20 +31,15 @@ def solve_with_cvxpy(problem: SOCPProblem, name: str, package: str, **options: A
     Raises
     ------
     SolverNotInstalledError
-        If cvxpy or the solver is not installed.
+        If cvxpy does not find the solver.
     SolverError
         If the solver fails or leaves no weights.
     """
-    try:
-        import cvxpy as cp
-    except ImportError as error:
-        raise SolverNotInstalledError(
-            f"solver={name.lower()!r} needs cvxpy: run `pip install cvxpy {package}`, or use "
-            "solver='auto'."
-        ) from error
+    import cvxpy as cp  # slow to load, so only where a conic solver is asked for
+
     if name not in cp.installed_solvers():
         raise SolverNotInstalledError(
-            f"solver={name.lower()!r} is not installed: run `pip install {package}`, or use "
+            f"cvxpy does not find {name}: run `pip install --upgrade {name.lower()}`, or use "
             "solver='auto'."
         )
     M = len(problem.linear)

@@ -20,5 +20,5 @@ def solve_ecos(problem: SOCPProblem) -> RawSolution:
     RawSolution
     """
     return solve_with_cvxpy(
-        problem, "ECOS", "ecos", abstol=1e-10, reltol=1e-10, feastol=1e-10, max_iters=200
+        problem, "ECOS", abstol=1e-10, reltol=1e-10, feastol=1e-10, max_iters=200
     )

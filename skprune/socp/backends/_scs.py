@@ -19,4 +19,4 @@ def solve_scs(problem: SOCPProblem) -> RawSolution:
     -------
     RawSolution
     """
-    return solve_with_cvxpy(problem, "SCS", "scs", eps_abs=1e-9, eps_rel=1e-9, max_iters=200_000)
+    return solve_with_cvxpy(problem, "SCS", eps_abs=1e-9, eps_rel=1e-9, max_iters=200_000)
