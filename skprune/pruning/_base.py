@@ -23,13 +23,12 @@ from sklearn.utils.validation import (
     _num_samples,
     assert_all_finite,
     check_is_fitted,
-    check_memory,
     column_or_1d,
     has_fit_parameter,
     validate_data,
 )
 
-from ..utils import MemberPool, draw_seed, set_missing_seeds, unfreeze
+from ..utils import MemberPool, check_cache, draw_seed, set_missing_seeds, unfreeze
 from ._calibration import (
     Calibration,
     TrainingData,
@@ -97,7 +96,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
             weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
-        memory = check_memory(self.memory)
+        memory = check_cache(self.memory)
         if prefit:
             pool = fitted_pool(self.estimator)
             classes = pool.classes
@@ -184,7 +183,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
     def __getstate__(self) -> dict[str, Any]:
         # Members that were fitted beforehand stand in `estimator` too. A fitted pruner that
         # is saved leaves them out: it is as small as what it kept, and needs no more.
-        state = super().__getstate__()
+        state = dict(super().__getstate__())
         if "weights_" in state and self._is_prefit():
             state["estimator"] = _emptied(self.estimator)
         return state

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..socp import EnsembleStatistics, SOCPPath, check_solver, socp_path, solve_socp
-from ..utils import check_alpha, check_lam
+from ..utils import check_alpha, check_lam, vote_hits
 from ._base import BaseEnsemblePruner
 from ._calibration import Calibration
-from ._threshold import Frontier, choose_threshold, vote_scores
+from ._threshold import Frontier, choose_threshold
 
 __all__ = ["SOCPEnsemblePruner"]
 
@@ -48,7 +48,7 @@ class SOCPEnsemblePruner(BaseEnsemblePruner):
         Weigh the members' probabilities, or the class that each one chooses.
     solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
         "auto" is exact and needs no conic solver; see :func:`~skprune.socp.solve_socp`.
-    memory : str or joblib.Memory, default=None
+    memory : str, Path or joblib.Memory, default=None
         Cache of the trained ensemble and its predictions, so that a grid over ``alpha`` and
         ``lam`` trains it once a fold. Needs an int ``random_state``.
     n_jobs : int, default=None
@@ -172,7 +172,7 @@ def _frontier(
     n_members = path.n_members
     knots = n_members > 0
     candidates = np.vstack([path.weights[knots], np.full(len(P), 1 / len(P)), chosen])
-    accuracy = vote_scores(P, y, candidates, voting) @ share
+    accuracy = vote_hits(P, y, candidates, voting) @ share
     return Frontier(
         lams=path.lams[knots],
         n_members=n_members[knots],

@@ -1,0 +1,69 @@
+"""Small data and members that are trained in milliseconds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import make_classification
+from sklearn.ensemble import BaggingClassifier
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils.validation import validate_data
+
+
+@pytest.fixture(scope="session")
+def data():
+    X, y = make_classification(400, 12, n_informative=6, n_classes=3, flip_y=0.1, random_state=0)
+    return X, y
+
+
+class CountingBag(BaggingClassifier):
+    """A bag of trees that writes a line to a file each time it is really trained."""
+
+    def __init__(self, estimator=None, n_estimators=8, *, log=None, random_state=None):
+        super().__init__(estimator, n_estimators, random_state=random_state)
+        self.log = log
+
+    def fit(self, X, y, sample_weight=None):
+        with Path(self.log).open("a") as file:
+            file.write(f"{len(X)}\n")
+        return super().fit(X, y, sample_weight)
+
+
+class Diary(ClassifierMixin, BaseEstimator):
+    """A tree that notes the rows (their first column) it is trained on and asked about."""
+
+    seen = []
+
+    def __init__(self, max_depth=2):
+        self.max_depth = max_depth
+
+    def fit(self, X, y, sample_weight=None):
+        X, y = validate_data(self, X, y)
+        Diary.seen.append(("fit", set(X[:, 0].astype(int))))
+        self.trained_on_ = set(X[:, 0].astype(int))
+        self.weight_ = sample_weight
+        self.tree_ = DecisionTreeClassifier(max_depth=self.max_depth, random_state=0).fit(
+            X[:, 1:], y, sample_weight
+        )
+        self.classes_ = self.tree_.classes_
+        return self
+
+    def predict_proba(self, X):
+        Diary.seen.append(("predict", set(X[:, 0].astype(int)), self.trained_on_))
+        return self.tree_.predict_proba(X[:, 1:])
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+@pytest.fixture
+def diary():
+    Diary.seen.clear()
+    return Diary
+
+
+@pytest.fixture
+def numbered(data):
+    X, y = data
+    return np.column_stack([np.arange(len(X)), X]), y

@@ -1,0 +1,140 @@
+"""Training once for a whole grid, and metadata on its way to the members."""
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.ensemble import BaggingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+from skprune import SOCPEnsemblePruner
+
+from .conftest import CountingBag
+
+GRID = {"alpha": [0.1, 0.2, 0.3, 0.4, 0.5], "lam": [0.1, 0.3, 0.5, 0.7, 0.9]}
+
+
+@pytest.mark.parametrize("cv", [0.25, 3], ids=["fraction", "folds"])
+def test_a_grid_trains_the_ensemble_once_a_fold_and_once_for_the_refit(cv, data, tmp_path):
+    log = tmp_path / "trainings"
+    pruner = SOCPEnsemblePruner(
+        CountingBag(DecisionTreeClassifier(max_depth=3), log=log),
+        cv=cv,
+        memory=tmp_path / "cache",
+        random_state=0,
+    )
+    search = GridSearchCV(pruner, GRID, cv=5).fit(*data)
+    assert len(search.cv_results_["params"]) == 25
+    trainings = len(log.read_text().splitlines())
+    # Six ensembles for five folds and the refit; with folds, each is trained 3 + 1 times.
+    assert trainings == 6 * (1 if cv == 0.25 else 4)
+    # the cache changes nothing but the time
+    best = search.best_estimator_
+    plain = SOCPEnsemblePruner(**best.get_params(deep=False)).set_params(memory=None).fit(*data)
+    np.testing.assert_array_equal(plain.weights_, best.weights_)
+    np.testing.assert_array_equal(plain.predict_proba(data[0]), best.predict_proba(data[0]))
+
+
+def test_other_data_or_parameters_are_trained_again(data, tmp_path):
+    X, y = data
+    log = tmp_path / "trainings"
+
+    def fit(X, sample_weight=None, **params):
+        bag = CountingBag(log=log, n_estimators=params.pop("n_estimators", 4))
+        SOCPEnsemblePruner(bag, memory=tmp_path / "cache", random_state=0, **params).fit(
+            X, y, sample_weight
+        )
+        return len(log.read_text().splitlines())
+
+    assert fit(X) == 1
+    assert fit(X.copy(), lam=0.5, alpha=0.2, threshold=0.1, voting="hard") == 1
+    assert fit(X + 1e-9) == 2
+    assert fit(X, cv=0.3) == 3
+    assert fit(X, n_estimators=5) == 4
+    assert fit(X, sample_weight=np.ones(len(y))) == 5
+
+
+def test_without_memory_the_ensemble_is_trained_once_a_fit(data, tmp_path):
+    log = tmp_path / "trainings"
+    SOCPEnsemblePruner(CountingBag(log=log), random_state=0).fit(*data)
+    assert log.read_text().splitlines() == ["300"]
+
+
+def test_memory_without_a_seed_warns(data, tmp_path):
+    with pytest.warns(UserWarning, match="Set random_state to an int"):
+        SOCPEnsemblePruner(BaggingClassifier(n_estimators=3), memory=tmp_path).fit(*data)
+
+
+class TestSampleWeight:
+    def test_reaches_members_and_calibration(self, numbered, diary):
+        X, y = numbered
+        weight = np.random.RandomState(0).rand(len(y))
+        members = [("a", diary(2)), ("b", diary(3))]
+        pruner = SOCPEnsemblePruner(members, random_state=0, threshold=0).fit(X, y, weight)
+        for member in pruner.estimators_:
+            rows = sorted(member.trained_on_)
+            np.testing.assert_array_equal(member.weight_, weight[rows])
+        plain = SOCPEnsemblePruner(members, random_state=0, threshold=0).fit(X, y)
+        assert not np.allclose(plain.weights_, pruner.weights_)
+
+    def test_zero_weight_rows_do_not_count_in_calibration(self, data):
+        from sklearn.ensemble import RandomForestClassifier
+        from sklearn.frozen import FrozenEstimator
+
+        X, y = data
+        forest = FrozenEstimator(RandomForestClassifier(9, random_state=0).fit(X[:200], y[:200]))
+        weight = np.ones(200)
+        weight[150:] = 0
+        weighted = SOCPEnsemblePruner(forest).fit(X[200:], y[200:], weight)
+        fewer = SOCPEnsemblePruner(forest).fit(X[200:350], y[200:350])
+        np.testing.assert_allclose(weighted.weights_, fewer.weights_, atol=1e-9)
+
+    def test_members_that_take_none_are_named(self, data):
+        members = [("knn", KNeighborsClassifier()), ("tree", DecisionTreeClassifier(max_depth=3))]
+        with pytest.warns(UserWarning, match="KNeighborsClassifier takes no sample_weight"):
+            SOCPEnsemblePruner(members, random_state=0).fit(*data, np.ones(400))
+
+    def test_all_zero_or_negative_weights_are_refused(self, data):
+        pruner = SOCPEnsemblePruner([("a", DecisionTreeClassifier())])
+        with pytest.raises(ValueError, match=r"[Ww]eight"):
+            pruner.fit(*data, np.zeros(400))
+        with pytest.raises(ValueError, match=r"[Nn]egative"):
+            pruner.fit(*data, np.full(400, -1.0))
+
+
+class TestRouting:
+    @pytest.fixture(autouse=True)
+    def on(self):
+        with sklearn.config_context(enable_metadata_routing=True):
+            yield
+
+    def test_sample_weight_goes_where_it_is_asked_for(self, numbered, diary):
+        X, y = numbered
+        weight = np.random.RandomState(0).rand(len(y))
+        members = [
+            ("a", diary(2).set_fit_request(sample_weight=True)),
+            ("b", diary(3).set_fit_request(sample_weight=False)),
+        ]
+        pruner = SOCPEnsemblePruner(members, random_state=0, threshold=0, lam=0.0)
+        pruner.set_fit_request(sample_weight=True).fit(X, y, sample_weight=weight)
+        given = {m.max_depth: m.weight_ is not None for m in pruner.estimators_}
+        assert given == {2: True, 3: False}
+
+    def test_through_a_grid_search(self, data):
+        bag = BaggingClassifier(
+            DecisionTreeClassifier(max_depth=3).set_fit_request(sample_weight=True),
+            n_estimators=5,
+            random_state=0,
+        ).set_fit_request(sample_weight=True)
+        pruner = SOCPEnsemblePruner(bag, random_state=0)
+        pruner.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        search = GridSearchCV(pruner, {"lam": [0.1, 0.5]}, cv=3)
+        search.fit(*data, sample_weight=np.random.RandomState(0).rand(400))
+        assert search.best_estimator_.n_members_ >= 1
+
+    def test_a_weight_nobody_asked_about_is_refused(self, data):
+        pruner = SOCPEnsemblePruner([("a", LogisticRegression())], random_state=0)
+        with pytest.raises(ValueError, match="sample_weight"):
+            pruner.fit(*data, sample_weight=np.ones(400))

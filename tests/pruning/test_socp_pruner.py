@@ -1,0 +1,433 @@
+"""What SOCPEnsemblePruner promises, on trees."""
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from skprune import SOCPEnsemblePruner
+from skprune.socp import EnsembleStatistics, solve_socp
+
+TREES = [
+    (f"t{d}{s}", DecisionTreeClassifier(max_depth=d, splitter="random", random_state=s))
+    for d in (2, 4, 6)
+    for s in range(3)
+]
+ENSEMBLES = {
+    "forest": RandomForestClassifier(15, max_depth=5, random_state=0),
+    "extra trees": ExtraTreesClassifier(15, max_depth=5, random_state=0),
+    "bag": BaggingClassifier(n_estimators=15, random_state=0),
+    "bag of columns": BaggingClassifier(
+        n_estimators=15, max_features=0.5, bootstrap_features=True, random_state=0
+    ),
+    "voting": VotingClassifier(TREES, voting="soft"),
+    "boosting": AdaBoostClassifier(n_estimators=10, random_state=0),
+    "list": TREES,
+}
+
+
+def vote_by_hand(pruner, X, member_probabilities):
+    """Equation (1), from the public attributes alone."""
+    weights = pruner.weights_[pruner.support_]
+    return sum(w * p for w, p in zip(weights, member_probabilities(X), strict=True))
+
+
+@pytest.mark.parametrize("cv", [0.3, 3], ids=["fraction", "folds"])
+@pytest.mark.parametrize("labels", ["ints", "strings", "from one"])
+@pytest.mark.parametrize("name", ENSEMBLES)
+def test_any_ensemble_any_labels(name, labels, cv, data):
+    X, y = data
+    names = {
+        "ints": np.arange(3),
+        "strings": np.array(["ant", "bee", "cat"]),
+        "from one": np.arange(1, 4),
+    }[labels]
+    pruner = SOCPEnsemblePruner(ENSEMBLES[name], cv=cv, random_state=0).fit(X, names[y])
+    assert pruner.n_members_in_ == len(pruner.weights_) == len(pruner.support_)
+    assert 1 <= pruner.n_members_ == len(pruner.estimators_) == pruner.support_.sum()
+    assert pruner.weights_.sum() == pytest.approx(1)
+    assert (pruner.weights_[~pruner.support_] == 0).all()
+    assert (pruner.weights_[pruner.support_] > 0).all()
+    np.testing.assert_array_equal(pruner.classes_, names)
+    proba = pruner.predict_proba(X)
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+    assert set(pruner.predict(X)) <= set(names)
+    assert pruner.score(X, names[y]) > 0.5  # chance is 0.33
+
+
+def test_the_vote_is_equation_1(data):
+    X, y = data
+    pruner = SOCPEnsemblePruner(ENSEMBLES["forest"], random_state=0).fit(X, y)
+    by_hand = vote_by_hand(pruner, X, lambda X: [m.predict_proba(X) for m in pruner.estimators_])
+    np.testing.assert_allclose(pruner.predict_proba(X), by_hand, atol=1e-12)
+    hard = clone(pruner).set_params(voting="hard").fit(X, y)
+    choices = [np.eye(3)[m.predict_proba(X).argmax(axis=1)] for m in hard.estimators_]
+    by_hand = vote_by_hand(hard, X, lambda X: choices)
+    np.testing.assert_allclose(hard.predict_proba(X), by_hand, atol=1e-12)
+
+
+def test_the_weights_are_those_of_the_program(data):
+    X, y = data
+    X, X_cal, y, y_cal = train_test_split(X, y, random_state=0)
+    forest = RandomForestClassifier(20, max_depth=4, random_state=0).fit(X, y)
+    P = np.array([tree.predict_proba(X_cal) for tree in forest.estimators_])
+    expected = solve_socp(EnsembleStatistics.from_predictions(P, y_cal), 0.7, 0.2).weights
+    pruner = SOCPEnsemblePruner(FrozenEstimator(forest), alpha=0.7, lam=0.2, threshold=0).fit(
+        X_cal, y_cal
+    )
+    np.testing.assert_allclose(pruner.weights_, expected / expected.sum(), atol=1e-10)
+    np.testing.assert_allclose(pruner.path_.at(0.2), expected, atol=1e-9)
+    assert pruner.solution_.status == "optimal"
+    for solver in ("ecos", "clarabel", "scs"):
+        other = clone(pruner).set_params(solver=solver).fit(X_cal, y_cal)
+        np.testing.assert_allclose(other.weights_, pruner.weights_, atol=1e-4)
+
+
+@pytest.mark.parametrize("cv", [0.3, 3, KFold(4, shuffle=True, random_state=1)])
+def test_no_member_is_calibrated_on_rows_it_was_trained_on(cv, diary, numbered):
+    X, y = numbered
+    members = [(f"m{d}", diary(d)) for d in (1, 2, 3)]
+    pruner = SOCPEnsemblePruner(members, cv=cv, random_state=0).fit(X, y)
+    asked = [event[1:] for event in diary.seen if event[0] == "predict"]
+    assert asked
+    assert not any(rows & trained for rows, trained in asked)
+    rows_asked = set().union(*(rows for rows, _ in asked))
+    kept_on = [m.trained_on_ for m in pruner.estimators_]
+    if isinstance(cv, float):
+        assert len(rows_asked) == 120
+        assert all(not rows & rows_asked for rows in kept_on)
+    else:  # every row is predicted once, and the kept members are trained on all of them
+        assert len(rows_asked) == 400
+        assert all(len(rows) == 400 for rows in kept_on)
+
+
+def test_overlapping_folds_are_refused(numbered):
+    X, y = numbered
+    rows = np.arange(400)
+    with pytest.raises(ValueError, match="trains and calibrates on the same"):
+        SOCPEnsemblePruner(TREES, cv=[(rows, rows[:100])]).fit(X, y)
+
+
+class TestPrefit:
+    @pytest.fixture
+    def split(self, data):
+        return train_test_split(*data, random_state=0)
+
+    def test_frozen_ensemble_and_frozen_members_agree(self, split):
+        X, X_cal, y, y_cal = split
+        members = [(name, clone(tree).fit(X, y)) for name, tree in TREES]
+        voting = VotingClassifier(TREES, voting="soft").fit(X, y)
+        frozen = [(name, FrozenEstimator(member)) for name, member in members]
+        fits = [
+            SOCPEnsemblePruner(given, cv=cv).fit(X_cal, y_cal)
+            for given, cv in [
+                (FrozenEstimator(voting), "prefit"),
+                (FrozenEstimator(voting), 0.25),  # nothing to train: prefit all the same
+                (voting, "prefit"),
+                (members, "prefit"),
+                (frozen, 5),
+            ]
+        ]
+        for pruner in fits:
+            np.testing.assert_allclose(pruner.weights_, fits[0].weights_)
+            np.testing.assert_array_equal(pruner.predict(X), fits[0].predict(X))
+
+    def test_frozen_members_survive_a_grid_search(self, split, tmp_path):
+        X, X_cal, y, y_cal = split
+        forest = FrozenEstimator(RandomForestClassifier(12, random_state=0).fit(X, y))
+        grid = {"alpha": [0.5, 1.0], "lam": [0.1, 0.5]}
+        plain = GridSearchCV(SOCPEnsemblePruner(forest), grid, cv=3).fit(X_cal, y_cal)
+        cached = GridSearchCV(SOCPEnsemblePruner(forest, memory=tmp_path), grid, cv=3)
+        cached.fit(X_cal, y_cal)
+        np.testing.assert_array_equal(
+            plain.cv_results_["mean_test_score"], cached.cv_results_["mean_test_score"]
+        )
+        # 3 folds and the refit are predicted once each, not once for each of 4 candidates
+        assert len(list(tmp_path.rglob("output.pkl"))) == 4
+
+    def test_unfitted_members_are_named(self, data):
+        with pytest.raises(ValueError, match=r"'t20' is not fitted.*FrozenEstimator"):
+            SOCPEnsemblePruner(TREES, cv="prefit").fit(*data)
+
+    def test_labels_the_members_do_not_know(self, split):
+        X, X_cal, y, y_cal = split
+        forest = RandomForestClassifier(5, random_state=0).fit(X[y < 2], y[y < 2])
+        with pytest.raises(ValueError, match=r"do not know: \[2\]"):
+            SOCPEnsemblePruner(FrozenEstimator(forest)).fit(X_cal, y_cal)
+
+    def test_calibration_may_lack_a_class_that_the_members_know(self, split):
+        X, X_cal, y, y_cal = split
+        forest = FrozenEstimator(RandomForestClassifier(9, random_state=0).fit(X, y))
+        pruner = SOCPEnsemblePruner(forest).fit(X_cal[y_cal > 0], y_cal[y_cal > 0])
+        np.testing.assert_array_equal(pruner.classes_, [0, 1, 2])
+
+    def test_a_saved_pruner_leaves_the_dropped_members_out(self, split):
+        X, X_cal, y, y_cal = split
+        forest = RandomForestClassifier(300, random_state=0).fit(X, y)
+        pruner = SOCPEnsemblePruner(FrozenEstimator(forest), lam=0.8).fit(X_cal, y_cal)
+        assert pruner.n_members_ < 30
+        saved = pickle.dumps(pruner)
+        assert len(saved) < len(pickle.dumps(forest)) / 2
+        loaded = pickle.loads(saved)
+        np.testing.assert_array_equal(loaded.predict_proba(X), pruner.predict_proba(X))
+        assert len(pruner.estimator.estimators_) == 300  # the one in memory is untouched
+        with pytest.raises(ValueError, match="needs fitted members"):
+            loaded.fit(X_cal, y_cal)
+        # an unfitted pruner, on its way to a worker process, keeps its fitted members
+        sent = pickle.loads(pickle.dumps(clone(pruner)))
+        np.testing.assert_allclose(sent.fit(X_cal, y_cal).weights_, pruner.weights_)
+
+
+def test_kept_members_only(data):
+    X, y = data
+    pruner = SOCPEnsemblePruner(RandomForestClassifier(100, random_state=0), random_state=0)
+    pruner.fit(X, y)
+    assert pruner.n_members_ < 60
+    assert len(pickle.dumps(pruner)) < len(pickle.dumps(clone(pruner.estimator).fit(X, y)))
+    assert not hasattr(pruner.estimator, "estimators_")  # the parameter is left as it was
+
+
+class TestThreshold:
+    def test_a_number_is_relative_to_the_largest_weight(self, data):
+        base = SOCPEnsemblePruner(ENSEMBLES["forest"], threshold=0, random_state=0).fit(*data)
+        w = base.weights_ / base.weights_.max()
+        for h in (0.2, 0.6, 1.0):
+            pruner = clone(base).set_params(threshold=h).fit(*data)
+            np.testing.assert_array_equal(pruner.support_, w >= h)
+            assert pruner.threshold_ == h
+
+    @pytest.mark.parametrize("voting", ["soft", "hard"])
+    def test_auto_keeps_the_fewest_within_one_standard_error(self, voting):
+        X, y = load_digits(return_X_y=True)
+        X, X_cal, y, y_cal = train_test_split(X, y, test_size=300, random_state=0)
+        forest = RandomForestClassifier(40, max_depth=6, random_state=0).fit(X, y)
+        P = np.array([t.predict_proba(X_cal) for t in forest.estimators_])
+        frozen = FrozenEstimator(forest)
+        loose = SOCPEnsemblePruner(frozen, threshold=0, voting=voting).fit(X_cal, y_cal)
+        auto = SOCPEnsemblePruner(frozen, voting=voting).fit(X_cal, y_cal)
+        # by definition, from scratch: one subset for each distinct weight
+        w, right = loose.weights_, {}
+        votes = P if voting == "soft" else np.eye(10)[P.argmax(axis=2)]
+        for h in np.unique(w[w > 0]):
+            kept = np.where(w >= h, w, 0)
+            right[int((kept > 0).sum())] = np.tensordot(kept, votes, 1).argmax(axis=1) == y_cal
+        best = max(sorted(right), key=lambda k: right[k].mean())
+
+        def error(k):
+            difference = right[best].astype(float) - right[k]
+            return np.sqrt(difference.var() / len(difference))
+
+        expected = min(k for k in right if right[best].mean() - right[k].mean() <= error(k) + 1e-12)
+        assert auto.n_members_ == expected < loose.n_members_
+        # the number it settled on gives the same members when it is set
+        again = clone(auto).set_params(threshold=auto.threshold_).fit(X_cal, y_cal)
+        np.testing.assert_array_equal(again.support_, auto.support_)
+
+
+def test_larger_lam_keeps_fewer_and_always_one(data):
+    sizes = [
+        SOCPEnsemblePruner(ENSEMBLES["forest"], lam=lam, threshold=0, random_state=0)
+        .fit(*data)
+        .n_members_
+        for lam in (0.0, 0.3, 0.9, 0.9999999)
+    ]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] == 1
+
+
+def test_frontier_ends_and_chosen_point(data):
+    X, y = data
+    X, X_cal, y, y_cal = train_test_split(X, y, random_state=0)
+    forest = RandomForestClassifier(25, random_state=0).fit(X, y)
+    pruner = SOCPEnsemblePruner(FrozenEstimator(forest)).fit(X_cal, y_cal)
+    f = pruner.frontier_
+    assert f.pruned_accuracy == pytest.approx(pruner.score(X_cal, y_cal))
+    assert f.full_accuracy == pytest.approx(forest.score(X_cal, y_cal))
+    own = [(t.predict(X_cal) == y_cal).mean() for t in forest.estimators_]
+    np.testing.assert_allclose(f.member_accuracy, own)
+    assert f.n_members[0] == 1
+    assert (np.diff(f.lams) < 0).all()
+
+
+class TestReproducible:
+    def test_the_same_for_every_n_jobs_and_run(self, data):
+        unseeded = [(n, clone(t).set_params(random_state=None)) for n, t in TREES]
+        fits = [
+            SOCPEnsemblePruner(unseeded, random_state=3, n_jobs=n).fit(*data) for n in (1, 2, 1)
+        ]
+        for other in fits[1:]:
+            np.testing.assert_array_equal(fits[0].weights_, other.weights_)
+            np.testing.assert_array_equal(
+                fits[0].predict_proba(data[0]), other.predict_proba(data[0])
+            )
+        assert (
+            SOCPEnsemblePruner(unseeded, random_state=4).fit(*data).weights_ != fits[0].weights_
+        ).any()
+
+    def test_global_random_state_is_not_touched(self, data):
+        before = np.random.get_state()[1].copy()  # noqa: NPY002
+        SOCPEnsemblePruner(ENSEMBLES["forest"], random_state=0).fit(*data).predict(data[0])
+        np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+
+    def test_nothing_is_printed_unless_asked(self, data, capfd):
+        SOCPEnsemblePruner(ENSEMBLES["bag"], random_state=0).fit(*data)
+        assert capfd.readouterr() == ("", "")
+        SOCPEnsemblePruner(ENSEMBLES["bag"], random_state=0, verbose=1).fit(*data)
+        assert "kept" in capfd.readouterr().out
+
+
+class TestInputs:
+    def test_a_class_with_one_row_is_trained_on(self, numbered, diary):
+        X, y = numbered
+        y = y.copy()
+        y[7] = 9
+        pruner = SOCPEnsemblePruner([("a", diary(3)), ("b", diary(5))], random_state=0).fit(X, y)
+        np.testing.assert_array_equal(pruner.classes_, [0, 1, 2, 9])
+        assert all(7 in m.trained_on_ for m in pruner.estimators_)
+
+    @pytest.mark.filterwarnings("ignore:The least populated class:UserWarning")
+    def test_a_class_may_be_missing_from_a_fold(self, data):
+        X, y = data
+        y = y.copy()
+        y[:2] = 9
+        forest = RandomForestClassifier(9, random_state=0)
+        pruner = SOCPEnsemblePruner(forest, cv=KFold(4)).fit(X, y)
+        assert pruner.predict_proba(X).shape == (400, 4)
+
+    def test_fewer_held_out_rows_than_classes(self):
+        X, y = np.random.RandomState(0).rand(20, 3), np.arange(20) % 10
+        pruner = SOCPEnsemblePruner(RandomForestClassifier(5, random_state=0), random_state=0)
+        assert pruner.fit(X, y).n_members_ >= 1
+
+    def test_frames_keep_their_names(self, data):
+        pd = pytest.importorskip("pandas")
+        X, y = (
+            pd.DataFrame(data[0]).add_prefix("c"),
+            pd.Series(data[1]).map({0: "x", 1: "y", 2: "z"}),
+        )
+        for ensemble in (ENSEMBLES["forest"], ENSEMBLES["voting"], ENSEMBLES["bag of columns"]):
+            pruner = SOCPEnsemblePruner(ensemble, random_state=0).fit(X, y)
+            assert list(pruner.feature_names_in_) == list(X)
+            assert pruner.score(X, y) > 0.6
+            with pytest.raises(ValueError, match="feature names"):
+                pruner.predict(X.rename(columns={"c0": "other"}))
+
+    def test_sparse(self, data):
+        X, y = sparse.csr_array(np.maximum(data[0], 0)), data[1]
+        pruner = SOCPEnsemblePruner(ENSEMBLES["forest"], random_state=0).fit(X, y)
+        np.testing.assert_allclose(
+            pruner.predict_proba(X), pruner.predict_proba(X.toarray()), atol=1e-12
+        )
+
+    def test_images(self, data):
+        X, y = data[0].reshape(-1, 2, 3, 2), data[1]
+        flat = FunctionTransformer(lambda X: X.reshape(len(X), -1))
+        members = [(name, make_pipeline(flat, tree)) for name, tree in TREES]
+        pruner = SOCPEnsemblePruner(members, random_state=0).fit(X, y)
+        same = SOCPEnsemblePruner(TREES, random_state=0).fit(data[0], y)
+        np.testing.assert_array_equal(pruner.predict_proba(X), same.predict_proba(data[0]))
+        assert pruner.sample_shape_ == (2, 3, 2)
+        with pytest.raises(ValueError, match=r"shape \(2, 2, 3\).*fitted.*\(2, 3, 2\)"):
+            pruner.predict(X.reshape(-1, 2, 2, 3))
+
+    def test_in_a_pipeline_and_cross_validated(self, data):
+        pipe = make_pipeline(StandardScaler(), SOCPEnsemblePruner(TREES, random_state=0))
+        assert cross_val_score(pipe, *data, cv=3).mean() > 0.5
+
+    def test_not_fitted(self, data):
+        with pytest.raises(NotFittedError):
+            SOCPEnsemblePruner(TREES).predict(data[0])
+
+
+NAN = np.full((400, 12), np.nan)
+
+
+class NaNMember(DecisionTreeClassifier):
+    def predict_proba(self, X):
+        return np.full((len(X), 3), np.nan)
+
+
+class Logits(DecisionTreeClassifier):
+    def predict_proba(self, X):
+        return np.ones((len(X), 3))
+
+
+class Untrainable(DecisionTreeClassifier):
+    """Fails if anything is trained, so that an error must have come before."""
+
+    def fit(self, X, y):
+        raise AssertionError("trained before the parameters were checked")
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"alpha": 1.5}, ValueError, r"alpha must lie in \[0, 1\].*1.5"),
+        ({"alpha": float("nan")}, ValueError, "alpha"),
+        ({"alpha": "0.5"}, TypeError, "alpha must be a number"),
+        ({"lam": -0.1}, ValueError, "lam must be finite and not negative"),
+        ({"lam": 1.0}, ValueError, r"lam must lie in \[0, 1\).*Any lam below 1 keeps"),
+        ({"threshold": "some"}, ValueError, "threshold must be 'auto' or a number"),
+        ({"threshold": 1.5}, ValueError, r"threshold .* \[0, 1\]"),
+        ({"voting": "loud"}, ValueError, "voting must be 'soft' or 'hard'; got 'loud'"),
+        ({"solver": "gurobi"}, ValueError, r"solver must be one of \['auto', .*got 'gurobi'"),
+        ({"cv": 0.0}, ValueError, "between 0 and 1"),
+        ({"cv": 1}, ValueError, "at least 2"),
+        ({"cv": "folds"}, ValueError, "cv must be .*'folds'"),
+        ({"estimator": []}, ValueError, "at least one"),
+        ({"estimator": [DecisionTreeClassifier()]}, TypeError, r"\(name, classifier\)"),
+        ({"estimator": [("a", Untrainable()), ("a", Untrainable())]}, ValueError, "must differ"),
+        ({"estimator": 3}, TypeError, "estimator must be an ensemble.*int"),
+    ],
+)
+def test_wrong_parameters_before_any_training(change, error, message, data):
+    params = {"estimator": [("a", Untrainable()), ("b", Untrainable())]} | change
+    with pytest.raises(error, match=message):
+        SOCPEnsemblePruner(**params).fit(*data)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "error", "message"),
+    [
+        ([("a", NaNMember()), *TREES], ValueError, "NaN or infinite probabilities: member 0"),
+        ([*TREES, ("a", Logits())], ValueError, "member 9 sum to 3"),
+        ([("a", FunctionTransformer())], TypeError, "predict_proba; member 0"),
+        (LogisticRegression(), TypeError, "has `estimators_` once fitted"),
+        (make_pipeline(StandardScaler(), ENSEMBLES["bag"]), TypeError, "Pipeline"),
+    ],
+)
+def test_members_that_cannot_vote(estimator, error, message, data):
+    with pytest.raises(error, match=message):
+        SOCPEnsemblePruner(estimator, random_state=0).fit(*data)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (np.zeros((10, 2)), np.zeros(10), "one class only"),
+        (np.zeros((10, 2)), np.arange(9) % 2, "inconsistent numbers of samples"),
+        (np.zeros((10, 2)), np.linspace(0, 1, 10), "Unknown label type"),
+        (np.zeros((0, 2)), np.zeros(0), "0 sample"),
+        (np.zeros((4, 2)), None, "requires y to be passed"),
+    ],
+)
+def test_wrong_data(X, y, message):
+    with pytest.raises(ValueError, match=message):
+        SOCPEnsemblePruner([("a", Untrainable())]).fit(X, y)
