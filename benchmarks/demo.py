@@ -1,0 +1,43 @@
+"""What `make demo` keeps and loses, over several seeds.
+
+python benchmarks/demo.py [--seeds 5]
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from _common import table
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
+from quickstart import run
+
+
+def over_seeds(n_seeds: int = 5) -> str:
+    rows, kept, lost = [], [], []
+    for seed in range(n_seeds):
+        result = run(seed)
+        report, best = result.report, result.search.best_params_
+        kept.append(report.n_pruned / report.n_full)
+        lost.append(100 * (report.full_accuracy - report.pruned_accuracy))
+        rows.append(
+            [
+                seed,
+                f"{best['alpha']}, {best['lam']}",
+                f"{report.n_pruned} of {report.n_full}",
+                f"{report.full_accuracy:.2%}",
+                f"{report.pruned_accuracy:.2%}",
+                f"{report.full_members.maximum:.2%}",
+                f"{lost[-1]:+.2f}",
+            ]
+        )
+    rows.append(["mean", "", f"{np.mean(kept):.0%}", "", "", "", f"{np.mean(lost):+.2f}"])
+    head = ["seed", "alpha, lambda", "members", "full", "pruned", "best member", "points lost"]
+    return table(head, rows)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, default=5)
+    print(over_seeds(parser.parse_args().seeds))
