@@ -1,0 +1,6 @@
+"""Ensembles of convolutional networks; importing this imports neither Keras nor TensorFlow."""
+
+from ._random_cnn import RandomCNNEnsembleClassifier
+from ._space import CNNArchitecture, CNNSpace, ConvBlock
+
+__all__ = ["CNNArchitecture", "CNNSpace", "ConvBlock", "RandomCNNEnsembleClassifier"]

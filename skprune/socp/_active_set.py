@@ -50,7 +50,8 @@ def minimise_active_set(
     for _ in range(10 * len(q) + 100 if max_iter is None else max_iter):
         gradient = np.where(free | refused, np.inf, 2 * (Q @ w) + q)
         entering = gradient.argmin()
-        if gradient[entering] >= -tolerance:
+        # While nobody is in play the gradient is q itself, free of rounding.
+        if gradient[entering] >= (-tolerance if free.any() else 0.0):
             break
         trial = free.copy()
         trial[entering] = True

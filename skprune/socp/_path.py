@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..utils import check_alpha, check_lam
 from ._active_set import minimise_active_set, solve_semidefinite
-from ._problem import SOCPProblem
+from ._problem import SOCPProblem, check_member_left
 from ._statistics import EnsembleStatistics
 
 __all__ = ["SOCPPath", "follow_path", "socp_path"]
@@ -15,9 +15,9 @@ __all__ = ["SOCPPath", "follow_path", "socp_path"]
 # A knot whose KKT residual is above this is corrected by the active-set method.
 _KNOT_TOLERANCE = 1e-11
 # Steps shorter than this share of lambda_max count as none; a degenerate knot (a tie) is
-# passed by solving again this far below it.
+# passed by solving again this far below it, or further where that changes no member in play.
 _SHORTEST_STEP = 1e-13
-_DEGENERATE_STEP = 1e-7
+_DEGENERATE_STEP = 2.0**-23
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class SOCPPath:
     >>> P = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.6, 0.4], [0.5, 0.5]]])
     >>> path = socp_path(EnsembleStatistics.from_predictions(P, [0, 1]), alpha=0.9)
     >>> path.at(0.5).round(3)
-    array([0.571, 0.   ])
+    array([0.526, 0.   ])
     """
 
     lams: NDArray[np.float64]
@@ -107,11 +107,16 @@ def socp_path(stats: EnsembleStatistics, alpha: float = 0.5) -> SOCPPath:
     ------
     ValueError
         If ``alpha`` lies outside [0, 1].
+    NoMemberLeftError
+        If no penalty keeps a member.
     """
-    return follow_path(SOCPProblem.from_statistics(stats, check_alpha(alpha)), float(alpha))
+    alpha = check_alpha(alpha)
+    problem = SOCPProblem.from_statistics(stats, alpha)
+    check_member_left(problem, alpha)
+    return follow_path(problem, alpha)
 
 
-def follow_path(problem: SOCPProblem, alpha: float) -> SOCPPath:
+def follow_path(problem: SOCPProblem, alpha: float, *, max_knots: int | None = None) -> SOCPPath:
     """Follow the path of a problem down from lambda_max; see :func:`socp_path`.
 
     Parameters
@@ -120,23 +125,26 @@ def follow_path(problem: SOCPProblem, alpha: float) -> SOCPPath:
         Its own penalty is ignored.
     alpha : float
         Kept for the record.
+    max_knots : int, default=None
+        Bound on the knots followed; ``20 * M + 100`` by default.
 
     Returns
     -------
     SOCPPath
+        Where the knots ran out, its ``kkt_residual`` tells how far off the rest may be.
     """
     Q, c, top = problem.quadratic, problem.linear, problem.penalty_max
     M = len(c)
     penalty, w, active = top, np.zeros(M), np.zeros(M, dtype=bool)
     if top > 0:
         active[c.argmin()] = True
-    penalties, knots, residual = [top], [w], 0.0
-    for _ in range(20 * M + 100):
+    penalties, knots, residual, stride = [top], [w], 0.0, _DEGENERATE_STEP
+    for _ in range(20 * M + 100 if max_knots is None else max_knots):
         if penalty <= 0:
             break
         step, slope, leaving, entering = _next_knot(problem, penalty, w, active)
         if step > _SHORTEST_STEP * top:
-            penalty = max(0.0, penalty - step)
+            penalty, stride = max(0.0, penalty - step), _DEGENERATE_STEP
             w = np.maximum(w + step * slope, 0.0)
             if leaving is not None:
                 active[leaving], w[leaving] = False, 0.0
@@ -144,7 +152,9 @@ def follow_path(problem: SOCPProblem, alpha: float) -> SOCPPath:
                 active[entering] = True
             here = _residual(problem, penalty, w, active)
         else:
-            penalty, here = max(0.0, penalty - _DEGENERATE_STEP * top), np.inf
+            penalty, w, stride = _pass_tie(problem, penalty, w, stride)
+            active = w > 0
+            here = _residual(problem, penalty, w, active)
         if here > _KNOT_TOLERANCE:
             w = minimise_active_set(Q, c + penalty, w)
             active = w > 0
@@ -152,7 +162,31 @@ def follow_path(problem: SOCPProblem, alpha: float) -> SOCPPath:
         residual = max(residual, here)
         penalties.append(penalty)
         knots.append(w)
+    if penalty > 0:  # out of knots: go straight to zero, and measure what lies between
+        last = minimise_active_set(Q, c, w)
+        halfway = problem.with_penalty(penalty / 2).kkt_residual((w + last) / 2)
+        residual = max(residual, halfway)
+        penalties.append(0.0)
+        knots.append(last)
     return SOCPPath(np.array(penalties) / (top or 1.0), np.array(knots), alpha, top, residual)
+
+
+def _pass_tie(
+    problem: SOCPProblem, penalty: float, w: NDArray[np.float64], stride: float
+) -> tuple[float, NDArray[np.float64], float]:
+    """Solve a stride below a tie, where no step along the path can be told from none.
+
+    Two optimal points with the same members in play are joined by optimal points, so as long
+    as nobody enters or leaves the strides may grow; else they are cut.
+    """
+    top = problem.penalty_max
+    while True:
+        lower = max(0.0, penalty - stride * top)
+        below = minimise_active_set(problem.quadratic, problem.linear + lower, w)
+        unchanged = ((below > 0) == (w > 0)).all()
+        if unchanged or stride <= _DEGENERATE_STEP:
+            return lower, below, 8 * stride if unchanged else _DEGENERATE_STEP
+        stride /= 8
 
 
 def _residual(

@@ -6,9 +6,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ..exceptions import NoMemberLeftError
 from ._statistics import EnsembleStatistics
 
-__all__ = ["SOCPProblem"]
+__all__ = ["SOCPProblem", "check_member_left"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +160,41 @@ class SOCPProblem:
         delta = max(0.0, float((-self.gradient(w) / (2 * row_sums)).max()))
         v = w + delta
         return self.objective(w) + float(v @ self.quadratic @ v)
+
+
+def check_member_left(problem: SOCPProblem, alpha: float) -> None:
+    """Refuse a penalty under which w = 0 is optimal, before any solver is called.
+
+    Parameters
+    ----------
+    problem : SOCPProblem
+        The program.
+    alpha : float
+        Named in the message.
+
+    Raises
+    ------
+    NoMemberLeftError
+        If no member would be left.
+    """
+    top = problem.penalty_max
+    if top <= 1e-12:
+        what = (
+            "no member gives the true class any probability and all agree"
+            if alpha < 1
+            else "no member gives the true class any probability"
+        )
+        if alpha == 0:
+            what = "all members make the same predictions, so there is no diversity to reward"
+        raise NoMemberLeftError(
+            f"No lam keeps a member at alpha={alpha:g}: {what}. "
+            + ("Use alpha > 0." if alpha == 0 else "Check that y belongs to these predictions.")
+        )
+    if problem.penalty >= top:
+        raise NoMemberLeftError(
+            f"lam={problem.penalty:g} leaves no member: at alpha={alpha:g} any absolute lam "
+            f"below {top:.6g} keeps at least one."
+        )
 
 
 def _nearest_semidefinite(Q: NDArray[np.float64]) -> NDArray[np.float64]:

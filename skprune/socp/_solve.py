@@ -5,9 +5,9 @@ from importlib.util import find_spec
 
 from sklearn.exceptions import ConvergenceWarning
 
-from ..exceptions import NoMemberLeftError, SolverNotInstalledError
+from ..exceptions import SolverNotInstalledError
 from ..utils import check_alpha, check_lam
-from ._problem import SOCPProblem
+from ._problem import SOCPProblem, check_member_left
 from ._solution import SOCPSolution
 from ._statistics import EnsembleStatistics
 from .backends import BACKENDS
@@ -68,7 +68,7 @@ def solve_socp(
     >>> stats = EnsembleStatistics.from_predictions(P, [0, 1])
     >>> solution = solve_socp(stats, alpha=0.9, lam=0.5)
     >>> solution.status, solution.weights.round(3)
-    ('optimal', array([0.571, 0.   ]))
+    ('optimal', array([0.526, 0.   ]))
     """
     alpha = check_alpha(alpha)
     check_solver(solver)
@@ -114,38 +114,3 @@ def check_solver(solver: str) -> None:
                 f"solver={solver!r} needs {package}, which is not installed: run `pip install "
                 f"{package}`, or use solver='auto'."
             )
-
-
-def check_member_left(problem: SOCPProblem, alpha: float) -> None:
-    """Refuse a penalty under which w = 0 is optimal, before any solver is called.
-
-    Parameters
-    ----------
-    problem : SOCPProblem
-        The program.
-    alpha : float
-        Named in the message.
-
-    Raises
-    ------
-    NoMemberLeftError
-        If no member would be left.
-    """
-    top = problem.penalty_max
-    if top <= 1e-12:
-        what = (
-            "no member gives the true class any probability and all agree"
-            if alpha < 1
-            else "no member gives the true class any probability"
-        )
-        if alpha == 0:
-            what = "all members make the same predictions, so there is no diversity to reward"
-        raise NoMemberLeftError(
-            f"No lam keeps a member at alpha={alpha:g}: {what}. "
-            + ("Use alpha > 0." if alpha == 0 else "Check that y belongs to these predictions.")
-        )
-    if problem.penalty >= top:
-        raise NoMemberLeftError(
-            f"lam={problem.penalty:g} leaves no member: at alpha={alpha:g} any absolute lam "
-            f"below {top:.6g} keeps at least one."
-        )

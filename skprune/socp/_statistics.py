@@ -94,11 +94,7 @@ class EnsembleStatistics:
             not sum to one, a label lies outside 0 .. C - 1, or the weights are unusable.
         """
         P = P if isinstance(P, np.ndarray) else np.asarray(P)
-        if P.ndim != 3:
-            raise ValueError(
-                f"P must have shape (n_members, n_samples, n_classes); got {P.ndim} dimension(s), "
-                f"shape {P.shape}."
-            )
+        _check_shape(P, "P")
         y = _check_labels(y, P.shape[1], P.shape[2])
         if sample_weight is not None:
             sample_weight = _check_weights(sample_weight, P.shape[1])
@@ -159,16 +155,20 @@ def _block_sums(
 ) -> tuple[NDArray[np.float64], ...]:
     """Weighted sums over one block: G, W, b and d of f(w), before averaging."""
     M, n, C = P.shape
-    dtype = np.float64 if P.dtype == np.float64 else np.float32
+    dtype = np.float32 if P.dtype in (np.float16, np.float32) else np.float64
     P = P.astype(dtype, copy=False)
     _check_probabilities(P)
+    if weight is not None:  # relative to the largest, which float32 cannot always hold
+        scale = float(weight.max()) or 1.0
+        weight = weight / scale
     block = P.reshape(M, n * C)  # a view: rows of a block of P stay contiguous
     labels = np.zeros((n, C), dtype)
     labels[np.arange(n), y] = 1 if weight is None else weight
     agreement = block @ labels.ravel()
 
     tiny = np.finfo(dtype).tiny
-    mean = np.maximum(block.mean(axis=0), tiny)
+    # Averaged in float64, so that members who agree have m = p, and no divergence, exactly.
+    mean = np.maximum(block.mean(axis=0, dtype=np.float64).astype(dtype), tiny)
     inverse_root = 1 / np.sqrt(mean)
     scaled = block * inverse_root
     # X @ X.T is one symmetric rank-k update, and so exactly symmetric.
@@ -182,17 +182,19 @@ def _block_sums(
         reference_gram = weighted @ weighted.T
 
     # log(p / m), in place; 0 log 0 = 0, so where p vanishes any finite logarithm will do.
-    log_ratio = np.multiply(scaled, inverse_root, out=scaled)
+    log_ratio = np.divide(block, mean, out=scaled)
     np.log(np.maximum(log_ratio, tiny, out=log_ratio), out=log_ratio)
     if weight is not None:
         log_ratio *= np.repeat(weight, C).astype(dtype)
     divergence = np.einsum("ij,ij->i", block, log_ratio)
-    return tuple(part.astype(np.float64) for part in (gram, reference_gram, agreement, divergence))
+    parts = (part.astype(np.float64) for part in (gram, reference_gram, agreement, divergence))
+    return tuple(parts if weight is None else (scale * part for part in parts))
 
 
 def _check_probabilities(P: NDArray) -> None:
     """Refuse what is no distribution; the member at fault is named."""
-    sums = P @ np.ones(P.shape[2], P.dtype)
+    with np.errstate(invalid="ignore"):
+        sums = P @ np.ones(P.shape[2], P.dtype)
     # NaN and infinity make these comparisons false too.
     if np.abs(sums - 1).max() <= _SUM_TOLERANCE and P.min() >= 0:
         return
@@ -207,6 +209,14 @@ def _check_probabilities(P: NDArray) -> None:
                 f"The probabilities of each sample must sum to one: those of member {i} sum to "
                 f"{worst:.4g}. Pass the output of predict_proba, not scores or logits."
             )
+
+
+def _check_shape(P: NDArray, name: str) -> None:
+    if P.ndim != 3 or P.shape[0] == 0 or P.shape[2] == 0:
+        raise ValueError(
+            f"{name} must have shape (n_members, n_samples, n_classes), with at least one member "
+            f"and one class; got shape {P.shape}."
+        )
 
 
 def _check_labels(y: ArrayLike, n_samples: int, n_classes: int) -> NDArray[np.intp]:
@@ -236,11 +246,7 @@ def _check_blocks(blocks: Iterable[tuple]) -> Iterator[tuple]:
     shape = None
     for number, block in enumerate(blocks):
         P = np.asarray(block[0])
-        if P.ndim != 3:
-            raise ValueError(
-                f"Block {number}: P must have shape (n_members, n_samples, n_classes); got shape "
-                f"{P.shape}."
-            )
+        _check_shape(P, f"Block {number}: P")
         if shape is not None and shape != (P.shape[0], P.shape[2]):
             raise ValueError(
                 f"Block {number} has {P.shape[0]} members and {P.shape[2]} classes, the blocks "

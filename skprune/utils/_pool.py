@@ -8,8 +8,12 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.frozen import FrozenEstimator
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 
 __all__ = ["MemberPool", "unfreeze"]
+
+# Ensembles whose members each answer a two-class question of their own.
+_DECOMPOSITIONS = (OneVsRestClassifier, OneVsOneClassifier, OutputCodeClassifier)
 
 
 def unfreeze(estimator: Any) -> Any:
@@ -86,6 +90,8 @@ class MemberPool:
         else:
             members = _members_of(fitted)
             _check_members(members)
+            if any(np.ndim(label) for label in fitted.classes_):
+                raise TypeError(f"{type(fitted).__name__} has several outputs; only one is taken.")
             own = np.asarray(fitted.classes_)
             columns = _columns_in_ensemble(members, own)
             features = _features_of(fitted)
@@ -160,7 +166,8 @@ class MemberPool:
             if P is None:
                 P = np.empty((len(self), *proba.shape), dtype=proba.dtype)
             elif proba.dtype == np.float64 and P.dtype != np.float64:
-                P = P.astype(np.float64)
+                P, narrow = np.empty(P.shape, dtype=np.float64), P
+                P[:i] = narrow[:i]
             P[i] = proba
         assert P is not None  # a pool is never empty
         return P
@@ -197,6 +204,12 @@ def _members_of(fitted: Any) -> list[Any]:
             f"(name, classifier); {type(fitted).__name__} has none. To prune inside a Pipeline, "
             "put the pruner last in it instead of pruning the Pipeline."
         )
+    if isinstance(fitted, _DECOMPOSITIONS):
+        raise TypeError(
+            f"The members of {type(fitted).__name__} each answer a two-class question of their "
+            "own, so they cannot be weighed by votes. Use an ensemble whose members each predict "
+            "all classes: bagging, forests, voting."
+        )
     if getattr(members, "ndim", 1) != 1:
         raise TypeError(
             f"The members of {type(fitted).__name__} are not classifiers of their own (they are "
@@ -220,6 +233,8 @@ def _check_members(members: list[Any]) -> None:
                 f"Members must be fitted classifiers with `classes_`; {describe(i, member)} has "
                 "none. Fit it, and wrap it in FrozenEstimator so that clone keeps it."
             )
+        if any(np.ndim(label) for label in member.classes_):
+            raise TypeError(f"Members must predict one output; {describe(i, member)} has several.")
 
 
 def _columns_of_labels(members: list[Any], classes: NDArray) -> list[NDArray[np.intp]]:
@@ -232,7 +247,8 @@ def _columns_in_ensemble(members: list[Any], classes: NDArray) -> list[NDArray[n
     known = np.unique(np.concatenate([np.asarray(m.classes_) for m in members]))
     are_codes = known.dtype.kind in "iuf" and bool(np.isin(known, np.arange(C)).all())
     numeric = known.dtype.kind in "iuf" and classes.dtype.kind in "iuf"
-    comparable = numeric or known.dtype.kind == classes.dtype.kind
+    text = known.dtype.kind in "OUT" and classes.dtype.kind in "OUT"  # pandas gives objects
+    comparable = numeric or text or known.dtype.kind == classes.dtype.kind
     are_labels = comparable and bool(np.isin(known, classes).all())
     # Where both would do (labels 1, 2, 3 and a bag that never drew the first), the labels
     # are meant only if all of them occur: scikit-learn's ensembles hand on codes.

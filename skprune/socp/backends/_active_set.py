@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...exceptions import SolverError
 from .._active_set import minimise_active_set
 from .._problem import SOCPProblem
 from ._base import EXACT_TOLERANCE, RawSolution
@@ -26,7 +27,10 @@ def solve_active_set(problem: SOCPProblem) -> RawSolution:
     weights = minimise_active_set(problem.quadratic, q, np.zeros(len(q)))
     name = "active-set"
     if problem.kkt_residual(weights) > EXACT_TOLERANCE:
-        near = solve_clarabel(problem).weights
+        try:
+            near = solve_clarabel(problem).weights
+        except (SolverError, ImportError):  # then what there is goes out, with its certificate
+            return RawSolution(weights, name, "certificate missed", EXACT_TOLERANCE)
         again = minimise_active_set(problem.quadratic, q, near)
         weights = min((weights, near, again), key=problem.kkt_residual)
         name = "clarabel+active-set"

@@ -1,0 +1,171 @@
+"""Images as arrays: their layouts, the validation rows, and files that workers share."""
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["SharedArrays", "as_images", "pixel_statistics", "validation_rows"]
+
+# Samples whose pixels are held as float64 at one time.
+_BLOCK = 1024
+
+
+def as_images(X: np.ndarray, image_shape: tuple[int, ...] | None) -> np.ndarray:
+    """View samples of any layout as (n, height, width, channels).
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, h, w), (n, h, w, c) or (n, features)
+        Samples. Flat ones without `image_shape` are one row of pixels each, (n, 1, features, 1).
+    image_shape : tuple of (int, int) or (int, int, int), or None
+        Height, width and channels (1 if not given) of a sample.
+
+    Returns
+    -------
+    ndarray of shape (n, height, width, channels)
+        A view of the same pixels.
+
+    Raises
+    ------
+    ValueError
+        If samples have another shape or number of pixels than `image_shape` says.
+    """
+    wanted = None if image_shape is None else tuple(int(side) for side in image_shape)
+    if wanted is not None and len(wanted) == 2:
+        wanted = (*wanted, 1)
+    if X.ndim == 2:
+        if wanted is None:
+            wanted = (1, X.shape[1], 1)
+        if X.shape[1] != np.prod(wanted):
+            raise ValueError(
+                f"image_shape={tuple(image_shape)} has {np.prod(wanted)} pixels, but X has "
+                f"{X.shape[1]} features; give X with {np.prod(wanted)} features, or the "
+                "image_shape of its rows."
+            )
+        return X.reshape(len(X), *wanted)
+    if X.ndim not in (3, 4):
+        raise ValueError(
+            "X must have the shape (n, height, width), (n, height, width, channels) or "
+            f"(n, features), got {X.ndim} dimensions: {X.shape}."
+        )
+    images = X.reshape(*X.shape, 1) if X.ndim == 3 else X
+    if 0 in images.shape:
+        raise ValueError(f"X has no pixels: its shape is {X.shape}.")
+    if wanted is not None and images.shape[1:] != wanted:
+        raise ValueError(
+            f"image_shape={tuple(image_shape)}, but the samples of X have the shape "
+            f"{X.shape[1:]}; leave image_shape out, or make the two equal."
+        )
+    return images
+
+
+def pixel_statistics(images: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation over all pixels, the same for the same numbers of any type.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels)
+        Pixels.
+
+    Returns
+    -------
+    mean, deviation : float
+        In double precision; a deviation of zero is given as 1.
+    """
+
+    def total(function):
+        blocks = range(0, len(images), _BLOCK)
+        return sum(
+            float(function(images[at : at + _BLOCK].astype(np.float64)).sum()) for at in blocks
+        )
+
+    mean = total(lambda block: block) / images.size
+    variance = total(lambda block: (block - mean) ** 2) / images.size
+    return mean, float(np.sqrt(variance)) or 1.0
+
+
+def validation_rows(y: np.ndarray, fraction: float | None, seed: int) -> np.ndarray:
+    """Draw the rows that early stopping looks at, of each class its share.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        Classes as integers.
+    fraction : float or None
+        Share of the rows, in [0, 1). None is 0.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    ndarray of bool of shape (n,)
+        True for validation rows. At least one row of each class stays False, so a class with
+        a single row is trained on and not validated with.
+    """
+    chosen = np.zeros(len(y), dtype=bool)
+    if not fraction:
+        return chosen
+    rng = np.random.default_rng(seed)
+    classes, counts = np.unique(y, return_counts=True)
+    shares = counts * fraction
+    quota = np.minimum(np.floor(shares).astype(int), counts - 1)
+    # Largest remainders first; ties in random order.
+    wanted = max(1, round(len(y) * fraction))
+    order = rng.permutation(len(classes))
+    order = order[np.argsort(-(shares - np.floor(shares))[order], kind="stable")]
+    for place in order:
+        if quota.sum() >= wanted:
+            break
+        quota[place] = min(quota[place] + 1, counts[place] - 1)
+    for label, size in zip(classes, quota, strict=True):
+        chosen[rng.permutation(np.flatnonzero(y == label))[:size]] = True
+    return chosen
+
+
+@dataclass(frozen=True)
+class SharedArrays:
+    """Arrays in a temporary folder, which worker processes map into memory.
+
+    Parameters
+    ----------
+    folder : str
+        Where each array lies as a ``.npy`` file.
+    """
+
+    folder: str
+
+    @classmethod
+    def write(cls, **arrays: np.ndarray | None) -> "SharedArrays":
+        """Write arrays, leaving out those that are None.
+
+        The folder is made in ``JOBLIB_TEMP_FOLDER`` where that is set; for workers on other
+        machines it has to be one that they see.
+        """
+        folder = tempfile.mkdtemp(
+            prefix="skprune_", dir=os.environ.get("JOBLIB_TEMP_FOLDER") or None
+        )
+        shared = cls(folder)
+        try:
+            for name, array in arrays.items():
+                if array is not None:
+                    np.save(shared._path(name), array)
+        except BaseException:
+            shared.remove()
+            raise
+        return shared
+
+    def load(self, name: str) -> np.ndarray | None:
+        """Map one array into memory, read-only; None if there is none of that name."""
+        if not os.path.exists(self._path(name)):
+            return None
+        return np.asarray(np.load(self._path(name), mmap_mode="r"))
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self.folder, f"{name}.npy")

@@ -1,0 +1,277 @@
+"""One member of a CNN ensemble; the only file that imports scikeras."""
+
+import keras
+import numpy as np
+from scikeras.utils.transformers import ClassifierLabelEncoder
+from scikeras.wrappers import KerasClassifier
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import ClassifierTags
+
+from ._builder import build_cnn, compile_cnn
+from ._early_stopping import ValidationStopping
+from ._quiet import quiet_first_use
+from ._space import CNNArchitecture
+
+__all__ = ["CNNMember"]
+
+# Bytes of activations that one batch of a prediction may fill, roughly.
+_PREDICTION_BYTES = 2**27
+
+
+class CNNMember(KerasClassifier):
+    """One random CNN as a classifier; labels are the integers 0 ... n_classes - 1.
+
+    A thin layer over :class:`scikeras.wrappers.KerasClassifier` that mends what keeps that
+    from being a scikit-learn classifier: its tags, pixels of any number type, predictions
+    without a traced graph per model, and pickles that hold arrays instead of Keras objects.
+
+    Parameters
+    ----------
+    architecture : CNNArchitecture
+        The network and its learning rate.
+    n_classes : int
+        Number of classes.
+    offset, scale : float, default=0.0 and 1.0
+        The network's first layer turns a pixel x into (x - offset) / scale.
+    epochs : int, default=10
+        Passes over the training data.
+    batch_size : int, default=64
+        Samples of one gradient step.
+    n_iter_no_change : int or None, default=None
+        With validation data, stop after that many epochs without a lower validation loss, and
+        end with the best weights. None trains all epochs and keeps the last weights.
+    random_state : int, default=0
+        Seed of initial weights, dropout and order of samples.
+    verbose : int, default=0
+        Verbosity of Keras.
+
+    Attributes
+    ----------
+    model_ : keras.Model
+        The network, not compiled; rebuilt from the weights on first use after unpickling.
+    classes_ : ndarray of shape (n_classes,)
+        0 ... n_classes - 1.
+    history_ : dict of str to list of float
+        Loss and accuracy after each epoch.
+    """
+
+    _validation_data = None
+
+    def __init__(
+        self,
+        architecture: CNNArchitecture,
+        n_classes: int,
+        *,
+        offset: float = 0.0,
+        scale: float = 1.0,
+        epochs: int = 10,
+        batch_size: int = 64,
+        n_iter_no_change: int | None = None,
+        random_state: int = 0,
+        verbose: int = 0,
+    ):
+        super().__init__(
+            epochs=epochs, batch_size=batch_size, random_state=random_state, verbose=verbose
+        )
+        self.architecture = architecture
+        self.n_classes = n_classes
+        self.offset = offset
+        self.scale = scale
+        self.n_iter_no_change = n_iter_no_change
+
+    @classmethod
+    def from_weights(cls, weights, history, input_shape, **params) -> "CNNMember":
+        """A fitted member from what training left; builds no Keras model.
+
+        Parameters
+        ----------
+        weights : list of ndarray
+            In the order of ``keras.Model.get_weights``.
+        history : dict of str to list of float
+            Loss and accuracy after each epoch.
+        input_shape : tuple of (int, int, int)
+            Height, width and channels of a sample.
+        **params
+            The constructor's parameters.
+        """
+        member = cls(**params)
+        member.classes_ = None
+        y = np.arange(member.n_classes)
+        X, y = member._validate_data(np.zeros((len(y), *input_shape), np.float32), y, reset=True)
+        member.target_encoder_ = member.target_encoder.fit(y)
+        vars(member).update(member.target_encoder_.get_metadata())
+        member.feature_encoder_ = member.feature_encoder.fit(X)
+        member._fit_callbacks = []
+        member.history_ = history
+        member._weights = weights
+        return member
+
+    # scikit-learn
+
+    _get_param_names = classmethod(BaseEstimator._get_param_names.__func__)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # ClassifierMixin comes last among scikeras's bases, where it sets no tags.
+        tags.estimator_type = "classifier"
+        tags.classifier_tags = ClassifierTags()
+        tags.target_tags.required = True
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self.initialized_
+
+    def __repr__(self, **kwargs):
+        return BaseEstimator.__repr__(self, **kwargs)
+
+    # The network: either the live model, or the weights it is rebuilt from, never both.
+
+    @property
+    def initialized_(self) -> bool:
+        """Whether there are weights to predict with."""
+        return getattr(self, "_weights", getattr(self, "_model", None)) is not None
+
+    @property
+    def model_(self) -> keras.Model:
+        """The network."""
+        if getattr(self, "_model", None) is None:
+            if getattr(self, "_weights", None) is None:
+                raise NotFittedError("This CNNMember is not fitted yet; call fit before using it.")
+            with quiet_first_use():
+                model = self._build()
+                model.set_weights(self._weights)
+            self._model, self._weights = model, None
+        return self._model
+
+    @model_.setter
+    def model_(self, model):
+        self._model, self._weights = model, None
+
+    def __getstate__(self):
+        state = dict(vars(self))
+        model = state.pop("_model", None)
+        if model is not None:
+            state["_weights"] = model.get_weights()
+        return state
+
+    def _build(self) -> keras.Model:
+        return build_cnn(
+            self.architecture,
+            tuple(self.X_shape_[1:]),
+            self.n_classes,
+            offset=self.offset,
+            scale=self.scale,
+            seed=self.random_state,
+        )
+
+    # Hooks of scikeras
+
+    def _keras_build_fn(self):
+        return self._build()
+
+    def _ensure_compiled_model(self):
+        if not self.model_.compiled:
+            compile_cnn(self.model_, self.architecture)
+
+    @property
+    def target_encoder(self):
+        """Encoder of labels that knows every class, also those the training data lack."""
+        return ClassifierLabelEncoder(loss=self.loss, categories=[np.arange(self.n_classes)])
+
+    def _validate_data(self, X=None, y=None, reset=False, y_numeric=False):
+        if X is not None:
+            X = np.asarray(X, dtype=np.float32)
+        return super()._validate_data(X, y, reset=reset, y_numeric=y_numeric)
+
+    def fit(self, X, y, sample_weight=None, validation_data=None, **kwargs) -> "CNNMember":
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, channels)
+            Pixels.
+        y : array-like of shape (n_samples,)
+            Labels in 0 ... n_classes - 1.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+        validation_data : tuple of (X, y) or (X, y, sample_weight), default=None
+            Samples that early stopping looks at.
+        **kwargs
+            Further arguments of ``keras.Model.fit``.
+
+        Returns
+        -------
+        CNNMember
+            Itself.
+        """
+        self._validation_data = validation_data
+        try:
+            super().fit(X, y, sample_weight=sample_weight, **kwargs)
+        finally:
+            # Callbacks hold the model and validation data: neither is a result.
+            del self._validation_data
+            self._fit_callbacks = []
+        self.history_ = {
+            name: [float(value) for value in values] for name, values in self.history_.items()
+        }
+        return self
+
+    def _initialize_callbacks(self):
+        self._fit_callbacks = []
+        if self._validation_data is not None:
+            self._fit_callbacks = [
+                ValidationStopping(
+                    self.predict_proba, *self._validation_data, patience=self.n_iter_no_change
+                )
+            ]
+
+    def predict_proba(self, X, **kwargs) -> np.ndarray:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, channels)
+            Pixels.
+        **kwargs
+            Not used; there for scikeras.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float32
+            Rows sum to 1.
+        """
+        model = self.model_
+        X, _ = self._validate_data(X)
+        rows = self._rows_of_a_batch()
+        # model.predict would trace a graph for each member, a second or two each time.
+        with quiet_first_use():
+            parts = [
+                keras.ops.convert_to_numpy(model(X[start : start + rows], training=False))
+                for start in range(0, len(X), rows)
+            ]
+        return np.concatenate(parts)
+
+    def _rows_of_a_batch(self) -> int:
+        height, width, channels = self.X_shape_[1:]
+        widest = max([channels, *(f for block in self.architecture.blocks for f in block.filters)])
+        return int(np.clip(_PREDICTION_BYTES // (4 * height * width * widest), 1, 4096))
+
+    def predict(self, X, **kwargs) -> np.ndarray:
+        """The most probable class of each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, channels)
+            Pixels.
+        **kwargs
+            Not used; there for scikeras.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels in 0 ... n_classes - 1.
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]

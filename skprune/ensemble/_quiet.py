@@ -1,0 +1,59 @@
+"""Keep TensorFlow's start from writing to the user's terminal."""
+
+import os
+import sys
+import tempfile
+import threading
+from contextlib import contextmanager
+from importlib import import_module
+
+__all__ = ["load_member_class", "quiet_first_use"]
+
+_lock = threading.RLock()
+_used = False
+
+
+@contextmanager
+def _silent_stderr():
+    """Send file descriptor 2 elsewhere; what it said comes out only if the block fails.
+
+    TensorFlow writes from C++ before its log level is read, so that no setting silences it.
+    """
+    try:
+        real = os.dup(2)
+    except OSError:  # no standard error at all
+        yield
+        return
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(real, said.read())
+            raise
+        finally:
+            os.dup2(real, 2)
+            os.close(real)
+
+
+def load_member_class():
+    """Import and return :class:`CNNMember`, and with it scikeras and Keras, silently."""
+    with _lock:
+        if f"{__package__}._member" in sys.modules:
+            return import_module("._member", __package__).CNNMember
+        with _silent_stderr():
+            return import_module("._member", __package__).CNNMember
+
+
+@contextmanager
+def quiet_first_use():
+    """Silence the messages of the back end's devices, which come with the first operation."""
+    global _used
+    if _used:
+        yield
+        return
+    with _lock, _silent_stderr():
+        yield
+        _used = True

@@ -1,0 +1,371 @@
+"""The ensemble of random CNNs as a scikit-learn classifier."""
+
+import sys
+import threading
+
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.preprocessing import LabelEncoder
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_is_fitted,
+    check_memory,
+    column_or_1d,
+    validate_data,
+)
+
+from ._data import SharedArrays, as_images, pixel_statistics, validation_rows
+from ._quiet import load_member_class
+from ._space import CNNSpace, sample_members
+from ._trainers import TrainingSettings, train_members
+from ._validation import check_parameters, check_weights, ensemble_seed
+
+__all__ = ["RandomCNNEnsembleClassifier"]
+
+# Pixel types that are kept as they come; all others become the first.
+_PIXELS = (np.float32, np.uint8)
+
+
+class RandomCNNEnsembleClassifier(ClassifierMixin, BaseEstimator):
+    """Many convolutional networks of random architecture, trained apart, that vote.
+
+    Architectures and learning rates are drawn from a :class:`CNNSpace`; each network is
+    trained by itself on the same data, as in the paper [1]_, section 3. The first layer of
+    each standardises pixels with the mean and standard deviation of the training pixels, so
+    images can be given as they are.
+
+    Parameters
+    ----------
+    n_estimators : int, default=10
+        Number of networks.
+    space : CNNSpace or None, default=None
+        Where architectures are drawn from. None is ``CNNSpace.small()``; the paper's is
+        ``CNNSpace.paper()``.
+    image_shape : tuple of (int, int) or (int, int, int), or None, default=None
+        Height, width and, if not 1, channels of a sample, for X of shape
+        (n_samples, n_features). Without it such a sample is one row of pixels.
+    epochs : int, default=10
+        Most passes over the training data.
+    batch_size : int, default=64
+        Samples of one gradient step.
+    validation_fraction : float or None, default=0.1
+        Share of the samples of each class held out for early stopping; the same ones for all
+        networks. A class with a single sample has none held out. With None or 0, or where no
+        sample can be held out, all epochs are trained on all samples.
+    n_iter_no_change : int or None, default=5
+        Training of a network stops after that many epochs without a lower validation loss,
+        and the weights of its best epoch are kept. None trains all epochs and keeps the last
+        weights.
+    voting : {"soft", "hard"}, default="soft"
+        Whether probabilities are the mean of the networks' (soft) or the shares of networks
+        for which each class is the most probable (hard).
+    memory : str, joblib.Memory or None, default=None
+        Folder in which each trained network is kept, under its architecture, seed, training
+        parameters and data. A fit that was interrupted, or one with more networks, then
+        trains only what is not there yet.
+    n_jobs : int or None, default=None
+        Networks trained at a time, each in a process and on a thread of its own; the most
+        expensive first. Results are the same for every value. None is 1 unless in a
+        :obj:`joblib.parallel_config` context; -1 uses all cores.
+    random_state : int, RandomState instance or None, default=None
+        Decides architectures, initial weights, the order of samples and the samples held
+        out. Network i is the same however large `n_estimators`. NumPy's global generator is
+        not used: None takes fresh entropy.
+    verbose : int, default=0
+        With 1 or more, one line on standard error for each trained network.
+
+    Attributes
+    ----------
+    estimators_ : list of CNNMember
+        The networks, as scikeras classifiers whose labels are positions in `classes_`.
+    architectures_ : list of CNNArchitecture
+        Their architectures.
+    history_ : list of dict of str to list of float
+        For each network, loss and accuracy after each epoch.
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    seed_ : int
+        The seed that `random_state` came to.
+    sample_shape_ : tuple of (int, int, int)
+        Height, width and channels of a sample.
+    n_features_in_ : int
+        Length of the second axis of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if X has names that are all strings.
+
+    See Also
+    --------
+    CNNSpace : The space of architectures.
+
+    Notes
+    -----
+    Networks are trained in processes of their own even for ``n_jobs=1``. The first fit pays
+    for starting them (some seconds); they stay for the fits after it, and leave when idle.
+
+    References
+    ----------
+    .. [1] Guldogus et al., "Autoselection of the Ensemble of Convolutional Neural Networks
+       with Second-Order Cone Programming", section 3.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skprune.ensemble import CNNSpace, RandomCNNEnsembleClassifier
+    >>> X, y = load_digits(n_class=3, return_X_y=True)
+    >>> space = CNNSpace(n_blocks=[1], filters=[4], dense_units=[20], learning_rate=(1e-2, 1e-2))
+    >>> ensemble = RandomCNNEnsembleClassifier(
+    ...     n_estimators=2, space=space, image_shape=(8, 8), epochs=4, random_state=0
+    ... )
+    >>> ensemble.fit(X[:400], y[:400]).score(X[400:], y[400:]) > 0.8
+    True
+    >>> ensemble.member_predict_proba(X[400:410]).shape
+    (2, 10, 3)
+    """
+
+    def __init__(
+        self,
+        n_estimators=10,
+        *,
+        space=None,
+        image_shape=None,
+        epochs=10,
+        batch_size=64,
+        validation_fraction=0.1,
+        n_iter_no_change=5,
+        voting="soft",
+        memory=None,
+        n_jobs=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_estimators = n_estimators
+        self.space = space
+        self.image_shape = image_shape
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.voting = voting
+        self.memory = memory
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def fit(self, X, y, sample_weight=None):
+        """Train the networks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width), \
+                (n_samples, height, width, channels) or (n_samples, n_features)
+            Training images, of any number type.
+        y : array-like of shape (n_samples,)
+            Labels of any kind, of at least two classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the samples in the loss. Samples of weight 0 are left out.
+
+        Returns
+        -------
+        RandomCNNEnsembleClassifier
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is wrong; the message names it.
+        MemberTrainingError
+            If a network could not be trained. With `memory`, the networks trained before are
+            kept and not trained again.
+        """
+        check_parameters(self)
+        self.seed_ = ensemble_seed(self.random_state)
+        images, codes, weights = self._check_training_data(X, y, sample_weight)
+        self.sample_shape_ = images.shape[1:]
+        plans = sample_members(self.space or CNNSpace.small(), self.n_estimators, self.seed_)
+        member_class = load_member_class()
+        held_out = validation_rows(codes, self.validation_fraction, self.seed_)
+        settings = self._settings(images[~held_out], stops_early=held_out.any())
+        trained = self._train(plans, settings, images, codes, weights, held_out)
+        self.architectures_ = [plan.architecture for plan in plans]
+        self.history_ = [member.history for member in trained]
+        self.estimators_ = [
+            member_class.from_weights(
+                member.weights,
+                member.history,
+                self.sample_shape_,
+                **settings.member_params(plan),
+            )
+            for plan, member in zip(plans, trained, strict=True)
+        ]
+        return self
+
+    def _check_training_data(self, X, y, sample_weight):
+        """Images, labels as positions in `classes_`, and weights, all of positive weight."""
+        X, y = validate_data(self, X, y, allow_nd=True, dtype=_PIXELS)
+        check_classification_targets(y)
+        images = as_images(X, self.image_shape)
+        self._fitted_on_flat = X.ndim == 2
+        encoder = LabelEncoder()
+        codes = encoder.fit_transform(column_or_1d(y))
+        self.classes_ = encoder.classes_
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y must have at least two classes, got one class: {self.classes_[0]!r}."
+            )
+        if sample_weight is None:
+            return images, codes, None
+        weights = _check_sample_weight(
+            sample_weight, X, dtype=np.float32, allow_all_zero_weights=True
+        )
+        check_weights(weights, codes)
+        kept = weights > 0
+        return images[kept], codes[kept], weights[kept]
+
+    def _settings(self, images, stops_early) -> TrainingSettings:
+        import keras
+
+        offset, scale = pixel_statistics(images)
+        patience = self.n_iter_no_change
+        return TrainingSettings(
+            input_shape=tuple(int(side) for side in self.sample_shape_),
+            n_classes=len(self.classes_),
+            offset=offset,
+            scale=scale,
+            epochs=int(self.epochs),
+            batch_size=int(self.batch_size),
+            n_iter_no_change=int(patience) if patience is not None and stops_early else None,
+            backend=keras.backend.backend(),
+        )
+
+    def _train(self, plans, settings, images, codes, weights, held_out):
+        memory = check_memory(self.memory)
+        fingerprint = None
+        if memory.store_backend is not None:
+            fingerprint = joblib.hash((images, codes, weights, held_out))
+        arrays = {"X": images, "y": codes, "sample_weight": weights}
+        shared = {}
+        for name, array in arrays.items():
+            shared[name] = None if array is None else array[~held_out]
+            if array is not None and held_out.any():
+                shared[f"validation_{name}"] = array[held_out]
+        data = SharedArrays.write(**shared)
+        try:
+            return train_members(
+                plans,
+                settings,
+                data,
+                fingerprint=fingerprint,
+                memory=memory,
+                n_jobs=self.n_jobs,
+                report=_Progress(len(plans)) if self.verbose else _no_report,
+            )
+        finally:
+            data.remove()
+
+    def _check_images(self, X) -> np.ndarray:
+        """X as images of the shape that `fit` saw."""
+        check_is_fitted(self)
+        pixels = check_array(X, allow_nd=True, dtype=_PIXELS, input_name="X", estimator=self)
+        if pixels.ndim == 2 and self._fitted_on_flat:
+            validate_data(self, X, reset=False, skip_check_array=True)
+        images = as_images(pixels, self.image_shape)
+        if images.shape[1:] != self.sample_shape_:
+            raise ValueError(
+                f"X has samples of shape {images.shape[1:]}, but this "
+                f"{type(self).__name__} was fitted on samples of shape {self.sample_shape_}."
+            )
+        return images
+
+    def member_predict_proba(self, X):
+        """Probabilities of the classes from each network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width), \
+                (n_samples, height, width, channels) or (n_samples, n_features)
+            Images.
+
+        Returns
+        -------
+        ndarray of shape (n_estimators, n_samples, n_classes), float32
+            Classes in the order of `classes_`.
+        """
+        images = self._check_images(X)
+        return np.stack([member.predict_proba(images) for member in self.estimators_])
+
+    def predict_proba(self, X):
+        """Probabilities of the classes from the vote of the networks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width), \
+                (n_samples, height, width, channels) or (n_samples, n_features)
+            Images.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float32
+            The mean of the networks' probabilities with ``voting="soft"``, the shares of the
+            networks' votes with ``voting="hard"``. Classes in the order of `classes_`.
+        """
+        images = self._check_images(X)
+        total = np.zeros((len(images), len(self.classes_)))
+        for member in self.estimators_:
+            probabilities = member.predict_proba(images)
+            if self.voting == "soft":
+                total += probabilities
+            else:
+                total[np.arange(len(total)), probabilities.argmax(axis=1)] += 1
+        return (total / len(self.estimators_)).astype(np.float32)
+
+    def predict(self, X):
+        """The label with the highest probability, the first of `classes_` among equals.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width), \
+                (n_samples, height, width, channels) or (n_samples, n_features)
+            Images.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels.
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+
+def _no_report(plan, member, seconds) -> None:
+    """Say nothing."""
+
+
+class _Progress:
+    """One line for each trained member."""
+
+    def __init__(self, n_members):
+        self._n_members = n_members
+        self._n_done = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, plan, member, seconds):
+        with self._lock:
+            self._n_done += 1
+            last = ", ".join(
+                f"{name} {member.history[name][-1]:.4f}"
+                for name in ("loss", "val_loss", "val_accuracy")
+                if name in member.history
+            )
+            print(
+                f"[{self._n_done}/{self._n_members}] member {plan.index}: {seconds:.1f} s, "
+                f"{len(member.history['loss'])} epochs, {last}",
+                file=sys.stderr,
+            )

@@ -1,0 +1,276 @@
+"""The space random architectures are drawn from, and the draw itself; needs NumPy only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, isfinite, log
+from numbers import Integral, Real
+
+import numpy as np
+
+__all__ = ["CNNArchitecture", "CNNSpace", "ConvBlock", "MemberPlan", "sample_members"]
+
+POOLINGS = ("average", "max")
+
+
+@dataclass(frozen=True)
+class ConvBlock:
+    """Two convolutions, one batch normalisation, ReLU and one pooling.
+
+    Parameters
+    ----------
+    filters : tuple of (int, int)
+        Filters of the first and of the second convolution.
+    pooling : {"average", "max"}
+        What the pooling layer at the end of the block takes of each 2 x 2 window.
+    """
+
+    filters: tuple[int, int]
+    pooling: str
+
+
+@dataclass(frozen=True)
+class CNNArchitecture:
+    """One network of the space, as numbers; no Keras object.
+
+    Parameters
+    ----------
+    blocks : tuple of ConvBlock
+        The convolutional part, from the input on.
+    dense_units : int
+        Units of the dense layer between the last block and the output.
+    dropout : float
+        Share of the dense layer's outputs dropped in training.
+    learning_rate : float
+        Learning rate of Adam.
+    """
+
+    blocks: tuple[ConvBlock, ...]
+    dense_units: int
+    dropout: float
+    learning_rate: float
+
+    def multiply_adds(self, input_shape: tuple[int, int, int], n_classes: int) -> int:
+        """Multiplications of one forward pass over one sample.
+
+        Parameters
+        ----------
+        input_shape : tuple of (int, int, int)
+            Height, width and channels of a sample.
+        n_classes : int
+            Number of outputs.
+
+        Returns
+        -------
+        int
+            Multiplications in the convolutions and dense layers, an estimate of the cost of
+            training that is good enough to order members by.
+        """
+        height, width, channels = input_shape
+        total = 0
+        for block in self.blocks:
+            first, second = block.filters
+            total += height * width * 9 * (channels * first + first * second)
+            channels = second
+            down, across = pool_window(height, width)
+            height, width = height // down, width // across
+        return total + (height * width * channels + n_classes) * self.dense_units
+
+
+def pool_window(height: int, width: int) -> tuple[int, int]:
+    """Window of the pooling layer after a block: 2 on each axis that is longer than 1."""
+    return (2 if height > 1 else 1), (2 if width > 1 else 1)
+
+
+@dataclass(frozen=True)
+class CNNSpace:
+    """The architectures and learning rates random members are drawn from.
+
+    Each field but the last lists the values one of which is drawn, all equally likely:
+    `n_blocks`, `dense_units` and `dropout` once for each network, `pooling` once for each
+    block, `filters` once for each convolution. Every block is two 3 x 3 convolutions, one
+    batch normalisation, ReLU and one 2 x 2 pooling. The defaults are the space of the paper
+    [1]_, section 3.
+
+    Parameters
+    ----------
+    n_blocks : sequence of int, default=(3, 4, 5)
+        Numbers of convolutional blocks.
+    filters : sequence of int, default=(32, 64, ..., 256)
+        Numbers of filters of one convolution.
+    pooling : sequence of {"average", "max"}, default=("average", "max")
+        Kinds of pooling at the end of a block.
+    dense_units : sequence of int, default=(20, 30, ..., 100)
+        Widths of the dense layer after the blocks.
+    dropout : sequence of float, default=(0.0, 0.1, ..., 0.5)
+        Dropout rates after the dense layer, each in [0, 1).
+    learning_rate : tuple of (float, float), default=(1e-4, 1e-2)
+        Lowest and highest learning rate; the draw is uniform in the logarithm.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a field holds no values or impossible ones; the message names the field.
+
+    See Also
+    --------
+    RandomCNNEnsembleClassifier : Trains networks drawn from a space.
+
+    References
+    ----------
+    .. [1] Guldogus et al., "Autoselection of the Ensemble of Convolutional Neural Networks
+       with Second-Order Cone Programming", section 3.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.ensemble import CNNSpace
+    >>> space = CNNSpace(n_blocks=[1], filters=[4], pooling=["max"], dense_units=[10],
+    ...                  dropout=[0.0], learning_rate=(1e-3, 1e-3))
+    >>> space.sample(np.random.default_rng(0)).blocks
+    (ConvBlock(filters=(4, 4), pooling='max'),)
+    """
+
+    n_blocks: Sequence[int] = (3, 4, 5)
+    filters: Sequence[int] = tuple(range(32, 257, 32))
+    pooling: Sequence[str] = POOLINGS
+    dense_units: Sequence[int] = tuple(range(20, 101, 10))
+    dropout: Sequence[float] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+    learning_rate: tuple[float, float] = (1e-4, 1e-2)
+
+    def __post_init__(self) -> None:
+        for name in ("n_blocks", "filters", "dense_units"):
+            self._set(name, _is_positive_int, "integers of at least 1", int)
+        self._set("dropout", _is_rate, "numbers in [0, 1)", float)
+        self._set("pooling", POOLINGS.__contains__, "'average' and 'max'", str)
+        self._set("learning_rate", _is_positive, "two positive numbers, lowest first", float)
+        rates = self.learning_rate
+        if len(rates) != 2 or rates[0] > rates[1]:
+            raise ValueError(
+                f"CNNSpace: learning_rate must be two positive numbers, lowest first, got {rates}."
+            )
+
+    def _set(self, name, is_right, what, kind) -> None:
+        """Replace a field by the tuple of its values, or say what is wrong with it."""
+        values = getattr(self, name)
+        if isinstance(values, str) or not hasattr(values, "__iter__"):
+            raise TypeError(f"CNNSpace: {name} must be a sequence of {what}, got {values!r}.")
+        values = tuple(values)
+        if not values or not all(is_right(value) for value in values):
+            raise ValueError(
+                f"CNNSpace: {name} must hold one or more values, all {what}, got {values!r}."
+            )
+        object.__setattr__(self, name, tuple(kind(value) for value in values))
+
+    @classmethod
+    def paper(cls) -> "CNNSpace":
+        """The space of the paper, section 3; meant for GPUs.
+
+        Returns
+        -------
+        CNNSpace
+            3 to 5 blocks; 32 to 256 filters in steps of 32; average or maximum pooling; dense
+            layer of 20 to 100 units in steps of 10; dropout of 0 to 0.5 in steps of 0.1;
+            learning rate log-uniform in [1e-4, 1e-2].
+        """
+        return cls()
+
+    @classmethod
+    def small(cls) -> "CNNSpace":
+        """A space of narrow networks that train in seconds on one CPU core.
+
+        Returns
+        -------
+        CNNSpace
+            1 to 3 blocks; 8 to 32 filters in steps of 8; average or maximum pooling; dense
+            layer of 20 to 100 units in steps of 10; dropout of 0 to 0.5 in steps of 0.1;
+            learning rate log-uniform in [1e-3, 1e-2].
+        """
+        return cls(n_blocks=(1, 2, 3), filters=(8, 16, 24, 32), learning_rate=(1e-3, 1e-2))
+
+    def sample(self, rng: np.random.Generator) -> CNNArchitecture:
+        """Draw one architecture.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Where the draw gets its randomness from.
+
+        Returns
+        -------
+        CNNArchitecture
+            The network drawn.
+        """
+        blocks = tuple(
+            ConvBlock(
+                filters=(_pick(rng, self.filters), _pick(rng, self.filters)),
+                pooling=_pick(rng, self.pooling),
+            )
+            for _ in range(_pick(rng, self.n_blocks))
+        )
+        dense_units, dropout = _pick(rng, self.dense_units), _pick(rng, self.dropout)
+        lowest, highest = self.learning_rate
+        rate = exp(rng.uniform(log(lowest), log(highest)))
+        # exp(log(x)) may miss x by one bit.
+        return CNNArchitecture(blocks, dense_units, dropout, min(max(rate, lowest), highest))
+
+
+@dataclass(frozen=True)
+class MemberPlan:
+    """What makes one member of an ensemble: everything but the data and the training.
+
+    Parameters
+    ----------
+    index : int
+        Place in the ensemble.
+    architecture : CNNArchitecture
+        The network.
+    seed : int
+        Seed of its initial weights, dropout and order of samples, in [0, 2**31).
+    """
+
+    index: int
+    architecture: CNNArchitecture
+    seed: int
+
+
+def sample_members(space: CNNSpace, n_members: int, seed: int) -> list[MemberPlan]:
+    """Draw the members of an ensemble.
+
+    Parameters
+    ----------
+    space : CNNSpace
+        Where the architectures are drawn from.
+    n_members : int
+        How many members to draw.
+    seed : int
+        Non-negative seed of the ensemble.
+
+    Returns
+    -------
+    list of MemberPlan
+        Member i depends on `space`, `seed` and i alone, so that the members of a smaller
+        ensemble are the first ones of a larger.
+    """
+    plans = []
+    for index in range(n_members):
+        drawing, training = np.random.SeedSequence(seed, spawn_key=(index,)).spawn(2)
+        architecture = space.sample(np.random.default_rng(drawing))
+        plans.append(MemberPlan(index, architecture, int(training.generate_state(1)[0] >> 1)))
+    return plans
+
+
+def _pick(rng, values):
+    # Generator.choice would turn Python numbers into NumPy ones.
+    return values[int(rng.integers(len(values)))]
+
+
+def _is_positive_int(value) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+
+
+def _is_rate(value) -> bool:
+    return isinstance(value, Real) and 0 <= value < 1
+
+
+def _is_positive(value) -> bool:
+    return isinstance(value, Real) and isfinite(value) and value > 0

@@ -1,0 +1,209 @@
+"""Training the members of an ensemble: in worker processes, from a cache where possible."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import astuple, dataclass
+
+import joblib
+import numpy as np
+
+from ..exceptions import MemberTrainingError
+from ._data import SharedArrays
+from ._space import MemberPlan
+from ._workers import WorkerDiedError, run_in_worker
+
+__all__ = ["TrainedMember", "TrainingSettings", "train_members"]
+
+# Goes into the key of cached members: to be raised when training changes its results.
+_TRAINING_VERSION = 1
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What all members of one ensemble share.
+
+    Parameters
+    ----------
+    input_shape : tuple of (int, int, int)
+        Height, width and channels of a sample.
+    n_classes : int
+        Number of classes.
+    offset, scale : float
+        Mean and standard deviation of the training pixels.
+    epochs, batch_size : int
+        As in Keras.
+    n_iter_no_change : int or None
+        Patience of early stopping; None trains all epochs.
+    backend : str
+        Keras's back end.
+    """
+
+    input_shape: tuple[int, int, int]
+    n_classes: int
+    offset: float
+    scale: float
+    epochs: int
+    batch_size: int
+    n_iter_no_change: int | None
+    backend: str
+
+    def member_params(self, plan: MemberPlan) -> dict:
+        """Parameters of the member that a plan describes."""
+        return {
+            "architecture": plan.architecture,
+            "n_classes": self.n_classes,
+            "offset": self.offset,
+            "scale": self.scale,
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "n_iter_no_change": self.n_iter_no_change,
+            "random_state": plan.seed,
+        }
+
+
+@dataclass(frozen=True)
+class TrainedMember:
+    """What training leaves of a member.
+
+    Parameters
+    ----------
+    weights : list of ndarray
+        In the order of ``keras.Model.get_weights``.
+    history : dict of str to list of float
+        Loss and accuracy after each epoch.
+    """
+
+    weights: list[np.ndarray]
+    history: dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """All that a worker needs to train one member."""
+
+    plan: MemberPlan
+    settings: TrainingSettings
+    data: SharedArrays
+
+
+def train_members(
+    plans: list[MemberPlan],
+    settings: TrainingSettings,
+    data: SharedArrays,
+    *,
+    fingerprint: str | None,
+    memory: joblib.Memory,
+    n_jobs: int | None,
+    report: Callable[[MemberPlan, TrainedMember, float], None],
+) -> list[TrainedMember]:
+    """Train members, the most expensive first, and return them in the order of `plans`.
+
+    Parameters
+    ----------
+    plans : list of MemberPlan
+        The members.
+    settings : TrainingSettings
+        What they share.
+    data : SharedArrays
+        ``X``, ``y`` and, where there are any, ``sample_weight``, and the three with
+        ``validation_`` before their names.
+    fingerprint : str or None
+        Stands for the data in the key of cached members; None if `memory` stores nothing.
+    memory : joblib.Memory
+        Cache of trained members.
+    n_jobs : int or None
+        How many train at a time, as in joblib.
+    report : callable
+        Called after each member with its plan, what came out and the seconds it took.
+
+    Returns
+    -------
+    list of TrainedMember
+        One for each plan.
+
+    Raises
+    ------
+    MemberTrainingError
+        If a member could not be trained; those trained before it are in the cache.
+    """
+    cached = memory.cache(_train, ignore=["job"])
+    cost = {
+        plan.index: plan.architecture.multiply_adds(settings.input_shape, settings.n_classes)
+        for plan in plans
+    }
+    # Threads only wait here for the worker processes. The hint is a soft one, so that
+    # joblib.parallel_config can still send members to a cluster.
+    finished: Iterator = joblib.Parallel(
+        n_jobs=n_jobs, prefer="threads", return_as="generator_unordered"
+    )(
+        joblib.delayed(_train_timed)(cached, _Job(plan, settings, data), fingerprint)
+        for plan in sorted(plans, key=lambda plan: -cost[plan.index])
+    )
+    members = {}
+    for plan, member, seconds in finished:
+        members[plan.index] = member
+        report(plan, member, seconds)
+    return [members[plan.index] for plan in plans]
+
+
+def _train_timed(train, job: _Job, fingerprint: str | None):
+    start = time.perf_counter()
+    plan, settings = job.plan, job.settings
+    try:
+        member = train(
+            # Their text, for equal architectures that share objects differently when pickled
+            # would have different keys.
+            architecture=repr(plan.architecture),
+            seed=plan.seed,
+            settings=repr((_TRAINING_VERSION, *astuple(settings))),
+            data=fingerprint,
+            job=job,
+        )
+    except WorkerDiedError as error:
+        raise _failure(plan, "its worker process ended unexpectedly", error) from error
+    except Exception as error:
+        raise _failure(plan, "training raised an error", error) from error
+    return plan, TrainedMember(*member), time.perf_counter() - start
+
+
+def _failure(plan: MemberPlan, what: str, error: Exception) -> MemberTrainingError:
+    return MemberTrainingError(
+        f"Member {plan.index} could not be trained: {what}. Its architecture is "
+        f"{plan.architecture}, its seed {plan.seed}. {type(error).__name__}: {error}"
+    )
+
+
+def _train(architecture, seed, settings, data, job):
+    """Train one member in a worker; joblib caches it by every argument but `job`.
+
+    The cache is emptied when the text of this function changes, so it only hands over.
+    """
+    return run_in_worker(_train_here, job)
+
+
+def _train_here(job: _Job) -> tuple[list[np.ndarray], dict[str, list[float]]]:
+    """Train one member in this process, which is a worker."""
+    import gc
+    import warnings
+
+    import keras
+
+    from ._quiet import load_member_class
+
+    warnings.simplefilter("ignore")
+    load = job.data.load
+    member_class = load_member_class()
+    if not gc.get_freeze_count():
+        # Clearing the session collects garbage: a third of a second in TensorFlow's modules.
+        gc.freeze()
+    member = member_class(**job.settings.member_params(job.plan))
+    validation = {}
+    if load("validation_X") is not None:
+        parts = (load(f"validation_{name}") for name in ("X", "y", "sample_weight"))
+        images, *rest = (part for part in parts if part is not None)
+        validation["validation_data"] = (np.asarray(images, dtype=np.float32), *rest)
+    member.fit(load("X"), load("y"), sample_weight=load("sample_weight"), **validation)
+    trained = member.model_.get_weights(), member.history_
+    del member
+    keras.backend.clear_session()
+    return trained

@@ -1,0 +1,119 @@
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from skprune.ensemble import CNNSpace
+from skprune.ensemble._space import sample_members
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module")
+def member(fitted):
+    return fitted.estimators_[0]
+
+
+def test_it_is_a_classifier_that_clones(member):
+    assert is_classifier(member)
+    check_is_fitted(member)
+    copy = clone(member)
+    assert copy.get_params() == member.get_params()
+    with pytest.raises(NotFittedError):
+        copy.predict(np.zeros((1, 8, 8, 1)))
+
+
+def test_labels_are_positions(member, digits):
+    X, y = digits
+    np.testing.assert_array_equal(member.classes_, [0, 1, 2])
+    expected = member.predict_proba(X[..., None]).argmax(axis=1)
+    np.testing.assert_array_equal(member.predict(X[..., None]), expected)
+    assert member.score(X[..., None], y) == np.mean(expected == y)
+
+
+def test_predictions_agree_with_keras(member, digits):
+    X = digits[0][..., None]
+    expected = member.model_.predict(X.astype(np.float32), verbose=0)
+    np.testing.assert_allclose(member.predict_proba(X), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_predictions_come_in_bounded_batches(member, digits, monkeypatch):
+    from skprune.ensemble import _member
+
+    X = digits[0][..., None]
+    whole = member.predict_proba(X)
+    monkeypatch.setattr(_member, "_PREDICTION_BYTES", 4 * 64 * 4 * 7)
+    assert 1 < member._rows_of_a_batch() < 20
+    np.testing.assert_allclose(member.predict_proba(X), whole, rtol=1e-5, atol=1e-7)
+
+
+def test_pickles_hold_arrays_only(member, digits):
+    member.predict_proba(digits[0][..., None])
+    text = pickle.dumps(member)
+    assert b"keras.src" not in text
+    assert b"tensorflow" not in text
+    n_weights = sum(array.size for array in member.model_.get_weights())
+    assert len(text) < 4 * n_weights + 10_000
+    copy = pickle.loads(text)
+    assert copy.__getstate__().get("_model") is None
+    expected = member.predict_proba(digits[0][..., None])
+    np.testing.assert_array_equal(copy.predict_proba(digits[0][..., None]), expected)
+
+
+def test_one_member_by_itself(digits):
+    from skprune.ensemble._member import CNNMember
+
+    X, y = digits
+    plan = sample_members(CNNSpace(n_blocks=[1], filters=[4], dense_units=[20]), 1, 0)[0]
+    member = CNNMember(plan.architecture, 3, offset=5.0, scale=6.0, epochs=2)
+    member.fit(X[..., None], y)
+    assert len(member.history_["loss"]) == 2
+    again = clone(member).fit(X[..., None].astype(float), y)
+    np.testing.assert_array_equal(
+        member.predict_proba(X[..., None]), again.predict_proba(X[..., None])
+    )
+    # More training goes on from the weights, also those of a pickle.
+    copy = pickle.loads(pickle.dumps(member)).partial_fit(X[..., None], y)
+    assert len(copy.history_["loss"]) == 3
+    assert not np.array_equal(copy.model_.get_weights()[0], member.model_.get_weights()[0])
+
+
+FRESH = """
+import pickle, sys
+import numpy as np
+import skprune.ensemble
+from sklearn.base import clone
+from skprune.ensemble import CNNSpace, RandomCNNEnsembleClassifier
+
+space = CNNSpace(n_blocks=[1], filters=[2], dense_units=[10], learning_rate=(1e-2, 1e-2))
+ensemble = clone(
+    RandomCNNEnsembleClassifier(2, space=space, epochs=1, random_state=0, image_shape=(8, 8))
+)
+assert not {"keras", "scikeras", "tensorflow"} & set(sys.modules), "imported too early"
+data = np.load(sys.argv[1])
+ensemble.fit(data["X"], data["y"])
+np.save(sys.argv[2], ensemble.member_predict_proba(data["X"]))
+with open(sys.argv[3], "wb") as file:
+    pickle.dump(ensemble, file)
+"""
+
+
+def test_a_fresh_process_is_quiet_and_its_pickle_predicts_the_same_bits(digits, tmp_path):
+    X, y = digits
+    data, expected, pickled = tmp_path / "d.npz", tmp_path / "p.npy", tmp_path / "e.pkl"
+    np.savez(data, X=X, y=np.array(["zero", "one", "two"])[y])
+    run = subprocess.run(
+        [sys.executable, "-c", FRESH, data, expected, pickled],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    ensemble = pickle.loads(pickled.read_bytes())
+    np.testing.assert_array_equal(ensemble.member_predict_proba(X), np.load(expected))
+    assert set(ensemble.predict(X)) <= {"zero", "one", "two"}

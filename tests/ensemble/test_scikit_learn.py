@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from sklearn.ensemble import VotingClassifier
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skprune.ensemble import CNNSpace, RandomCNNEnsembleClassifier
+
+pytestmark = pytest.mark.keras
+
+
+def test_pipeline_and_stratified_cross_validation(tiny, digits):
+    X, y = digits
+    order = np.argsort(y, kind="stable")
+    pipeline = make_pipeline(MinMaxScaler(), tiny(1, image_shape=(8, 8), epochs=6))
+    # Sorted by label, so that folds without stratification would lack whole classes.
+    scores = cross_val_score(pipeline, X.reshape(90, 64)[order], y[order], cv=2)
+    assert scores.min() > 0.5
+
+
+def test_grid_search_in_processes_of_its_own(tiny, digits):
+    X, y = digits
+    search = GridSearchCV(tiny(1), {"epochs": [1, 4]}, cv=2, n_jobs=2).fit(X, y)
+    assert search.best_params_["epochs"] == 4
+    assert search.predict(X).shape == (90,)
+
+
+def test_voting_classifier(tiny, digits):
+    X, y = digits
+    names = np.array(["zero", "one", "two"])
+    voting = VotingClassifier(
+        [("cnn", tiny(1, image_shape=(8, 8))), ("tree", DecisionTreeClassifier(random_state=0))],
+        voting="soft",
+    ).fit(X.reshape(90, 64), names[y])
+    assert voting.score(X.reshape(90, 64), names[y]) > 0.8
+
+
+CHECKED = RandomCNNEnsembleClassifier(
+    1,
+    space=CNNSpace(
+        n_blocks=[1],
+        filters=[4],
+        pooling=["max"],
+        dense_units=[20],
+        dropout=[0.0],
+        learning_rate=(1e-2, 1e-2),
+    ),
+    epochs=5,
+    batch_size=16,
+    validation_fraction=None,
+    random_state=0,
+)
+
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "In stochastic gradient descent a row of weight 2 is in one step of an epoch, a row that "
+        "stands twice in two. Rows of weight 0 are as if absent, and tested elsewhere."
+    ),
+}
+
+
+@parametrize_with_checks([CHECKED], expected_failed_checks=lambda estimator: EXPECTED_FAILURES)
+def test_estimator_checks(estimator, check):
+    check(estimator)

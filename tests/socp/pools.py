@@ -1,0 +1,184 @@
+"""Prediction pools that are easy to get wrong, each as (P, y)."""
+
+from functools import cache
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.ensemble import RandomForestClassifier
+
+from skprune.socp import EnsembleStatistics
+
+
+def dirichlet(seed=0, M=8, N=40, C=4, concentration=0.5):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(C, size=N)
+    P = rng.dirichlet(np.full(C, concentration), size=(M, N)) + 0.6 * np.eye(C)[y]
+    return P / P.sum(axis=2, keepdims=True), y
+
+
+@cache
+def digits_trees():
+    """Probabilities that real, varied trees give to digits they did not see."""
+    X, y = load_digits(return_X_y=True)
+    forest = RandomForestClassifier(40, max_depth=6, random_state=0).fit(X[:1000], y[:1000])
+    return np.stack([tree.predict_proba(X[1000:]) for tree in forest.estimators_]), y[1000:]
+
+
+def duplicates():
+    P, y = dirichlet(1)
+    return np.concatenate([P, P[:4], P[:2]]), y
+
+
+def more_members_than_predictions():
+    """M > N * C, so that c lies outside the range of Q."""
+    rng = np.random.default_rng(2)
+    return rng.dirichlet(np.ones(2), size=(15, 3)), np.array([0, 1, 1])
+
+
+def more_members_than_samples():
+    return dirichlet(3, M=20, N=6, C=5)
+
+
+def near_copies(step=1e-6):
+    P, y = dirichlet(4, M=5)
+    moved = np.abs(P + step * np.random.default_rng(4).normal(size=P.shape))
+    return np.concatenate([P, moved / moved.sum(axis=2, keepdims=True)]), y
+
+
+def single_precision():
+    P, y = dirichlet(5, M=12, N=4)
+    return P.astype(np.float32), y
+
+
+def single_precision_near_copies():
+    P, y = near_copies(1e-7)
+    return P.astype(np.float32), y
+
+
+def one_member():
+    return dirichlet(6, M=1)
+
+
+def one_sample():
+    """Forty members of two free numbers each, in float32: a Gram matrix of rank two."""
+    P = np.random.default_rng(1534).dirichlet(np.ones(2), size=(40, 1))
+    return P.astype(np.float32), np.array([0])
+
+
+def identical():
+    P, y = dirichlet(7, M=1)
+    return np.repeat(P, 6, axis=0), y
+
+
+def cyclic(M=6):
+    """Each member is another one with its samples turned, so that all enter at once."""
+    base = np.random.default_rng(8).dirichlet(np.ones(3), size=M)
+    return np.stack([np.roll(base, i, axis=0) for i in range(M)]), np.zeros(M, dtype=int)
+
+
+def shuffled():
+    """Members tie in accuracy but not in correlation."""
+    rng = np.random.default_rng(9)
+    base = rng.dirichlet(np.ones(3), size=20)
+    return np.stack([base[rng.permutation(20)] for _ in range(12)]), np.zeros(20, dtype=int)
+
+
+def opposite():
+    P, y = dirichlet(10, M=3)
+    return np.concatenate([P, P[:, :, ::-1]]), y
+
+
+def one_hot():
+    rng = np.random.default_rng(11)
+    return np.eye(4)[rng.integers(4, size=(10, 12))], rng.integers(4, size=12)
+
+
+def blends():
+    """Blends enter first, and leave again when what they are made of has come in."""
+    P, y = dirichlet(17, M=8, concentration=0.3)
+    shares = np.random.default_rng(17).dirichlet(np.ones(8), size=16)
+    return np.concatenate([np.tensordot(shares, P, axes=1), P]), y
+
+
+def perfect_and_hopeless():
+    P, y = dirichlet(12)
+    P[2], P[5] = np.eye(4)[y], np.eye(4)[(y + 1) % 4]
+    return P, y
+
+
+def class_never_predicted():
+    P, y = dirichlet(13)
+    P[:, :, 3] = 0
+    return P / P.sum(axis=2, keepdims=True), y
+
+
+def quarters():
+    """Rounded probabilities: ties everywhere."""
+    rng = np.random.default_rng(14)
+    return rng.multinomial(4, np.full(3, 1 / 3), size=(15, 10)) / 4, rng.integers(3, size=10)
+
+
+def two_classes():
+    return dirichlet(15, M=10, N=30, C=2)
+
+
+def hundred_classes():
+    return dirichlet(16, M=10, N=30, C=100, concentration=0.05)
+
+
+POOLS = {
+    pool.__name__: pool
+    for pool in (
+        dirichlet,
+        digits_trees,
+        duplicates,
+        more_members_than_predictions,
+        more_members_than_samples,
+        near_copies,
+        single_precision,
+        single_precision_near_copies,
+        one_member,
+        one_sample,
+        identical,
+        cyclic,
+        shuffled,
+        opposite,
+        one_hot,
+        blends,
+        perfect_and_hopeless,
+        class_never_predicted,
+        quarters,
+        two_classes,
+        hundred_classes,
+    )
+}
+
+# Pools in which all members agree: alpha = 0 has nothing to reward.
+AGREEING = ("one_member", "identical")
+
+
+@cache
+def stats_of(name):
+    return EnsembleStatistics.from_predictions(*POOLS[name]())
+
+
+def random_pool(seed):
+    """A small random pool of a random kind."""
+    rng = np.random.default_rng(seed)
+    M, N, C = (int(rng.choice(sizes)) for sizes in ((2, 5, 12, 25), (1, 3, 10, 40), (2, 3, 10)))
+    y = rng.integers(C, size=N)
+    P = rng.dirichlet(np.full(C, rng.choice([0.05, 0.3, 1, 5])), size=(M, N))
+    kind = seed % 6
+    if kind == 1:  # copies
+        P = P[rng.integers(max(1, M // 2), size=M)]
+    elif kind == 2:  # permutations of one member
+        y[:] = 0
+        P = np.stack([P[0][rng.permutation(N)] for _ in range(M)])
+    elif kind == 3:  # one-hot and rounded
+        P = rng.multinomial(int(rng.choice([1, 2, 4])), np.full(C, 1 / C), size=(M, N))
+        P = P / P.sum(axis=2, keepdims=True)
+    elif kind == 4:  # opposite directions
+        P[1::2] = P[::2][: len(P[1::2]), :, ::-1]
+    elif kind == 5:
+        P = P.astype(np.float32)
+    return P, y

@@ -1,0 +1,95 @@
+"""Seeds: only those that are missing, and the same ones every time."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.ensemble import BaggingClassifier, RandomForestClassifier, VotingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
+
+from skprune.utils import draw_seed, set_missing_seeds
+
+
+def nested():
+    return VotingClassifier(
+        [
+            ("free", DecisionTreeClassifier()),
+            ("set", DecisionTreeClassifier(random_state=7)),
+            ("bag", BaggingClassifier(LogisticRegression(), random_state=0)),
+            ("pipe", make_pipeline(RandomForestClassifier())),
+            ("none", GaussianNB()),
+        ]
+    )
+
+
+def seeds(estimator):
+    params = estimator.get_params()
+    return {name: value for name, value in params.items() if name.endswith("random_state")}
+
+
+def test_only_missing_seeds_are_set():
+    estimator = nested()
+    before = seeds(estimator)
+    assert set_missing_seeds(estimator, np.random.RandomState(0)) is estimator
+    after = seeds(estimator)
+    assert after.keys() == before.keys()
+    assert after["set__random_state"] == 7
+    assert after["bag__random_state"] == 0
+    drawn = [after[name] for name, value in before.items() if value is None]
+    assert len(drawn) == 3
+    assert len(set(drawn)) == 3
+    assert all(type(seed) is int and 0 <= seed < 2**31 for seed in drawn)
+
+
+def test_the_same_generator_gives_the_same_seeds():
+    one, other = (seeds(set_missing_seeds(nested(), np.random.RandomState(3))) for _ in range(2))
+    assert one == other
+    assert one != seeds(set_missing_seeds(nested(), np.random.RandomState(4)))
+
+
+def test_setting_seeds_twice_changes_nothing():
+    estimator = set_missing_seeds(nested(), np.random.RandomState(0))
+    before = seeds(estimator)
+    rng = np.random.RandomState(1)
+    set_missing_seeds(estimator, rng)
+    assert seeds(estimator) == before
+    assert draw_seed(rng) == draw_seed(np.random.RandomState(1))  # nothing was drawn
+
+
+def test_a_generator_that_was_given_is_kept():
+    rng = np.random.RandomState(5)
+    tree = set_missing_seeds(DecisionTreeClassifier(random_state=rng), np.random.RandomState(0))
+    assert tree.random_state is rng
+
+
+def test_a_frozen_estimator_is_left_alone_wherever_it_stands():
+    tree = DecisionTreeClassifier().fit([[0], [1]], [0, 1])
+    alone = FrozenEstimator(tree)
+    inside = VotingClassifier([("old", FrozenEstimator(tree)), ("new", DecisionTreeClassifier())])
+    for estimator in (alone, inside, make_pipeline(FrozenEstimator(tree))):
+        set_missing_seeds(estimator, np.random.RandomState(0))
+    assert tree.random_state is None
+    assert inside.get_params()["new__random_state"] is not None
+
+
+def test_an_estimator_without_seeds_is_returned_as_it_is():
+    estimator = GaussianNB()
+    assert set_missing_seeds(estimator, np.random.RandomState(0)) is estimator
+
+
+def test_seeds_make_a_fit_repeatable():
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(60, 5)), rng.randint(3, size=60)
+    estimator = set_missing_seeds(RandomForestClassifier(5), np.random.RandomState(0))
+    one, other = (clone(estimator).fit(X, y).predict_proba(X) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_seeds_fit_every_library():
+    rng = np.random.RandomState(0)
+    drawn = [draw_seed(rng) for _ in range(1000)]
+    assert min(drawn) >= 0
+    assert max(drawn) < 2**31 - 1
+    assert len(set(drawn)) == 1000
