@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass
 
 import numpy as np
+from joblib.externals.loky.backend import resource_tracker
 
 __all__ = ["SharedArrays", "as_images", "pixel_statistics", "validation_rows"]
 
@@ -133,9 +134,12 @@ class SharedArrays:
     ----------
     folder : str
         Where each array lies as a ``.npy`` file.
+    names : tuple of str
+        The arrays that there are.
     """
 
     folder: str
+    names: tuple[str, ...]
 
     @classmethod
     def write(cls, **arrays: np.ndarray | None) -> "SharedArrays":
@@ -147,11 +151,13 @@ class SharedArrays:
         folder = tempfile.mkdtemp(
             prefix="skprune_", dir=os.environ.get("JOBLIB_TEMP_FOLDER") or None
         )
-        shared = cls(folder)
+        given = {name: array for name, array in arrays.items() if array is not None}
+        shared = cls(folder, tuple(given))
+        # A process of joblib's own deletes the folder if this one is killed.
+        resource_tracker.register(folder, "folder")
         try:
-            for name, array in arrays.items():
-                if array is not None:
-                    np.save(shared._path(name), array)
+            for name, array in given.items():
+                np.save(shared._path(name), array)
         except BaseException:
             shared.remove()
             raise
@@ -159,13 +165,14 @@ class SharedArrays:
 
     def load(self, name: str) -> np.ndarray | None:
         """Map one array into memory, read-only; None if there is none of that name."""
-        if not os.path.exists(self._path(name)):
+        if name not in self.names:
             return None
         return np.asarray(np.load(self._path(name), mmap_mode="r"))
 
     def remove(self) -> None:
         """Delete the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        resource_tracker.unregister(self.folder, "folder")
 
     def _path(self, name: str) -> str:
         return os.path.join(self.folder, f"{name}.npy")

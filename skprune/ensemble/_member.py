@@ -183,6 +183,11 @@ class CNNMember(KerasClassifier):
     def _validate_data(self, X=None, y=None, reset=False, y_numeric=False):
         if X is not None:
             X = np.asarray(X, dtype=np.float32)
+            shape = getattr(self, "X_shape_", (0,))[1:]
+            flat = X.ndim == 2 and X.shape[1] == np.prod(shape)
+            # Rows of pixels, or images without channels: what an ensemble's users hand on.
+            if not reset and (flat or (*X.shape[1:], 1) == shape):
+                X = X.reshape(len(X), *shape)
         return super()._validate_data(X, y, reset=reset, y_numeric=y_numeric)
 
     def fit(self, X, y, sample_weight=None, validation_data=None, **kwargs) -> "CNNMember":
@@ -233,7 +238,7 @@ class CNNMember(KerasClassifier):
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels)
-            Pixels.
+            Pixels. Flat rows of as many pixels, and images without their one channel, will do.
         **kwargs
             Not used; there for scikeras.
 
@@ -264,7 +269,7 @@ class CNNMember(KerasClassifier):
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels)
-            Pixels.
+            Pixels. Flat rows of as many pixels, and images without their one channel, will do.
         **kwargs
             Not used; there for scikeras.
 

@@ -1,6 +1,5 @@
 """The ensemble of random CNNs as a scikit-learn classifier."""
 
-import sys
 import threading
 
 import joblib
@@ -9,14 +8,13 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    _check_sample_weight,
     check_array,
     check_is_fitted,
-    check_memory,
     column_or_1d,
     validate_data,
 )
 
+from ..utils import check_cache, check_sample_weight
 from ._data import SharedArrays, as_images, pixel_statistics, validation_rows
 from ._quiet import load_member_class
 from ._space import CNNSpace, sample_members
@@ -62,7 +60,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, BaseEstimator):
     voting : {"soft", "hard"}, default="soft"
         Whether probabilities are the mean of the networks' (soft) or the shares of networks
         for which each class is the most probable (hard).
-    memory : str, joblib.Memory or None, default=None
+    memory : str, Path, joblib.Memory or None, default=None
         Folder in which each trained network is kept, under its architecture, seed, training
         parameters and data. A fit that was interrupted, or one with more networks, then
         trains only what is not there yet.
@@ -75,7 +73,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, BaseEstimator):
         out. Network i is the same however large `n_estimators`. NumPy's global generator is
         not used: None takes fresh entropy.
     verbose : int, default=0
-        With 1 or more, one line on standard error for each trained network.
+        With 1 or more, print one line for each trained network.
 
     Attributes
     ----------
@@ -222,7 +220,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, BaseEstimator):
             )
         if sample_weight is None:
             return images, codes, None
-        weights = _check_sample_weight(
+        weights = check_sample_weight(
             sample_weight, X, dtype=np.float32, allow_all_zero_weights=True
         )
         check_weights(weights, codes)
@@ -246,7 +244,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, BaseEstimator):
         )
 
     def _train(self, plans, settings, images, codes, weights, held_out):
-        memory = check_memory(self.memory)
+        memory = check_cache(self.memory)
         fingerprint = None
         if memory.store_backend is not None:
             fingerprint = joblib.hash((images, codes, weights, held_out))
@@ -367,5 +365,5 @@ class _Progress:
             print(
                 f"[{self._n_done}/{self._n_members}] member {plan.index}: {seconds:.1f} s, "
                 f"{len(member.history['loss'])} epochs, {last}",
-                file=sys.stderr,
+                flush=True,
             )

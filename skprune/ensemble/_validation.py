@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils.validation import check_memory
 
+from ..utils import check_cache
 from ._space import CNNSpace
 
 __all__ = ["check_parameters", "check_weights", "ensemble_seed"]
@@ -42,7 +42,7 @@ def check_parameters(estimator) -> None:
         raise _wrong(TypeError, estimator, "space", right)
     _check_image_shape(estimator)
     try:
-        check_memory(estimator.memory)
+        check_cache(estimator.memory)
     except ValueError as error:
         right = "None, the path of a folder, or a joblib.Memory"
         raise _wrong(ValueError, estimator, "memory", right) from error

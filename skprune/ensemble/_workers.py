@@ -7,14 +7,13 @@ afresh (never forked), with one TensorFlow thread each, so that a member's weigh
 depend on how many train beside it.
 """
 
-import atexit
 import os
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from joblib.externals.loky.process_executor import BrokenProcessPool, ProcessPoolExecutor
@@ -109,15 +108,17 @@ class _Worker:
     """One process and the file its output goes to."""
 
     def __init__(self):
-        handle, self._output = tempfile.mkstemp(prefix="skprune_worker_", suffix=".log")
-        os.close(handle)
+        # Open as long as the worker lives.
+        self._output = tempfile.NamedTemporaryFile(  # noqa: SIM115
+            prefix="skprune_worker_", delete=False
+        )
         # A worker shares the GPU with the others, so it must not take all of its memory.
         growth = {"TF_FORCE_GPU_ALLOW_GROWTH": os.environ.get("TF_FORCE_GPU_ALLOW_GROWTH", "true")}
         self._executor = ProcessPoolExecutor(
             max_workers=1,
             timeout=_IDLE_TIMEOUT,
             initializer=_start,
-            initargs=(os.getpid(), self._output),
+            initargs=(os.getpid(), self._output.name),
             env={**_ENVIRONMENT, **growth},
         )
         self.n_tasks = 0
@@ -131,19 +132,19 @@ class _Worker:
             raise WorkerDiedError(f"{error}\n{self._last_words()}".strip()) from error
 
     def _last_words(self) -> str:
-        try:
-            with open(self._output, errors="replace") as file:
-                return "".join(file.readlines()[-20:])
-        except OSError:
-            return ""
+        self._output.seek(0)
+        lines = self._output.read().decode(errors="replace").splitlines()
+        return "\n".join(lines[-20:])
 
     def stop(self, kill: bool = False):
         self._executor.shutdown(wait=False, kill_workers=kill)
-        self.remove_output()
+        self._output.close()
+        _remove(self._output.name)
 
-    def remove_output(self):
-        if os.path.exists(self._output):
-            os.remove(self._output)
+
+def _remove(path: str) -> None:
+    with suppress(OSError):  # it is gone, or Windows has it open
+        os.remove(path)
 
 
 def _start(parent: int, output: str) -> None:
@@ -152,6 +153,8 @@ def _start(parent: int, output: str) -> None:
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.close(file)
+    # Both sides have it open; without a name it goes away with them, however they end.
+    _remove(output)
     if sys.platform != "win32":
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
@@ -161,12 +164,6 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
-
-
-@atexit.register
-def _remove_outputs() -> None:
-    for worker in _idle:
-        worker.remove_output()
 
 
 def _forget() -> None:

@@ -129,10 +129,10 @@ class PruningPathDisplay:
         else:
             P, codes = full_predictions(pruner, X, y, ensemble)
             weights = pruner.path_.weights[pruner.path_.n_members > 0]
-            candidates = np.vstack([weights, pruner.weights_, np.full(len(P), 1 / len(P))])
+            candidates = np.vstack([weights, np.full(len(P), 1 / len(P))])
             scores = vote_hits(P, codes, candidates, pruner.voting).mean(axis=1)
-            n_members, accuracy = (weights > 0).sum(axis=1), scores[:-2]
-            chosen, full = scores[-2:]
+            n_members, accuracy = (weights > 0).sum(axis=1), scores[:-1]
+            chosen, full = pruner.score(X, y), scores[-1]
             best_member, sample = (P.argmax(axis=2) == codes).mean(axis=1).max(), "test"
         sizes, last = _last_of_each_size(n_members)
         return cls(

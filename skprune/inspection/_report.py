@@ -172,11 +172,15 @@ def pruning_report(
         frontier = pruner.frontier_
         accuracy, sample = frontier.member_accuracy, "calibration"
         full, pruned = frontier.full_accuracy, frontier.pruned_accuracy
+        kept = accuracy[pruner.support_]
     else:
         P, codes = full_predictions(pruner, X, y, ensemble)
-        weights = np.vstack([np.full(len(P), 1 / len(P)), pruner.weights_])
-        full, pruned = vote_hits(P, codes, weights, pruner.voting).mean(axis=1)
+        equal = np.full((1, len(P)), 1 / len(P))
+        full = vote_hits(P, codes, equal, pruner.voting).mean()
         accuracy, sample = (P.argmax(axis=2) == codes).mean(axis=1), "test"
+        # Of the pruner's own members: those of ``ensemble`` may have been trained on other rows.
+        pruned = pruner.score(X, y)
+        kept = (pruner.member_predict_proba(X).argmax(axis=2) == codes).mean(axis=1)
     return PruningReport(
         sample=sample,
         full_accuracy=float(full),
@@ -185,7 +189,7 @@ def pruning_report(
         n_pruned=pruner.n_members_,
         threshold=pruner.threshold_,
         full_members=MemberAccuracy.of(accuracy),
-        pruned_members=MemberAccuracy.of(accuracy[pruner.support_]),
+        pruned_members=MemberAccuracy.of(kept),
     )
 
 

@@ -2,6 +2,7 @@
 
 import warnings
 from abc import ABCMeta, abstractmethod
+from collections.abc import Iterator
 from numbers import Integral
 from typing import Any
 
@@ -14,13 +15,10 @@ from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
-    _routing_enabled,
     process_routing,
 )
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    _check_sample_weight,
-    _num_samples,
     assert_all_finite,
     check_is_fitted,
     column_or_1d,
@@ -28,7 +26,16 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ..utils import MemberPool, check_cache, draw_seed, set_missing_seeds, unfreeze
+from ..utils import (
+    MemberPool,
+    check_cache,
+    check_sample_weight,
+    draw_seed,
+    num_samples,
+    routing_enabled,
+    set_missing_seeds,
+    unfreeze,
+)
 from ._calibration import (
     Calibration,
     TrainingData,
@@ -93,7 +100,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
         X, y = self._check_data(X, y)
         weight: NDArray[np.float64] | None = None
         if sample_weight is not None:
-            weight = _check_sample_weight(
+            weight = check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
         memory = check_cache(self.memory)
@@ -129,17 +136,28 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
             Weighted mean of the members' probabilities; with ``voting="hard"``, the weighted
             share of the members that choose each class.
         """
-        check_is_fitted(self)
-        X = self._check_samples(X)
-        pool = MemberPool(tuple(self.estimators_), self._columns, self.classes_, self._features)
         total: NDArray[np.float64] | None = None
-        weights = self.weights_[self.support_]
-        for weight, proba in zip(weights, pool.member_probabilities(X, self.n_jobs), strict=True):
+        for weight, proba in zip(self.weights_[self.support_], self._probabilities(X), strict=True):
             if self.voting == "hard":
                 proba = np.eye(len(self.classes_))[proba.argmax(axis=1)]
             total = weight * proba if total is None else total + weight * proba
         assert total is not None  # at least one member is always kept
         return np.asarray(total, dtype=np.float64)
+
+    def member_predict_proba(self, X: Any) -> NDArray:
+        """Probabilities of each kept member.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples of the shape seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_members_, n_samples, n_classes)
+            In the order of ``estimators_``.
+        """
+        return np.stack(list(self._probabilities(X)))
 
     def predict(self, X: Any) -> NDArray:
         """The class with the largest weighted vote.
@@ -188,6 +206,12 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
             state["estimator"] = _emptied(self.estimator)
         return state
 
+    def _probabilities(self, X: Any) -> Iterator[NDArray]:
+        check_is_fitted(self)
+        X = self._check_samples(X)
+        pool = MemberPool(tuple(self.estimators_), self._columns, self.classes_, self._features)
+        return pool.member_probabilities(X, self.n_jobs)
+
     def _check_parameters(self) -> None:
         _check_estimator(self.estimator)
         if self.voting not in ("soft", "hard"):
@@ -218,7 +242,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
         X = _with_shape(X)
         validate_data(self, X, skip_check_array=True)
         X, y = indexable(X, y)
-        if _num_samples(X) == 0:
+        if num_samples(X) == 0:
             raise ValueError("X has 0 samples; at least two are needed.")
         y = column_or_1d(y, warn=True)
         assert_all_finite(y, input_name="y")
@@ -289,7 +313,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
         """What each member's ``fit`` (by name, for a list) and the splitter are given."""
         many = isinstance(self.estimator, list)
         members = dict(self.estimator) if many else {"estimator": self.estimator}
-        if _routing_enabled():
+        if routing_enabled():
             routed = process_routing(self, "fit", sample_weight=sample_weight, **fit_params)
             given = {name: dict(routed[name].fit) for name in members}
             split_params = dict(routed.splitter.split)

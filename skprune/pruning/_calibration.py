@@ -15,9 +15,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit, check_cv
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _check_method_params, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from ..utils import MemberPool
+from ..utils import MemberPool, check_method_params
 
 __all__ = [
     "Calibration",
@@ -262,7 +262,7 @@ def _fit_rows(
     estimator: Any, X: Any, y: NDArray, fit_params: dict[str, Any], rows: NDArray[np.intp] | None
 ) -> Any:
     if rows is not None:
-        fit_params = _check_method_params(X, fit_params, indices=rows)
+        fit_params = check_method_params(X, fit_params, indices=rows)
         X, y = _safe_indexing(X, rows), _safe_indexing(y, rows)
     return estimator.fit(X, y, **fit_params)
 

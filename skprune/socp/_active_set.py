@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from ..utils import with_one_blas_thread
+
 __all__ = ["minimise_active_set", "solve_semidefinite"]
 
 
+@with_one_blas_thread
 def minimise_active_set(
     Q: NDArray[np.float64],
     q: NDArray[np.float64],

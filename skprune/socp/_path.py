@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import check_alpha, check_lam
+from ..utils import check_alpha, check_lam, with_one_blas_thread
 from ._active_set import minimise_active_set, solve_semidefinite
 from ._problem import SOCPProblem, check_member_left
 from ._statistics import EnsembleStatistics
@@ -116,6 +116,7 @@ def socp_path(stats: EnsembleStatistics, alpha: float = 0.5) -> SOCPPath:
     return follow_path(problem, alpha)
 
 
+@with_one_blas_thread
 def follow_path(problem: SOCPProblem, alpha: float, *, max_knots: int | None = None) -> SOCPPath:
     """Follow the path of a problem down from lambda_max; see :func:`socp_path`.
 

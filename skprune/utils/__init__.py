@@ -2,6 +2,13 @@
 
 from ._pool import MemberPool, unfreeze
 from ._random import draw_seed, set_missing_seeds
+from ._sklearn import (
+    check_method_params,
+    check_sample_weight,
+    num_samples,
+    routing_enabled,
+    with_one_blas_thread,
+)
 from ._validation import check_alpha, check_cache, check_lam
 from ._votes import vote_hits
 
@@ -10,8 +17,13 @@ __all__ = [
     "check_alpha",
     "check_cache",
     "check_lam",
+    "check_method_params",
+    "check_sample_weight",
     "draw_seed",
+    "num_samples",
+    "routing_enabled",
     "set_missing_seeds",
     "unfreeze",
     "vote_hits",
+    "with_one_blas_thread",
 ]

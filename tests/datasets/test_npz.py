@@ -70,10 +70,10 @@ def test_truncated(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, **raw())
     path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(ValueError, match="not an .npz file"):
+    with pytest.raises(ValueError, match=r"not an \.npz file"):
         load_image_npz(path)
     path.write_bytes(b"")
-    with pytest.raises(ValueError, match="not an .npz file"):
+    with pytest.raises(ValueError, match=r"not an \.npz file"):
         load_image_npz(path)
     arrays, _ = jpeg()
     arrays["train_jpeg"] = arrays["train_jpeg"][:-9]

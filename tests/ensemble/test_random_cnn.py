@@ -160,9 +160,9 @@ def test_a_random_state_instance_draws_the_seed():
 def test_verbose_tells_of_each_member(tiny, digits, capfd):
     tiny(2, verbose=1).fit(*digits)
     out, err = capfd.readouterr()
-    assert out == ""
-    assert re.search(r"\[1/2\] member \d: .* s, 1 epochs, loss .*val_loss", err)
-    assert err.count("\n") == 2
+    assert err == ""
+    assert re.search(r"\[1/2\] member \d: .* s, 1 epochs, loss .*val_loss", out)
+    assert out.count("\n") == 2
 
 
 @keras_test

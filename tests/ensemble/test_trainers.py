@@ -100,7 +100,13 @@ def test_a_killed_run_goes_on_where_it_was(digits, tmp_path):
     script, data, cache = tmp_path / "run.py", tmp_path / "data.npz", tmp_path / "cache"
     script.write_text(INTERRUPTED)
     np.savez(data, X=X, y=y)
-    run = subprocess.Popen([sys.executable, script, data, cache], stderr=subprocess.DEVNULL)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    run = subprocess.Popen(
+        [sys.executable, script, data, cache],
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    )
     try:
         deadline = time.monotonic() + 120
         while len(entries(cache)) < 2:
@@ -114,9 +120,11 @@ def test_a_killed_run_goes_on_where_it_was(digits, tmp_path):
     before = entries(cache)
     assert 2 <= len(before) < 4
     assert children
+    deadline = time.monotonic() + 30
     while any(Path(f"/proc/{child}").exists() for child in children):
         assert time.monotonic() < deadline, "workers outlive the process that started them"
         time.sleep(0.1)
+    assert list(temporary.glob("skprune*")) == []
 
     scope = {"__name__": "again"}
     sys.argv, kept = ["run.py", str(data), str(cache)], sys.argv
@@ -131,9 +139,14 @@ def test_a_killed_run_goes_on_where_it_was(digits, tmp_path):
     assert_same_bits(resumed, scope["ensemble"].set_params(memory=None).fit(X, y))
 
 
-def test_a_worker_that_dies_is_named_and_replaced():
-    with pytest.raises(WorkerDiedError):
-        run_in_worker(os._exit, 3)
+def shout_and_die():
+    os.write(2, b"my last words")
+    os._exit(3)
+
+
+def test_a_worker_that_dies_is_quoted_and_replaced():
+    with pytest.raises(WorkerDiedError, match="my last words"):
+        run_in_worker(shout_and_die)
     assert run_in_worker(os.getpid) != os.getpid()
 
 

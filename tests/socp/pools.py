@@ -93,11 +93,12 @@ def one_hot():
     return np.eye(4)[rng.integers(4, size=(10, 12))], rng.integers(4, size=12)
 
 
-def blends():
-    """Blends enter first, and leave again when what they are made of has come in."""
-    P, y = dirichlet(17, M=8, concentration=0.3)
-    shares = np.random.default_rng(17).dirichlet(np.ones(8), size=16)
-    return np.concatenate([np.tensordot(shares, P, axes=1), P]), y
+def sharp(seed=0):
+    """Nearly one-hot: members that come in and leave again, and nothing ties."""
+    rng = np.random.default_rng(seed)
+    logits = 20 * rng.normal(size=(40, 3, 5))
+    P = np.exp(logits - logits.max(axis=2, keepdims=True))
+    return P / P.sum(axis=2, keepdims=True), rng.integers(5, size=3)
 
 
 def perfect_and_hopeless():
@@ -144,7 +145,7 @@ POOLS = {
         shuffled,
         opposite,
         one_hot,
-        blends,
+        sharp,
         perfect_and_hopeless,
         class_never_predicted,
         quarters,

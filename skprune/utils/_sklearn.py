@@ -1,0 +1,19 @@
+"""The one door to scikit-learn's internals: what has no public name there yet."""
+
+from sklearn.utils.metadata_routing import _routing_enabled as routing_enabled
+from sklearn.utils.parallel import _threadpool_controller_decorator
+from sklearn.utils.validation import _check_method_params as check_method_params
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import _num_samples as num_samples
+
+__all__ = [
+    "check_method_params",
+    "check_sample_weight",
+    "num_samples",
+    "routing_enabled",
+    "with_one_blas_thread",
+]
+
+# Many small products and factorisations run faster on one thread, and by far on a busy
+# machine, where threads wait for each other.
+with_one_blas_thread = _threadpool_controller_decorator(limits=1, user_api="blas")

@@ -1,0 +1,97 @@
+"""The main job: random CNNs, pruned, saved, and served in a new process."""
+
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV, train_test_split
+
+from skprune import CNNSpace, RandomCNNEnsembleClassifier, SOCPEnsemblePruner
+from skprune.inspection import pruning_report
+
+pytestmark = pytest.mark.keras
+
+SPACE = CNNSpace(n_blocks=(1,), filters=(4, 8), dense_units=(20,), learning_rate=(5e-3, 1e-2))
+
+
+def cnns(n=4, **params):
+    return RandomCNNEnsembleClassifier(
+        n, **{"space": SPACE, "epochs": 4, "random_state": 0, "batch_size": 32, **params}
+    )
+
+
+@pytest.fixture(scope="module")
+def split():
+    digits = load_digits(n_class=4)
+    names = np.array(["zero", "one", "two", "three"])
+    return train_test_split(digits.images, names[digits.target], random_state=0)
+
+
+@pytest.fixture(scope="module")
+def ensemble(split):
+    X, _, y, _ = split
+    return cnns(6).fit(X[:350], y[:350])
+
+
+def test_images_of_every_layout_give_the_same_pruner(split, ensemble):
+    X, X_test, y, y_test = split
+    fits = []
+    for shape in [(8, 8), (8, 8, 1), (64,)]:
+        pruner = SOCPEnsemblePruner(FrozenEstimator(ensemble), threshold=0)
+        pruner.fit(X[350:].reshape(-1, *shape).astype(np.uint8), y[350:])
+        assert pruner.sample_shape_ == shape
+        fits.append(pruner.predict_proba(X_test.reshape(-1, *shape)))
+    np.testing.assert_array_equal(fits[0], fits[1])
+    np.testing.assert_array_equal(fits[0], fits[2])
+    assert (pruner.predict(X_test.reshape(-1, 64)) == y_test).mean() > 0.9
+
+
+def test_saved_and_served_in_a_new_process(split, ensemble, tmp_path):
+    X, X_test, y, _ = split
+    search = GridSearchCV(
+        SOCPEnsemblePruner(FrozenEstimator(ensemble), memory=tmp_path / "cache"),
+        {"lam": [0.05, 0.6]},
+        cv=2,
+    ).fit(X[350:], y[350:])
+    pruner = search.best_estimator_
+    joblib.dump(pruner, tmp_path / "pruner.joblib")
+    joblib.dump(ensemble, tmp_path / "ensemble.joblib")
+    sizes = [(tmp_path / f"{name}.joblib").stat().st_size for name in ("pruner", "ensemble")]
+    assert sizes[0] < sizes[1] * pruner.n_members_ / 6 + 100_000
+    np.save(tmp_path / "X.npy", X_test)
+    code = (
+        "import joblib, numpy as np\n"
+        "pruner = joblib.load('pruner.joblib')\n"
+        "np.save('answer.npy', pruner.predict_proba(np.load('X.npy')))\n"
+        "print(len(pruner.estimators_), pruner.predict(np.load('X.npy'))[0])\n"
+    )
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "answer.npy"), pruner.predict_proba(X_test))
+    assert run.stdout.split() == [str(pruner.n_members_), str(pruner.predict(X_test)[0])]
+
+
+def test_the_report_of_an_ensemble_that_the_pruner_trained(split, tmp_path):
+    X, X_test, y, y_test = split
+    pruner = SOCPEnsemblePruner(cnns(memory=tmp_path), random_state=0).fit(X, y)
+    held = sum(array.nbytes for m in pruner.estimators_ for array in m.model_.get_weights())
+    assert len(pruner.estimators_) == pruner.n_members_ <= 4
+    assert held < 1e6
+    report = pruning_report(pruner, X_test, y_test, ensemble=cnns(memory=tmp_path).fit(X, y))
+    assert report.n_full == 4
+    assert report.pruned_accuracy == pytest.approx(pruner.score(X_test, y_test))
+
+
+def test_a_grid_trains_each_network_once_a_fold_and_once_for_the_refit(split, tmp_path):
+    X, _, y, _ = split
+    pruner = SOCPEnsemblePruner(
+        cnns(2, epochs=1, memory=tmp_path / "cnns"), memory=tmp_path / "pruner", random_state=0
+    )
+    grid = {"alpha": [0.3, 0.9], "lam": [0.1, 0.5, 0.9]}
+    GridSearchCV(pruner, grid, cv=2).fit(X[:200], y[:200])
+    # two networks, two folds and the refit; not 2 x (6 x 2 + 1)
+    assert len(list((tmp_path / "cnns").rglob("output.pkl"))) == 2 * 3
