@@ -28,7 +28,7 @@ which is the floor. Aim: within 3 times.
 
 ## What `make demo` keeps and loses
 
-32 random CNNs on scikit-learn's digits: 898 images to train on, 449 to prune on, 450 to test on
+24 random CNNs on scikit-learn's digits: 898 images to train on, 449 to prune on, 450 to test on
 (one test image is 0.22 points). Aim: at most 30 % of the members, no more than 0.2 points lost in
 the mean.
 

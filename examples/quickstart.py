@@ -1,6 +1,6 @@
-"""Train 32 random CNNs on images of digits, keep the few that matter, and serve them.
+"""Train 24 random CNNs on images of digits, keep the few that matter, and serve them.
 
-    python examples/quickstart.py [--seed 0] [--members 32] [--output outputs]
+    python examples/quickstart.py [--seed 0] [--members 24] [--output outputs]
 
 Everything happens here that a user of skprune does: an ensemble is trained once, a grid over
 alpha and lambda prunes it, the paper's two tables say what was kept and lost, a figure shows
@@ -38,7 +38,7 @@ class Result:
     y_test: np.ndarray
 
 
-def run(seed: int = 0, members: int = 32, verbose: int = 0) -> Result:
+def run(seed: int = 0, members: int = 24, verbose: int = 0) -> Result:
     """Train, prune and compare, on scikit-learn's 1,797 digits of 8 x 8 pixels."""
     digits = load_digits()
     X, X_test, y, y_test = train_test_split(
@@ -76,7 +76,7 @@ def serve_elsewhere(path: Path, X: np.ndarray, folder: Path) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train, prune, save and serve random CNNs.")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--members", type=int, default=32, help="CNNs to train")
+    parser.add_argument("--members", type=int, default=24, help="CNNs to train")
     parser.add_argument("--output", type=Path, default=Path("outputs"), help="folder to write to")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from sklearn.utils import ClassifierTags
 
 from ._builder import build_cnn, compile_cnn
 from ._early_stopping import ValidationStopping
-from ._quiet import quiet_first_use
+from ._quiet import quiet_first_use, restore_member
 from ._space import CNNArchitecture
 
 __all__ = ["CNNMember"]
@@ -155,6 +155,9 @@ class CNNMember(KerasClassifier):
         if model is not None:
             state["_weights"] = model.get_weights()
         return state
+
+    def __reduce__(self):
+        return restore_member, (self.__getstate__(),)
 
     def _build(self) -> keras.Model:
         return build_cnn(

@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager
 from importlib import import_module
 
-__all__ = ["load_member_class", "quiet_first_use"]
+__all__ = ["load_member_class", "quiet_first_use", "restore_member"]
 
 _lock = threading.RLock()
 _used = False
@@ -45,6 +45,14 @@ def load_member_class():
             return import_module("._member", __package__).CNNMember
         with _silent_stderr():
             return import_module("._member", __package__).CNNMember
+
+
+def restore_member(state):
+    """A member from its pickled state; a process that only loads one is quiet too."""
+    cls = load_member_class()
+    member = cls.__new__(cls)
+    vars(member).update(state)
+    return member
 
 
 @contextmanager

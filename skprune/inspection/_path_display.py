@@ -129,7 +129,7 @@ class PruningPathDisplay:
         else:
             P, codes = full_predictions(pruner, X, y, ensemble)
             weights = pruner.path_.weights[pruner.path_.n_members > 0]
-            candidates = np.vstack([weights, np.full(len(P), 1 / len(P))])
+            candidates = np.vstack([weights, np.ones(len(P))])
             scores = vote_hits(P, codes, candidates, pruner.voting).mean(axis=1)
             n_members, accuracy = (weights > 0).sum(axis=1), scores[:-1]
             chosen, full = pruner.score(X, y), scores[-1]

@@ -175,8 +175,7 @@ def pruning_report(
         kept = accuracy[pruner.support_]
     else:
         P, codes = full_predictions(pruner, X, y, ensemble)
-        equal = np.full((1, len(P)), 1 / len(P))
-        full = vote_hits(P, codes, equal, pruner.voting).mean()
+        full = vote_hits(P, codes, np.ones((1, len(P))), pruner.voting).mean()
         accuracy, sample = (P.argmax(axis=2) == codes).mean(axis=1), "test"
         # Of the pruner's own members: those of ``ensemble`` may have been trained on other rows.
         pruned = pruner.score(X, y)

@@ -136,6 +136,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
             Weighted mean of the members' probabilities; with ``voting="hard"``, the weighted
             share of the members that choose each class.
         """
+        check_is_fitted(self)
         total: NDArray[np.float64] | None = None
         for weight, proba in zip(self.weights_[self.support_], self._probabilities(X), strict=True):
             if self.voting == "hard":

@@ -171,7 +171,8 @@ def _frontier(
     share = share / share.sum()
     n_members = path.n_members
     knots = n_members > 0
-    candidates = np.vstack([path.weights[knots], np.full(len(P), 1 / len(P)), chosen])
+    # Ones, not 1 / M: sums of ones are exact, and ties of equal votes stay ties.
+    candidates = np.vstack([path.weights[knots], np.ones(len(P)), chosen])
     accuracy = vote_hits(P, y, candidates, voting) @ share
     return Frontier(
         lams=path.lams[knots],

@@ -72,6 +72,7 @@ def test_saved_and_served_in_a_new_process(split, ensemble, tmp_path):
     command = [sys.executable, "-c", code]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     np.testing.assert_array_equal(np.load(tmp_path / "answer.npy"), pruner.predict_proba(X_test))
+    assert run.stderr == ""
     assert run.stdout.split() == [str(pruner.n_members_), str(pruner.predict(X_test)[0])]
 
 
