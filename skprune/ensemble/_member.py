@@ -103,6 +103,7 @@ class CNNMember(KerasClassifier):
         vars(member).update(member.target_encoder_.get_metadata())
         member.feature_encoder_ = member.feature_encoder.fit(X)
         member._fit_callbacks = []
+        member._random_state = member.random_state
         member.history_ = history
         member._weights = weights
         return member
@@ -131,7 +132,7 @@ class CNNMember(KerasClassifier):
     @property
     def initialized_(self) -> bool:
         """Whether there are weights to predict with."""
-        return getattr(self, "_weights", getattr(self, "_model", None)) is not None
+        return any(vars(self).get(name) is not None for name in ("_weights", "_model"))
 
     @property
     def model_(self) -> keras.Model:
@@ -149,15 +150,14 @@ class CNNMember(KerasClassifier):
     def model_(self, model):
         self._model, self._weights = model, None
 
-    def __getstate__(self):
-        state = dict(vars(self))
-        model = state.pop("_model", None)
-        if model is not None:
-            state["_weights"] = model.get_weights()
-        return state
-
     def __reduce__(self):
-        return restore_member, (self.__getstate__(),)
+        # Parameters and arrays: no object of Keras or scikeras is ever unpickled.
+        if not self.initialized_:
+            return restore_member, (self.get_params(deep=False),)
+        model = getattr(self, "_model", None)
+        weights = self._weights if model is None else model.get_weights()
+        learnt = (weights, self.history_, tuple(int(side) for side in self.X_shape_[1:]))
+        return restore_member, (self.get_params(deep=False), *learnt)
 
     def _build(self) -> keras.Model:
         return build_cnn(

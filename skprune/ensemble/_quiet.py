@@ -47,12 +47,10 @@ def load_member_class():
             return import_module("._member", __package__).CNNMember
 
 
-def restore_member(state):
-    """A member from its pickled state; a process that only loads one is quiet too."""
-    cls = load_member_class()
-    member = cls.__new__(cls)
-    vars(member).update(state)
-    return member
+def restore_member(params, *learnt):
+    """A member from its pickle; so that a process that only loads one is quiet too."""
+    member_class = load_member_class()
+    return member_class.from_weights(*learnt, **params) if learnt else member_class(**params)
 
 
 @contextmanager

@@ -54,6 +54,7 @@ def test_predictions_come_in_bounded_batches(member, digits, monkeypatch):
 
 def test_pickles_hold_arrays_only(member, digits):
     member.predict_proba(digits[0][..., None])
+    check_is_fitted(member)  # also once the network stands, and the arrays are let go
     text = pickle.dumps(member)
     assert b"keras.src" not in text
     assert b"tensorflow" not in text
