@@ -5,7 +5,6 @@ import threading
 import joblib
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     check_array,
@@ -152,6 +151,9 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "estimators_")
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
@@ -184,14 +186,17 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, BaseEstimator):
             kept and not trained again.
         """
         check_parameters(self)
-        self.seed_ = ensemble_seed(self.random_state)
-        images, codes, weights = self._check_training_data(X, y, sample_weight)
-        self.sample_shape_ = images.shape[1:]
-        plans = sample_members(self.space or CNNSpace.small(), self.n_estimators, self.seed_)
+        seed = ensemble_seed(self.random_state)
+        images, classes, codes, weights = self._check_training_data(X, y, sample_weight)
+        plans = sample_members(self.space or CNNSpace.small(), self.n_estimators, seed)
         member_class = load_member_class()
-        held_out = validation_rows(codes, self.validation_fraction, self.seed_)
-        settings = self._settings(images[~held_out], stops_early=held_out.any())
+        held_out = validation_rows(codes, self.validation_fraction, seed)
+        settings = self._settings(images[~held_out], len(classes), stops_early=held_out.any())
         trained = self._train(plans, settings, images, codes, weights, held_out)
+        # Nothing is set before all members are there: a fit that fails leaves what was.
+        self.seed_, self.classes_ = seed, classes
+        self.sample_shape_ = settings.input_shape
+        self._fitted_on_flat = np.ndim(X) == 2
         self.architectures_ = [plan.architecture for plan in plans]
         self.history_ = [member.history for member in trained]
         self.estimators_ = [
@@ -206,35 +211,30 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def _check_training_data(self, X, y, sample_weight):
-        """Images, labels as positions in `classes_`, and weights, all of positive weight."""
+        """Images, classes, labels as positions in them, and weights, all of positive weight."""
         X, y = validate_data(self, X, y, allow_nd=True, dtype=_PIXELS)
         check_classification_targets(y)
         images = as_images(X, self.image_shape)
-        self._fitted_on_flat = X.ndim == 2
-        encoder = LabelEncoder()
-        codes = encoder.fit_transform(column_or_1d(y))
-        self.classes_ = encoder.classes_
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"y must have at least two classes, got one class: {self.classes_[0]!r}."
-            )
+        classes, codes = np.unique(column_or_1d(y), return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(f"y must have at least two classes, got one class: {classes[0]!r}.")
         if sample_weight is None:
-            return images, codes, None
+            return images, classes, codes, None
         weights = check_sample_weight(
             sample_weight, X, dtype=np.float32, allow_all_zero_weights=True
         )
         check_weights(weights, codes)
         kept = weights > 0
-        return images[kept], codes[kept], weights[kept]
+        return images[kept], classes, codes[kept], weights[kept]
 
-    def _settings(self, images, stops_early) -> TrainingSettings:
+    def _settings(self, images, n_classes, *, stops_early) -> TrainingSettings:
         import keras
 
         offset, scale = pixel_statistics(images)
         patience = self.n_iter_no_change
         return TrainingSettings(
-            input_shape=tuple(int(side) for side in self.sample_shape_),
-            n_classes=len(self.classes_),
+            input_shape=tuple(int(side) for side in images.shape[1:]),
+            n_classes=n_classes,
             offset=offset,
             scale=scale,
             epochs=int(self.epochs),

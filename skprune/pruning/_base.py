@@ -10,7 +10,6 @@ import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
@@ -45,6 +44,7 @@ from ._calibration import (
     holds_only_frozen,
     is_fraction,
 )
+from ._checks import check_estimator_parameter, emptied, positions_in, with_shape
 
 __all__ = ["BaseEnsemblePruner"]
 
@@ -105,9 +105,13 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
             )
         memory = check_cache(self.memory)
         if prefit:
+            if fit_params:
+                raise ValueError(
+                    f"{sorted(fit_params)} cannot be passed to fit: the members are fitted already."
+                )
             pool = fitted_pool(self.estimator)
             classes = pool.classes
-            codes = _positions(y, classes)
+            codes = positions_in(y, classes)
             self._report(f"predicting {len(y)} samples with {len(pool)} fitted members")
             calibration = calibrate_fitted(
                 pool, X, codes, memory=memory, n_jobs=self.n_jobs, sample_weight=weight
@@ -119,6 +123,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
         self._report(f"choosing among {len(calibration.P)} members on {n_samples} samples")
         weights = self._select(calibration)
         self._keep(calibration.pool(), classes, weights)
+        self.sample_shape_ = tuple(X.shape[1:])
         self._report(f"kept {self.n_members_} of {self.n_members_in_} members")
         return self
 
@@ -191,6 +196,9 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
         )
         return router.add(splitter=self.cv, method_mapping=to_split)
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "sample_shape_")  # the last thing that fit sets
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         members = self.estimator if isinstance(self.estimator, list) else [("", self.estimator)]
@@ -204,7 +212,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
         # is saved leaves them out: it is as small as what it kept, and needs no more.
         state = dict(super().__getstate__())
         if "weights_" in state and self._is_prefit():
-            state["estimator"] = _emptied(self.estimator)
+            state["estimator"] = emptied(self.estimator)
         return state
 
     def _probabilities(self, X: Any) -> Iterator[NDArray]:
@@ -214,7 +222,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
         return pool.member_probabilities(X, self.n_jobs)
 
     def _check_parameters(self) -> None:
-        _check_estimator(self.estimator)
+        check_estimator_parameter(self.estimator)
         if self.voting not in ("soft", "hard"):
             raise ValueError(f"voting must be 'soft' or 'hard'; got {self.voting!r}.")
         cv = self.cv
@@ -240,7 +248,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
-        X = _with_shape(X)
+        X = with_shape(X)
         validate_data(self, X, skip_check_array=True)
         X, y = indexable(X, y)
         if num_samples(X) == 0:
@@ -250,11 +258,10 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
         check_classification_targets(y)
         if len(np.unique(y)) < 2:
             raise ValueError(f"y has one class only, {y[0]!r}; pruning a vote needs at least two.")
-        self.sample_shape_ = tuple(X.shape[1:])
         return X, y
 
     def _check_samples(self, X: Any) -> Any:
-        X = _with_shape(X)
+        X = with_shape(X)
         shape = tuple(X.shape[1:])
         if not shape and self.sample_shape_:
             raise ValueError(
@@ -348,52 +355,3 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
     def _report(self, message: str) -> None:
         if self.verbose:
             print(f"[{type(self).__name__}] {message}", flush=True)
-
-
-def _check_estimator(estimator: Any) -> None:
-    if isinstance(estimator, list):
-        if not estimator:
-            raise ValueError("estimator must hold at least one (name, classifier); got [].")
-        for item in estimator:
-            if not (isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)):
-                raise TypeError(
-                    "estimator as a list must hold (name, classifier) pairs; it holds "
-                    f"{item!r:.100}."
-                )
-        names = [name for name, _ in estimator]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"The names in estimator must differ; {twice} occur more than once.")
-        members = [member for _, member in estimator]
-    else:
-        members = [estimator]
-    for member in members:
-        if not hasattr(member, "fit") or not hasattr(member, "get_params"):
-            raise TypeError(
-                "estimator must be an ensemble, a list of (name, classifier) or FrozenEstimators "
-                f"of fitted ones; got {type(member).__name__}."
-            )
-
-
-def _positions(y: NDArray, classes: NDArray) -> NDArray[np.intp]:
-    unknown = np.setdiff1d(y, classes)
-    if len(unknown):
-        raise ValueError(
-            f"y has classes that the fitted members do not know: {unknown[:5]}; they know "
-            f"{classes[:10]}."
-        )
-    return np.searchsorted(classes, y)
-
-
-def _with_shape(X: Any) -> Any:
-    """X itself if it is an array, a sparse matrix or a frame; lists become arrays."""
-    return X if hasattr(X, "shape") else np.asarray(X)
-
-
-def _emptied(estimator: Any) -> Any:
-    """The same specification, without what was learnt."""
-    if isinstance(estimator, list):
-        return [(name, _emptied(member)) for name, member in estimator]
-    if isinstance(estimator, FrozenEstimator):
-        return FrozenEstimator(_emptied(estimator.estimator))
-    return clone(estimator)

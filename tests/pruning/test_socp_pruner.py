@@ -166,6 +166,12 @@ class TestPrefit:
         with pytest.raises(ValueError, match=r"'t20' is not fitted.*FrozenEstimator"):
             SOCPEnsemblePruner(TREES, cv="prefit").fit(*data)
 
+    def test_parameters_of_a_fit_that_will_not_be(self, split):
+        X, X_cal, y, y_cal = split
+        forest = FrozenEstimator(RandomForestClassifier(5, random_state=0).fit(X, y))
+        with pytest.raises(ValueError, match=r"\['groups'\] cannot be passed to fit"):
+            SOCPEnsemblePruner(forest).fit(X_cal, y_cal, groups=y_cal)
+
     def test_labels_the_members_do_not_know(self, split):
         X, X_cal, y, y_cal = split
         forest = RandomForestClassifier(5, random_state=0).fit(X[y < 2], y[y < 2])
@@ -414,8 +420,11 @@ def test_wrong_parameters_before_any_training(change, error, message, data):
     ],
 )
 def test_members_that_cannot_vote(estimator, error, message, data):
+    pruner = SOCPEnsemblePruner(estimator, random_state=0)
     with pytest.raises(error, match=message):
-        SOCPEnsemblePruner(estimator, random_state=0).fit(*data)
+        pruner.fit(*data)
+    with pytest.raises(NotFittedError):  # nothing is half-fitted
+        pruner.predict(data[0])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,61 @@
+"""What a pruner was given: is it right, and how is it spelt?"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+
+__all__ = ["check_estimator_parameter", "emptied", "positions_in", "with_shape"]
+
+
+def check_estimator_parameter(estimator: Any) -> None:
+    """Refuse what cannot be an ensemble, or a list of named classifiers."""
+    if isinstance(estimator, list):
+        if not estimator:
+            raise ValueError("estimator must hold at least one (name, classifier); got [].")
+        for item in estimator:
+            if not (isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)):
+                raise TypeError(
+                    "estimator as a list must hold (name, classifier) pairs; it holds "
+                    f"{item!r:.100}."
+                )
+        names = [name for name, _ in estimator]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"The names in estimator must differ; {twice} occur more than once.")
+        members = [member for _, member in estimator]
+    else:
+        members = [estimator]
+    for member in members:
+        if not hasattr(member, "fit") or not hasattr(member, "get_params"):
+            raise TypeError(
+                "estimator must be an ensemble, a list of (name, classifier) or FrozenEstimators "
+                f"of fitted ones; got {type(member).__name__}."
+            )
+
+
+def positions_in(y: NDArray, classes: NDArray) -> NDArray[np.intp]:
+    """Where each label stands in ``classes``; unknown ones are named."""
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise ValueError(
+            f"y has classes that the fitted members do not know: {unknown[:5]}; they know "
+            f"{classes[:10]}."
+        )
+    return np.searchsorted(classes, y)
+
+
+def with_shape(X: Any) -> Any:
+    """X itself if it is an array, a sparse matrix or a frame; lists become arrays."""
+    return X if hasattr(X, "shape") else np.asarray(X)
+
+
+def emptied(estimator: Any) -> Any:
+    """The same specification, without what was learnt."""
+    if isinstance(estimator, list):
+        return [(name, emptied(member)) for name, member in estimator]
+    if isinstance(estimator, FrozenEstimator):
+        return FrozenEstimator(emptied(estimator.estimator))
+    return clone(estimator)

@@ -1,0 +1,37 @@
+"""What the README shows is true: its code runs, and the commands it names exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_the_forest_is_pruned(capsys):
+    pytest.importorskip("pandas")
+    exec(compile(BLOCKS[0], "README.md", "exec"), {})
+    out = capsys.readouterr().out
+    kept = re.search(r"(\d+) of 300 trees kept: (0\.\d+)", out)
+    assert int(kept[1]) < 90
+    assert float(kept[2]) > 0.9
+    assert "Table 2" in out
+
+
+def test_the_other_code_is_about_what_exists():
+    from skprune import RandomCNNEnsembleClassifier, SOCPEnsemblePruner
+
+    code = BLOCKS[1].replace(".fit(images, labels)", "")
+    names: dict = {}
+    exec(compile(code.replace("best = search.best_estimator_", "#"), "README.md", "exec"), names)
+    assert isinstance(names["search"].estimator, SOCPEnsemblePruner)
+    assert isinstance(names["cnns"], RandomCNNEnsembleClassifier)
+
+
+def test_the_commands_are_targets_of_make():
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    named = re.findall(r"^    make (\w+)", README, flags=re.MULTILINE)
+    assert {"demo", "test"} <= set(named) <= set(targets)
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
