@@ -187,6 +187,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, BaseEstimator):
         """
         check_parameters(self)
         seed = ensemble_seed(self.random_state)
+        X, y = validate_data(self, X, y, allow_nd=True, dtype=_PIXELS)
         images, classes, codes, weights = self._check_training_data(X, y, sample_weight)
         plans = sample_members(self.space or CNNSpace.small(), self.n_estimators, seed)
         member_class = load_member_class()
@@ -196,7 +197,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, BaseEstimator):
         # Nothing is set before all members are there: a fit that fails leaves what was.
         self.seed_, self.classes_ = seed, classes
         self.sample_shape_ = settings.input_shape
-        self._fitted_on_flat = np.ndim(X) == 2
+        self._fitted_on_flat = X.ndim == 2
         self.architectures_ = [plan.architecture for plan in plans]
         self.history_ = [member.history for member in trained]
         self.estimators_ = [
@@ -212,7 +213,6 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_training_data(self, X, y, sample_weight):
         """Images, classes, labels as positions in them, and weights, all of positive weight."""
-        X, y = validate_data(self, X, y, allow_nd=True, dtype=_PIXELS)
         check_classification_targets(y)
         images = as_images(X, self.image_shape)
         classes, codes = np.unique(column_or_1d(y), return_inverse=True)
