@@ -1,6 +1,6 @@
 """What `make demo` keeps and loses, over several seeds.
 
-python benchmarks/demo.py [--seeds 5]
+python benchmarks/demo.py [--seeds 5] [--cache cnns]
 """
 
 import argparse
@@ -14,10 +14,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 from quickstart import run
 
 
-def over_seeds(n_seeds: int = 5) -> str:
+def over_seeds(n_seeds: int = 5, cache: Path | None = None) -> str:
     rows, kept, lost = [], [], []
     for seed in range(n_seeds):
-        result = run(seed)
+        result = run(seed, cache=cache)
         report, best = result.report, result.search.best_params_
         kept.append(report.n_pruned / report.n_full)
         lost.append(100 * (report.full_accuracy - report.pruned_accuracy))
@@ -40,4 +40,6 @@ def over_seeds(n_seeds: int = 5) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=5)
-    print(over_seeds(parser.parse_args().seeds))
+    parser.add_argument("--cache", type=Path, help="folder of trained CNNs, to go on from")
+    options = parser.parse_args()
+    print(over_seeds(options.seeds, options.cache))

@@ -38,7 +38,7 @@ class Result:
     y_test: np.ndarray
 
 
-def run(seed: int = 0, members: int = 24, verbose: int = 0) -> Result:
+def run(seed: int = 0, members: int = 24, cache: Path | None = None, verbose: int = 0) -> Result:
     """Train, prune and compare, on scikit-learn's 1,797 digits of 8 x 8 pixels."""
     digits = load_digits()
     X, X_test, y, y_test = train_test_split(
@@ -49,11 +49,11 @@ def run(seed: int = 0, members: int = 24, verbose: int = 0) -> Result:
         X, y, test_size=1 / 3, stratify=y, random_state=seed
     )
     ensemble = RandomCNNEnsembleClassifier(
-        members, epochs=20, n_jobs=-1, random_state=seed, verbose=verbose
+        members, epochs=20, memory=cache, n_jobs=-1, random_state=seed, verbose=verbose
     ).fit(X_train, y_train)
-    with tempfile.TemporaryDirectory() as cache:
+    with tempfile.TemporaryDirectory() as predictions:
         # FrozenEstimator: the grid prunes the ensemble, and does not train it again.
-        pruner = SOCPEnsemblePruner(FrozenEstimator(ensemble), memory=cache)
+        pruner = SOCPEnsemblePruner(FrozenEstimator(ensemble), memory=predictions)
         search = GridSearchCV(pruner, GRID, cv=5).fit(X_cal, y_cal)
     search.best_estimator_.set_params(memory=None)
     return Result(search, pruning_report(search.best_estimator_, X_test, y_test), X_test, y_test)
@@ -77,13 +77,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train, prune, save and serve random CNNs.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--members", type=int, default=24, help="CNNs to train")
+    parser.add_argument("--cache", type=Path, help="folder of trained CNNs, to go on from")
     parser.add_argument("--output", type=Path, default=Path("outputs"), help="folder to write to")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
 
     print(f"Training {options.members} random CNNs on scikit-learn's digits ...", flush=True)
-    result = run(options.seed, options.members, verbose=1)
+    result = run(options.seed, options.members, options.cache, verbose=1)
     pruner = result.search.best_estimator_
     best = result.search.best_params_
     print(f"\nChosen by 5-fold cross-validation: alpha={best['alpha']}, lambda={best['lam']}\n")
