@@ -1,5 +1,9 @@
-"""Run all benchmarks and write docs/benchmarks.md (`make bench`)."""
+"""Run all benchmarks and write docs/benchmarks.md (`make bench`).
 
+python benchmarks/run.py [--cache cnns]
+"""
+
+import argparse
 from pathlib import Path
 
 from _common import machine
@@ -36,11 +40,14 @@ the mean.
 """
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cache", type=Path, help="folder of trained CNNs, to go on from")
+    options = parser.parse_args()
     page = PAGE.format(
         machine=machine(),
         path=path_against_ecos(),
         statistics=statistics_against_a_product(),
-        demo=over_seeds(),
+        demo=over_seeds(cache=options.cache),
     )
     target = Path(__file__).parent.parent / "docs" / "benchmarks.md"
     target.write_text(page)

@@ -27,7 +27,8 @@ from skprune.datasets import load_image_npz
 from skprune.inspection import PruningPathDisplay, pruning_report
 
 PAPER_GRID = {"alpha": [0.1, 0.2, 0.3, 0.4, 0.5], "lam": [0.1, 0.3, 0.5, 0.7, 0.9]}
-GRID = {"alpha": [0.3, 0.5, 0.7, 0.9], "lam": [0.02, 0.05, 0.1, 0.2, 0.3]}
+# Of equal scores the first is taken: accuracy before diversity, few members before many.
+GRID = {"alpha": [0.9, 0.7, 0.5], "lam": [0.3, 0.2, 0.1, 0.05]}
 
 
 def parse() -> argparse.Namespace:

@@ -42,8 +42,8 @@ class SOCPEnsemblePruner(BaseEnsemblePruner):
         keeps fewer.
     threshold : "auto" or float, default="auto"
         Members below this share of the largest weight are dropped. "auto" keeps the fewest
-        whose calibration accuracy is within one standard error of the best; 0 keeps every
-        member with a positive weight.
+        whose squared error on the calibration rows is within one standard error of the best;
+        0 keeps every member with a positive weight.
     voting : {"soft", "hard"}, default="soft"
         Weigh the members' probabilities, or the class that each one chooses.
     solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
@@ -156,7 +156,9 @@ class SOCPEnsemblePruner(BaseEnsemblePruner):
         threshold = self.threshold
         if threshold == "auto":
             threshold = choose_threshold(P, y, weights, self.voting, sample_weight)
-        kept = np.where(weights >= threshold * weights.max(), weights, 0.0)
+        # The member that set the threshold must not fall below it by rounding.
+        least = (1 - 1e-12) * threshold * weights.max()
+        kept = np.where(weights >= least, weights, 0.0)
 
         self.solution_, self.path_, self.threshold_ = solution, path, float(threshold)
         self.frontier_ = _frontier(calibration, path, kept, self.voting)

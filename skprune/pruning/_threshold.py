@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import vote_hits
-
 __all__ = ["Frontier", "choose_threshold"]
 
 
@@ -51,8 +49,9 @@ def choose_threshold(
     """The relative threshold that keeps the fewest members at no measurable loss.
 
     Members are dropped from the smallest weight on. Of the nested subsets, the smallest is
-    taken whose accuracy on the calibration rows is within one standard error of the best
-    one's. The error is that of the difference between the two on the same rows.
+    taken whose squared error on the calibration rows (the first term of equation (3), for
+    votes that sum to one) is within one standard error of the best one's. The standard error
+    is that of the difference between the two on the same rows.
 
     Parameters
     ----------
@@ -74,19 +73,40 @@ def choose_threshold(
     """
     order = np.argsort(-weights, kind="stable")
     order = order[weights[order] > 0]
-    sizes = np.flatnonzero(np.diff(np.append(weights[order], -1.0)) < 0) + 1
     # Equal weights stand or fall together, so that the threshold alone says who is kept.
-    candidates = np.zeros((len(sizes), len(order)))
-    for row, size in enumerate(sizes):
-        candidates[row, :size] = weights[order[:size]]
-    right = vote_hits(P[order], y, candidates, voting).astype(np.float64)
+    sizes = np.flatnonzero(np.diff(np.append(weights[order], -1.0)) < 0) + 1
+    errors = _squared_errors(P, y, weights, order, sizes, voting)
     share = np.ones(len(y)) if sample_weight is None else sample_weight
     share = share / share.sum()
-    accuracy = right @ share
-    best = int(accuracy.argmax())
-    difference = right[best] - right
+    mean = errors @ share
+    best = int(mean.argmin())
+    difference = errors - errors[best]
     # With equal weights share = 1/N this is the usual variance of a mean over N rows.
     variance = ((difference - (difference @ share)[:, None]) ** 2) @ share**2
-    enough = accuracy >= accuracy[best] - np.sqrt(variance) - 1e-12
+    enough = mean <= mean[best] + np.sqrt(variance) + 1e-12
     fewest = sizes[np.flatnonzero(enough)[0]]
     return float(weights[order[fewest - 1]] / weights[order[0]])
+
+
+def _squared_errors(
+    P: NDArray,
+    y: NDArray[np.intp],
+    weights: NDArray[np.float64],
+    order: NDArray[np.intp],
+    sizes: NDArray[np.intp],
+    voting: str,
+) -> NDArray[np.float64]:
+    """Squared error of each row under the vote of the first so many members, shape (K, N)."""
+    rows = np.arange(len(y))
+    votes = np.zeros(P.shape[1:])
+    total, errors = 0.0, []
+    for size, member in enumerate(order, start=1):
+        total += weights[member]
+        if voting == "hard":
+            votes[rows, P[member].argmax(axis=1)] += weights[member]
+        else:
+            votes += weights[member] * P[member]
+        if size in sizes:
+            share = votes / total
+            errors.append((share**2).sum(axis=1) - 2 * share[rows, y] + 1)
+    return np.array(errors)

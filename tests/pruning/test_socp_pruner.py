@@ -229,18 +229,20 @@ class TestThreshold:
         loose = SOCPEnsemblePruner(frozen, threshold=0, voting=voting).fit(X_cal, y_cal)
         auto = SOCPEnsemblePruner(frozen, voting=voting).fit(X_cal, y_cal)
         # by definition, from scratch: one subset for each distinct weight
-        w, right = loose.weights_, {}
+        w, error = loose.weights_, {}
         votes = P if voting == "soft" else np.eye(10)[P.argmax(axis=2)]
         for h in np.unique(w[w > 0]):
             kept = np.where(w >= h, w, 0)
-            right[int((kept > 0).sum())] = np.tensordot(kept, votes, 1).argmax(axis=1) == y_cal
-        best = max(sorted(right), key=lambda k: right[k].mean())
+            vote = np.tensordot(kept / kept.sum(), votes, 1)
+            error[int((kept > 0).sum())] = ((vote - np.eye(10)[y_cal]) ** 2).sum(axis=1)
+        best = min(error, key=lambda k: error[k].mean())
 
-        def error(k):
-            difference = right[best].astype(float) - right[k]
-            return np.sqrt(difference.var() / len(difference))
+        def standard_error(k):
+            return (error[k] - error[best]).std() / np.sqrt(len(y_cal))
 
-        expected = min(k for k in right if right[best].mean() - right[k].mean() <= error(k) + 1e-12)
+        expected = min(
+            k for k in error if error[k].mean() <= error[best].mean() + standard_error(k) + 1e-12
+        )
         assert auto.n_members_ == expected < loose.n_members_
         # the number it settled on gives the same members when it is set
         again = clone(auto).set_params(threshold=auto.threshold_).fit(X_cal, y_cal)
