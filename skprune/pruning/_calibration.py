@@ -140,7 +140,8 @@ def calibrate_fitted(
     """
     # The fingerprint of a fitted member is only as good as its pickle: a difference that
     # means nothing costs one more prediction, never a wrong one.
-    key = joblib.hash((pool.estimators, pool.features, X)) if _is_caching(memory) else None
+    identity = (pool.estimators, pool.columns, pool.classes, pool.features, X)
+    key = joblib.hash(identity) if _is_caching(memory) else None
     predict = memory.cache(_predict_fitted, ignore=["pool", "X", "n_jobs"])
     return Calibration(predict(key, pool, X, n_jobs), codes, sample_weight, lambda: pool)
 
