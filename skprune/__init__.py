@@ -14,8 +14,20 @@ _HOME = {
     "CNNSpace": "skprune.ensemble",
     "RandomCNNEnsembleClassifier": "skprune.ensemble",
     "SOCPEnsemblePruner": "skprune.pruning",
+    "SOCPEnsemblePrunerCV": "skprune.pruning",
+    "SOCPEnsemblePrunerRegressor": "skprune.pruning",
+    "SOCPEnsemblePrunerRegressorCV": "skprune.pruning",
 }
-_ROOMS = ("datasets", "ensemble", "exceptions", "inspection", "pruning", "socp", "utils")
+_ROOMS = (
+    "datasets",
+    "ensemble",
+    "exceptions",
+    "inspection",
+    "metrics",
+    "pruning",
+    "socp",
+    "utils",
+)
 
 __all__ = ["__version__", *_HOME]
 

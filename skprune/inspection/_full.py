@@ -2,34 +2,28 @@
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from ..pruning import BaseEnsemblePruner
-from ..utils import MemberPool
+from ..pruning import BaseEnsemblePruner, Evidence
 
-__all__ = ["full_predictions"]
+__all__ = ["full_evidence"]
 
 
-def full_predictions(
-    pruner: BaseEnsemblePruner, X: Any, y: Any, ensemble: Any
-) -> tuple[NDArray, NDArray[np.intp]]:
-    """Predictions of all members on the user's rows, and the rows' classes as positions.
+def full_evidence(pruner: BaseEnsemblePruner, X: Any, y: Any, ensemble: Any) -> Evidence:
+    """Predictions of all members on the user's rows.
 
     Parameters
     ----------
     pruner : fitted pruner
         Whose members are meant.
     X, y : array-like
-        Rows and their classes.
-    ensemble : fitted ensemble, list of (name, classifier), or None
+        Rows and their classes or targets.
+    ensemble : fitted ensemble, list of (name, estimator), or None
         The ensemble that was pruned. None takes that of a pruner with fitted members.
 
     Returns
     -------
-    P : ndarray of shape (M, N, C)
-    y : ndarray of shape (N,)
+    Evidence
 
     Raises
     ------
@@ -48,14 +42,4 @@ def full_predictions(
                 "The pruner holds only the members it kept. Pass the fitted full ensemble as "
                 "ensemble=, or leave X and y out for the figures on the calibration rows."
             ) from error
-    pool = MemberPool.from_fitted(ensemble, pruner.classes_)
-    if len(pool) != pruner.n_members_in_:
-        raise ValueError(
-            f"ensemble has {len(pool)} members, but the pruner chose among "
-            f"{pruner.n_members_in_}: it is not the ensemble that was pruned."
-        )
-    y = np.asarray(y)
-    unknown = np.setdiff1d(y, pruner.classes_)
-    if len(unknown):
-        raise ValueError(f"y has classes that the pruner does not know: {unknown[:5]}.")
-    return pool.predict_proba(X, pruner.n_jobs), np.searchsorted(pruner.classes_, y)
+    return pruner.evidence(ensemble, X, y)

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from ..pruning import BaseEnsemblePruner
-from ..utils import vote_hits
-from ._full import full_predictions
+from ..pruning import BaseEnsemblePruner, frontier
+from ._full import full_evidence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,16 +26,18 @@ class PruningPathDisplay:
     ----------
     n_members : array-like of shape (K,)
         Members along the path, rising.
-    accuracy : array-like of shape (K,)
-        Accuracy of their weighted vote.
+    score : array-like of shape (K,)
+        Score of their weighted vote: accuracy, or R^2 for regressors.
     chosen : tuple of (int, float)
-        Members and accuracy of the fitted pruner.
+        Members and score of the fitted pruner.
     full : tuple of (int, float)
-        Members and accuracy of the full ensemble with equal votes.
+        Members and score of the full ensemble with equal weights.
     best_member : float
-        Accuracy of the best single member.
+        Score of the best single member.
     sample : str, default="test"
         Name of the rows, for the axis.
+    score_name : str, default="accuracy"
+        Name of the score, for the axis.
 
     Attributes
     ----------
@@ -66,18 +67,20 @@ class PruningPathDisplay:
         self,
         *,
         n_members: ArrayLike,
-        accuracy: ArrayLike,
+        score: ArrayLike,
         chosen: tuple[int, float],
         full: tuple[int, float],
         best_member: float,
         sample: str = "test",
+        score_name: str = "accuracy",
     ) -> None:
         self.n_members = np.asarray(n_members)
-        self.accuracy = np.asarray(accuracy)
+        self.score = np.asarray(score)
         self.chosen = chosen
         self.full = full
         self.best_member = best_member
         self.sample = sample
+        self.score_name = score_name
 
     @classmethod
     def from_estimator(
@@ -97,7 +100,7 @@ class PruningPathDisplay:
         pruner : fitted pruner
             Such as :class:`~skprune.SOCPEnsemblePruner`.
         X : array-like of shape (n_samples, ...), default=None
-            Test rows. By default the accuracies are those on the calibration rows, noted in
+            Test rows. By default the scores are those on the calibration rows, noted in
             ``fit``.
         y : array-like of shape (n_samples,), default=None
             Classes of the test rows.
@@ -121,27 +124,22 @@ class PruningPathDisplay:
             If X is given and the full ensemble cannot be had, or is another one.
         """
         check_is_fitted(pruner)
-        frontier = pruner.frontier_
-        if X is None:
-            n_members, accuracy = frontier.n_members, frontier.accuracy
-            chosen, full = frontier.pruned_accuracy, frontier.full_accuracy
-            best_member, sample = frontier.member_accuracy.max(), "calibration"
-        else:
-            P, codes = full_predictions(pruner, X, y, ensemble)
-            weights = pruner.path_.weights[pruner.path_.n_members > 0]
-            candidates = np.vstack([weights, np.ones(len(P))])
-            scores = vote_hits(P, codes, candidates, pruner.voting).mean(axis=1)
-            n_members, accuracy = (weights > 0).sum(axis=1), scores[:-1]
-            chosen, full = pruner.score(X, y), scores[-1]
-            best_member, sample = (P.argmax(axis=2) == codes).mean(axis=1).max(), "test"
-        sizes, last = _last_of_each_size(n_members)
+        found, sample = pruner.frontier_, "calibration"
+        chosen = found.pruned_score
+        if X is not None:
+            evidence = full_evidence(pruner, X, y, ensemble)
+            found, sample = frontier(evidence, pruner.path_, pruner.weights_), "test"
+            # Of the pruner's own members: those of ``ensemble`` may have been trained anew.
+            chosen = pruner.score(X, y)
+        sizes, last = _last_of_each_size(found.n_members)
         return cls(
             n_members=sizes,
-            accuracy=accuracy[last],
+            score=found.score[last],
             chosen=(pruner.n_members_, float(chosen)),
-            full=(pruner.n_members_in_, float(full)),
-            best_member=float(best_member),
+            full=(pruner.n_members_in_, found.full_score),
+            best_member=float(found.member_score.max()),
             sample=sample,
+            score_name=pruner.score_name,
         ).plot(ax=ax, **line_kwargs)
 
     def plot(self, ax: "Axes | None" = None, **line_kwargs: Any) -> "PruningPathDisplay":
@@ -169,18 +167,18 @@ class PruningPathDisplay:
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
         line = {"color": "C0", "marker": ".", "label": "along the penalty path"} | line_kwargs
-        ax.plot(self.n_members, self.accuracy, **line)
+        ax.plot(self.n_members, self.score, **line)
         ax.axhline(
             self.full[1],
             color="C7",
             linestyle="--",
-            label=f"full ensemble, {self.full[0]} members: {self.full[1]:.2%}",
+            label=f"full ensemble, {self.full[0]} members: {self._shown(self.full[1])}",
         )
         ax.axhline(
             self.best_member,
             color="C7",
             linestyle=":",
-            label=f"best single member: {self.best_member:.2%}",
+            label=f"best single member: {self._shown(self.best_member)}",
         )
         ax.plot(
             *self.chosen,
@@ -189,14 +187,18 @@ class PruningPathDisplay:
             markersize=15,
             linestyle="none",
             zorder=3,
-            label=f"chosen, {self.chosen[0]} members: {self.chosen[1]:.2%}",
+            label=f"chosen, {self.chosen[0]} members: {self._shown(self.chosen[1])}",
         )
-        ax.set(xlabel="Number of members", ylabel=f"Accuracy on {self.sample} rows")
+        name = self.score_name[0].upper() + self.score_name[1:]
+        ax.set(xlabel="Number of members", ylabel=f"{name} on {self.sample} rows")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend(loc="lower right")
         self.ax_ = ax
         self.figure_ = ax.figure  # type: ignore[assignment]
         return self
+
+    def _shown(self, score: float) -> str:
+        return f"{score:.2%}" if self.score_name == "accuracy" else f"{score:.3f}"
 
 
 def _last_of_each_size(n_members: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

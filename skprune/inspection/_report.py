@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from ..pruning import BaseEnsemblePruner
-from ..utils import vote_hits
-from ._full import full_predictions
+from ..pruning import BaseEnsemblePruner, frontier
+from ._full import full_evidence
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -18,17 +17,17 @@ __all__ = ["PruningReport", "pruning_report"]
 
 
 @dataclass(frozen=True)
-class MemberAccuracy:
-    """Accuracy of single members, without voting."""
+class MemberScores:
+    """Scores of single members, without voting."""
 
     maximum: float
     mean: float
     minimum: float
 
     @classmethod
-    def of(cls, accuracy: NDArray[np.float64]) -> "MemberAccuracy":
-        """Summarise the accuracies of some members."""
-        return cls(float(accuracy.max()), float(accuracy.mean()), float(accuracy.min()))
+    def of(cls, scores: NDArray[np.float64]) -> "MemberScores":
+        """Summarise the scores of some members."""
+        return cls(float(scores.max()), float(scores.mean()), float(scores.min()))
 
 
 @dataclass(frozen=True)
@@ -40,24 +39,28 @@ class PruningReport:
     sample : {"test", "calibration"}
         The rows the accuracies were measured on. Accuracies on calibration rows flatter
         the pruned ensemble, which was chosen on them.
-    full_accuracy, pruned_accuracy : float
-        Accuracy of the vote of all members, and of the kept ones with their weights.
+    full_score, pruned_score : float
+        Accuracy (R^2 for regressors) of the vote of all members, and of the kept ones with
+        their weights.
     n_full, n_pruned : int
         Number of members.
     threshold : float
         Relative weight under which members were dropped.
-    full_members, pruned_members : MemberAccuracy
+    full_members, pruned_members : MemberScores
         Best, mean and worst single member.
+    score_name : str
+        What the scores are: "accuracy" or "R^2".
     """
 
     sample: str
-    full_accuracy: float
-    pruned_accuracy: float
+    full_score: float
+    pruned_score: float
     n_full: int
     n_pruned: int
     threshold: float
-    full_members: MemberAccuracy
-    pruned_members: MemberAccuracy
+    full_members: MemberScores
+    pruned_members: MemberScores
+    score_name: str = "accuracy"
 
     def vote_table(self) -> "DataFrame":
         """Table 1: accuracy of the vote, number of models and threshold.
@@ -65,11 +68,12 @@ class PruningReport:
         Returns
         -------
         DataFrame
-            Rows ``accuracy``, ``models``, ``threshold``; columns ``full`` and ``pruned``.
+            Rows ``accuracy`` (or ``R^2``), ``models``, ``threshold``; columns ``full`` and
+            ``pruned``.
         """
         return _frame(
             {
-                "accuracy": (self.full_accuracy, self.pruned_accuracy),
+                self.score_name: (self.full_score, self.pruned_score),
                 "models": (self.n_full, self.n_pruned),
                 "threshold": (np.nan, self.threshold),
             }
@@ -99,8 +103,9 @@ class PruningReport:
         def row(label: str, left: str, right: str) -> str:
             return f"{label:<26}{left:>14}{right:>17}"
 
-        def percent(label: str, left: float, right: float) -> str:
-            return row(label, f"{left:.2%}", f"{right:.2%}")
+        def score(label: str, left: float, right: float) -> str:
+            fmt = ".2%" if self.score_name == "accuracy" else ".4f"
+            return row(label, f"{left:{fmt}}", f"{right:{fmt}}")
 
         models = row("Number of models", str(self.n_full), str(self.n_pruned))
         name = self.sample.capitalize()
@@ -111,16 +116,16 @@ class PruningReport:
                 "Table 1. Vote of the members",
                 head,
                 rule,
-                percent(f"{name} accuracy", self.full_accuracy, self.pruned_accuracy),
+                score(f"{name} {self.score_name}", self.full_score, self.pruned_score),
                 models,
                 row("Threshold", "N/A", f"{self.threshold:.3f}"),
                 "",
                 "Table 2. Single members, without voting",
                 head,
                 rule,
-                percent(f"Max. {self.sample} accuracy", full.maximum, pruned.maximum),
-                percent(f"Avg. {self.sample} accuracy", full.mean, pruned.mean),
-                percent(f"Min. {self.sample} accuracy", full.minimum, pruned.minimum),
+                score(f"Max. {self.sample} {self.score_name}", full.maximum, pruned.maximum),
+                score(f"Avg. {self.sample} {self.score_name}", full.mean, pruned.mean),
+                score(f"Min. {self.sample} {self.score_name}", full.minimum, pruned.minimum),
                 models,
             ]
         )
@@ -169,26 +174,23 @@ def pruning_report(
     """
     check_is_fitted(pruner)
     if X is None:
-        frontier = pruner.frontier_
-        accuracy, sample = frontier.member_accuracy, "calibration"
-        full, pruned = frontier.full_accuracy, frontier.pruned_accuracy
-        kept = accuracy[pruner.support_]
+        found, sample = pruner.frontier_, "calibration"
+        pruned, kept = found.pruned_score, found.member_score[pruner.support_]
     else:
-        P, codes = full_predictions(pruner, X, y, ensemble)
-        full = vote_hits(P, codes, np.ones((1, len(P))), pruner.voting).mean()
-        accuracy, sample = (P.argmax(axis=2) == codes).mean(axis=1), "test"
+        evidence = full_evidence(pruner, X, y, ensemble)
+        found, sample = frontier(evidence, pruner.path_, pruner.weights_), "test"
         # Of the pruner's own members: those of ``ensemble`` may have been trained on other rows.
-        pruned = pruner.score(X, y)
-        kept = (pruner.member_predict_proba(X).argmax(axis=2) == codes).mean(axis=1)
+        pruned, kept = pruner.score(X, y), pruner.member_scores(X, y)
     return PruningReport(
         sample=sample,
-        full_accuracy=float(full),
-        pruned_accuracy=float(pruned),
+        full_score=found.full_score,
+        pruned_score=float(pruned),
         n_full=pruner.n_members_in_,
         n_pruned=pruner.n_members_,
         threshold=pruner.threshold_,
-        full_members=MemberAccuracy.of(accuracy),
-        pruned_members=MemberAccuracy.of(kept),
+        full_members=MemberScores.of(found.member_score),
+        pruned_members=MemberScores.of(kept),
+        score_name=pruner.score_name,
     )
 
 

@@ -9,24 +9,17 @@ from typing import Any
 import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
     process_routing,
 )
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    assert_all_finite,
-    check_is_fitted,
-    column_or_1d,
-    has_fit_parameter,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 from ..utils import (
-    MemberPool,
+    BasePool,
     check_cache,
     check_sample_weight,
     draw_seed,
@@ -40,32 +33,79 @@ from ._calibration import (
     TrainingData,
     calibrate_fitted,
     calibrate_trained,
-    fitted_pool,
+    check_fitted_members,
     holds_only_frozen,
     is_fraction,
 )
-from ._checks import check_estimator_parameter, emptied, positions_in, with_shape
+from ._checks import check_estimator_parameter, emptied, with_shape
+from ._evidence import Evidence
+from ._tasks import Task
 
 __all__ = ["BaseEnsemblePruner"]
 
 
-class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, metaclass=ABCMeta):
-    """Trains an ensemble, predicts held-out rows, keeps some members and lets them vote.
+class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
+    """Trains an ensemble, predicts held-out rows, and keeps some members with weights.
 
-    A subclass implements :meth:`_select`, and :meth:`_check_parameters` for what it adds.
+    What is predicted (classes, targets) is one half of a pruner, how members are chosen the
+    other: a subclass of each kind brings the hooks below.
     """
 
+    #: What ``score`` returns, for reports and figures.
+    score_name: str
     estimator: Any
     cv: Any
-    voting: str
     memory: Any
     n_jobs: int | None
     random_state: Any
     verbose: int
 
     @abstractmethod
-    def _select(self, calibration: Calibration) -> NDArray[np.float64]:
-        """Weights of all members, zero for those to drop, from held-out predictions."""
+    def _check_target(self, y: Any) -> NDArray:
+        """Validate y."""
+
+    @abstractmethod
+    def _prefit_task(self, y: NDArray) -> tuple[Task, BasePool, NDArray]:
+        """The task of members that are fitted already, they themselves, and the encoded y."""
+
+    @abstractmethod
+    def _task(self, y: NDArray) -> tuple[Task, NDArray]:
+        """The task of members that are to be trained, and the encoded y."""
+
+    @abstractmethod
+    def _fitted_task(self) -> Task:
+        """The task, once fitted."""
+
+    @abstractmethod
+    def _encoded(self, y: NDArray, task: Task) -> NDArray:
+        """Classes or targets as the evidence wants them."""
+
+    @abstractmethod
+    def _evidence(
+        self, P: NDArray, y: NDArray, sample_weight: NDArray[np.float64] | None, task: Task
+    ) -> Evidence:
+        """Predictions of all members as the choice wants them."""
+
+    @abstractmethod
+    def _pool(self) -> BasePool:
+        """The kept members."""
+
+    @abstractmethod
+    def _select(self, evidence: Evidence, calibration: Calibration) -> NDArray[np.float64]:
+        """Weights of all members, zero for those to drop."""
+
+    def _on_new_rows(self, evidence: Evidence) -> Evidence:
+        """The evidence of rows that the choice had not seen."""
+        return evidence
+
+    def _note_pool(self, kept: BasePool) -> None:
+        """Keep what :meth:`_pool` needs of the kept members."""
+
+    def _check_calibration(self, y: NDArray, task: Task) -> None:
+        """Refuse calibration rows that cannot do, before anything is trained."""
+
+    def _finish(self, evidence: Evidence, weights: NDArray[np.float64], task: Task) -> None:
+        """Set what prediction needs besides the weights."""
 
     def fit(
         self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, **fit_params: Any
@@ -76,8 +116,8 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
             Samples; whatever the members take. Images may have three or four dimensions.
-        y : array-like of shape (n_samples,)
-            Classes.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Classes, or targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, used in the members' fit (where they take them) and in calibration.
         **fit_params : dict
@@ -109,76 +149,80 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
                 raise ValueError(
                     f"{sorted(fit_params)} cannot be passed to fit: the members are fitted already."
                 )
-            pool = fitted_pool(self.estimator)
-            classes = pool.classes
-            codes = positions_in(y, classes)
+            check_fitted_members(self.estimator)
+            task, pool, encoded = self._prefit_task(y)
+            self._check_calibration(encoded, task)
             self._report(f"predicting {len(y)} samples with {len(pool)} fitted members")
             calibration = calibrate_fitted(
-                pool, X, codes, memory=memory, n_jobs=self.n_jobs, sample_weight=weight
+                pool, X, encoded, memory=memory, n_jobs=self.n_jobs, sample_weight=weight
             )
         else:
-            classes, codes = np.unique(y, return_inverse=True)
-            calibration = self._train(X, y, codes, classes, memory, weight, fit_params)
+            task, encoded = self._task(y)
+            calibration = self._train(X, y, encoded, task, memory, weight, fit_params)
         n_samples = len(calibration.y)
         self._report(f"choosing among {len(calibration.P)} members on {n_samples} samples")
-        weights = self._select(calibration)
-        self._keep(calibration.pool(), classes, weights)
+        evidence = self._evidence(*calibration.heard(), task)
+        weights = self._select(evidence, calibration)
+        self._keep(calibration.pool(), weights)
+        self._finish(evidence, weights, task)
         self.sample_shape_ = tuple(X.shape[1:])
         self._report(f"kept {self.n_members_} of {self.n_members_in_} members")
         return self
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Weighted vote of the kept members, equation (1).
+    def evidence(self, ensemble: Any, X: Any, y: ArrayLike) -> Evidence:
+        """What all members say of some rows: for reports and figures.
 
         Parameters
         ----------
+        ensemble : fitted ensemble or list of (name, estimator)
+            The ensemble that was pruned, of which the pruner holds a part.
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Samples of the shape seen in ``fit``.
+            Rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Their classes or targets.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes)
-            Weighted mean of the members' probabilities; with ``voting="hard"``, the weighted
-            share of the members that choose each class.
+        Evidence
+
+        Raises
+        ------
+        NotFittedError
+            If the pruner is not fitted.
+        ValueError
+            If it is not the ensemble that was pruned, or y is not of its kind.
         """
         check_is_fitted(self)
-        total: NDArray[np.float64] | None = None
-        for weight, proba in zip(self.weights_[self.support_], self._probabilities(X), strict=True):
-            if self.voting == "hard":
-                proba = np.eye(len(self.classes_))[proba.argmax(axis=1)]
-            total = weight * proba if total is None else total + weight * proba
-        assert total is not None  # at least one member is always kept
-        return np.asarray(total, dtype=np.float64)
+        task = self._fitted_task()
+        pool = task.pool(ensemble)
+        if len(pool) != self.n_members_in_:
+            raise ValueError(
+                f"ensemble has {len(pool)} members, but the pruner chose among "
+                f"{self.n_members_in_}: it is not the ensemble that was pruned."
+            )
+        encoded = self._encoded(np.asarray(y), task)
+        evidence = self._evidence(pool.outputs(X, self.n_jobs), encoded, None, task)
+        return self._on_new_rows(evidence)
 
-    def member_predict_proba(self, X: Any) -> NDArray:
-        """Probabilities of each kept member.
+    def member_scores(self, X: Any, y: ArrayLike) -> NDArray[np.float64]:
+        """Score of each kept member alone: accuracy, or R^2.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
             Samples of the shape seen in ``fit``.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Their classes or targets.
 
         Returns
         -------
-        ndarray of shape (n_members_, n_samples, n_classes)
+        ndarray of shape (n_members_,)
             In the order of ``estimators_``.
         """
-        return np.stack(list(self._probabilities(X)))
-
-    def predict(self, X: Any) -> NDArray:
-        """The class with the largest weighted vote.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Samples of the shape seen in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-        """
-        votes = self.predict_proba(X)
-        return self.classes_[votes.argmax(axis=1)]
+        check_is_fitted(self)
+        task = self._fitted_task()
+        P = np.stack(list(self._member_outputs(X)))
+        return self._evidence(P, self._encoded(np.asarray(y), task), None, task).member_scores()
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Who gets which metadata; see scikit-learn's guide on metadata routing.
@@ -215,16 +259,12 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
             state["estimator"] = emptied(self.estimator)
         return state
 
-    def _probabilities(self, X: Any) -> Iterator[NDArray]:
+    def _member_outputs(self, X: Any) -> Iterator[NDArray]:
         check_is_fitted(self)
-        X = self._check_samples(X)
-        pool = MemberPool(tuple(self.estimators_), self._columns, self.classes_, self._features)
-        return pool.member_probabilities(X, self.n_jobs)
+        return self._pool().member_outputs(self._check_samples(X), self.n_jobs)
 
     def _check_parameters(self) -> None:
         check_estimator_parameter(self.estimator)
-        if self.voting not in ("soft", "hard"):
-            raise ValueError(f"voting must be 'soft' or 'hard'; got {self.voting!r}.")
         cv = self.cv
         if isinstance(cv, str) and cv != "prefit":
             raise ValueError(
@@ -253,12 +293,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
         X, y = indexable(X, y)
         if num_samples(X) == 0:
             raise ValueError("X has 0 samples; at least two are needed.")
-        y = column_or_1d(y, warn=True)
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
-        if len(np.unique(y)) < 2:
-            raise ValueError(f"y has one class only, {y[0]!r}; pruning a vote needs at least two.")
-        return X, y
+        return X, self._check_target(y)
 
     def _check_samples(self, X: Any) -> Any:
         X = with_shape(X)
@@ -280,8 +315,8 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
         self,
         X: Any,
         y: NDArray,
-        codes: NDArray[np.intp],
-        classes: NDArray,
+        encoded: NDArray,
+        task: Task,
         memory: Memory,
         sample_weight: NDArray[np.float64] | None,
         fit_params: dict[str, Any],
@@ -305,14 +340,17 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
         return calibrate_trained(
             estimator,
             TrainingData(X, y, member_params),
-            codes,
-            classes,
+            encoded,
+            task,
             cv=self.cv,
             seed=seed,
             memory=memory,
             n_jobs=self.n_jobs,
             sample_weight=sample_weight,
             split_params=split_params,
+            check=lambda rows: self._check_calibration(
+                encoded[rows if sample_weight is None else rows[sample_weight[rows] > 0]], task
+            ),
         )
 
     def _route(
@@ -342,15 +380,15 @@ class BaseEnsemblePruner(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, met
                     )
         return (given if many else given["estimator"]), split_params
 
-    def _keep(self, pool: MemberPool, classes: NDArray, weights: NDArray[np.float64]) -> None:
-        self.classes_ = classes
+    def _keep(self, pool: BasePool, weights: NDArray[np.float64]) -> None:
         self.support_ = weights > 0
-        self.weights_ = weights / weights.sum()
+        self.weights_ = weights
         self.n_members_in_ = len(weights)
         self.n_members_ = int(self.support_.sum())
         kept = pool.subset(self.support_)
         self.estimators_ = list(kept.estimators)
-        self._columns, self._features = kept.columns, kept.features
+        self._features = kept.features
+        self._note_pool(kept)
 
     def _report(self, message: str) -> None:
         if self.verbose:

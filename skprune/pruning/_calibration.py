@@ -17,14 +17,15 @@ from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit, check_
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
-from ..utils import MemberPool, check_method_params
+from ..utils import BasePool, check_method_params
+from ._tasks import Classification, Task
 
 __all__ = [
     "Calibration",
     "TrainingData",
     "calibrate_fitted",
     "calibrate_trained",
-    "fitted_pool",
+    "check_fitted_members",
     "holds_only_frozen",
     "is_fraction",
 ]
@@ -36,20 +37,39 @@ class Calibration:
 
     Attributes
     ----------
-    P : ndarray of shape (M, N, C)
-        Probabilities on the calibration rows.
-    y : ndarray of shape (N,)
-        Their classes, as positions in ``classes``.
+    P : ndarray of shape (M, N, k)
+        Probabilities of k classes, or predictions of k targets, on the calibration rows.
+    y : ndarray of shape (N,) or (N, k)
+        Their classes as positions, or their targets.
     sample_weight : ndarray of shape (N,) or None
         Their weights.
     pool : callable
         Returns the members to keep from; called once the choice is made.
+    X : callable
+        Returns the calibration rows.
     """
 
     P: NDArray
-    y: NDArray[np.intp]
+    y: NDArray
     sample_weight: NDArray[np.float64] | None
-    pool: Callable[[], MemberPool]
+    pool: Callable[[], BasePool]
+    X: Callable[[], Any]
+
+    def heard(self) -> tuple[NDArray, NDArray, NDArray[np.float64] | None]:
+        """P, y and sample_weight of the rows that have a weight.
+
+        Raises
+        ------
+        ValueError
+            If no row has one.
+        """
+        weight = self.sample_weight
+        if weight is None or weight.all():
+            return self.P, self.y, weight
+        rows = np.flatnonzero(weight)
+        if not len(rows):
+            raise ValueError("sample_weight is zero for all calibration samples.")
+        return self.P[:, rows], self.y[rows], weight[rows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,17 +98,13 @@ def holds_only_frozen(estimator: Any) -> bool:
     return isinstance(estimator, FrozenEstimator)
 
 
-def fitted_pool(estimator: Any) -> MemberPool:
-    """The members of what was fitted beforehand.
+def check_fitted_members(estimator: Any) -> None:
+    """Refuse members that are not fitted, although they were said to be.
 
     Parameters
     ----------
-    estimator : estimator or list of (name, classifier)
-        Fitted.
-
-    Returns
-    -------
-    MemberPool
+    estimator : estimator or list of (name, estimator)
+        What is to be fitted.
 
     Raises
     ------
@@ -105,13 +121,12 @@ def fitted_pool(estimator: Any) -> MemberPool:
                 "wrap it in sklearn.frozen.FrozenEstimator: clone (and so GridSearchCV) returns "
                 "anything else unfitted."
             ) from error
-    return MemberPool.from_fitted(estimator)
 
 
 def calibrate_fitted(
-    pool: MemberPool,
+    pool: BasePool,
     X: Any,
-    codes: NDArray[np.intp],
+    y: NDArray,
     *,
     memory: joblib.Memory,
     n_jobs: int | None,
@@ -121,12 +136,12 @@ def calibrate_fitted(
 
     Parameters
     ----------
-    pool : MemberPool
+    pool : BasePool
         Fitted members.
     X : array-like of shape (N, ...)
         Calibration rows.
-    codes : ndarray of shape (N,)
-        Their classes as positions.
+    y : ndarray of shape (N,) or (N, k)
+        Their classes as positions, or their targets.
     memory : joblib.Memory
         Cache of the predictions.
     n_jobs : int or None
@@ -140,17 +155,16 @@ def calibrate_fitted(
     """
     # The fingerprint of a fitted member is only as good as its pickle: a difference that
     # means nothing costs one more prediction, never a wrong one.
-    identity = (pool.estimators, pool.columns, pool.classes, pool.features, X)
-    key = joblib.hash(identity) if _is_caching(memory) else None
+    key = joblib.hash((pool, X)) if _is_caching(memory) else None
     predict = memory.cache(_predict_fitted, ignore=["pool", "X", "n_jobs"])
-    return Calibration(predict(key, pool, X, n_jobs), codes, sample_weight, lambda: pool)
+    return Calibration(predict(key, pool, X, n_jobs), y, sample_weight, lambda: pool, lambda: X)
 
 
 def calibrate_trained(
     estimator: Any,
     data: TrainingData,
-    codes: NDArray[np.intp],
-    classes: NDArray,
+    y: NDArray,
+    task: Task,
     *,
     cv: Any,
     seed: int,
@@ -158,6 +172,7 @@ def calibrate_trained(
     n_jobs: int | None,
     sample_weight: NDArray[np.float64] | None,
     split_params: dict[str, Any],
+    check: Callable[[NDArray], None],
 ) -> Calibration:
     """Train the members and predict rows they have not seen.
 
@@ -167,10 +182,10 @@ def calibrate_trained(
         Unfitted; cloned before every fit.
     data : TrainingData
         The user's data.
-    codes : ndarray of shape (N,)
-        y as positions in ``classes``.
-    classes : ndarray of shape (C,)
-        Sorted classes.
+    y : ndarray of shape (N,) or (N, k)
+        Classes as positions, or targets.
+    task : Task
+        What the members are asked for.
     cv : float, int, splitter or iterable
         As in the pruner.
     seed : int
@@ -183,6 +198,8 @@ def calibrate_trained(
         Weights of the rows in calibration.
     split_params : dict
         Passed to ``split`` of the splitter.
+    check : callable
+        Called with the calibration rows' positions before anything is trained.
 
     Returns
     -------
@@ -192,19 +209,23 @@ def calibrate_trained(
     fit_cached = memory.cache(_fit_pool, ignore=["data", "n_jobs"])
     predict_cached = memory.cache(_predict_held_out, ignore=["pool", "data", "n_jobs"])
 
-    def trained_on(rows: NDArray[np.intp] | None) -> Callable[[], MemberPool]:
+    def trained_on(rows: NDArray[np.intp] | None) -> Callable[[], BasePool]:
         # Trained, or read from the cache, when first asked for; kept for this fit.
-        return cache(lambda: fit_cached(estimator, rows, classes, fingerprint, data, n_jobs))
+        return cache(lambda: fit_cached(estimator, rows, task, fingerprint, data, n_jobs))
 
-    def held_out(pool: Callable[[], MemberPool], train: NDArray, test: NDArray) -> NDArray:
-        return predict_cached(estimator, train, test, classes, fingerprint, pool, data, n_jobs)
+    def held_out(pool: Callable[[], BasePool], train: NDArray, test: NDArray) -> NDArray:
+        return predict_cached(estimator, train, test, task, fingerprint, pool, data, n_jobs)
 
     if is_fraction(cv):
-        train, test = _split_once(codes, float(cv), seed)
+        by_class = y if isinstance(task, Classification) else np.zeros(len(y), dtype=np.intp)
+        train, rows = _split_once(by_class, float(cv), seed)
+        check(rows)
         pool = trained_on(train)
-        P, rows = held_out(pool, train, test), test
+        P = held_out(pool, train, rows)
     else:
-        folds = list(_folds(cv, data, split_params))
+        folds = list(_folds(cv, data, split_params, isinstance(task, Classification)))
+        rows = np.concatenate([test for _, test in folds])
+        check(rows)
         parts = [held_out(trained_on(train), train, test) for train, test in folds]
         sizes = {len(part) for part in parts}
         if len(sizes) > 1:
@@ -212,10 +233,10 @@ def calibrate_trained(
                 f"The ensemble has a different number of members in each fold: {sorted(sizes)}. "
                 "Out-of-fold calibration needs member i in all of them; use a fraction as cv."
             )
-        P, rows = np.concatenate(parts, axis=1), np.concatenate([test for _, test in folds])
+        P = np.concatenate(parts, axis=1)
         pool = trained_on(None)
     weight = None if sample_weight is None else sample_weight[rows]
-    return Calibration(P, codes[rows], weight, pool)
+    return Calibration(P, y[rows], weight, pool, lambda: _safe_indexing(data.X, rows))
 
 
 def is_fraction(cv: Any) -> bool:
@@ -223,31 +244,31 @@ def is_fraction(cv: Any) -> bool:
     return isinstance(cv, Real) and not isinstance(cv, Integral)
 
 
-def _predict_fitted(key: str | None, pool: MemberPool, X: Any, n_jobs: int | None) -> NDArray:
-    return pool.predict_proba(X, n_jobs)
+def _predict_fitted(key: str | None, pool: BasePool, X: Any, n_jobs: int | None) -> NDArray:
+    return pool.outputs(X, n_jobs)
 
 
 def _predict_held_out(
     estimator: Any,
     train: NDArray[np.intp],
     test: NDArray[np.intp],
-    classes: NDArray,
+    task: Task,
     fingerprint: str | None,
-    pool: Callable[[], MemberPool],
+    pool: Callable[[], BasePool],
     data: TrainingData,
     n_jobs: int | None,
 ) -> NDArray:
-    return pool().predict_proba(_safe_indexing(data.X, test), n_jobs)
+    return pool().outputs(_safe_indexing(data.X, test), n_jobs)
 
 
 def _fit_pool(
     estimator: Any,
     rows: NDArray[np.intp] | None,
-    classes: NDArray,
+    task: Task,
     fingerprint: str | None,
     data: TrainingData,
     n_jobs: int | None,
-) -> MemberPool:
+) -> BasePool:
     """Fit a clone of the ensemble, or of each member of a list, on some rows (None: all)."""
     if isinstance(estimator, list):
         fitted = Parallel(n_jobs=n_jobs)(
@@ -256,7 +277,7 @@ def _fit_pool(
         )
     else:
         fitted = _fit_rows(clone(estimator), data.X, data.y, data.fit_params, rows)
-    return MemberPool.from_fitted(fitted, classes)
+    return task.pool(fitted)
 
 
 def _fit_rows(
@@ -290,10 +311,10 @@ def _split_once(
 
 
 def _folds(
-    cv: Any, data: TrainingData, split_params: dict[str, Any]
+    cv: Any, data: TrainingData, split_params: dict[str, Any], by_class: bool
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     n_rows = len(data.y)
-    splitter = check_cv(cv, data.y, classifier=True)
+    splitter = check_cv(cv, data.y, classifier=by_class)
     for train, test in splitter.split(data.X, data.y, **split_params):
         train, test = np.asarray(train), np.asarray(test)
         if train.dtype == bool:

@@ -1,5 +1,6 @@
 """What a pruner was given: is it right, and how is it spelt?"""
 
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,56 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
-__all__ = ["check_estimator_parameter", "emptied", "positions_in", "with_shape"]
+__all__ = [
+    "check_at_least",
+    "check_estimator_parameter",
+    "check_one_of",
+    "check_reweight",
+    "check_threshold",
+    "emptied",
+    "positions_in",
+    "with_shape",
+]
+
+
+def check_one_of(name: str, value: Any, options: tuple[str, ...]) -> None:
+    """Refuse a name that is none of the options."""
+    if not isinstance(value, str) or value not in options:
+        raise ValueError(f"{name} must be one of {list(options)}; got {value!r}.")
+
+
+def check_at_least(name: str, value: Any, least: int) -> None:
+    """Refuse what is no integer of that size."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")
+
+
+def check_threshold(threshold: Any) -> None:
+    """Refuse what is no share of the largest weight."""
+    if not isinstance(threshold, Real) or not 0 <= float(threshold) <= 1:
+        raise ValueError(
+            "threshold must be 'auto' or lie in [0, 1], as a share of the largest weight; got "
+            f"{threshold!r}."
+        )
+
+
+def check_reweight(reweight: Any) -> None:
+    """Refuse what names no reweighting and is no step between relaxed and equal."""
+    if isinstance(reweight, str):
+        if reweight not in ("relaxed", "equal", "none"):
+            raise ValueError(
+                "reweight must be 'relaxed', 'equal', 'none' or a number in [0, 1]; got "
+                f"{reweight!r}."
+            )
+    elif (
+        not isinstance(reweight, Real)
+        or isinstance(reweight, bool)
+        or not 0 <= float(reweight) <= 1
+    ):
+        raise ValueError(
+            "reweight must be 'relaxed' (0), 'equal' (1), 'none' or a number in [0, 1] between "
+            f"them; got {reweight!r}."
+        )
 
 
 def check_estimator_parameter(estimator: Any) -> None:

@@ -1,27 +1,26 @@
 """Ensemble pruning by second-order cone programming."""
 
-from numbers import Real
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from ..socp import check_solver
+from ._checks import check_one_of
+from ._classifier import BaseClassifierPruner
+from ._searched import SearchedProgram
+from ._single import SingleProgram
 
-from ..socp import EnsembleStatistics, SOCPPath, check_solver, socp_path, solve_socp
-from ..utils import check_alpha, check_lam, vote_hits
-from ._base import BaseEnsemblePruner
-from ._calibration import Calibration
-from ._threshold import Frontier, choose_threshold
+__all__ = ["SOCPEnsemblePruner", "SOCPEnsemblePrunerCV"]
 
-__all__ = ["SOCPEnsemblePruner"]
+_DIVERSITIES = ("shannon", "exact", "gini")
 
 
-class SOCPEnsemblePruner(BaseEnsemblePruner):
+class SOCPEnsemblePruner(SingleProgram, BaseClassifierPruner):
     """Keep the few members of an ensemble that matter, and weigh their votes.
 
     The members are trained, predict rows that they were not trained on, and get sparse
     weights from the second-order cone program of Guldogus et al.: accuracy against
     diversity (``alpha``), and a penalty on the sum of the weights (``lam``). Members whose
-    weight is zero, or below ``threshold``, are dropped; the others vote with their weights.
+    weight is zero, or below ``threshold``, are dropped; the others are weighed again
+    (``reweight``) and vote.
 
     Parameters
     ----------
@@ -40,19 +39,39 @@ class SOCPEnsemblePruner(BaseEnsemblePruner):
     lam : float, default=0.05
         Penalty in [0, 1), as a share of the smallest one that leaves no member. Larger
         keeps fewer.
-    threshold : "auto" or float, default="auto"
-        Members below this share of the largest weight are dropped. "auto" keeps the fewest
-        whose squared error on the calibration rows is within one standard error of the best;
-        0 keeps every member with a positive weight.
+    threshold : float or "auto", default=0.0
+        Members below this share of the largest weight are dropped; 0 keeps every member with
+        a positive weight. "auto" keeps the fewest whose squared error on the calibration rows
+        is within one standard error of the best, which is far fewer.
+    reweight : {"relaxed", "equal", "none"} or float, default=0.5
+        Weights of the members that are kept. "relaxed" solves the program again on them
+        without penalty, "equal" weighs all alike, a number goes that far from relaxed (0) to
+        equal (1), and "none" leaves the program's weights, shrunk by the penalty.
     voting : {"soft", "hard"}, default="soft"
         Weigh the members' probabilities, or the class that each one chooses.
+    diversity : {"shannon", "exact", "gini"}, default="shannon"
+        How diversity is measured: by Shannon's entropy, expanded to second order round the
+        mean of all members; by the entropy itself, through Newton's method (slower); or by
+        the Gini impurity x (1 - x).
+    penalty : {"l1", "l0"}, default="l1"
+        "l0" takes the number of members that lambda leads to and looks for a better set of
+        that size (and no dearer one), by local search.
+    costs : None, "parameters", "latency" or array-like of shape (n_members,), default=None
+        What each member costs, which its penalty is proportional to: nothing in particular,
+        the number of its parameters, the seconds it takes to predict up to 256 calibration
+        rows (measured, so not the same twice), or given numbers.
+    max_members : int or None, default=None
+        Most members to keep; those with the largest weights stay.
+    max_cost : float or None, default=None
+        Most that the kept members may cost together, in the unit of ``costs``.
     solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
         "auto" is exact and needs no conic solver; see :func:`~skprune.socp.solve_socp`.
     memory : str, Path or joblib.Memory, default=None
         Cache of the trained ensemble and its predictions, so that a grid over ``alpha`` and
-        ``lam`` trains it once a fold. Needs an int ``random_state``.
+        ``lam``
+        trains it once a fold. Needs an int ``random_state``.
     n_jobs : int, default=None
-        Processes that train a list of classifiers, and threads that predict. An ensemble
+        Processes that train a list of members, and threads that predict. An ensemble
         has its own.
     random_state : int, RandomState instance or None, default=None
         Seeds the held-out split, and every ``random_state`` of ``estimator`` that is None.
@@ -72,11 +91,11 @@ class SOCPEnsemblePruner(BaseEnsemblePruner):
     threshold_ : float
         The threshold that was used.
     solution_ : SOCPSolution
-        Solution of the program before the threshold, with its certificate.
+        Solution of the program before threshold and reweighting, with its certificate.
     path_ : SOCPPath
-        Weights for every penalty at this ``alpha``.
+        Weights for every penalty at this alpha (with ``diversity="exact"``: of the expansion).
     frontier_ : Frontier
-        Calibration accuracy against the number of members along the path.
+        Calibration score against the number of members along the path.
     classes_ : ndarray of shape (n_classes,)
         Classes.
     sample_shape_ : tuple of int
@@ -85,6 +104,10 @@ class SOCPEnsemblePruner(BaseEnsemblePruner):
         ``X.shape[1]``.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Column names of X, where it had them.
+
+    See Also
+    --------
+    SOCPEnsemblePrunerCV : Chooses alpha, lam, threshold and reweight by cross-validation.
 
     References
     ----------
@@ -112,8 +135,14 @@ class SOCPEnsemblePruner(BaseEnsemblePruner):
         cv: Any = 0.25,
         alpha: float = 0.9,
         lam: float = 0.05,
-        threshold: Any = "auto",
+        threshold: Any = 0.0,
+        reweight: Any = 0.5,
         voting: str = "soft",
+        diversity: str = "shannon",
+        penalty: str = "l1",
+        costs: Any = None,
+        max_members: int | None = None,
+        max_cost: float | None = None,
         solver: str = "auto",
         memory: Any = None,
         n_jobs: int | None = None,
@@ -125,7 +154,13 @@ class SOCPEnsemblePruner(BaseEnsemblePruner):
         self.alpha = alpha
         self.lam = lam
         self.threshold = threshold
+        self.reweight = reweight
         self.voting = voting
+        self.diversity = diversity
+        self.penalty = penalty
+        self.costs = costs
+        self.max_members = max_members
+        self.max_cost = max_cost
         self.solver = solver
         self.memory = memory
         self.n_jobs = n_jobs
@@ -134,54 +169,203 @@ class SOCPEnsemblePruner(BaseEnsemblePruner):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        check_alpha(self.alpha)
-        check_lam(self.lam)
+        check_one_of("diversity", self.diversity, _DIVERSITIES)
         check_solver(self.solver)
-        threshold = self.threshold
-        if isinstance(threshold, str):
-            if threshold != "auto":
-                raise ValueError(f"threshold must be 'auto' or a number; got {threshold!r}.")
-        elif not isinstance(threshold, Real) or not 0 <= float(threshold) <= 1:
-            raise ValueError(
-                f"threshold must be 'auto' or lie in [0, 1], as a share of the largest weight; got "
-                f"{threshold!r}."
-            )
-
-    def _select(self, calibration: Calibration) -> NDArray[np.float64]:
-        P, y, sample_weight = calibration.P, calibration.y, calibration.sample_weight
-        stats = EnsembleStatistics.from_predictions(P, y, sample_weight)
-        solution = solve_socp(stats, self.alpha, self.lam, solver=self.solver)
-        path = socp_path(stats, self.alpha)
-        weights = solution.weights
-        threshold = self.threshold
-        if threshold == "auto":
-            threshold = choose_threshold(P, y, weights, self.voting, sample_weight)
-        # The member that set the threshold must not fall below it by rounding.
-        least = (1 - 1e-12) * threshold * weights.max()
-        kept = np.where(weights >= least, weights, 0.0)
-
-        self.solution_, self.path_, self.threshold_ = solution, path, float(threshold)
-        self.frontier_ = _frontier(calibration, path, kept, self.voting)
-        return kept
 
 
-def _frontier(
-    calibration: Calibration, path: SOCPPath, chosen: NDArray[np.float64], voting: str
-) -> Frontier:
-    P, y = calibration.P, calibration.y
-    share = np.ones(len(y)) if calibration.sample_weight is None else calibration.sample_weight
-    share = share / share.sum()
-    n_members = path.n_members
-    knots = n_members > 0
-    # Ones, not 1 / M: sums of ones are exact, and ties of equal votes stay ties.
-    candidates = np.vstack([path.weights[knots], np.ones(len(P)), chosen])
-    accuracy = vote_hits(P, y, candidates, voting) @ share
-    return Frontier(
-        lams=path.lams[knots],
-        n_members=n_members[knots],
-        accuracy=accuracy[:-2],
-        member_accuracy=(P.argmax(axis=2) == y) @ share,
-        full_accuracy=float(accuracy[-2]),
-        pruned_accuracy=float(accuracy[-1]),
-        n_samples=len(y),
-    )
+class SOCPEnsemblePrunerCV(SearchedProgram, BaseClassifierPruner):
+    """Keep the few members of an ensemble that matter; everything is tuned in one fit.
+
+    The ensemble is trained once. On its calibration predictions, every combination of alpha,
+    lambda, threshold and reweighting is cross-validated through the path of the penalty, in
+    the manner of :class:`~sklearn.linear_model.LassoCV`, and so is the choosing itself.
+
+    Parameters
+    ----------
+    estimator : ensemble, list of (name, classifier), or FrozenEstimator
+        Any classifier that has ``estimators_`` once fitted (random forest, bagging, voting,
+        :class:`~skprune.RandomCNNEnsembleClassifier`, ...), or a list of classifiers. What is
+        wrapped in :class:`~sklearn.frozen.FrozenEstimator` is not trained again, and implies
+        ``cv="prefit"`` where it is all there is.
+    cv : float, "prefit", int, splitter or iterable, default=0.25
+        Where the calibration predictions come from. A float holds out that share of the rows,
+        by class; "prefit" takes all rows and fitted members, which must not have been trained
+        on them; folds give predictions for all rows, after which the members are trained on
+        all of them.
+    alphas : sequence of float, default=(0.7, 0.8, 0.9, 1.0)
+        Weights of accuracy to try, in [0, 1]; 1 - alpha is that of diversity.
+    lams : sequence of float, default=(0.01, 0.03, 0.1, 0.2, 0.3, 0.45, 0.6)
+        Penalties to try, in [0, 1), as shares of the smallest one that leaves no member.
+    thresholds : sequence of float, default=(0.05,)
+        Shares of the largest weight to try, below which members are dropped.
+    reweights : sequence of str or float, default=("none", "relaxed", 0.5, "equal")
+        Weights of the kept members to try: "relaxed" solves the program again on them without
+        penalty, "equal" weighs all alike, a number goes that far from relaxed (0) to equal
+        (1), and "none" leaves the weights of the program.
+    scoring : str, callable or None, default=None
+        A scorer, or the name of one, that works on labels or probabilities. None is
+        accuracy. Equal scores are told apart by log loss.
+    selection : {"best", "one_se"}, default="best"
+        Take the best candidate, or the one with the fewest members within one standard error
+        of it.
+    n_folds : int, default=5
+        Folds of the calibration rows, by class.
+    n_resamples : int, default=10
+        The weights of the program are averaged over this many random halves of the rows,
+        which steadies the choice; 0 solves it once, for all rows.
+    voting : {"soft", "hard"}, default="soft"
+        Weigh the members' probabilities, or the class that each one chooses.
+    diversity : {"shannon", "exact", "gini"}, default="shannon"
+        How diversity is measured: by Shannon's entropy, expanded to second order round the
+        mean of all members; by the entropy itself, through Newton's method (slower); or by
+        the Gini impurity x (1 - x).
+    penalty : {"l1", "l0"}, default="l1"
+        "l0" takes the number of members that lambda leads to and looks for a better set of
+        that size (and no dearer one), by local search.
+    costs : None, "parameters", "latency" or array-like of shape (n_members,), default=None
+        What each member costs, which its penalty is proportional to: nothing in particular,
+        the number of its parameters, the seconds it takes to predict up to 256 calibration
+        rows (measured, so not the same twice), or given numbers.
+    max_members : int or None, default=None
+        Most members to keep; those with the largest weights stay.
+    max_cost : float or None, default=None
+        Most that the kept members may cost together, in the unit of ``costs``.
+    memory : str, Path or joblib.Memory, default=None
+        Cache of the trained ensemble and its predictions, so that a grid round this
+        estimator
+        trains it once a fold. Needs an int ``random_state``.
+    n_jobs : int, default=None
+        Processes that train a list of members, and threads that predict. An ensemble
+        has its own.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the held-out split, folds, resamples,
+        and every ``random_state`` of ``estimator`` that is None.
+    verbose : int, default=0
+        Print what is being done.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_members_in_,)
+        Weights of all members, summing to one; zero for those that were dropped.
+    support_ : ndarray of shape (n_members_in_,), bool
+        Members that were kept.
+    estimators_ : list of n_members_ classifiers
+        The kept members only; ``weights_[support_]`` are their weights.
+    n_members_, n_members_in_ : int
+        Number of members kept, and to choose from.
+    alpha_, lam_, threshold_ : float
+        What was chosen.
+    reweight_ : str or float
+        What was chosen.
+    best_params_ : dict
+        The four together.
+    best_index_ : int
+        Position of the chosen candidate in ``cv_results_``.
+    best_score_ : float
+        Its mean score over the folds: optimistic, as the best of many.
+    nested_score_ : float
+        Honest estimate: mean score of the whole procedure, choosing included, on rows that the
+        choice had not seen.
+    nested_scores_ : ndarray of shape (n_folds,)
+        The same on each fold.
+    full_score_, best_member_score_ : float
+        Cross-validated scores of the equal vote of all members, and of the member that is best
+        on the other folds. A warning says so if ``best_score_`` is below the latter.
+    cv_results_ : dict of ndarrays
+        As in :class:`~sklearn.model_selection.GridSearchCV`: ``params``, ``param_alpha``,
+        ``param_lam``, ``param_threshold``, ``param_reweight``, ``split0_test_score`` ...,
+        ``mean_test_score``, ``std_test_score``, ``rank_test_score``; and ``n_members`` and the
+        mean of the score that decides between equals.
+    selection_frequency_ : ndarray of shape (n_members_in_,)
+        Share of the resamples in which each member has a weight, at ``alpha_`` and ``lam_``.
+    solution_ : SOCPSolution
+        Solution of the program at ``alpha_`` and ``lam_``, before resampling, threshold and
+        reweighting, with its certificate.
+    path_ : SOCPPath
+        Weights for every penalty at this alpha (with ``diversity="exact"``: of the expansion).
+    frontier_ : Frontier
+        Calibration score against the number of members along the path.
+    classes_ : ndarray of shape (n_classes,)
+        Classes.
+    sample_shape_ : tuple of int
+        Shape of one sample.
+    n_features_in_ : int
+        ``X.shape[1]``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names of X, where it had them.
+
+    See Also
+    --------
+    SOCPEnsemblePruner : Takes alpha, lam, threshold and reweight as they are given.
+
+    References
+    ----------
+    B. C. Guldogus, A. N. Abdullah, M. A. Ali, S. Ozogur-Akyuz, "Autoselection of the Ensemble
+    of Convolutional Neural Networks with Second-Order Cone Programming", equations (1)-(8).
+    R. D. Shah, R. J. Samworth, "Variable selection with error control: another look at stability
+    selection", JRSS B 75 (2013): the complementary halves.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skprune import SOCPEnsemblePrunerCV
+    >>> X, y = load_digits(return_X_y=True)
+    >>> forest = RandomForestClassifier(30, random_state=0)
+    >>> pruner = SOCPEnsemblePrunerCV(
+    ...     forest, alphas=[0.9], max_members=10, random_state=0
+    ... ).fit(X[:1200], y[:1200])
+    >>> pruner.n_members_ <= 10, pruner.alpha_
+    (True, 0.9)
+    >>> bool(pruner.score(X[1200:], y[1200:]) > 0.85)
+    True
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        cv: Any = 0.25,
+        alphas: Any = (0.7, 0.8, 0.9, 1.0),
+        lams: Any = (0.01, 0.03, 0.1, 0.2, 0.3, 0.45, 0.6),
+        thresholds: Any = (0.05,),
+        reweights: Any = ("none", "relaxed", 0.5, "equal"),
+        scoring: Any = None,
+        selection: str = "best",
+        n_folds: int = 5,
+        n_resamples: int = 10,
+        voting: str = "soft",
+        diversity: str = "shannon",
+        penalty: str = "l1",
+        costs: Any = None,
+        max_members: int | None = None,
+        max_cost: float | None = None,
+        memory: Any = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.cv = cv
+        self.alphas = alphas
+        self.lams = lams
+        self.thresholds = thresholds
+        self.reweights = reweights
+        self.scoring = scoring
+        self.selection = selection
+        self.n_folds = n_folds
+        self.n_resamples = n_resamples
+        self.voting = voting
+        self.diversity = diversity
+        self.penalty = penalty
+        self.costs = costs
+        self.max_members = max_members
+        self.max_cost = max_cost
+        self.memory = memory
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_one_of("diversity", self.diversity, _DIVERSITIES)

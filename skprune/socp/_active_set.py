@@ -25,8 +25,10 @@ def minimise_active_set(
 ) -> NDArray[np.float64]:
     """Minimise ``w'Qw + q'w`` over ``w >= 0``.
 
-    Q must be positive semi-definite with non-negative entries and a positive diagonal (so
-    that no direction of descent is infinite); it may be singular.
+    Q must be positive semi-definite, and ``w'Qw > 0`` for every w >= 0 but zero, so that no
+    direction of descent is infinite. Probabilities see to it, whose products are not
+    negative; so does the column of ones beside the predictions of regressors, whose products
+    may be. Otherwise Q may be singular.
 
     Parameters
     ----------
@@ -117,7 +119,7 @@ def solve_semidefinite(A: NDArray[np.float64], b: NDArray[np.float64]) -> NDArra
     try:
         return cho_solve(cho_factor(A, check_finite=False), b, check_finite=False)
     except LinAlgError:
-        ridge = np.trace(A) * np.finfo(float).eps
+        ridge = max(np.trace(A) * np.finfo(float).eps, np.finfo(float).tiny)
         ridged = A.copy()
         while True:
             ridged[np.diag_indices_from(ridged)] = np.diagonal(A) + ridge

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..utils import check_alpha, check_lam, with_one_blas_thread
 from ._active_set import minimise_active_set, solve_semidefinite
@@ -14,10 +14,14 @@ __all__ = ["SOCPPath", "follow_path", "socp_path"]
 
 # A knot whose KKT residual is above this is corrected by the active-set method.
 _KNOT_TOLERANCE = 1e-11
+# And half-way between two knots round a tie, where it is only passed in strides.
+_BETWEEN_TOLERANCE = 1e-9
 # Steps shorter than this share of lambda_max count as none; a degenerate knot (a tie) is
 # passed by solving again this far below it, or further where that changes no member in play.
 _SHORTEST_STEP = 1e-13
 _DEGENERATE_STEP = 2.0**-23
+# A jump of the weights at one penalty is written as a slope over this share of it.
+_JUMP = 2.0**-50
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +39,7 @@ class SOCPPath:
     penalty_max : float
         The absolute penalty that ``lam = 1`` stands for.
     kkt_residual : float
-        Largest KKT residual over the knots.
+        Largest KKT residual over the knots, and half-way to those that had to be put right.
 
     Examples
     --------
@@ -84,7 +88,13 @@ class SOCPPath:
         return (1 - share) * self.weights[left] + share * self.weights[right]
 
 
-def socp_path(stats: EnsembleStatistics, alpha: float = 0.5) -> SOCPPath:
+def socp_path(
+    stats: EnsembleStatistics,
+    alpha: float = 0.5,
+    *,
+    diversity: str = "shannon",
+    costs: ArrayLike | None = None,
+) -> SOCPPath:
     """Solve (8) exactly for every penalty between lambda_max and zero.
 
     For w >= 0 the program is a non-negative lasso in Gram form, whose solution is piecewise
@@ -98,6 +108,10 @@ def socp_path(stats: EnsembleStatistics, alpha: float = 0.5) -> SOCPPath:
         Statistics of the calibration predictions.
     alpha : float, default=0.5
         Weight of accuracy, in [0, 1]; 1 - alpha is that of diversity.
+    diversity : {"shannon", "gini"}, default="shannon"
+        As in :func:`solve_socp`.
+    costs : array-like of shape (M,), default=None
+        As in :func:`solve_socp`.
 
     Returns
     -------
@@ -106,12 +120,12 @@ def socp_path(stats: EnsembleStatistics, alpha: float = 0.5) -> SOCPPath:
     Raises
     ------
     ValueError
-        If ``alpha`` lies outside [0, 1].
+        If ``alpha``, ``diversity`` or ``costs`` is unusable.
     NoMemberLeftError
         If no penalty keeps a member.
     """
     alpha = check_alpha(alpha)
-    problem = SOCPProblem.from_statistics(stats, alpha)
+    problem = SOCPProblem.from_statistics(stats, alpha, diversity=diversity, costs=costs)
     check_member_left(problem, alpha)
     return follow_path(problem, alpha)
 
@@ -134,11 +148,11 @@ def follow_path(problem: SOCPProblem, alpha: float, *, max_knots: int | None = N
     SOCPPath
         Where the knots ran out, its ``kkt_residual`` tells how far off the rest may be.
     """
-    Q, c, top = problem.quadratic, problem.linear, problem.penalty_max
+    Q, c, costs, top = problem.quadratic, problem.linear, problem.costs, problem.penalty_max
     M = len(c)
     penalty, w, active = top, np.zeros(M), np.zeros(M, dtype=bool)
     if top > 0:
-        active[c.argmin()] = True
+        active[(c / costs).argmin()] = True
     penalties, knots, residual, stride = [top], [w], 0.0, _DEGENERATE_STEP
     for _ in range(20 * M + 100 if max_knots is None else max_knots):
         if penalty <= 0:
@@ -153,13 +167,20 @@ def follow_path(problem: SOCPProblem, alpha: float, *, max_knots: int | None = N
                 active[entering] = True
             here = _residual(problem, penalty, w, active)
         else:
-            penalty, w, stride = _pass_tie(problem, penalty, w, stride)
+            turned = _exchange(problem, penalty, w, active)
+            if turned is None:
+                penalty, w, stride = _pass_tie(problem, penalty, w, stride)
+            else:
+                penalty, w, stride = penalty * (1 - _JUMP), turned, _DEGENERATE_STEP
             active = w > 0
             here = _residual(problem, penalty, w, active)
         if here > _KNOT_TOLERANCE:
-            w = minimise_active_set(Q, c + penalty, w)
+            w = minimise_active_set(Q, c + penalty * costs, w)
             active = w > 0
             here = _residual(problem, penalty, w, active)
+            # The way here was not the one that was reckoned with: does it hold half-way?
+            halfway = problem.with_penalty((penalties[-1] + penalty) / 2)
+            residual = max(residual, halfway.kkt_residual((knots[-1] + w) / 2))
         residual = max(residual, here)
         penalties.append(penalty)
         knots.append(w)
@@ -172,21 +193,59 @@ def follow_path(problem: SOCPProblem, alpha: float, *, max_knots: int | None = N
     return SOCPPath(np.array(penalties) / (top or 1.0), np.array(knots), alpha, top, residual)
 
 
+def _exchange(
+    problem: SOCPProblem,
+    penalty: float,
+    w: NDArray[np.float64],
+    active: NDArray[np.bool_],
+) -> NDArray[np.float64] | None:
+    """Where a member came in that others can stand for at no loss, who leaves for it.
+
+    Then only the costs tell the two mixtures apart: at this one penalty they are equally
+    good, and the weights jump. Without costs, that mixtures sum to one forbids it.
+    """
+    fresh = np.flatnonzero(active & (w == 0))
+    index = np.flatnonzero(active & (w > 0))
+    if len(fresh) != 1 or len(index) == 0:
+        return None
+    Q, entering = problem.quadratic, fresh[0]
+    along = -solve_semidefinite(Q[np.ix_(index, index)], Q[index, entering])
+    if along.min() >= 0:
+        return None
+    with np.errstate(divide="ignore"):
+        to_zero = np.where(along < 0, -w[index] / along, np.inf)
+    jumped = w.copy()
+    jumped[entering] = to_zero.min()
+    jumped[index] = np.maximum(w[index] + jumped[entering] * along, 0.0)
+    jumped[index[to_zero.argmin()]] = 0.0
+    # Only where nothing bends in between is every mixture on the way optimal too.
+    tolerance = _KNOT_TOLERANCE * max(1.0, jumped.max())
+    if problem.with_penalty(penalty).kkt_residual(jumped) > tolerance:
+        return None
+    return jumped
+
+
 def _pass_tie(
     problem: SOCPProblem, penalty: float, w: NDArray[np.float64], stride: float
 ) -> tuple[float, NDArray[np.float64], float]:
     """Solve a stride below a tie, where no step along the path can be told from none.
 
     Two optimal points with the same members in play are joined by optimal points, so as long
-    as nobody enters or leaves the strides may grow; else they are cut.
+    as nobody enters or leaves the strides may grow; else they are cut, and further where the
+    middle shows that knots were stepped over.
     """
     top = problem.penalty_max
     while True:
         lower = max(0.0, penalty - stride * top)
-        below = minimise_active_set(problem.quadratic, problem.linear + lower, w)
-        unchanged = ((below > 0) == (w > 0)).all()
-        if unchanged or stride <= _DEGENERATE_STEP:
-            return lower, below, 8 * stride if unchanged else _DEGENERATE_STEP
+        q = problem.linear + lower * problem.costs
+        below = minimise_active_set(problem.quadratic, q, w)
+        if ((below > 0) == (w > 0)).all():
+            return lower, below, 8 * stride
+        if stride <= _DEGENERATE_STEP:
+            between = problem.with_penalty((penalty + lower) / 2)
+            short = stride <= 8 * _SHORTEST_STEP
+            if short or between.kkt_residual((w + below) / 2) <= _BETWEEN_TOLERANCE:
+                return lower, below, _DEGENERATE_STEP
         stride /= 8
 
 
@@ -198,8 +257,8 @@ def _residual(
 ) -> float:
     """KKT residual from the rows in play alone; see ``SOCPProblem.kkt_residual``."""
     index = np.flatnonzero(active)
-    gradient = 2 * (w[index] @ problem.quadratic[index]) + problem.linear + penalty
-    return float(np.abs(np.minimum(w, gradient / problem.penalty_max)).max())
+    gradient = 2 * (w[index] @ problem.quadratic[index]) + problem.linear + penalty * problem.costs
+    return float(np.abs(np.minimum(w, gradient / problem.steepest)).max())
 
 
 def _next_knot(
@@ -209,12 +268,12 @@ def _next_knot(
     active: NDArray[np.bool_],
 ) -> tuple[float, NDArray[np.float64], int | None, int | None]:
     """How far the penalty can fall before a member leaves or enters, and which one."""
-    index = np.flatnonzero(active)
+    index, costs = np.flatnonzero(active), problem.costs
     rows = problem.quadratic[index]
-    # On the active set 2Qw + c + penalty = 0, so -dw/dpenalty = (2Q)^-1 1.
-    direction = solve_semidefinite(rows[:, index], np.full(len(index), 0.5))
-    gradient = 2 * (w[index] @ rows) + problem.linear + penalty
-    fall = 1 - 2 * (direction @ rows)  # how fast the gradient falls off the active set
+    # On the active set 2Qw + c + penalty * costs = 0, so -dw/dpenalty = (2Q)^-1 costs.
+    direction = solve_semidefinite(rows[:, index], costs[index] / 2)
+    gradient = 2 * (w[index] @ rows) + problem.linear + penalty * costs
+    fall = costs - 2 * (direction @ rows)  # how fast the gradient falls off the active set
     slope = np.zeros(len(w))
     slope[index] = direction
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -222,7 +281,11 @@ def _next_knot(
         # A copy of an active member has gradient and fall zero: it never enters.
         to_enter = np.where(~active & (fall > 1e-12), np.maximum(gradient, 0) / fall, np.inf)
     leaving, entering = int(to_zero.argmin()), int(to_enter.argmin())
-    if min(to_zero[leaving], to_enter[entering]) >= penalty:
+    # A dearer copy of an active member would enter at zero exactly, or by rounding just above.
+    if (
+        min(to_zero[leaving], to_enter[entering])
+        >= penalty - 10 * _SHORTEST_STEP * problem.penalty_max
+    ):
         return penalty, slope, None, None
     if to_zero[leaving] < to_enter[entering]:
         return float(to_zero[leaving]), slope, leaving, None

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..exceptions import NoMemberLeftError
+from ..utils import with_one_blas_thread
+from ._active_set import minimise_active_set
+from ._checks import check_costs, check_diversity
 from ._statistics import EnsembleStatistics
 
 __all__ = ["SOCPProblem", "check_member_left"]
@@ -14,7 +17,7 @@ __all__ = ["SOCPProblem", "check_member_left"]
 
 @dataclass(frozen=True, eq=False)
 class SOCPProblem:
-    """Minimise ``w'Qw + c'w + penalty * sum(w)`` over ``w >= 0``: equations (7) and (8).
+    """Minimise ``w'Qw + c'w + penalty * costs'w`` over ``w >= 0``: equations (7) and (8).
 
     Up to ``constant`` this is the loss of equation (3), with the entropy of the mixture
     expanded to second order round the uniform mean of the members, plus the penalty.
@@ -29,16 +32,30 @@ class SOCPProblem:
         The absolute penalty, lambda in equations (5) to (8).
     constant : float
         What f adds to ``w'Qw + c'w``.
+    costs : ndarray of shape (M,), default=ones
+        What each member costs, relative to their mean: the penalty of member i is
+        ``penalty * costs[i]``.
     """
 
     quadratic: NDArray[np.float64]
     linear: NDArray[np.float64]
     penalty: float
     constant: float
+    costs: NDArray[np.float64] = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.costs is None:
+            object.__setattr__(self, "costs", np.ones(len(self.linear)))
 
     @classmethod
     def from_statistics(
-        cls, stats: EnsembleStatistics, alpha: float, penalty: float = 0.0
+        cls,
+        stats: EnsembleStatistics,
+        alpha: float,
+        penalty: float = 0.0,
+        *,
+        diversity: str = "shannon",
+        costs: ArrayLike | None = None,
     ) -> "SOCPProblem":
         """Form Q and c from the statistics for one trade-off alpha.
 
@@ -50,20 +67,44 @@ class SOCPProblem:
             Weight of the squared error; 1 - alpha is that of the diversity.
         penalty : float, default=0.0
             Absolute penalty.
+        diversity : {"shannon", "gini"}, default="shannon"
+            The H of equation (3): ``-x log x``, expanded to second order, or ``x (1 - x)``,
+            for which f is exact. Regression knows the second only.
+        costs : array-like of shape (M,), default=None
+            Positive cost of each member; only their ratios matter.
 
         Returns
         -------
         SOCPProblem
+
+        Raises
+        ------
+        ValueError
+            If ``diversity`` is unknown or needs probabilities, or the costs are unusable.
         """
-        # f(w) = w'Qw + c'w + const, the second-order expansion of (3).
-        quadratic = alpha * stats.gram + (1 - alpha) / 2 * stats.reference_gram
-        linear = -2 * alpha * stats.agreement - (1 - alpha) * stats.divergence
-        C = stats.n_classes
-        constant = alpha / C + (1 - alpha) * (1 - 1 / (2 * C))
-        return cls(_nearest_semidefinite(quadratic), linear, penalty, constant)
+        check_diversity(diversity)
+        relative = check_costs(costs, stats.n_members)
+        relative /= relative.max()  # so that no sum overflows
+        relative /= relative.mean()
+        if diversity == "gini":
+            # H(x) = x (1 - x) in (3): both terms are quadratic, and the curvatures add to G.
+            quadratic = stats.gram
+            linear = -2 * alpha * stats.agreement - (1 - alpha) * np.diagonal(stats.gram)
+            constant = alpha * stats.target_power + (1 - alpha)
+        elif stats.reference_gram is None or stats.divergence is None:
+            raise ValueError(
+                "diversity='shannon' is an entropy of probabilities, which regressors do not "
+                "predict: use diversity='gini'."
+            )
+        else:
+            # f(w) = w'Qw + c'w + const, the second-order expansion of (3).
+            quadratic = alpha * stats.gram + (1 - alpha) / 2 * stats.reference_gram
+            linear = -2 * alpha * stats.agreement - (1 - alpha) * stats.divergence
+            constant = alpha * stats.target_power + (1 - alpha) * (1 - stats.reference_mass / 2)
+        return cls(_nearest_semidefinite(quadratic), linear, penalty, constant, relative)
 
     def with_penalty(self, penalty: float) -> "SOCPProblem":
-        """The same f under another absolute penalty.
+        """The same f and costs under another absolute penalty.
 
         Parameters
         ----------
@@ -74,11 +115,21 @@ class SOCPProblem:
         -------
         SOCPProblem
         """
-        return SOCPProblem(self.quadratic, self.linear, penalty, self.constant)
+        return SOCPProblem(self.quadratic, self.linear, penalty, self.constant, self.costs)
+
+    @property
+    def penalised_linear(self) -> NDArray[np.float64]:
+        """The linear term with the penalty, ``c + penalty * costs``."""
+        return self.linear + self.penalty * self.costs
 
     @property
     def penalty_max(self) -> float:
         """lambda_max, the smallest penalty at which w = 0 is optimal; 0 if it always is."""
+        return max(0.0, float(-(self.linear / self.costs).min()))
+
+    @property
+    def steepest(self) -> float:
+        """How fast f falls at w = 0 along its best member; what gradients are measured by."""
         return max(0.0, float(-self.linear.min()))
 
     @cached_property
@@ -104,7 +155,7 @@ class SOCPProblem:
         -------
         ndarray of shape (M,)
         """
-        return 2 * (self.quadratic @ w) + self.linear + self.penalty
+        return 2 * (self.quadratic @ w) + self.penalised_linear
 
     def objective(self, w: NDArray[np.float64]) -> float:
         """The penalised objective, without ``constant``.
@@ -118,13 +169,13 @@ class SOCPProblem:
         -------
         float
         """
-        return float(w @ (self.quadratic @ w + self.linear + self.penalty))
+        return float(w @ (self.quadratic @ w + self.penalised_linear))
 
     def kkt_residual(self, w: NDArray[np.float64]) -> float:
-        """How far w is from optimal: ``max |min(w_i, gradient_i / lambda_max)|``.
+        """How far w is from optimal: ``max |min(w_i, gradient_i / steepest)|``.
 
         Zero exactly where w >= 0, gradient >= 0 and w_i gradient_i = 0, which for this
-        convex program is optimality. Free of the scale of the data.
+        convex program is optimality. Free of the scale of the data and of the costs.
 
         Parameters
         ----------
@@ -135,14 +186,15 @@ class SOCPProblem:
         -------
         float
         """
-        scale = max(self.penalty_max, np.finfo(float).tiny)
+        scale = max(self.steepest, np.finfo(float).tiny)
         return float(np.abs(np.minimum(w, self.gradient(w) / scale)).max())
 
     def duality_gap(self, w: NDArray[np.float64]) -> float:
         """Objective at w less the dual objective at a feasible point near it, so >= 0.
 
-        The dual is: maximise ``-v'Qv`` subject to ``2Qv + c + penalty >= 0``. Predictions
-        are non-negative, so Q1 > 0 and w + delta is dual feasible for delta large enough.
+        The dual is: maximise ``-v'Qv`` subject to ``2Qv + c + penalty * costs >= 0``. Where
+        Qu > 0, w + delta u is dual feasible for delta large enough: u = 1 will do for
+        probabilities, which are non-negative, and mostly for regressors too.
 
         Parameters
         ----------
@@ -152,13 +204,17 @@ class SOCPProblem:
         Returns
         -------
         float
-            Infinite where the row sums of Q are not positive.
+            Infinite where no such u is found.
         """
-        row_sums = self.quadratic.sum(axis=1)
-        if row_sums.min() <= 0:
-            return np.inf
-        delta = max(0.0, float((-self.gradient(w) / (2 * row_sums)).max()))
-        v = w + delta
+        u = np.ones(len(w))
+        rise = self.quadratic.sum(axis=1)
+        if rise.min() <= 0:  # where the minimum of u'Qu - 2 * 1'u over u >= 0 exists, Qu >= 1
+            u = minimise_active_set(self.quadratic, np.full(len(w), -2.0), np.zeros(len(w)))
+            rise = self.quadratic @ u
+            if not rise.min() > 0:
+                return np.inf
+        delta = max(0.0, float((-self.gradient(w) / (2 * rise)).max()))
+        v = w + delta * u
         return self.objective(w) + float(v @ self.quadratic @ v)
 
 
@@ -178,7 +234,7 @@ def check_member_left(problem: SOCPProblem, alpha: float) -> None:
         If no member would be left.
     """
     top = problem.penalty_max
-    if top <= 1e-12:
+    if problem.steepest <= 1e-12:
         what = (
             "no member gives the true class any probability and all agree"
             if alpha < 1
@@ -197,6 +253,7 @@ def check_member_left(problem: SOCPProblem, alpha: float) -> None:
         )
 
 
+@with_one_blas_thread
 def _nearest_semidefinite(Q: NDArray[np.float64]) -> NDArray[np.float64]:
     """Q itself, or Q without the negative eigenvalues that rounding (float32) left in it."""
     try:

@@ -20,7 +20,7 @@ class SOCPSolution:
     weights : ndarray of shape (M,)
         Non-negative weights, not normalised: voting is free of their scale.
     objective : float
-        ``w'Qw + c'w + penalty * sum(w)``, the optimal value of (8).
+        ``w'Qw + c'w + penalty * costs'w``, the optimal value of (8).
     status : {"optimal", "inaccurate"}
         "inaccurate" where the KKT residual misses the solver's tolerance (1e-8 for the
         exact method, 3e-5 for conic ones); a ConvergenceWarning said so.

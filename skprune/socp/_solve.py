@@ -3,6 +3,7 @@
 import warnings
 from importlib.util import find_spec
 
+from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 
 from ..exceptions import SolverNotInstalledError
@@ -22,6 +23,8 @@ def solve_socp(
     *,
     solver: str = "auto",
     relative: bool = True,
+    diversity: str = "shannon",
+    costs: ArrayLike | None = None,
 ) -> SOCPSolution:
     """Find the weights of the members: equation (8) for one alpha and one lambda.
 
@@ -39,6 +42,12 @@ def solve_socp(
         unless its own certificate fails; the others solve (8) as a cone program.
     relative : bool, default=True
         Whether ``lam`` is relative.
+    diversity : {"shannon", "gini"}, default="shannon"
+        Entropy of the mixture, expanded to second order, or ``x (1 - x)``, which is exact
+        and which regression needs.
+    costs : array-like of shape (M,), default=None
+        Positive cost of each member, by which its weight is penalised; only their ratios
+        matter, and an absolute lambda is that of a member of mean cost.
 
     Returns
     -------
@@ -47,7 +56,7 @@ def solve_socp(
     Raises
     ------
     ValueError
-        If ``alpha``, ``lam`` or ``solver`` is out of range.
+        If ``alpha``, ``lam``, ``solver``, ``diversity`` or ``costs`` is unusable.
     NoMemberLeftError
         If every weight is zero; the message names the lam that would keep a member.
     SolverNotInstalledError
@@ -72,7 +81,7 @@ def solve_socp(
     """
     alpha = check_alpha(alpha)
     check_solver(solver)
-    problem = SOCPProblem.from_statistics(stats, alpha)
+    problem = SOCPProblem.from_statistics(stats, alpha, diversity=diversity, costs=costs)
     lam = check_lam(lam, upper=1.0 if relative else float("inf"))
     problem = problem.with_penalty(lam * problem.penalty_max if relative else lam)
     check_member_left(problem, alpha)

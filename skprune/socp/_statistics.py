@@ -4,19 +4,31 @@ Equation numbers are those of Guldogus et al., "Autoselection of the Ensemble of
 Convolutional Neural Networks with Second-Order Cone Programming".
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["EnsembleStatistics"]
+from ._checks import (
+    check_blocks,
+    check_labels,
+    check_probabilities,
+    check_reference,
+    check_shape,
+    check_weights,
+)
+from ._combine import combine
+from ._regression import regression_fields
+
+__all__ = ["REFERENCE_FLOOR", "EnsembleStatistics"]
 
 # Bytes of predictions in a block: wide enough for the products to run at full speed, small
 # enough that the element-wise passes over it stay cheap (measured: 2**24 to 2**25 is best).
 _BLOCK_BYTES = 2**24
-# Rows of probabilities must sum to one this closely: float16 predictions still do.
-_SUM_TOLERANCE = 1e-2
+# A reference mixture below this counts as this: members that a zero weight silences may
+# put probability there, and p / m must stay finite.
+REFERENCE_FLOOR = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,22 +39,31 @@ class EnsembleStatistics:
     one-hot labels and m the uniform mean of the members, every entry is a (weighted) mean
     over the samples, divided by the number of classes C, as in equation (3).
 
+    Statistics of disjoint samples add up to those of all: ``sum(folds)``; and the statistics
+    of all less those of a fold, ``total - fold``, are those of the rest.
+
     Parameters
     ----------
     gram : ndarray of shape (M, M)
         ``<P_i, P_k>``.
-    reference_gram : ndarray of shape (M, M)
-        ``<P_i, P_k / m>``, the curvature of the mixture's entropy at m.
+    reference_gram : ndarray of shape (M, M) or None
+        ``<P_i, P_k / m>``, the curvature of the mixture's entropy at m; None for regression.
     agreement : ndarray of shape (M,)
         ``<P_i, Y>``, the mean probability of the true class, divided by C.
-    divergence : ndarray of shape (M,)
-        ``KL(p_i || m)``, how far member i stands from the mean of all.
+    divergence : ndarray of shape (M,) or None
+        ``KL(p_i || m)``, how far member i stands from the mean of all; None for regression.
     n_samples : int
         Number of samples seen.
     n_classes : int
-        Number of classes C.
+        Number of classes C; for regression, twice the number of targets.
     total_weight : float
         Sum of the sample weights; the number of samples where none were given.
+    target_power : float, default=1 / n_classes
+        ``<Y, Y>``: what the squared error of (3) is at w = 0.
+    reference_mass : float, default=1 / n_classes
+        ``<m, 1>``: 1 / C where m is the uniform mean.
+    center, scale : ndarray of shape (T,) or None
+        By what targets and predictions were centred and scaled; None for classes.
 
     Examples
     --------
@@ -55,21 +76,56 @@ class EnsembleStatistics:
     """
 
     gram: NDArray[np.float64]
-    reference_gram: NDArray[np.float64]
+    reference_gram: NDArray[np.float64] | None
     agreement: NDArray[np.float64]
-    divergence: NDArray[np.float64]
+    divergence: NDArray[np.float64] | None
     n_samples: int
     n_classes: int
     total_weight: float
+    target_power: float = None  # type: ignore[assignment]
+    reference_mass: float = None  # type: ignore[assignment]
+    center: NDArray[np.float64] | None = None
+    scale: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("target_power", "reference_mass"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, 1 / self.n_classes)
 
     @property
     def n_members(self) -> int:
         """Number of members M."""
         return self.agreement.shape[0]
 
+    @property
+    def kind(self) -> str:
+        """Whether "classes" were predicted, or numbers: "regression"."""
+        return "classes" if self.center is None else "regression"
+
+    def __add__(self, other: "EnsembleStatistics") -> "EnsembleStatistics":
+        """Statistics of two disjoint sets of samples together."""
+        if not isinstance(other, EnsembleStatistics):
+            return NotImplemented
+        return EnsembleStatistics(**combine(self, other, 1))
+
+    def __radd__(self, other: int) -> "EnsembleStatistics":
+        """Let ``sum`` start from its zero."""
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def __sub__(self, other: "EnsembleStatistics") -> "EnsembleStatistics":
+        """Statistics of the samples of ``self`` that are not among those of ``other``."""
+        if not isinstance(other, EnsembleStatistics):
+            return NotImplemented
+        return EnsembleStatistics(**combine(self, other, -1))
+
     @classmethod
     def from_predictions(
-        cls, P: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        cls,
+        P: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        reference: ArrayLike | None = None,
     ) -> "EnsembleStatistics":
         """Accumulate the statistics of an array or memory map, block by block.
 
@@ -82,6 +138,9 @@ class EnsembleStatistics:
             True classes, integers in 0 .. C - 1.
         sample_weight : array-like of shape (N,), default=None
             Non-negative weights of the samples, not all zero.
+        reference : array-like of shape (M,), default=None
+            Non-negative weights of another mixture m to expand the entropy round; by default
+            the uniform mean of the members.
 
         Returns
         -------
@@ -94,10 +153,10 @@ class EnsembleStatistics:
             not sum to one, a label lies outside 0 .. C - 1, or the weights are unusable.
         """
         P = P if isinstance(P, np.ndarray) else np.asarray(P)
-        _check_shape(P, "P")
-        y = _check_labels(y, P.shape[1], P.shape[2])
+        check_shape(P, "P")
+        y = check_labels(y, P.shape[1], P.shape[2])
         if sample_weight is not None:
-            sample_weight = _check_weights(sample_weight, P.shape[1])
+            sample_weight = check_weights(sample_weight, P.shape[1])
         step = max(1, _BLOCK_BYTES // max(1, 4 * P.shape[0] * P.shape[2]))
         blocks = (
             (
@@ -107,10 +166,12 @@ class EnsembleStatistics:
             )
             for start in range(0, P.shape[1], step)
         )
-        return cls._accumulate(blocks)
+        return cls._accumulate(blocks, reference)
 
     @classmethod
-    def from_blocks(cls, blocks: Iterable[tuple]) -> "EnsembleStatistics":
+    def from_blocks(
+        cls, blocks: Iterable[tuple], *, reference: ArrayLike | None = None
+    ) -> "EnsembleStatistics":
         """Accumulate the statistics from blocks of samples, never holding all of them.
 
         Parameters
@@ -118,6 +179,8 @@ class EnsembleStatistics:
         blocks : iterable of (P_block, y_block) or (P_block, y_block, weight_block)
             ``P_block`` of shape (M, n, C) with the same M and C in every block, and
             ``y_block`` of shape (n,). Memory is that of one block and of the result.
+        reference : array-like of shape (M,), default=None
+            As in :meth:`from_predictions`.
 
         Returns
         -------
@@ -128,16 +191,72 @@ class EnsembleStatistics:
         ValueError
             As :meth:`from_predictions`, and if there is no block or the blocks disagree.
         """
-        return cls._accumulate(_check_blocks(blocks))
+        return cls._accumulate(check_blocks(blocks), reference)
 
     @classmethod
-    def _accumulate(cls, blocks: Iterable[tuple]) -> "EnsembleStatistics":
+    def from_regression(
+        cls,
+        F: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        center: ArrayLike | None = None,
+        scale: ArrayLike | None = None,
+    ) -> "EnsembleStatistics":
+        """Accumulate the statistics of the predictions of regressors.
+
+        Predictions and target are centred and scaled, target by target, and beside each
+        target stands a column of ones that is to be met by ones: the weights are drawn to a
+        sum of one, and no mixture of members that cancel each other is free.
+
+        Parameters
+        ----------
+        F : array-like of shape (M, N, T) or (M, N)
+            Predictions: member, sample, target. A memory map is read block by block; all is
+            computed in float64.
+        y : array-like of shape (N, T) or (N,)
+            Targets.
+        sample_weight : array-like of shape (N,), default=None
+            Non-negative weights of the samples, not all zero.
+        center : array-like of shape (T,), default=None
+            What is taken off each target; by default its weighted mean. Statistics only add
+            up under the same center and scale, so give folds those of all samples.
+        scale : array-like of shape (T,), default=None
+            What each target is divided by; by default its weighted standard deviation. Zero
+            counts as one.
+
+        Returns
+        -------
+        EnsembleStatistics
+
+        Raises
+        ------
+        ValueError
+            If the shapes disagree, a number is NaN or infinite, or the weights are unusable.
+
+        Examples
+        --------
+        >>> from skprune.socp import EnsembleStatistics
+        >>> F = [[1.0, 2.0, 3.0], [1.0, 1.0, 2.0]]
+        >>> stats = EnsembleStatistics.from_regression(F, [1.0, 2.0, 3.0])
+        >>> stats.kind, round(stats.target_power, 3)
+        ('regression', 1.0)
+        """
+        return cls(**regression_fields(F, y, sample_weight, center, scale, _BLOCK_BYTES))
+
+    @classmethod
+    def _accumulate(
+        cls, blocks: Iterable[tuple], reference: ArrayLike | None
+    ) -> "EnsembleStatistics":
         sums: list[NDArray[np.float64]] | None = None
+        mixture: NDArray[np.float64] | None = None
         n_samples, n_classes, total_weight = 0, 0, 0.0
         for P, y, weight in blocks:
             if y.shape[0] == 0:
                 continue
-            part = _block_sums(P, y, weight)
+            if reference is not None and mixture is None:
+                mixture = check_reference(reference, P.shape[0])
+            part = _block_sums(P, y, weight, mixture)
             sums = list(part) if sums is None else [s + p for s, p in zip(sums, part, strict=True)]
             n_samples += y.shape[0]
             n_classes = P.shape[2]
@@ -146,18 +265,32 @@ class EnsembleStatistics:
             raise ValueError("P holds no sample: at least one calibration sample is needed.")
         if not total_weight > 0:
             raise ValueError("sample_weight sums to zero: at least one weight must be positive.")
-        gram, reference_gram, agreement, divergence = (s / (total_weight * n_classes) for s in sums)
-        return cls(gram, reference_gram, agreement, divergence, n_samples, n_classes, total_weight)
+        gram, reference_gram, agreement, divergence, mass = (
+            s / (total_weight * n_classes) for s in sums
+        )
+        return cls(
+            gram,
+            reference_gram,
+            agreement,
+            divergence,
+            n_samples,
+            n_classes,
+            total_weight,
+            reference_mass=1 / n_classes if reference is None else float(mass),
+        )
 
 
 def _block_sums(
-    P: NDArray, y: NDArray[np.intp], weight: NDArray[np.float64] | None
+    P: NDArray,
+    y: NDArray[np.intp],
+    weight: NDArray[np.float64] | None,
+    reference: NDArray[np.float64] | None,
 ) -> tuple[NDArray[np.float64], ...]:
-    """Weighted sums over one block: G, W, b and d of f(w), before averaging."""
+    """Weighted sums over one block: G, W, b and d of f(w), and m, before averaging."""
     M, n, C = P.shape
     dtype = np.float32 if P.dtype in (np.float16, np.float32) else np.float64
     P = P.astype(dtype, copy=False)
-    _check_probabilities(P)
+    check_probabilities(P)
     if weight is not None:  # relative to the largest, which float32 cannot always hold
         scale = float(weight.max()) or 1.0
         weight = weight / scale
@@ -167,8 +300,11 @@ def _block_sums(
     agreement = block @ labels.ravel()
 
     tiny = np.finfo(dtype).tiny
-    # Averaged in float64, so that members who agree have m = p, and no divergence, exactly.
-    mean = np.maximum(block.mean(axis=0, dtype=np.float64).astype(dtype), tiny)
+    if reference is None:
+        # Averaged in float64, so that members who agree have m = p, and no divergence, exactly.
+        mean = np.maximum(block.mean(axis=0, dtype=np.float64).astype(dtype), tiny)
+    else:
+        mean = np.maximum(reference.astype(dtype) @ block, dtype(REFERENCE_FLOOR))
     inverse_root = 1 / np.sqrt(mean)
     scaled = block * inverse_root
     # X @ X.T is one symmetric rank-k update, and so exactly symmetric.
@@ -187,72 +323,8 @@ def _block_sums(
     if weight is not None:
         log_ratio *= np.repeat(weight, C).astype(dtype)
     divergence = np.einsum("ij,ij->i", block, log_ratio)
-    parts = (part.astype(np.float64) for part in (gram, reference_gram, agreement, divergence))
+    mass = mean.reshape(n, C).sum(axis=1, dtype=np.float64)
+    mass = np.asarray(mass.sum() if weight is None else weight @ mass)
+    sums = (gram, reference_gram, agreement, divergence, mass)
+    parts = (part.astype(np.float64) for part in sums)
     return tuple(parts if weight is None else (scale * part for part in parts))
-
-
-def _check_probabilities(P: NDArray) -> None:
-    """Refuse what is no distribution; the member at fault is named."""
-    with np.errstate(invalid="ignore"):
-        sums = P @ np.ones(P.shape[2], P.dtype)
-    # NaN and infinity make these comparisons false too.
-    if np.abs(sums - 1).max() <= _SUM_TOLERANCE and P.min() >= 0:
-        return
-    for i, member in enumerate(P):
-        if not np.isfinite(member).all():
-            raise ValueError(f"P has NaN or infinite probabilities: member {i} does.")
-        if member.min() < 0:
-            raise ValueError(f"P has negative probabilities: member {i} gives {member.min():.3g}.")
-        worst = sums[i, np.abs(sums[i] - 1).argmax()]
-        if not abs(worst - 1) <= _SUM_TOLERANCE:
-            raise ValueError(
-                f"The probabilities of each sample must sum to one: those of member {i} sum to "
-                f"{worst:.4g}. Pass the output of predict_proba, not scores or logits."
-            )
-
-
-def _check_shape(P: NDArray, name: str) -> None:
-    if P.ndim != 3 or P.shape[0] == 0 or P.shape[2] == 0:
-        raise ValueError(
-            f"{name} must have shape (n_members, n_samples, n_classes), with at least one member "
-            f"and one class; got shape {P.shape}."
-        )
-
-
-def _check_labels(y: ArrayLike, n_samples: int, n_classes: int) -> NDArray[np.intp]:
-    y = np.asarray(y)
-    if y.shape != (n_samples,):
-        raise ValueError(f"y must have shape ({n_samples},), one label a sample; got {y.shape}.")
-    if y.dtype.kind not in "iu":
-        raise ValueError(f"y must hold integer classes 0 .. {n_classes - 1}; got {y.dtype}.")
-    if n_samples and (y.min() < 0 or y.max() >= n_classes):
-        raise ValueError(
-            f"y must lie in 0 .. {n_classes - 1} (P has {n_classes} classes); got "
-            f"{y.min()} .. {y.max()}."
-        )
-    return y.astype(np.intp)
-
-
-def _check_weights(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.float64]:
-    weight = np.asarray(sample_weight, dtype=np.float64)
-    if weight.shape != (n_samples,):
-        raise ValueError(f"sample_weight must have shape ({n_samples},); got {weight.shape}.")
-    if not np.isfinite(weight).all() or (weight < 0).any():
-        raise ValueError("sample_weight must be finite and non-negative.")
-    return weight
-
-
-def _check_blocks(blocks: Iterable[tuple]) -> Iterator[tuple]:
-    shape = None
-    for number, block in enumerate(blocks):
-        P = np.asarray(block[0])
-        _check_shape(P, f"Block {number}: P")
-        if shape is not None and shape != (P.shape[0], P.shape[2]):
-            raise ValueError(
-                f"Block {number} has {P.shape[0]} members and {P.shape[2]} classes, the blocks "
-                f"before it {shape[0]} and {shape[1]}."
-            )
-        shape = (P.shape[0], P.shape[2])
-        y = _check_labels(block[1], P.shape[1], P.shape[2])
-        weight = _check_weights(block[2], P.shape[1]) if len(block) > 2 else None
-        yield P, y, weight

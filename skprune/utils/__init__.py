@@ -1,7 +1,9 @@
 """Floor 0: what every room may use."""
 
-from ._pool import MemberPool, unfreeze
+from ._base_pool import BasePool, unfreeze
+from ._pool import MemberPool
 from ._random import draw_seed, set_missing_seeds
+from ._regressor_pool import RegressorPool
 from ._sklearn import (
     check_method_params,
     check_sample_weight,
@@ -10,10 +12,12 @@ from ._sklearn import (
     with_one_blas_thread,
 )
 from ._validation import check_alpha, check_cache, check_lam
-from ._votes import vote_hits
+from ._votes import vote_hits, weighted_votes
 
 __all__ = [
+    "BasePool",
     "MemberPool",
+    "RegressorPool",
     "check_alpha",
     "check_cache",
     "check_lam",
@@ -25,5 +29,6 @@ __all__ = [
     "set_missing_seeds",
     "unfreeze",
     "vote_hits",
+    "weighted_votes",
     "with_one_blas_thread",
 ]

@@ -1,20 +1,60 @@
-"""Weighted votes of many candidates at once."""
+"""Weighted votes, or sums, of many candidates at once."""
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["vote_hits"]
+__all__ = ["vote_hits", "weighted_votes"]
 
 # Bytes of votes held at once while candidates are scored.
 _BLOCK_BYTES = 2**26
+
+
+def weighted_votes(
+    P: NDArray, weights: NDArray, voting: str = "soft"
+) -> Iterator[tuple[slice, NDArray]]:
+    """Votes of all candidates, block by block of samples: one matrix product each.
+
+    Parameters
+    ----------
+    P : ndarray of shape (M, N, C)
+        Probabilities; or predictions of C targets.
+    weights : ndarray of shape (K, M)
+        One candidate a row.
+    voting : {"soft", "hard"}, default="soft"
+        What is weighed: the predictions, or each member's choice.
+
+    Yields
+    ------
+    rows : slice
+        Samples of the block.
+    votes : ndarray of shape (K, n, C)
+        In the precision of P.
+    """
+    M, N, C = P.shape
+    K = len(weights)
+    weights = weights.astype(P.dtype, copy=False)
+    # Members that nobody gives a weight cost nothing.
+    heard = weights.any(axis=0)
+    if not heard.all():
+        P, weights = P[heard], weights[:, heard]
+    step = max(1, _BLOCK_BYTES // (P.dtype.itemsize * C * (K + M)))
+    for start in range(0, N, step):
+        block = P[:, start : start + step]
+        if voting == "hard":
+            block = _choices(block)
+        n = block.shape[1]
+        yield (
+            slice(start, start + n),
+            (weights @ block.reshape(len(block), n * C)).reshape(K, n, C),
+        )
 
 
 def vote_hits(
     P: NDArray, y: NDArray[np.intp], weights: NDArray[np.float64], voting: str
 ) -> NDArray[np.bool_]:
     """Which samples each candidate weighting classifies rightly.
-
-    One matrix product for all candidates, block by block of samples.
 
     Parameters
     ----------
@@ -31,18 +71,9 @@ def vote_hits(
     -------
     ndarray of shape (K, N), bool
     """
-    M, N, C = P.shape
-    K = len(weights)
-    weights = weights.astype(P.dtype, copy=False)
-    right = np.empty((K, N), dtype=bool)
-    step = max(1, _BLOCK_BYTES // (P.dtype.itemsize * C * (K + M)))
-    for start in range(0, N, step):
-        block = P[:, start : start + step]
-        if voting == "hard":
-            block = _choices(block)
-        n = block.shape[1]
-        votes = (weights @ block.reshape(M, n * C)).reshape(K, n, C)
-        right[:, start : start + step] = votes.argmax(axis=2) == y[start : start + step]
+    right = np.empty((len(weights), P.shape[1]), dtype=bool)
+    for rows, votes in weighted_votes(P, weights, voting):
+        right[:, rows] = votes.argmax(axis=2) == y[rows]
     return right
 
 

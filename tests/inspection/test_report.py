@@ -42,8 +42,8 @@ class TestReport:
         X, y = split[-2:]
         full, members = by_hand(forest, pruner, X, y)
         report = pruning_report(pruner, X, y)
-        assert report.full_accuracy == pytest.approx(full)
-        assert report.pruned_accuracy == pytest.approx(pruner.score(X, y))
+        assert report.full_score == pytest.approx(full)
+        assert report.pruned_score == pytest.approx(pruner.score(X, y))
         assert (report.n_full, report.n_pruned) == (30, pruner.n_members_)
         assert report.threshold == pruner.threshold_
         kept = members[pruner.support_]
@@ -56,21 +56,21 @@ class TestReport:
         pruner, X, y = fitted[1], split[1], split[3]
         here, there = pruning_report(pruner), pruning_report(pruner, X, y)
         assert (here.sample, there.sample) == ("calibration", "test")
-        assert here.full_accuracy == pytest.approx(there.full_accuracy)
-        assert here.pruned_accuracy == pytest.approx(there.pruned_accuracy)
+        assert here.full_score == pytest.approx(there.full_score)
+        assert here.pruned_score == pytest.approx(there.pruned_score)
         assert here.full_members.mean == pytest.approx(there.full_members.mean)
 
     def test_as_text_and_frames(self, fitted, split):
         pd = pytest.importorskip("pandas")
         report = pruning_report(fitted[1], *split[-2:])
         text = str(report)
-        for value in (report.full_accuracy, report.pruned_accuracy, report.pruned_members.mean):
+        for value in (report.full_score, report.pruned_score, report.pruned_members.mean):
             assert f"{value:.2%}" in text
         assert "Table 1" in text
         assert "Table 2" in text
         votes, members = report.vote_table(), report.member_table()
         assert isinstance(votes, pd.DataFrame)
-        assert votes.loc["accuracy", "full"] == report.full_accuracy
+        assert votes.loc["accuracy", "full"] == report.full_score
         assert votes.loc["models", "pruned"] == report.n_pruned
         assert np.isnan(votes.loc["threshold", "full"])
         assert members.loc["minimum", "pruned"] == report.pruned_members.minimum
@@ -84,7 +84,7 @@ class TestReport:
         with pytest.raises(ValueError, match="Pass the fitted full ensemble as ensemble="):
             pruning_report(pruner, X_test, y_test)
         report = pruning_report(pruner, X_test, y_test, ensemble=forest.fit(X, y))
-        assert report.pruned_accuracy > 0.5
+        assert report.pruned_score > 0.5
 
     def test_another_ensemble_is_noticed(self, fitted, split):
         other = RandomForestClassifier(7, random_state=0).fit(split[0], split[2])

@@ -266,10 +266,10 @@ def test_frontier_ends_and_chosen_point(data):
     forest = RandomForestClassifier(25, random_state=0).fit(X, y)
     pruner = SOCPEnsemblePruner(FrozenEstimator(forest)).fit(X_cal, y_cal)
     f = pruner.frontier_
-    assert f.pruned_accuracy == pytest.approx(pruner.score(X_cal, y_cal))
-    assert f.full_accuracy == pytest.approx(forest.score(X_cal, y_cal))
+    assert f.pruned_score == pytest.approx(pruner.score(X_cal, y_cal))
+    assert f.full_score == pytest.approx(forest.score(X_cal, y_cal))
     own = [(t.predict(X_cal) == y_cal).mean() for t in forest.estimators_]
-    np.testing.assert_allclose(f.member_accuracy, own)
+    np.testing.assert_allclose(f.member_score, own)
     assert f.n_members[0] == 1
     assert (np.diff(f.lams) < 0).all()
 

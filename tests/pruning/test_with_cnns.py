@@ -84,7 +84,7 @@ def test_the_report_of_an_ensemble_that_the_pruner_trained(split, tmp_path):
     assert held < 1e6
     report = pruning_report(pruner, X_test, y_test, ensemble=cnns(memory=tmp_path).fit(X, y))
     assert report.n_full == 4
-    assert report.pruned_accuracy == pytest.approx(pruner.score(X_test, y_test))
+    assert report.pruned_score == pytest.approx(pruner.score(X_test, y_test))
 
 
 def test_a_grid_trains_each_network_once_a_fold_and_once_for_the_refit(split, tmp_path):

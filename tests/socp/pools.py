@@ -154,12 +154,56 @@ POOLS = {
     )
 }
 
+
+def regressors(seed=0, M=10, N=40, T=2, noise=0.7):
+    """Members that see the targets through noise of their own, on a scale of their own."""
+    rng = np.random.default_rng(seed)
+    y = [3.0, -20.0][:T] + rng.normal(size=(N, T)) * [2.0, 0.1][:T]
+    own = rng.uniform(0.3, 2, size=(M, 1, 1)) * noise
+    return y + own * y.std(axis=0) * rng.normal(size=(M, N, T)), y
+
+
+def cancelling_regressors():
+    """Pairs of members mirrored at the mean: the products of most are negative."""
+    F, y = regressors(1, M=6)
+    return np.concatenate([F, 2 * y.mean(axis=0) - F]), y
+
+
+def more_regressors_than_samples():
+    return regressors(2, M=12, N=3, T=1)
+
+
+def copied_regressors():
+    F, y = regressors(3, M=5)
+    return np.concatenate([F, F[:3]]), y
+
+
+def far_off_regressors():
+    """One member is opposite to the sum of the others: not every row sum of Q is positive."""
+    F, y = regressors(4, M=5, T=1)
+    F[4] = y.mean() - 30 * (y - y.mean())
+    return F, y
+
+
+REGRESSORS = {
+    pool.__name__: pool
+    for pool in (
+        regressors,
+        cancelling_regressors,
+        more_regressors_than_samples,
+        copied_regressors,
+        far_off_regressors,
+    )
+}
+
 # Pools in which all members agree: alpha = 0 has nothing to reward.
 AGREEING = ("one_member", "identical")
 
 
 @cache
 def stats_of(name):
+    if name in REGRESSORS:
+        return EnsembleStatistics.from_regression(*REGRESSORS[name]())
     return EnsembleStatistics.from_predictions(*POOLS[name]())
 
 

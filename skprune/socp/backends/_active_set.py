@@ -23,7 +23,7 @@ def solve_active_set(problem: SOCPProblem) -> RawSolution:
     -------
     RawSolution
     """
-    q = problem.linear + problem.penalty
+    q = problem.penalised_linear
     weights = minimise_active_set(problem.quadratic, q, np.zeros(len(q)))
     name = "active-set"
     if problem.kkt_residual(weights) > EXACT_TOLERANCE:

@@ -48,7 +48,7 @@ def solve_with_cvxpy(problem: SOCPProblem, name: str, **options: Any) -> RawSolu
     cone = cp.SOC(1 + t, cp.hstack([2 * (problem.factor @ w), cp.reshape(1 - t, (1,), order="C")]))
     program = cp.Problem(
         cp.Minimize(t + problem.linear @ w + problem.penalty * u),
-        [cone, cp.norm1(w) <= u, w >= 0],
+        [cone, cp.norm1(cp.multiply(problem.costs, w)) <= u, w >= 0],
     )
     try:
         with warnings.catch_warnings():
@@ -70,6 +70,6 @@ def _clean(problem: SOCPProblem, weights: np.ndarray) -> np.ndarray:
     the smaller of the two, it is the zero one.
     """
     weights = np.maximum(weights, 0.0)
-    gradient = problem.gradient(weights) / max(problem.penalty_max, np.finfo(float).tiny)
+    gradient = problem.gradient(weights) / max(problem.steepest, np.finfo(float).tiny)
     noise = (weights < 1e-4 * weights.max(initial=0.0)) & (weights < gradient)
     return np.where(noise, 0.0, weights)

@@ -1,0 +1,5 @@
+"""What a model costs."""
+
+from ._cost import latencies, n_parameters
+
+__all__ = ["latencies", "n_parameters"]

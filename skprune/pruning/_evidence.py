@@ -1,0 +1,270 @@
+"""Calibration predictions, and what the choice of members may ask of them.
+
+One class for votes on classes and one for weighted sums of regressors; the choice itself,
+in ``_program`` and ``_search``, knows only what they have in common.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..socp import EnsembleStatistics
+from ..utils import vote_hits, weighted_votes
+
+__all__ = ["Evidence", "RegressionEvidence", "VotingEvidence"]
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence(ABC):
+    """Predictions of M members on N rows that no member was trained on.
+
+    Attributes
+    ----------
+    P : ndarray of shape (M, N, k)
+        Probabilities of k classes, or predictions of k targets.
+    y : ndarray of shape (N,) or (N, k)
+        Classes as positions, or targets.
+    sample_weight : ndarray of shape (N,) or None
+        Weights of the rows.
+    """
+
+    P: NDArray
+    y: NDArray
+    sample_weight: NDArray[np.float64] | None
+
+    default_score: ClassVar[str]
+    tie_break: ClassVar[str]
+
+    @property
+    def n_members(self) -> int:
+        """Number of members M."""
+        return self.P.shape[0]
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows N."""
+        return self.P.shape[1]
+
+    @cached_property
+    def shares(self) -> NDArray[np.float64]:
+        """Weights of the rows, summing to one; shape (N,)."""
+        weight = np.ones(self.n_rows) if self.sample_weight is None else self.sample_weight
+        return weight / weight.sum()
+
+    def weights_of(self, rows: Rows) -> NDArray[np.float64] | None:
+        """Weights of some rows; None where none were given."""
+        return None if self.sample_weight is None else self.sample_weight[rows]
+
+    def _shares(self, rows: Rows) -> NDArray[np.float64]:
+        share = self.shares[rows]
+        total = share.sum()
+        return share / total if total > 0 else np.full(len(rows), 1 / len(rows))
+
+    @abstractmethod
+    def statistics(self, rows: Rows) -> EnsembleStatistics:
+        """Statistics of some rows; those of disjoint rows add up."""
+
+    @abstractmethod
+    def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+        """K weightings (K, M) brought to the scale at which equal weights are 1 / M."""
+
+    @abstractmethod
+    def outputs(self, weights: NDArray[np.float64], rows: Rows, train: Rows) -> NDArray:
+        """What K weightings predict for n rows, (K, n, k); an intercept is that of ``train``."""
+
+    @abstractmethod
+    def squared_errors(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Squared error of every row under each of K weightings, (K, N)."""
+
+    @property
+    @abstractmethod
+    def equal_weights(self) -> NDArray[np.float64]:
+        """Those of the full ensemble, (M,)."""
+
+    @abstractmethod
+    def scores(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Accuracy, or R^2, of K weightings on all rows, (K,)."""
+
+    @abstractmethod
+    def member_scores(self) -> NDArray[np.float64]:
+        """Accuracy, or R^2, of each member as it is, (M,)."""
+
+    @abstractmethod
+    def quick_scores(
+        self, weights: NDArray[np.float64], rows: Rows, train: Rows
+    ) -> dict[str, NDArray[np.float64]]:
+        """The scores that come out of one matrix product, by scikit-learn's names, each (K,)."""
+
+    @property
+    @abstractmethod
+    def truth(self) -> NDArray:
+        """Labels or targets as the user gave them."""
+
+
+@dataclass(frozen=True, eq=False)
+class VotingEvidence(Evidence):
+    """Probabilities of classes, weighed or, with ``voting="hard"``, turned into votes."""
+
+    classes: NDArray
+    voting: str
+
+    default_score: ClassVar[str] = "accuracy"
+    tie_break: ClassVar[str] = "neg_log_loss"
+
+    def statistics(self, rows: Rows) -> EnsembleStatistics:
+        return EnsembleStatistics.from_predictions(
+            self.P[:, rows], self.y[rows], self.weights_of(rows)
+        )
+
+    def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+        return weights / weights.sum(axis=1, keepdims=True)
+
+    def outputs(self, weights: NDArray[np.float64], rows: Rows, train: Rows) -> NDArray:
+        parts = weighted_votes(self.P[:, rows], weights, self.voting)
+        return np.concatenate([votes for _, votes in parts], axis=1)
+
+    def squared_errors(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        errors = np.empty((len(weights), self.n_rows))
+        for rows, votes in weighted_votes(self.P, weights, self.voting):
+            true = votes[:, np.arange(votes.shape[1]), self.y[rows]]
+            errors[:, rows] = np.square(votes).sum(axis=2) - 2 * true + 1
+        return errors
+
+    @property
+    def equal_weights(self) -> NDArray[np.float64]:
+        # Ones, not 1 / M: sums of ones are exact, and ties of equal votes stay ties.
+        return np.ones(self.n_members)
+
+    def scores(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(vote_hits(self.P, self.y, weights, self.voting) @ self.shares)
+
+    def member_scores(self) -> NDArray[np.float64]:
+        return np.asarray((self.P.argmax(axis=2) == self.y) @ self.shares)
+
+    def quick_scores(
+        self, weights: NDArray[np.float64], rows: Rows, train: Rows
+    ) -> dict[str, NDArray[np.float64]]:
+        share, y = self._shares(rows), self.y[rows]
+        hits, logs = np.zeros(len(weights)), np.zeros(len(weights))
+        for part, votes in weighted_votes(self.P[:, rows], weights, self.voting):
+            hits += (votes.argmax(axis=2) == y[part]) @ share[part]
+            true = votes[:, np.arange(votes.shape[1]), y[part]]
+            # Clipped as sklearn.metrics.log_loss does.
+            tiny = np.finfo(votes.dtype).eps
+            logs += np.log(np.clip(true, tiny, 1 - tiny)) @ share[part]
+        return {"accuracy": hits, "neg_log_loss": logs}
+
+    @property
+    def truth(self) -> NDArray:
+        return self.classes[self.y]
+
+
+@dataclass(frozen=True, eq=False)
+class RegressionEvidence(Evidence):
+    """Predictions of targets; what is weighed is centred and scaled by the targets.
+
+    Attributes
+    ----------
+    means : tuple of ndarrays of shape (M, k) and (k,), or None
+        Mean predictions and mean targets that intercepts are formed from, where these rows may
+        not be looked at: those of the calibration rows.
+    """
+
+    means: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+
+    default_score: ClassVar[str] = "r2"
+    tie_break: ClassVar[str] = "neg_mean_squared_error"
+
+    @cached_property
+    def center(self) -> NDArray[np.float64]:
+        """Weighted mean of each target, (k,)."""
+        return self.shares @ self.y
+
+    @cached_property
+    def scale(self) -> NDArray[np.float64]:
+        """Weighted standard deviation of each target, 1 where it is constant; (k,)."""
+        deviation = np.sqrt(self.shares @ (self.y - self.center) ** 2)
+        constant = deviation <= 8 * np.finfo(float).eps * np.abs(self.y).max(axis=0)
+        return np.where(constant, 1.0, deviation)
+
+    def statistics(self, rows: Rows) -> EnsembleStatistics:
+        # Centred and scaled alike for all rows, so that statistics of folds add up.
+        return EnsembleStatistics.from_regression(
+            self.P[:, rows],
+            self.y[rows],
+            self.weights_of(rows),
+            center=self.center,
+            scale=self.scale,
+        )
+
+    def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+        # The factor and the intercept that fit the targets best: a regression on one column.
+        weights = weights / weights.sum(axis=1, keepdims=True)
+        if self.means is not None:
+            return weights
+        share = self._shares(rows)
+        sums = self._sums(weights, rows) / self.scale
+        sums -= np.einsum("n,knt->kt", share, sums)[:, None]
+        wanted = self.y[rows] / self.scale
+        wanted = wanted - share @ wanted
+        slope = np.einsum("n,knt,nt->k", share, sums, wanted)
+        power = np.einsum("n,knt,knt->k", share, sums, sums)
+        usable = (slope > 0) & (power > 1e-12)
+        return weights * np.where(usable, slope / np.where(usable, power, 1.0), 1.0)[:, None]
+
+    def mean_of(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean predictions (M, k) and mean targets (k,) of some rows."""
+        share = self._shares(rows)
+        predictions = np.einsum("n,mnt->mt", share, self.P[:, rows].astype(np.float64))
+        return predictions, share @ self.y[rows]
+
+    def intercepts(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+        """What brings the weighted sums of K weightings to the mean of the targets, (K, k)."""
+        predictions, targets = self.mean_of(rows) if self.means is None else self.means
+        return targets - weights @ predictions
+
+    def outputs(self, weights: NDArray[np.float64], rows: Rows, train: Rows) -> NDArray:
+        return self._sums(weights, rows) + self.intercepts(weights, train)[:, None]
+
+    def squared_errors(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        every = np.arange(self.n_rows)
+        off = (self.outputs(weights, every, every) - self.y) / self.scale
+        return np.square(off).mean(axis=2)
+
+    @property
+    def equal_weights(self) -> NDArray[np.float64]:
+        return np.full(self.n_members, 1 / self.n_members)
+
+    def scores(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        every = np.arange(self.n_rows)
+        return self.quick_scores(weights, every, every)["r2"]
+
+    def member_scores(self) -> NDArray[np.float64]:
+        none = np.zeros((self.n_members, self.P.shape[2])), np.zeros(self.P.shape[2])
+        return replace(self, means=none).scores(np.eye(self.n_members))
+
+    def quick_scores(
+        self, weights: NDArray[np.float64], rows: Rows, train: Rows
+    ) -> dict[str, NDArray[np.float64]]:
+        share, y = self._shares(rows), self.y[rows]
+        off = np.square(self.outputs(weights, rows, train) - y)
+        error = np.einsum("n,knt->kt", share, off)
+        spread = share @ np.square(y - share @ y)
+        # As sklearn.metrics.r2_score: a constant target scores one where it is met, else zero.
+        flat = spread <= 0
+        ratio = np.where(flat, error > 0, error / np.where(flat, 1.0, spread))
+        return {"r2": (1 - ratio).mean(axis=1), "neg_mean_squared_error": -error.mean(axis=1)}
+
+    @property
+    def truth(self) -> NDArray:
+        return self.y
+
+    def _sums(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+        P = self.P[:, rows].astype(np.float64)
+        return np.concatenate([sums for _, sums in weighted_votes(P, weights)], axis=1)

@@ -1,0 +1,75 @@
+"""What pruning costs and gains along the path of the penalty."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..socp import SOCPPath
+from ._evidence import Evidence
+
+__all__ = ["Frontier", "frontier"]
+
+
+@dataclass(frozen=True, eq=False)
+class Frontier:
+    """Score against the number of members, along the penalty path.
+
+    The score is accuracy for classes, and R^2 for targets.
+
+    Attributes
+    ----------
+    lams : ndarray of shape (K,)
+        Relative penalties of the knots that keep at least one member.
+    n_members : ndarray of shape (K,)
+        Members with a positive weight there.
+    score : ndarray of shape (K,)
+        Score of their weighted vote.
+    member_score : ndarray of shape (M,)
+        Score of each single member.
+    full_score : float
+        Score of all members with equal weights.
+    pruned_score : float
+        Score of the weights that were chosen, on the same rows.
+    n_samples : int
+        Number of rows.
+    """
+
+    lams: NDArray[np.float64]
+    n_members: NDArray[np.intp]
+    score: NDArray[np.float64]
+    member_score: NDArray[np.float64]
+    full_score: float
+    pruned_score: float
+    n_samples: int
+
+
+def frontier(evidence: Evidence, path: SOCPPath, chosen: NDArray[np.float64]) -> Frontier:
+    """Score the knots of a path, the single members, all of them, and a choice.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Rows to score on.
+    path : SOCPPath
+        Weights for every penalty.
+    chosen : ndarray of shape (M,)
+        Weights that were chosen.
+
+    Returns
+    -------
+    Frontier
+    """
+    knots = path.n_members > 0
+    every = np.arange(evidence.n_rows)
+    along = evidence.rescaled(path.weights[knots], every)
+    scores = evidence.scores(np.vstack([along, evidence.equal_weights, chosen]))
+    return Frontier(
+        lams=path.lams[knots],
+        n_members=path.n_members[knots],
+        score=scores[:-2],
+        member_score=evidence.member_scores(),
+        full_score=float(scores[-2]),
+        pruned_score=float(scores[-1]),
+        n_samples=evidence.n_rows,
+    )

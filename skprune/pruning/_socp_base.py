@@ -1,0 +1,100 @@
+"""What all pruners by cone program share, whoever the members and however tuned."""
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from ..socp import SOCPSolution
+from ._base import BaseEnsemblePruner
+from ._calibration import Calibration
+from ._checks import check_at_least, check_one_of
+from ._costs import check_costs_parameter, member_costs
+from ._evidence import Evidence
+from ._explain import MemberTable, explain_members
+from ._frontier import frontier
+from ._program import Program, Relaxation
+
+__all__ = ["BaseSOCPPruner"]
+
+
+class BaseSOCPPruner(BaseEnsemblePruner):
+    """Weights from the cone program, within limits on members and cost."""
+
+    penalty: str
+    costs: Any
+    max_members: int | None
+    max_cost: float | None
+    # Regressors predict no probabilities, and have no choice; classifiers have a parameter.
+    diversity: str = "gini"
+    solver: str = "auto"
+
+    def explain(self) -> MemberTable:
+        """Why each member was kept or dropped, on the calibration rows.
+
+        Returns
+        -------
+        MemberTable
+            One row a member: kept or dropped, weight, its own score, its diversity, its cost,
+            the lambda at which it enters the path, what the objective loses without it, and
+            the kept member it resembles most. ``print`` it, or take ``to_frame()``.
+
+        Raises
+        ------
+        NotFittedError
+            If the pruner is not fitted.
+        """
+        check_is_fitted(self)
+        return self._members
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_one_of("penalty", self.penalty, ("l1", "l0"))
+        check_costs_parameter(self.costs, self.estimator)
+        if self.max_members is not None:
+            check_at_least("max_members", self.max_members, 1)
+        if self.max_cost is not None:
+            if self.costs is None:
+                raise ValueError(
+                    f"max_cost={self.max_cost!r} needs costs: give costs='parameters', 'latency' "
+                    "or one number a member."
+                )
+            if not isinstance(self.max_cost, Real) or not 0 < self.max_cost < np.inf:
+                raise ValueError(f"max_cost must be a positive number; got {self.max_cost!r}.")
+
+    def _program(self, calibration: Calibration) -> Program:
+        costs = member_costs(self.costs, calibration)
+        if costs is not None and self.max_cost is not None and costs.min() > self.max_cost:
+            raise ValueError(
+                f"max_cost={self.max_cost:g} is less than the cheapest member costs, "
+                f"{costs.min():g}: no member can be kept."
+            )
+        return Program(
+            self.diversity, self.penalty, self.solver, costs, self.max_members, self.max_cost
+        )
+
+    def _note(
+        self,
+        evidence: Evidence,
+        relaxation: Relaxation,
+        solution: SOCPSolution,
+        weights: NDArray[np.float64],
+    ) -> None:
+        """Keep what reports and figures show."""
+        self.solution_, self.path_ = solution, relaxation.path
+        self.frontier_ = frontier(evidence, relaxation.path, weights)
+        if isinstance(self.estimator, list):
+            names = tuple(name for name, _ in self.estimator)
+        else:
+            names = tuple(str(i) for i in range(len(weights)))
+        self._members = explain_members(
+            names,
+            weights,
+            self.frontier_.member_score,
+            relaxation.program.costs,
+            relaxation.stats,
+            relaxation.problem,
+            relaxation.path,
+        )

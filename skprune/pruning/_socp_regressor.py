@@ -1,0 +1,338 @@
+"""Ensemble pruning by second-order cone programming, for regression."""
+
+from typing import Any
+
+from ..socp import check_solver
+from ._regressor import BaseRegressorPruner
+from ._searched import SearchedProgram
+from ._single import SingleProgram
+
+__all__ = ["SOCPEnsemblePrunerRegressor", "SOCPEnsemblePrunerRegressorCV"]
+
+
+class SOCPEnsemblePrunerRegressor(SingleProgram, BaseRegressorPruner):
+    """Keep the few regressors of an ensemble that matter, and weigh their sum.
+
+    As :class:`SOCPEnsemblePruner`, for regression: squared error against ambiguity, on
+    predictions and targets centred and scaled by the calibration targets. The prediction is
+    the weighted sum of the kept members, and an intercept.
+
+    Parameters
+    ----------
+    estimator : ensemble, list of (name, regressor), or FrozenEstimator
+        Any regressor that has ``estimators_`` once fitted (random forest, bagging, voting,
+        ...), or a list of regressors. What is
+        wrapped in :class:`~sklearn.frozen.FrozenEstimator` is not trained again, and implies
+        ``cv="prefit"`` where it is all there is.
+    cv : float, "prefit", int, splitter or iterable, default=0.25
+        Where the calibration predictions come from. A float holds out that share of the rows;
+        "prefit" takes all rows and fitted members, which must not have been trained
+        on them; folds give predictions for all rows, after which the members are trained on
+        all of them.
+    alpha : float, default=0.9
+        Weight of accuracy in [0, 1]; 1 - alpha is that of diversity.
+    lam : float, default=0.05
+        Penalty in [0, 1), as a share of the smallest one that leaves no member. Larger
+        keeps fewer.
+    threshold : float or "auto", default=0.0
+        Members below this share of the largest weight are dropped; 0 keeps every member with
+        a positive weight. "auto" keeps the fewest whose squared error on the calibration rows
+        is within one standard error of the best, which is far fewer.
+    reweight : {"relaxed", "equal", "none"} or float, default=0.5
+        Weights of the members that are kept. "relaxed" solves the program again on them
+        without penalty, "equal" weighs all alike, a number goes that far from relaxed (0) to
+        equal (1), and "none" leaves the program's weights, shrunk by the penalty.
+    penalty : {"l1", "l0"}, default="l1"
+        "l0" takes the number of members that lambda leads to and looks for a better set of
+        that size (and no dearer one), by local search.
+    costs : None, "parameters", "latency" or array-like of shape (n_members,), default=None
+        What each member costs, which its penalty is proportional to: nothing in particular,
+        the number of its parameters, the seconds it takes to predict up to 256 calibration
+        rows (measured, so not the same twice), or given numbers.
+    max_members : int or None, default=None
+        Most members to keep; those with the largest weights stay.
+    max_cost : float or None, default=None
+        Most that the kept members may cost together, in the unit of ``costs``.
+    solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
+        "auto" is exact and needs no conic solver; see :func:`~skprune.socp.solve_socp`.
+    memory : str, Path or joblib.Memory, default=None
+        Cache of the trained ensemble and its predictions, so that a grid over ``alpha`` and
+        ``lam``
+        trains it once a fold. Needs an int ``random_state``.
+    n_jobs : int, default=None
+        Processes that train a list of members, and threads that predict. An ensemble
+        has its own.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the held-out split, and every ``random_state`` of ``estimator`` that is None.
+    verbose : int, default=0
+        Print what is being done.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_members_in_,)
+        Weights of all members, at the scale of a
+        weighted mean; zero for those that were dropped.
+    support_ : ndarray of shape (n_members_in_,), bool
+        Members that were kept.
+    estimators_ : list of n_members_ regressors
+        The kept members only; ``weights_[support_]`` are their weights.
+    n_members_, n_members_in_ : int
+        Number of members kept, and to choose from.
+    intercept_ : ndarray of shape (n_targets,)
+        What is added to the weighted sum.
+    threshold_ : float
+        The threshold that was used.
+    solution_ : SOCPSolution
+        Solution of the program before threshold and reweighting, with its certificate.
+    path_ : SOCPPath
+        Weights for every penalty at this alpha (with ``diversity="exact"``: of the expansion).
+    frontier_ : Frontier
+        Calibration score against the number of members along the path.
+    sample_shape_ : tuple of int
+        Shape of one sample.
+    n_features_in_ : int
+        ``X.shape[1]``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names of X, where it had them.
+
+    See Also
+    --------
+    SOCPEnsemblePrunerRegressorCV : Chooses alpha, lam, threshold and reweight itself.
+
+    References
+    ----------
+    B. C. Guldogus, A. N. Abdullah, M. A. Ali, S. Ozogur-Akyuz, "Autoselection of the Ensemble
+    of Convolutional Neural Networks with Second-Order Cone Programming", equations (1)-(8),
+    and section 3: "the weighted sum can be taken directly in a regression problem".
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> from skprune import SOCPEnsemblePrunerRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> forest = RandomForestRegressor(50, random_state=0)
+    >>> pruner = SOCPEnsemblePrunerRegressor(forest, random_state=0).fit(X[:300], y[:300])
+    >>> pruner.n_members_ < pruner.n_members_in_
+    True
+    >>> bool(pruner.score(X[300:], y[300:]) > 0.3)
+    True
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        cv: Any = 0.25,
+        alpha: float = 0.9,
+        lam: float = 0.05,
+        threshold: Any = 0.0,
+        reweight: Any = 0.5,
+        penalty: str = "l1",
+        costs: Any = None,
+        max_members: int | None = None,
+        max_cost: float | None = None,
+        solver: str = "auto",
+        memory: Any = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.cv = cv
+        self.alpha = alpha
+        self.lam = lam
+        self.threshold = threshold
+        self.reweight = reweight
+        self.penalty = penalty
+        self.costs = costs
+        self.max_members = max_members
+        self.max_cost = max_cost
+        self.solver = solver
+        self.memory = memory
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_solver(self.solver)
+
+
+class SOCPEnsemblePrunerRegressorCV(SearchedProgram, BaseRegressorPruner):
+    """Keep the few regressors of an ensemble that matter; everything is tuned in one fit.
+
+    As :class:`SOCPEnsemblePrunerCV`, for regression.
+
+    Parameters
+    ----------
+    estimator : ensemble, list of (name, regressor), or FrozenEstimator
+        Any regressor that has ``estimators_`` once fitted (random forest, bagging, voting,
+        ...), or a list of regressors. What is
+        wrapped in :class:`~sklearn.frozen.FrozenEstimator` is not trained again, and implies
+        ``cv="prefit"`` where it is all there is.
+    cv : float, "prefit", int, splitter or iterable, default=0.25
+        Where the calibration predictions come from. A float holds out that share of the rows;
+        "prefit" takes all rows and fitted members, which must not have been trained
+        on them; folds give predictions for all rows, after which the members are trained on
+        all of them.
+    alphas : sequence of float, default=(0.7, 0.8, 0.9, 1.0)
+        Weights of accuracy to try, in [0, 1]; 1 - alpha is that of diversity.
+    lams : sequence of float, default=(0.01, 0.03, 0.1, 0.2, 0.3, 0.45, 0.6)
+        Penalties to try, in [0, 1), as shares of the smallest one that leaves no member.
+    thresholds : sequence of float, default=(0.05,)
+        Shares of the largest weight to try, below which members are dropped.
+    reweights : sequence of str or float, default=("none", "relaxed", 0.5, "equal")
+        Weights of the kept members to try: "relaxed" solves the program again on them without
+        penalty, "equal" weighs all alike, a number goes that far from relaxed (0) to equal
+        (1), and "none" leaves the weights of the program.
+    scoring : str, callable or None, default=None
+        A scorer, or the name of one, that works on predictions. None is
+        R^2. Equal scores are told apart by the squared error.
+    selection : {"best", "one_se"}, default="best"
+        Take the best candidate, or the one with the fewest members within one standard error
+        of it.
+    n_folds : int, default=5
+        Folds of the calibration rows.
+    n_resamples : int, default=10
+        The weights of the program are averaged over this many random halves of the rows,
+        which steadies the choice; 0 solves it once, for all rows.
+    penalty : {"l1", "l0"}, default="l1"
+        "l0" takes the number of members that lambda leads to and looks for a better set of
+        that size (and no dearer one), by local search.
+    costs : None, "parameters", "latency" or array-like of shape (n_members,), default=None
+        What each member costs, which its penalty is proportional to: nothing in particular,
+        the number of its parameters, the seconds it takes to predict up to 256 calibration
+        rows (measured, so not the same twice), or given numbers.
+    max_members : int or None, default=None
+        Most members to keep; those with the largest weights stay.
+    max_cost : float or None, default=None
+        Most that the kept members may cost together, in the unit of ``costs``.
+    memory : str, Path or joblib.Memory, default=None
+        Cache of the trained ensemble and its predictions, so that a grid round this
+        estimator
+        trains it once a fold. Needs an int ``random_state``.
+    n_jobs : int, default=None
+        Processes that train a list of members, and threads that predict. An ensemble
+        has its own.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the held-out split, folds, resamples,
+        and every ``random_state`` of ``estimator`` that is None.
+    verbose : int, default=0
+        Print what is being done.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_members_in_,)
+        Weights of all members, at the scale of a
+        weighted mean; zero for those that were dropped.
+    support_ : ndarray of shape (n_members_in_,), bool
+        Members that were kept.
+    estimators_ : list of n_members_ regressors
+        The kept members only; ``weights_[support_]`` are their weights.
+    n_members_, n_members_in_ : int
+        Number of members kept, and to choose from.
+    intercept_ : ndarray of shape (n_targets,)
+        What is added to the weighted sum.
+    alpha_, lam_, threshold_ : float
+        What was chosen.
+    reweight_ : str or float
+        What was chosen.
+    best_params_ : dict
+        The four together.
+    best_index_ : int
+        Position of the chosen candidate in ``cv_results_``.
+    best_score_ : float
+        Its mean score over the folds: optimistic, as the best of many.
+    nested_score_ : float
+        Honest estimate: mean score of the whole procedure, choosing included, on rows that the
+        choice had not seen.
+    nested_scores_ : ndarray of shape (n_folds,)
+        The same on each fold.
+    full_score_, best_member_score_ : float
+        Cross-validated scores of the equal-weighted mean of all members, and of the member
+        that is best on the other folds. A warning says so if ``best_score_`` is below the latter.
+    cv_results_ : dict of ndarrays
+        As in :class:`~sklearn.model_selection.GridSearchCV`: ``params``, ``param_alpha``,
+        ``param_lam``, ``param_threshold``, ``param_reweight``, ``split0_test_score`` ...,
+        ``mean_test_score``, ``std_test_score``, ``rank_test_score``; and ``n_members`` and the
+        mean of the score that decides between equals.
+    selection_frequency_ : ndarray of shape (n_members_in_,)
+        Share of the resamples in which each member has a weight, at ``alpha_`` and ``lam_``.
+    solution_ : SOCPSolution
+        Solution of the program at ``alpha_`` and ``lam_``, before resampling, threshold and
+        reweighting, with its certificate.
+    path_ : SOCPPath
+        Weights for every penalty at this alpha (with ``diversity="exact"``: of the expansion).
+    frontier_ : Frontier
+        Calibration score against the number of members along the path.
+    sample_shape_ : tuple of int
+        Shape of one sample.
+    n_features_in_ : int
+        ``X.shape[1]``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names of X, where it had them.
+
+    See Also
+    --------
+    SOCPEnsemblePrunerRegressor : Takes alpha, lam, threshold and reweight as they are given.
+
+    References
+    ----------
+    B. C. Guldogus, A. N. Abdullah, M. A. Ali, S. Ozogur-Akyuz, "Autoselection of the Ensemble
+    of Convolutional Neural Networks with Second-Order Cone Programming", equations (1)-(8).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> from skprune import SOCPEnsemblePrunerRegressorCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> forest = RandomForestRegressor(30, random_state=0)
+    >>> pruner = SOCPEnsemblePrunerRegressorCV(
+    ...     forest, alphas=[0.9], random_state=0
+    ... ).fit(X[:300], y[:300])
+    >>> bool(pruner.score(X[300:], y[300:]) > 0.3)
+    True
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        cv: Any = 0.25,
+        alphas: Any = (0.7, 0.8, 0.9, 1.0),
+        lams: Any = (0.01, 0.03, 0.1, 0.2, 0.3, 0.45, 0.6),
+        thresholds: Any = (0.05,),
+        reweights: Any = ("none", "relaxed", 0.5, "equal"),
+        scoring: Any = None,
+        selection: str = "best",
+        n_folds: int = 5,
+        n_resamples: int = 10,
+        penalty: str = "l1",
+        costs: Any = None,
+        max_members: int | None = None,
+        max_cost: float | None = None,
+        memory: Any = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.cv = cv
+        self.alphas = alphas
+        self.lams = lams
+        self.thresholds = thresholds
+        self.reweights = reweights
+        self.scoring = scoring
+        self.selection = selection
+        self.n_folds = n_folds
+        self.n_resamples = n_resamples
+        self.penalty = penalty
+        self.costs = costs
+        self.max_members = max_members
+        self.max_cost = max_cost
+        self.memory = memory
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose

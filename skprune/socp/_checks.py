@@ -1,0 +1,163 @@
+"""Checks of what comes into this room; every message names the argument and what is right."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "check_blocks",
+    "check_costs",
+    "check_diversity",
+    "check_labels",
+    "check_probabilities",
+    "check_reference",
+    "check_shape",
+    "check_weights",
+]
+
+# Rows of probabilities must sum to one this closely: float16 predictions still do.
+_SUM_TOLERANCE = 1e-2
+# Costs further apart than this leave no digit of the program to the cheaper members.
+_COST_RANGE = 1e12
+
+
+def check_costs(costs: ArrayLike | None, n_members: int) -> NDArray[np.float64]:
+    """Return the members' costs as they came, in float64, or raise what is wrong with them.
+
+    Parameters
+    ----------
+    costs : array-like of shape (n_members,) or None
+        What each member costs: parameters, bytes, milliseconds. Only their ratios matter to
+        the penalty. None stands for members that all cost one.
+    n_members : int
+        Number of members M.
+
+    Returns
+    -------
+    ndarray of shape (n_members,)
+
+    Raises
+    ------
+    ValueError
+        If the length is wrong, or a cost is NaN, infinite, zero or negative.
+
+    Examples
+    --------
+    >>> from skprune.socp import check_costs
+    >>> check_costs([120, 80], n_members=2)
+    array([120.,  80.])
+    """
+    if costs is None:
+        return np.ones(n_members)
+    try:
+        array = np.array(costs, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"costs must be {n_members} numbers, one a member; got {costs!r}.") from (
+            error
+        )
+    if array.shape != (n_members,):
+        raise ValueError(
+            f"costs must have shape ({n_members},), one cost a member; got {array.shape}."
+        )
+    wrong = ~(np.isfinite(array) & (array > 0))
+    if wrong.any():
+        member = int(wrong.argmax())
+        raise ValueError(
+            f"costs must be finite and positive: member {member} costs {array[member]:g}. Give a "
+            "member that costs nothing a small part of what the others cost."
+        )
+    if array.max() / array.min() > _COST_RANGE:
+        raise ValueError(
+            f"costs must lie within a factor of {_COST_RANGE:g} of each other: member "
+            f"{array.argmin()} costs {array.min():g} and member {array.argmax()} {array.max():g}."
+        )
+    return array
+
+
+def check_diversity(diversity: str) -> str:
+    """Return the name of a diversity measure, or raise which there are."""
+    if diversity not in ("shannon", "gini"):
+        raise ValueError(f"diversity must be 'shannon' or 'gini'; got {diversity!r}.")
+    return diversity
+
+
+def check_probabilities(P: NDArray) -> None:
+    """Refuse what is no distribution; the member at fault is named."""
+    with np.errstate(invalid="ignore"):
+        sums = P @ np.ones(P.shape[2], P.dtype)
+    # NaN and infinity make these comparisons false too.
+    if np.abs(sums - 1).max() <= _SUM_TOLERANCE and P.min() >= 0:
+        return
+    for i, member in enumerate(P):
+        if not np.isfinite(member).all():
+            raise ValueError(f"P has NaN or infinite probabilities: member {i} does.")
+        if member.min() < 0:
+            raise ValueError(f"P has negative probabilities: member {i} gives {member.min():.3g}.")
+        worst = sums[i, np.abs(sums[i] - 1).argmax()]
+        if not abs(worst - 1) <= _SUM_TOLERANCE:
+            raise ValueError(
+                f"The probabilities of each sample must sum to one: those of member {i} sum to "
+                f"{worst:.4g}. Pass the output of predict_proba, not scores or logits."
+            )
+
+
+def check_shape(P: NDArray, name: str) -> None:
+    """Refuse predictions that are not member x sample x class."""
+    if P.ndim != 3 or P.shape[0] == 0 or P.shape[2] == 0:
+        raise ValueError(
+            f"{name} must have shape (n_members, n_samples, n_classes), with at least one member "
+            f"and one class; got shape {P.shape}."
+        )
+
+
+def check_labels(y: ArrayLike, n_samples: int, n_classes: int) -> NDArray[np.intp]:
+    """Return the labels as indices of classes."""
+    y = np.asarray(y)
+    if y.shape != (n_samples,):
+        raise ValueError(f"y must have shape ({n_samples},), one label a sample; got {y.shape}.")
+    if y.dtype.kind not in "iu":
+        raise ValueError(f"y must hold integer classes 0 .. {n_classes - 1}; got {y.dtype}.")
+    if n_samples and (y.min() < 0 or y.max() >= n_classes):
+        raise ValueError(
+            f"y must lie in 0 .. {n_classes - 1} (P has {n_classes} classes); got "
+            f"{y.min()} .. {y.max()}."
+        )
+    return y.astype(np.intp)
+
+
+def check_weights(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.float64]:
+    """Return the weights of the samples in float64."""
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.shape != (n_samples,):
+        raise ValueError(f"sample_weight must have shape ({n_samples},); got {weight.shape}.")
+    if not np.isfinite(weight).all() or (weight < 0).any():
+        raise ValueError("sample_weight must be finite and non-negative.")
+    return weight
+
+
+def check_reference(reference: ArrayLike, n_members: int) -> NDArray[np.float64]:
+    """Return the weights of a reference mixture in float64."""
+    weights = np.asarray(reference, dtype=np.float64)
+    if weights.shape != (n_members,):
+        raise ValueError(f"reference must have shape ({n_members},); got {weights.shape}.")
+    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+        raise ValueError("reference must be finite and non-negative, and not all zero.")
+    return weights
+
+
+def check_blocks(blocks: Iterable[tuple]) -> Iterator[tuple]:
+    """Check blocks of (P, y) or (P, y, weight) one by one, and that they belong together."""
+    shape = None
+    for number, block in enumerate(blocks):
+        P = np.asarray(block[0])
+        check_shape(P, f"Block {number}: P")
+        if shape is not None and shape != (P.shape[0], P.shape[2]):
+            raise ValueError(
+                f"Block {number} has {P.shape[0]} members and {P.shape[2]} classes, the blocks "
+                f"before it {shape[0]} and {shape[1]}."
+            )
+        shape = (P.shape[0], P.shape[2])
+        y = check_labels(block[1], P.shape[1], P.shape[2])
+        weight = check_weights(block[2], P.shape[1]) if len(block) > 2 else None
+        yield P, y, weight

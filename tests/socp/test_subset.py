@@ -1,0 +1,259 @@
+"""At most k members: against every support there is, and never behind the relaxation."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from skprune.exceptions import NoMemberLeftError
+from skprune.socp import (
+    EnsembleStatistics,
+    SOCPProblem,
+    socp_path,
+    solve_subset,
+    solve_support,
+    subset_path,
+)
+
+from .pools import POOLS, REGRESSORS, digits_trees, dirichlet, random_pool, regressors, stats_of
+
+
+def f(problem, w):
+    return w @ problem.quadratic @ w + problem.linear @ w
+
+
+def problem_of(name, alpha=0.8):
+    diversity = "gini" if name in REGRESSORS else "shannon"
+    return SOCPProblem.from_statistics(stats_of(name), alpha, diversity=diversity)
+
+
+def best_of_all(problem, n_members, costs=None, max_cost=np.inf):
+    """Every support within the bounds, one after the other."""
+    M = len(problem.linear)
+    costs = np.ones(M) if costs is None else costs
+    best = 0.0
+    for size in range(1, min(n_members, M) + 1) if max_cost < np.inf else [min(n_members, M)]:
+        for members in combinations(range(M), size):
+            if costs[list(members)].sum() <= max_cost:
+                support = np.isin(np.arange(M), members)
+                best = min(best, f(problem, solve_support(problem, support)))
+    return best
+
+
+def small_problem(seed):
+    """Up to eight members of five kinds: random, degenerate, trees, regressors, few samples."""
+    rng = np.random.default_rng(seed)
+    kind, M = seed % 5, int(rng.integers(4, 9))
+    diversity = "gini" if kind == 3 or seed % 3 == 0 else "shannon"
+    if kind == 0:
+        pool = dirichlet(seed, M=M, N=int(rng.choice([5, 30])))
+    elif kind == 1:
+        P, y = random_pool(seed)
+        pool = P[:M], y
+    elif kind == 2:
+        P, y = digits_trees()
+        some = rng.choice(len(y), 60, replace=False)
+        pool = P[rng.choice(40, M, replace=False)][:, some], y[some]
+    elif kind == 3:
+        stats = EnsembleStatistics.from_regression(*regressors(seed, M=M, N=20, T=1))
+    else:
+        pool = rng.dirichlet(np.full(3, 0.3), size=(M, 3)), rng.integers(3, size=3)
+    if kind != 3:
+        stats = EnsembleStatistics.from_predictions(*pool)
+    alpha = float(rng.choice([0.2, 0.5, 0.9, 1]))
+    return SOCPProblem.from_statistics(stats, alpha, diversity=diversity)
+
+
+def assert_sound(problem, solution, n_members):
+    w = solution.weights
+    assert w.min() >= 0
+    assert solution.n_members == (w > 0).sum() <= n_members
+    assert solution.objective == pytest.approx(f(problem, w), rel=1e-13, abs=1e-15)
+    assert solution.objective <= solution.relaxation_objective
+    # Optimal on its own support.
+    gradient = 2 * problem.quadratic @ w + problem.linear
+    assert np.abs(gradient[w > 0]).max(initial=0) <= 1e-8 * -problem.linear.min()
+
+
+def test_it_is_nearly_always_the_best_there_is():
+    """Measured over 1344 cases of this kind: exact in 99.8 %, the relaxation in 80 %."""
+    exact = relaxed = cases = 0
+    for seed in range(40):
+        problem = small_problem(seed)
+        for k in range(1, len(problem.linear) + 1):
+            best = best_of_all(problem, k)
+            solution = solve_subset(problem, k)
+            assert_sound(problem, solution, k)
+            assert solution.objective >= best - 1e-9 * abs(best)
+            cases += 1
+            exact += solution.objective <= best + 1e-9 * abs(best)
+            relaxed += solution.relaxation_objective <= best + 1e-9 * abs(best)
+    assert exact / cases >= 0.97
+    assert relaxed < exact
+
+
+def test_within_a_budget_too():
+    exact = cases = 0
+    for seed in range(20):
+        problem = small_problem(seed)
+        M = len(problem.linear)
+        rng = np.random.default_rng(seed)
+        costs = rng.uniform(0.2, 2, M)
+        for k in range(1, M + 1):
+            budget = float(rng.uniform(costs.min(), costs.sum()))
+            try:
+                solution = solve_subset(problem, k, costs=costs, max_cost=budget)
+            except NoMemberLeftError:
+                assert best_of_all(problem, k, costs, budget) >= 0
+                continue
+            assert_sound(problem, solution, k)
+            assert costs[solution.weights > 0].sum() <= budget
+            best = best_of_all(problem, k, costs, budget)
+            assert solution.objective >= best - 1e-9 * abs(best)
+            cases += 1
+            exact += solution.objective <= best + 1e-9 * abs(best)
+    assert exact / cases >= 0.95
+
+
+def relaxation_at(problem, path, k):
+    """The best that the path's supports of at most k members reach: written once more."""
+    best = 0.0
+    for lam in np.r_[path.lams, (path.lams[1:] + path.lams[:-1]) / 2]:
+        support = path.at(lam) > 0
+        if support.sum() <= k:
+            best = min(best, f(problem, solve_support(problem, support)))
+    return best
+
+
+@pytest.mark.parametrize("name", [*POOLS, *REGRESSORS])
+@pytest.mark.parametrize("alpha", [0.3, 0.9])
+def test_it_is_never_worse_than_the_relaxation(name, alpha):
+    problem = problem_of(name, alpha)
+    diversity = "gini" if name in REGRESSORS else "shannon"
+    path = socp_path(stats_of(name), alpha, diversity=diversity)
+    for k in (1, 2, 3, 5, 8, 13, 40):
+        solution = solve_subset(problem, k, path=path)
+        assert_sound(problem, solution, k)
+        relaxed = relaxation_at(problem, path, k)
+        assert solution.relaxation_objective == pytest.approx(relaxed, abs=1e-10)
+        assert solution.objective <= relaxed + 1e-12
+
+
+@pytest.mark.parametrize("seed", range(90))
+def test_it_is_never_worse_than_the_relaxation_on_random_pools(seed):
+    P, y = random_pool(seed)
+    stats = EnsembleStatistics.from_predictions(P, y)
+    problem = SOCPProblem.from_statistics(stats, 0.7)
+    path = socp_path(stats, 0.7)
+    for k in range(1, min(len(P), 8) + 1):
+        solution = solve_subset(problem, k, path=path)
+        assert_sound(problem, solution, k)
+        assert solution.objective <= relaxation_at(problem, path, k) + 1e-12
+
+
+def test_exchanges_are_made_and_gain_something():
+    problem = problem_of("digits_trees", 1)
+    found = [solve_subset(problem, k) for k in range(2, 15)]
+    assert sum(s.n_swaps for s in found) > 3
+    assert sum(s.objective < s.relaxation_objective - 1e-6 for s in found) > 6
+
+
+def test_one_member_is_the_best_one():
+    problem = problem_of("digits_trees", 0.9)
+    alone = -(problem.linear**2) / (4 * np.diagonal(problem.quadratic))
+    solution = solve_subset(problem, 1)
+    assert solution.objective == pytest.approx(alone.min())
+    assert solution.weights.argmax() == alone.argmin()
+
+
+def test_with_room_for_all_it_is_the_minimum_of_f():
+    for name in ("dirichlet", "digits_trees", "regressors"):
+        problem = problem_of(name)
+        M = len(problem.linear)
+        everybody = solve_support(problem, np.ones(M, dtype=bool))
+        for size in (M, 10 * M):
+            found = solve_subset(problem, size)
+            assert found.objective == pytest.approx(f(problem, everybody), abs=1e-13)
+
+
+def test_neither_penalty_nor_path_change_what_is_sought():
+    problem = problem_of("digits_trees")
+    expected = solve_subset(problem, 6).weights
+    path = socp_path(stats_of("digits_trees"), 0.8)
+    np.testing.assert_array_equal(solve_subset(problem.with_penalty(0.1), 6).weights, expected)
+    np.testing.assert_array_equal(solve_subset(problem, 6, path=path).weights, expected)
+
+
+def test_a_budget_that_binds_nobody_changes_nothing():
+    problem = problem_of("digits_trees")
+    free = solve_subset(problem, 6)
+    bound = solve_subset(problem, 6, costs=np.full(40, 2.0), max_cost=12.0)
+    assert bound.objective == pytest.approx(free.objective, abs=1e-12)
+    tight = solve_subset(problem, 6, costs=np.full(40, 2.0), max_cost=8.0)
+    assert tight.n_members == 4
+    assert tight.objective == pytest.approx(solve_subset(problem, 4).objective, abs=1e-12)
+
+
+def test_a_budget_that_sums_to_itself_but_for_rounding_is_kept():
+    problem = problem_of("dirichlet")
+    costs = np.full(8, 0.1)
+    assert solve_subset(problem, 8, costs=costs, max_cost=0.3).n_members == 3
+
+
+def test_several_sizes_share_their_work_and_never_lose():
+    problem = problem_of("digits_trees", 1)
+    sizes = [1, 3, 4, 8, 12, 40]
+    found = subset_path(problem, sizes)
+    objectives = [s.objective for s in found]
+    assert (np.diff(objectives) <= 0).all()
+    for k, solution in zip(sizes, found, strict=True):
+        assert_sound(problem, solution, k)
+        assert solution.objective <= solve_subset(problem, k).objective + 1e-12
+    assert [s.n_members for s in subset_path(problem, [5, 2])] == [5, 2]
+    assert subset_path(problem, []) == []
+
+
+@pytest.mark.parametrize("n_members", [0, -1, 2.0, True, None, "3", np.nan])
+def test_a_size_that_is_none_is_refused(n_members):
+    with pytest.raises(ValueError, match="n_members must be an integer, at least 1"):
+        solve_subset(problem_of("dirichlet"), n_members)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"max_cost": 3.0}, "max_cost=3.0 needs costs"),
+        ({"costs": np.ones(8), "max_cost": 0}, "max_cost must be a positive number; got 0"),
+        ({"costs": np.ones(8), "max_cost": np.nan}, "max_cost must be a positive number"),
+        ({"costs": np.ones(8), "max_cost": "3"}, "max_cost must be a positive number"),
+        ({"costs": np.ones(8), "max_cost": True}, "max_cost must be a positive number"),
+        ({"costs": np.ones(7), "max_cost": 1.0}, r"costs must have shape \(8,\)"),
+        ({"costs": -np.ones(8)}, "costs must be finite and positive"),
+    ],
+)
+def test_wrong_budgets_are_refused(options, match):
+    with pytest.raises(ValueError, match=match):
+        solve_subset(problem_of("dirichlet"), 3, **options)
+
+
+def test_a_budget_too_small_for_anyone_names_the_cheapest():
+    with pytest.raises(NoMemberLeftError, match="max_cost=1 .* cheapest costs 2"):
+        solve_subset(problem_of("dirichlet"), 3, costs=np.arange(2, 10), max_cost=1)
+
+
+def test_a_budget_for_worthless_members_only_is_refused():
+    problem = SOCPProblem(np.eye(2), np.array([-1.0, 1.0]), 0.0, 0.0)
+    with pytest.raises(NoMemberLeftError, match="those it allows are worth no weight"):
+        solve_subset(problem, 1, costs=[5, 1], max_cost=2)
+
+
+def test_where_nobody_is_worth_a_weight_it_says_so():
+    problem = SOCPProblem(np.eye(2), np.array([1.0, 1.0]), 0.0, 0.0)
+    with pytest.raises(NoMemberLeftError, match="No member is worth a weight"):
+        solve_subset(problem, 1)
+
+
+def test_searching_raises_no_warning(recwarn):
+    for name in POOLS:
+        solve_subset(problem_of(name), 4)
+    assert not recwarn.list
