@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from ..utils import check_alpha, check_lam
+from ..utils import check_alpha, check_lam, with_one_blas_thread
 from ._active_set import minimise_active_set
 from ._checks import check_labels, check_shape, check_weights
 from ._problem import SOCPProblem, check_member_left
@@ -46,6 +46,7 @@ class ExactEntropySolution:
     n_rounds: int
 
 
+@with_one_blas_thread
 def solve_exact_entropy(
     P: ArrayLike,
     y: ArrayLike,
@@ -216,7 +217,7 @@ class _ExactLoss:
                 f"tol={tol:g}. Raise max_iter or tol, or use solve_socp, whose expansion round "
                 "the uniform mean needs no rounds.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return SOCPSolution(
             weights=w,
@@ -235,11 +236,14 @@ class _ExactLoss:
 
         Where its gradient g at v is non-negative, that bound is the loss at v less g'v.
         """
-        v, at_v = w, problem
-        gradient = problem.gradient(w)
-        rise = 2 * (problem.quadratic @ w)  # how fast the gradient grows with the scale of w
-        if gradient.min() < 0 and rise.min() > 0:
-            v = w * (1 + 1e-12 + 1.1 * float((-gradient / rise).max()))  # and past rounding
+        v, at_v, gradient = w, problem, problem.gradient(w)
+        falls = gradient < 0
+        if falls.any():
+            rise = 2 * (problem.quadratic @ w)[falls]  # the gradient grows with the scale of w
+            if rise.min() <= 0:
+                return np.inf
+            share = float((-gradient[falls] / rise).max())
+            v = w * (1 + 1.1 * share + 1e-12)  # a little more, for its curvature and rounding
             at_v = self.expand(v)
             gradient = at_v.gradient(v)
         if gradient.min() < 0:

@@ -77,9 +77,11 @@ class SOCPPath:
         Raises
         ------
         ValueError
-            If ``lam`` is negative or not finite.
+            If ``lam`` is negative or not finite, or below where the path ends.
         """
         lam = check_lam(lam, upper=np.inf)
+        if lam < self.lams[-1]:
+            raise ValueError(f"The path ends at lam={self.lams[-1]:g}; got {lam:g}.")
         if lam >= self.lams[0]:
             return self.weights[0].copy()
         right = int(np.searchsorted(-self.lams, -lam, side="left"))
@@ -131,7 +133,9 @@ def socp_path(
 
 
 @with_one_blas_thread
-def follow_path(problem: SOCPProblem, alpha: float, *, max_knots: int | None = None) -> SOCPPath:
+def follow_path(
+    problem: SOCPProblem, alpha: float, *, least: float = 0.0, max_knots: int | None = None
+) -> SOCPPath:
     """Follow the path of a problem down from lambda_max; see :func:`socp_path`.
 
     Parameters
@@ -140,6 +144,8 @@ def follow_path(problem: SOCPProblem, alpha: float, *, max_knots: int | None = N
         Its own penalty is ignored.
     alpha : float
         Kept for the record.
+    least : float, default=0.0
+        Relative penalty below which the path is not needed: it may end there.
     max_knots : int, default=None
         Bound on the knots followed; ``20 * M + 100`` by default.
 
@@ -153,11 +159,12 @@ def follow_path(problem: SOCPProblem, alpha: float, *, max_knots: int | None = N
     penalty, w, active = top, np.zeros(M), np.zeros(M, dtype=bool)
     if top > 0:
         active[(c / costs).argmin()] = True
+    gradient = c + top * costs
     penalties, knots, residual, stride = [top], [w], 0.0, _DEGENERATE_STEP
     for _ in range(20 * M + 100 if max_knots is None else max_knots):
-        if penalty <= 0:
+        if penalty <= least * top:
             break
-        step, slope, leaving, entering = _next_knot(problem, penalty, w, active)
+        step, slope, leaving, entering = _next_knot(problem, penalty, w, active, gradient)
         if step > _SHORTEST_STEP * top:
             penalty, stride = max(0.0, penalty - step), _DEGENERATE_STEP
             w = np.maximum(w + step * slope, 0.0)
@@ -165,7 +172,6 @@ def follow_path(problem: SOCPProblem, alpha: float, *, max_knots: int | None = N
                 active[leaving], w[leaving] = False, 0.0
             if entering is not None:
                 active[entering] = True
-            here = _residual(problem, penalty, w, active)
         else:
             turned = _exchange(problem, penalty, w, active)
             if turned is None:
@@ -173,18 +179,20 @@ def follow_path(problem: SOCPProblem, alpha: float, *, max_knots: int | None = N
             else:
                 penalty, w, stride = penalty * (1 - _JUMP), turned, _DEGENERATE_STEP
             active = w > 0
-            here = _residual(problem, penalty, w, active)
+        gradient = _gradient(problem, penalty, w, active)
+        here = _residual(problem, w, gradient)
         if here > _KNOT_TOLERANCE:
             w = minimise_active_set(Q, c + penalty * costs, w)
             active = w > 0
-            here = _residual(problem, penalty, w, active)
+            gradient = _gradient(problem, penalty, w, active)
+            here = _residual(problem, w, gradient)
             # The way here was not the one that was reckoned with: does it hold half-way?
-            halfway = problem.with_penalty((penalties[-1] + penalty) / 2)
-            residual = max(residual, halfway.kkt_residual((knots[-1] + w) / 2))
+            between = problem.with_penalty((penalties[-1] + penalty) / 2)
+            here = max(here, between.kkt_residual((knots[-1] + w) / 2))
         residual = max(residual, here)
         penalties.append(penalty)
         knots.append(w)
-    if penalty > 0:  # out of knots: go straight to zero, and measure what lies between
+    if penalty > least * top:  # out of knots: go straight to zero, and measure what lies between
         last = minimise_active_set(Q, c, w)
         halfway = problem.with_penalty(penalty / 2).kkt_residual((w + last) / 2)
         residual = max(residual, halfway)
@@ -249,15 +257,19 @@ def _pass_tie(
         stride /= 8
 
 
-def _residual(
+def _gradient(
     problem: SOCPProblem,
     penalty: float,
     w: NDArray[np.float64],
     active: NDArray[np.bool_],
-) -> float:
-    """KKT residual from the rows in play alone; see ``SOCPProblem.kkt_residual``."""
+) -> NDArray[np.float64]:
+    """Gradient of the penalised objective, from the rows in play alone."""
     index = np.flatnonzero(active)
-    gradient = 2 * (w[index] @ problem.quadratic[index]) + problem.linear + penalty * problem.costs
+    return 2 * (w[index] @ problem.quadratic[index]) + problem.linear + penalty * problem.costs
+
+
+def _residual(problem: SOCPProblem, w: NDArray[np.float64], gradient: NDArray[np.float64]) -> float:
+    """KKT residual; see ``SOCPProblem.kkt_residual``."""
     return float(np.abs(np.minimum(w, gradient / problem.steepest)).max())
 
 
@@ -266,13 +278,13 @@ def _next_knot(
     penalty: float,
     w: NDArray[np.float64],
     active: NDArray[np.bool_],
+    gradient: NDArray[np.float64],
 ) -> tuple[float, NDArray[np.float64], int | None, int | None]:
     """How far the penalty can fall before a member leaves or enters, and which one."""
     index, costs = np.flatnonzero(active), problem.costs
     rows = problem.quadratic[index]
     # On the active set 2Qw + c + penalty * costs = 0, so -dw/dpenalty = (2Q)^-1 costs.
     direction = solve_semidefinite(rows[:, index], costs[index] / 2)
-    gradient = 2 * (w[index] @ rows) + problem.linear + penalty * costs
     fall = costs - 2 * (direction @ rows)  # how fast the gradient falls off the active set
     slope = np.zeros(len(w))
     slope[index] = direction

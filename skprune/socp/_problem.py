@@ -14,6 +14,9 @@ from ._statistics import EnsembleStatistics
 
 __all__ = ["SOCPProblem", "check_member_left"]
 
+# How much more a sum of weights off one costs than f itself.
+_STIFFNESS = 1e4
+
 
 @dataclass(frozen=True, eq=False)
 class SOCPProblem:
@@ -117,17 +120,33 @@ class SOCPProblem:
         """
         return SOCPProblem(self.quadratic, self.linear, penalty, self.constant, self.costs)
 
+    def summing_to_one(self) -> "SOCPProblem":
+        """The same f, without penalty, where the weights sum to one (to 1e-4 or so).
+
+        A vote is free of the scale of its weights, but f is not: without this, f prefers
+        mixtures that it can blow up, which the vote then does not get. The sum is drawn to
+        one by a square term far stiffer than f, so that every solver can be used as it is.
+
+        Returns
+        -------
+        SOCPProblem
+        """
+        stiff = _STIFFNESS * float(np.diagonal(self.quadratic).mean())
+        return SOCPProblem(
+            self.quadratic + stiff, self.linear - 2 * stiff, 0.0, self.constant + stiff, self.costs
+        )
+
     @property
     def penalised_linear(self) -> NDArray[np.float64]:
         """The linear term with the penalty, ``c + penalty * costs``."""
         return self.linear + self.penalty * self.costs
 
-    @property
+    @cached_property
     def penalty_max(self) -> float:
         """lambda_max, the smallest penalty at which w = 0 is optimal; 0 if it always is."""
         return max(0.0, float(-(self.linear / self.costs).min()))
 
-    @property
+    @cached_property
     def steepest(self) -> float:
         """How fast f falls at w = 0 along its best member; what gradients are measured by."""
         return max(0.0, float(-self.linear.min()))

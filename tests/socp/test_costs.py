@@ -174,6 +174,19 @@ def test_a_dear_twin_is_never_kept_in_the_place_of_the_cheap_one(dear_first, div
         assert found.any()
 
 
+@pytest.mark.parametrize("period", [2, 3])
+def test_members_that_tie_at_equal_cost_enter_together(period):
+    costs = np.arange(6) % period + 1.0
+    path = socp_path(stats_of("cyclic"), 0.9, costs=costs)
+    problem = SOCPProblem.from_statistics(stats_of("cyclic"), 0.9, costs=costs)
+    assert path.lams[-1] == 0
+    assert path.kkt_residual <= 1e-11
+    for lam in lams_to_try(path):
+        at = problem.with_penalty(lam * path.penalty_max)
+        assert at.kkt_residual(path.at(lam)) <= 1e-8, f"lam {lam}"
+    assert path.at(0.3)[costs == 1].min() > 0
+
+
 def test_a_dearer_member_gets_less():
     stats = stats_of("dirichlet")
     plain = solve_socp(stats, 0.9, 0.2)

@@ -227,3 +227,18 @@ def test_following_the_path_warns_of_nothing(recwarn):
     for name in POOLS:
         socp_path(stats_of(name), 0.5)
     assert not [w for w in recwarn if issubclass(w.category, (ConvergenceWarning, RuntimeWarning))]
+
+
+@pytest.mark.parametrize("least", [0.02, 0.3, 0.9])
+@pytest.mark.parametrize("name", ["dirichlet", "digits_trees", "cyclic", "duplicates"])
+def test_a_path_may_end_where_it_is_needed_no_further(name, least):
+    problem = SOCPProblem.from_statistics(stats_of(name), 0.8)
+    whole, part = follow_path(problem, 0.8), follow_path(problem, 0.8, least=least)
+    assert len(part.lams) <= len(whole.lams)
+    assert part.lams[-1] <= least
+    assert len(part.lams) < 3 or part.lams[-2] > least
+    for lam in (least, (1 + least) / 2, 1):
+        np.testing.assert_array_equal(part.at(lam), whole.at(lam))
+    if part.lams[-1] > 0:
+        with pytest.raises(ValueError, match="The path ends at lam="):
+            part.at(part.lams[-1] / 2)

@@ -379,3 +379,9 @@ def test_solving_raises_no_warning_of_any_kind():
         warnings.simplefilter("error")
         for name in POOLS:
             solve_socp(EnsembleStatistics.from_predictions(*POOLS[name]()), 0.5, 0.1)
+
+
+def test_a_system_that_is_no_number_ends():
+    """Rather than looking for a ridge for ever."""
+    assert not np.isfinite(solve_semidefinite(np.full((2, 2), np.nan), np.ones(2))).any()
+    assert solve_semidefinite(np.zeros((2, 2)), np.ones(2)).shape == (2,)

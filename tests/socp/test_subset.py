@@ -9,6 +9,7 @@ from skprune.exceptions import NoMemberLeftError
 from skprune.socp import (
     EnsembleStatistics,
     SOCPProblem,
+    _subset,
     socp_path,
     solve_subset,
     solve_support,
@@ -64,7 +65,7 @@ def small_problem(seed):
     return SOCPProblem.from_statistics(stats, alpha, diversity=diversity)
 
 
-def assert_sound(problem, solution, n_members):
+def assert_sound(problem, solution, n_members, *, budget=False):
     w = solution.weights
     assert w.min() >= 0
     assert solution.n_members == (w > 0).sum() <= n_members
@@ -72,11 +73,14 @@ def assert_sound(problem, solution, n_members):
     assert solution.objective <= solution.relaxation_objective
     # Optimal on its own support.
     gradient = 2 * problem.quadratic @ w + problem.linear
-    assert np.abs(gradient[w > 0]).max(initial=0) <= 1e-8 * -problem.linear.min()
+    scale = -problem.linear.min()
+    assert np.abs(gradient[w > 0]).max(initial=0) <= 1e-8 * scale
+    if not budget and solution.n_members < n_members:  # then nobody else would help
+        assert gradient.min() >= -1e-5 * scale
 
 
 def test_it_is_nearly_always_the_best_there_is():
-    """Measured over 1344 cases of this kind: exact in 99.8 %, the relaxation in 80 %."""
+    """Measured on 1192 cases of up to twelve members: exact in 99.7 %, the relaxation in 76 %."""
     exact = relaxed = cases = 0
     for seed in range(40):
         problem = small_problem(seed)
@@ -93,6 +97,7 @@ def test_it_is_nearly_always_the_best_there_is():
 
 
 def test_within_a_budget_too():
+    """Measured on 617 cases: exact in all, the relaxation in 59 %."""
     exact = cases = 0
     for seed in range(20):
         problem = small_problem(seed)
@@ -106,13 +111,28 @@ def test_within_a_budget_too():
             except NoMemberLeftError:
                 assert best_of_all(problem, k, costs, budget) >= 0
                 continue
-            assert_sound(problem, solution, k)
+            assert_sound(problem, solution, k, budget=True)
             assert costs[solution.weights > 0].sum() <= budget
             best = best_of_all(problem, k, costs, budget)
             assert solution.objective >= best - 1e-9 * abs(best)
             cases += 1
             exact += solution.objective <= best + 1e-9 * abs(best)
-    assert exact / cases >= 0.95
+    assert exact / cases >= 0.99
+
+
+def test_dear_members_come_in_for_several_cheap_ones(monkeypatch):
+    """Measured with 40 members: in 11 of 60 budgets it helps, by up to 0.2 % of f."""
+    problem = problem_of("digits_trees")
+    cases = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        costs = 10 ** rng.uniform(-1, 1, 40)
+        cases.append({"costs": costs, "max_cost": costs.sum() * rng.uniform(0.02, 0.4)})
+    squeezed = np.array([solve_subset(problem, 40, **case).objective for case in cases])
+    monkeypatch.setattr(_subset._Search, "_squeeze", lambda self, w: None)
+    exchanged = np.array([solve_subset(problem, 40, **case).objective for case in cases])
+    assert (squeezed <= exchanged + 1e-12).all()
+    assert (squeezed < exchanged - 1e-6).any()
 
 
 def relaxation_at(problem, path, k):
@@ -237,7 +257,7 @@ def test_wrong_budgets_are_refused(options, match):
 
 
 def test_a_budget_too_small_for_anyone_names_the_cheapest():
-    with pytest.raises(NoMemberLeftError, match="max_cost=1 .* cheapest costs 2"):
+    with pytest.raises(NoMemberLeftError, match=r"max_cost=1 .* cheapest costs 2"):
         solve_subset(problem_of("dirichlet"), 3, costs=np.arange(2, 10), max_cost=1)
 
 

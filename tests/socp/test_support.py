@@ -91,3 +91,21 @@ def test_a_support_that_is_none_is_refused(support):
 def test_a_list_of_booleans_is_taken():
     assert len(dirichlet()[0]) == 8
     assert solve_support(problem_of("dirichlet"), [True] * 4 + [False] * 4)[:4].any()
+
+
+@pytest.mark.parametrize("name", [*FULL_RANK, "duplicates", "one_sample"])
+def test_summing_to_one_is_the_minimum_on_the_simplex(name):
+    import cvxpy as cp
+
+    problem = problem_of(name)
+    M = len(problem.linear)
+    w = solve_support(problem.summing_to_one(), np.ones(M, bool))
+    assert w.sum() == pytest.approx(1, abs=1e-3)
+    v = cp.Variable(M, nonneg=True)
+    objective = cp.sum_squares(problem.factor @ v) + problem.linear @ v
+    best = cp.Problem(cp.Minimize(objective), [cp.sum(v) == 1]).solve(solver="CLARABEL")
+    found = f(problem, w / w.sum())
+    assert found == pytest.approx(best, abs=1e-6 * abs(best))
+    # and better than the free minimum brought to that scale, which is not the same point
+    free = solve_support(problem, np.ones(M, bool))
+    assert found <= f(problem, free / free.sum()) + 1e-9
