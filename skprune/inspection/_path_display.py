@@ -1,4 +1,4 @@
-"""Accuracy against the number of members along the penalty path."""
+"""Accuracy, or R^2, against the number of members along the penalty path."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +7,15 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ..pruning import BaseEnsemblePruner, frontier
+from ._drawing import (
+    CHOSEN,
+    KEPT,
+    axes_for,
+    legend_in_its_own_band,
+    printed_score,
+    shown_score_name,
+    styled,
+)
 from ._full import full_evidence
 
 if TYPE_CHECKING:
@@ -17,7 +26,7 @@ __all__ = ["PruningPathDisplay"]
 
 
 class PruningPathDisplay:
-    """How accuracy falls as members are dropped, and where the pruner stopped.
+    """How accuracy, or R^2, falls as members are dropped, and where the pruner stopped.
 
     Make one with :meth:`from_estimator`; the arrays are attributes, and :meth:`plot` can be
     called again.
@@ -103,8 +112,8 @@ class PruningPathDisplay:
             Test rows. By default the scores are those on the calibration rows, noted in
             ``fit``.
         y : array-like of shape (n_samples,), default=None
-            Classes of the test rows.
-        ensemble : fitted ensemble or list of (name, classifier), default=None
+            Classes or targets of the test rows.
+        ensemble : fitted ensemble or list of (name, estimator), default=None
             The full ensemble, which the pruner does not hold; not needed where the pruner was
             given fitted members.
         ax : matplotlib Axes, default=None
@@ -157,48 +166,44 @@ class PruningPathDisplay:
         PruningPathDisplay
             This one, with ``ax_`` and ``figure_`` set.
         """
-        try:
-            import matplotlib.pyplot as plt
-            from matplotlib.ticker import MaxNLocator
-        except ImportError as error:
-            raise ImportError(
-                "Figures need matplotlib: run `pip install skprune[report]`."
-            ) from error
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
-        line = {"color": "C0", "marker": ".", "label": "along the penalty path"} | line_kwargs
-        ax.plot(self.n_members, self.score, **line)
+        ax = axes_for(ax)
+        from matplotlib.ticker import MaxNLocator
+
+        line = {"color": KEPT, "marker": ".", "label": "along the penalty path"}
+        ax.plot(self.n_members, self.score, **styled(line, line_kwargs, "Line2D"))
         ax.axhline(
             self.full[1],
-            color="C7",
+            color="0.45",
             linestyle="--",
-            label=f"full ensemble, {self.full[0]} members: {self._shown(self.full[1])}",
+            label=f"full ensemble, {self.full[0]} members: {self._printed(self.full[1])}",
         )
         ax.axhline(
             self.best_member,
-            color="C7",
+            color="0.45",
             linestyle=":",
-            label=f"best single member: {self._shown(self.best_member)}",
+            label=f"best single member: {self._printed(self.best_member)}",
         )
         ax.plot(
             *self.chosen,
-            color="C3",
+            color=CHOSEN,
             marker="*",
             markersize=15,
             linestyle="none",
             zorder=3,
-            label=f"chosen, {self.chosen[0]} members: {self._shown(self.chosen[1])}",
+            label=f"chosen, {self.chosen[0]} members: {self._printed(self.chosen[1])}",
         )
-        name = self.score_name[0].upper() + self.score_name[1:]
-        ax.set(xlabel="Number of members", ylabel=f"{name} on {self.sample} rows")
+        ax.set(
+            xlabel="Number of members",
+            ylabel=f"{shown_score_name(self.score_name)} on {self.sample} rows",
+        )
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.legend(loc="lower right")
+        legend_in_its_own_band(ax, ncols=2)
         self.ax_ = ax
         self.figure_ = ax.figure  # type: ignore[assignment]
         return self
 
-    def _shown(self, score: float) -> str:
-        return f"{score:.2%}" if self.score_name == "accuracy" else f"{score:.3f}"
+    def _printed(self, score: float) -> str:
+        return printed_score(score, self.score_name)
 
 
 def _last_of_each_size(n_members: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
