@@ -20,14 +20,14 @@ def over_seeds(n_seeds: int = 5, cache: Path | None = None) -> str:
         result = run(seed, cache=cache)
         report, best = result.report, result.search.best_params_
         kept.append(report.n_pruned / report.n_full)
-        lost.append(100 * (report.full_accuracy - report.pruned_accuracy))
+        lost.append(100 * (report.full_score - report.pruned_score))
         rows.append(
             [
                 seed,
                 f"{best['alpha']}, {best['lam']}",
                 f"{report.n_pruned} of {report.n_full}",
-                f"{report.full_accuracy:.2%}",
-                f"{report.pruned_accuracy:.2%}",
+                f"{report.full_score:.2%}",
+                f"{report.pruned_score:.2%}",
                 f"{report.full_members.maximum:.2%}",
                 f"{lost[-1]:+.2f}",
             ]

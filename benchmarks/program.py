@@ -3,13 +3,23 @@
 python benchmarks/program.py
 """
 
+from itertools import combinations
+
 import numpy as np
 from _common import made_pool, seconds, table
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import train_test_split
 
-from skprune.socp import EnsembleStatistics, socp_path, solve_socp
+from skprune.socp import (
+    EnsembleStatistics,
+    SOCPProblem,
+    follow_path,
+    socp_path,
+    solve_socp,
+    solve_subset,
+    solve_support,
+)
 
 
 def digits_pool(M: int) -> tuple[np.ndarray, np.ndarray]:
@@ -95,5 +105,42 @@ def statistics_against_a_product(M: int = 300, N: int = 10_000, C: int = 10) -> 
     )
 
 
+def zero_norm(n_pools: int = 12, M: int = 12) -> str:
+    """How often the search finds the best set there is, and how long it takes on a large pool."""
+    rng = np.random.default_rng(0)
+    large = {"trees on digits": digits_pool(300), "made": made_pool(300, 2_000, 10)}
+    rows = []
+    for name, (P, y) in large.items():
+        searched = relaxed = cases = 0
+        for _ in range(n_pools):
+            members = rng.choice(len(P), M, replace=False)
+            stats = EnsembleStatistics.from_predictions(P[members], y)
+            problem = SOCPProblem.from_statistics(stats, float(rng.choice([0.5, 0.9, 1.0])))
+            for size in range(1, M):
+                best = min(
+                    problem.objective(solve_support(problem, np.isin(np.arange(M), some)))
+                    for some in combinations(range(M), size)
+                )
+                found = solve_subset(problem, size)
+                enough = best + 1e-9 * abs(best)
+                searched += found.objective <= enough
+                relaxed += found.relaxation_objective <= enough
+                cases += 1
+        problem = SOCPProblem.from_statistics(EnsembleStatistics.from_predictions(P, y), 0.9)
+        path = follow_path(problem, 0.9)
+        time = seconds(lambda problem=problem, path=path: solve_subset(problem, 50, path=path))
+        rows.append(
+            [
+                f"{name}, 12 of 300 members",
+                cases,
+                f"{searched / cases:.1%}",
+                f"{relaxed / cases:.1%}",
+                f"{1e3 * time:.0f} ms",
+            ]
+        )
+    head = ["pool", "cases", "search exact", "relaxation exact", "50 of all 300"]
+    return table(head, rows)
+
+
 if __name__ == "__main__":
-    print(path_against_ecos(), statistics_against_a_product(), sep="\n\n")
+    print(path_against_ecos(), zero_norm(), statistics_against_a_product(), sep="\n\n")

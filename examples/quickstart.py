@@ -54,7 +54,8 @@ def run(seed: int = 0, members: int = 24, cache: Path | None = None, verbose: in
     ).fit(X_train, y_train)
     with tempfile.TemporaryDirectory() as predictions:
         # FrozenEstimator: the grid prunes the ensemble, and does not train it again.
-        pruner = SOCPEnsemblePruner(FrozenEstimator(ensemble), memory=predictions)
+        # threshold="auto": as few as do no measurable harm.
+        pruner = SOCPEnsemblePruner(FrozenEstimator(ensemble), threshold="auto", memory=predictions)
         search = GridSearchCV(pruner, GRID, cv=5).fit(X_cal, y_cal)
     search.best_estimator_.set_params(memory=None)
     return Result(search, pruning_report(search.best_estimator_, X_test, y_test), X_test, y_test)

@@ -86,12 +86,14 @@ def test_pruning_a_forest_loads_nothing_heavy():
     code = """
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
-from skprune import SOCPEnsemblePruner
+from skprune import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
 from skprune.inspection import pruning_report
 X, y = load_iris(return_X_y=True)
-pruner = SOCPEnsemblePruner(RandomForestClassifier(10, random_state=0), random_state=0).fit(X, y)
+forest = RandomForestClassifier(10, random_state=0)
+pruner = SOCPEnsemblePruner(forest, costs="parameters", random_state=0).fit(X, y)
 pruner.predict(X)
-str(pruning_report(pruner))
+str(pruning_report(pruner)), str(pruner.explain())
+SOCPEnsemblePrunerCV(forest, alphas=[0.9], random_state=0).fit(X, y)
 """
     assert not loaded_after(code) & HEAVY
 

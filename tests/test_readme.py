@@ -20,10 +20,19 @@ def test_the_forest_is_pruned(capsys):
     assert "Table 2" in out
 
 
+def test_the_forest_is_tuned(capsys):
+    exec(compile(BLOCKS[1], "README.md", "exec"), {})
+    out = capsys.readouterr().out
+    kept = re.search(r"} (\d+) trees kept: (0\.\d+)", out)
+    assert int(kept[1]) <= 20
+    assert float(kept[2]) > 0.9
+    assert out.count(" yes ") == int(kept[1])
+
+
 def test_the_other_code_is_about_what_exists():
     from skprune import RandomCNNEnsembleClassifier, SOCPEnsemblePruner
 
-    code = BLOCKS[1].replace(".fit(images, labels)", "")
+    code = BLOCKS[2].replace(".fit(images, labels)", "")
     names: dict = {}
     exec(compile(code.replace("best = search.best_estimator_", "#"), "README.md", "exec"), names)
     assert isinstance(names["search"].estimator, SOCPEnsemblePruner)

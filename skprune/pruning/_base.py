@@ -101,8 +101,12 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
     def _note_pool(self, kept: BasePool) -> None:
         """Keep what :meth:`_pool` needs of the kept members."""
 
-    def _check_calibration(self, y: NDArray, task: Task) -> None:
+    def _check_calibration(
+        self, y: NDArray, sample_weight: NDArray[np.float64] | None, task: Task
+    ) -> None:
         """Refuse calibration rows that cannot do, before anything is trained."""
+        if sample_weight is not None and not sample_weight.any():
+            raise ValueError("sample_weight is zero for all calibration samples.")
 
     def _finish(self, evidence: Evidence, weights: NDArray[np.float64], task: Task) -> None:
         """Set what prediction needs besides the weights."""
@@ -151,7 +155,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
                 )
             check_fitted_members(self.estimator)
             task, pool, encoded = self._prefit_task(y)
-            self._check_calibration(encoded, task)
+            self._check_calibration(encoded, weight, task)
             self._report(f"predicting {len(y)} samples with {len(pool)} fitted members")
             calibration = calibrate_fitted(
                 pool, X, encoded, memory=memory, n_jobs=self.n_jobs, sample_weight=weight
@@ -349,7 +353,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
             sample_weight=sample_weight,
             split_params=split_params,
             check=lambda rows: self._check_calibration(
-                encoded[rows if sample_weight is None else rows[sample_weight[rows] > 0]], task
+                encoded[rows], None if sample_weight is None else sample_weight[rows], task
             ),
         )
 

@@ -56,19 +56,11 @@ class Calibration:
     X: Callable[[], Any]
 
     def heard(self) -> tuple[NDArray, NDArray, NDArray[np.float64] | None]:
-        """P, y and sample_weight of the rows that have a weight.
-
-        Raises
-        ------
-        ValueError
-            If no row has one.
-        """
+        """P, y and sample_weight of the rows that have a weight."""
         weight = self.sample_weight
         if weight is None or weight.all():
             return self.P, self.y, weight
         rows = np.flatnonzero(weight)
-        if not len(rows):
-            raise ValueError("sample_weight is zero for all calibration samples.")
         return self.P[:, rows], self.y[rows], weight[rows]
 
 

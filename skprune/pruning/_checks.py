@@ -32,11 +32,18 @@ def check_at_least(name: str, value: Any, least: int) -> None:
         raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")
 
 
-def check_threshold(threshold: Any) -> None:
-    """Refuse what is no share of the largest weight."""
-    if not isinstance(threshold, Real) or not 0 <= float(threshold) <= 1:
+def check_threshold(threshold: Any, *, auto: bool = False) -> None:
+    """Refuse what is no share of the largest weight, nor "auto" where that can be."""
+    if auto and isinstance(threshold, str) and threshold == "auto":
+        return
+    if (
+        not isinstance(threshold, Real)
+        or isinstance(threshold, bool)
+        or not 0 <= float(threshold) <= 1
+    ):
+        either = "be 'auto' or " if auto else ""
         raise ValueError(
-            "threshold must be 'auto' or lie in [0, 1], as a share of the largest weight; got "
+            f"threshold must {either}lie in [0, 1], as a share of the largest weight; got "
             f"{threshold!r}."
         )
 

@@ -8,7 +8,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d
 
-from ..utils import BasePool, MemberPool
+from ..utils import BasePool, MemberPool, as_probabilities
 from ._base import BaseEnsemblePruner
 from ._checks import positions_in
 from ._evidence import VotingEvidence
@@ -45,7 +45,7 @@ class BaseClassifierPruner(ClassifierMixin, BaseEnsemblePruner):
                 proba = np.eye(len(self.classes_))[proba.argmax(axis=1)]
             total = weight * proba if total is None else total + weight * proba
         assert total is not None  # at least one member is always kept
-        return np.asarray(total, dtype=np.float64)
+        return as_probabilities(total)
 
     def member_predict_proba(self, X: Any) -> NDArray:
         """Probabilities of each kept member.

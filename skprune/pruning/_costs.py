@@ -1,5 +1,6 @@
 """What each member costs, as the user asked to have it counted."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -8,16 +9,18 @@ from sklearn.utils import _safe_indexing
 
 from ..metrics import latencies, n_parameters
 from ..socp import check_costs
-from ..utils import num_samples
+from ..utils import num_samples, unfreeze
 from ._calibration import Calibration
 
-__all__ = ["check_costs_parameter", "member_costs"]
+__all__ = ["check_budget", "check_costs_parameter", "member_costs"]
 
 # Rows that are predicted to time a member.
 _TIMED_ROWS = 256
 
 
-def check_costs_parameter(costs: Any, estimator: Any) -> None:
+def check_costs_parameter(
+    costs: Any, estimator: Any, *, prefit: bool, max_cost: float | None
+) -> None:
     """Refuse costs that cannot be right, before anything is trained.
 
     Parameters
@@ -26,11 +29,16 @@ def check_costs_parameter(costs: Any, estimator: Any) -> None:
         As in the pruner.
     estimator : estimator or list of (name, estimator)
         What will be trained; where it says how many members there will be, they are counted.
+    prefit : bool
+        Whether it is fitted already.
+    max_cost : float or None
+        Most that the kept members may cost together.
 
     Raises
     ------
     ValueError
-        If the name is unknown, or the numbers are not one positive number a member.
+        If the name is unknown, the numbers are not one positive number a member, or all of
+        them are above ``max_cost``.
     """
     if isinstance(costs, str):
         if costs not in ("parameters", "latency"):
@@ -39,11 +47,34 @@ def check_costs_parameter(costs: Any, estimator: Any) -> None:
                 f"{costs!r}."
             )
     elif costs is not None:
-        if isinstance(estimator, list):
-            n_members: Any = len(estimator)
-        else:
-            n_members = getattr(estimator, "n_estimators", None)
-        check_costs(costs, n_members if isinstance(n_members, int) else np.size(costs))
+        n_members = _announced(estimator, prefit)
+        numbers = check_costs(costs, np.size(costs) if n_members is None else n_members)
+        check_budget(numbers, max_cost)
+
+
+def check_budget(costs: NDArray[np.float64], max_cost: float | None) -> None:
+    """Refuse a budget that no member is cheap enough for."""
+    if max_cost is not None and costs.min() > max_cost:
+        raise ValueError(
+            f"max_cost={max_cost:g} is less than the cheapest member costs, {costs.min():g}: no "
+            "member can be kept."
+        )
+
+
+def _announced(estimator: Any, prefit: bool) -> int | None:
+    """How many members there are or will be, where that is known."""
+    if isinstance(estimator, list):
+        return len(estimator)
+    if prefit:  # boosting may have stopped before n_estimators
+        members = getattr(unfreeze(estimator), "estimators_", None)
+        return None if members is None else len(members)
+    number = getattr(estimator, "n_estimators", None)
+    if isinstance(number, Integral):
+        return int(number)
+    members = getattr(estimator, "estimators", None)  # of a voting ensemble
+    if not isinstance(members, list):
+        return None
+    return sum(not (isinstance(m, tuple) and isinstance(m[1], str)) for m in members)
 
 
 def member_costs(costs: Any, calibration: Calibration) -> NDArray[np.float64] | None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..socp import EnsembleStatistics
-from ..utils import vote_hits, weighted_votes
+from ..utils import as_probabilities, vote_hits, weighted_votes
 
 __all__ = ["Evidence", "RegressionEvidence", "VotingEvidence"]
 
@@ -127,7 +127,7 @@ class VotingEvidence(Evidence):
 
     def outputs(self, weights: NDArray[np.float64], rows: Rows, train: Rows) -> NDArray:
         parts = weighted_votes(self.P[:, rows], weights, self.voting)
-        return np.concatenate([votes for _, votes in parts], axis=1)
+        return as_probabilities(np.concatenate([votes for _, votes in parts], axis=1))
 
     def squared_errors(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         errors = np.empty((len(weights), self.n_rows))
@@ -154,9 +154,9 @@ class VotingEvidence(Evidence):
         hits, logs = np.zeros(len(weights)), np.zeros(len(weights))
         for part, votes in weighted_votes(self.P[:, rows], weights, self.voting):
             hits += (votes.argmax(axis=2) == y[part]) @ share[part]
-            true = votes[:, np.arange(votes.shape[1]), y[part]]
-            # Clipped as sklearn.metrics.log_loss does.
-            tiny = np.finfo(votes.dtype).eps
+            true = votes[:, np.arange(votes.shape[1]), y[part]].astype(np.float64)
+            # As sklearn.metrics.log_loss clips what predict_proba returns, which is float64.
+            tiny = np.finfo(np.float64).eps
             logs += np.log(np.clip(true, tiny, 1 - tiny)) @ share[part]
         return {"accuracy": hits, "neg_log_loss": logs}
 
@@ -256,9 +256,11 @@ class RegressionEvidence(Evidence):
         off = np.square(self.outputs(weights, rows, train) - y)
         error = np.einsum("n,knt->kt", share, off)
         spread = share @ np.square(y - share @ y)
-        # As sklearn.metrics.r2_score: a constant target scores one where it is met, else zero.
-        flat = spread <= 0
-        ratio = np.where(flat, error > 0, error / np.where(flat, 1.0, spread))
+        # As sklearn.metrics.r2_score: a constant target scores one where it is met, else zero;
+        # but what rounding leaves of its variance does not count.
+        rounding = np.square(8 * np.finfo(float).eps * np.abs(y).max(axis=0))
+        flat = spread <= rounding
+        ratio = np.where(flat, error > rounding, error / np.where(flat, 1.0, spread))
         return {"r2": (1 - ratio).mean(axis=1), "neg_mean_squared_error": -error.mean(axis=1)}
 
     @property

@@ -1,12 +1,14 @@
 """From calibration predictions to weights: program, threshold, limits and reweighting."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..exceptions import NoMemberLeftError
 from ..socp import (
     EnsembleStatistics,
     SOCPPath,
@@ -112,6 +114,8 @@ class Relaxation:
         Their statistics.
     alpha : float
         Trade-off.
+    least : float, default=0.0
+        The smallest lambda that is needed.
     """
 
     program: Program
@@ -119,23 +123,41 @@ class Relaxation:
     rows: Rows
     stats: EnsembleStatistics
     alpha: float
+    least: float = 0.0
     _subsets: dict[tuple[int, float | None], NDArray[np.float64]] = field(default_factory=dict)
     _relaxed: dict[bytes, NDArray[np.float64]] = field(default_factory=dict)
 
     @cached_property
     def problem(self) -> SOCPProblem:
         """The quadratic f, without penalty; for the exact entropy, expanded round the mean."""
-        return SOCPProblem.from_statistics(
-            self._within_budget,
+        problem = SOCPProblem.from_statistics(
+            self.stats,
             self.alpha,
             diversity="shannon" if self.program.diversity == "exact" else self.program.diversity,
             costs=self.program.costs,
         )
+        members = self._affordable
+        if len(members) == self.stats.n_members:
+            return problem
+        # A member that costs too much is left with its own square only, which it raises: at
+        # every penalty it stays out, and f is that of the others.
+        linear = np.zeros_like(problem.linear)
+        linear[members] = problem.linear[members]
+        quadratic = np.diag(np.diagonal(problem.quadratic))
+        both = np.ix_(members, members)
+        quadratic[both] = problem.quadratic[both]
+        costs = problem.costs / problem.costs[members].mean()
+        return replace(problem, quadratic=quadratic, linear=linear, costs=costs)
+
+    @cached_property
+    def _summing_to_one(self) -> SOCPProblem:
+        """The quadratic f, where weights sum to one as those of votes do."""
+        return self.problem.summing_to_one()
 
     @cached_property
     def path(self) -> SOCPPath:
-        """Weights for every lambda."""
-        return follow_path(self.problem, self.alpha)
+        """Weights for every lambda down to ``least``."""
+        return follow_path(self.problem, self.alpha, least=self.least)
 
     def solve(self, lam: float) -> SOCPSolution:
         """Solve for one lambda with the back end that was asked for, certified.
@@ -152,14 +174,15 @@ class Relaxation:
         program = self.program
         if program.diversity == "exact":
             return self._solve_exact(lam)
-        return solve_socp(
+        solution = solve_socp(
             self._within_budget,
             self.alpha,
             lam,
             solver=program.solver,
             diversity=program.diversity,
-            costs=program.costs,
+            costs=None if program.costs is None else program.costs[self._affordable],
         )
+        return self._among_all(solution)
 
     def at(self, lam: float) -> NDArray[np.float64]:
         """Weights at one lambda, summing to one; equal where no member is worth a weight.
@@ -173,16 +196,15 @@ class Relaxation:
         -------
         ndarray of shape (M,)
         """
-        if self.program.diversity == "exact":
-            weights = self._solve_exact(lam).weights
-        else:
+        weights = np.zeros(self.stats.n_members)
+        if self.program.diversity != "exact":
             weights = self.path.at(lam)
-        total = weights.sum()
-        if not total > 0:
-            weights = np.zeros(len(weights))
+        else:
+            with suppress(NoMemberLeftError):
+                weights = self._solve_exact(lam).weights
+        if not weights.any():
             weights[self._affordable] = 1.0
-            total = weights.sum()
-        return weights / total
+        return weights / weights.sum()
 
     def weights(
         self, base: NDArray[np.float64], threshold: float, shrinkages: Sequence[float | None]
@@ -205,8 +227,10 @@ class Relaxation:
         """
         support = self.program.support(base, threshold)
         if self.program.penalty == "l0":
-            base = self._subset(support)
-            support = base > 0
+            # Where no member is worth a weight, the relaxation's (equal ones) stay.
+            with suppress(NoMemberLeftError):
+                base = self._subset(support)
+                support = base > 0
         return np.array([self._reweighed(base, support, share) for share in shrinkages])
 
     def _reweighed(
@@ -219,7 +243,7 @@ class Relaxation:
             return equal
         key = support.tobytes()
         if key not in self._relaxed:
-            relaxed = solve_support(self.problem, support, start=base)
+            relaxed = solve_support(self._summing_to_one, support, start=base)
             # Off the path every member of a support can be worthless.
             self._relaxed[key] = self._rescaled(relaxed) if relaxed.any() else equal
         return (1 - share) * self._relaxed[key] + share * equal
@@ -229,8 +253,8 @@ class Relaxation:
 
     def _subset(self, support: NDArray[np.bool_]) -> NDArray[np.float64]:
         """As few members as the relaxation keeps, and no dearer ones, by local search."""
-        program, size, budget = self.program, int(support.sum()), self.program.max_cost
-        if budget is None and program.costs is not None:
+        program, size, budget = self.program, int(support.sum()), None
+        if program.costs is not None:
             budget = float(program.costs[support].sum()) * (1 + 1e-12)
         if (size, budget) not in self._subsets:
             self._subsets[size, budget] = solve_subset(
@@ -248,9 +272,13 @@ class Relaxation:
             sample_weight=self.evidence.weights_of(self.rows),
             costs=None if costs is None else costs[members],
         )
+        return self._among_all(exact.solution)
+
+    def _among_all(self, solution: SOCPSolution) -> SOCPSolution:
+        """A solution for the members that the budget allows for; the others weigh nothing."""
         weights = np.zeros(self.stats.n_members)
-        weights[members] = exact.solution.weights
-        return replace(exact.solution, weights=weights)
+        weights[self._affordable] = solution.weights
+        return replace(solution, weights=weights)
 
     @cached_property
     def _affordable(self) -> NDArray[np.intp]:
@@ -262,20 +290,16 @@ class Relaxation:
 
     @cached_property
     def _within_budget(self) -> EnsembleStatistics:
-        """The statistics, with members that cost too much made to predict nothing at all.
-
-        A member whose row of Q and entry of c are zero lowers no objective, so it stays out.
-        """
-        kept = np.zeros(self.stats.n_members, dtype=bool)
-        kept[self._affordable] = True
-        if kept.all():
+        """The statistics of the members that the budget allows for at all."""
+        members = self._affordable
+        if len(members) == self.stats.n_members:
             return self.stats
-        both = np.outer(kept, kept)
+        both = np.ix_(members, members)
         reference, divergence = self.stats.reference_gram, self.stats.divergence
         return replace(
             self.stats,
-            gram=np.where(both, self.stats.gram, 0.0),
-            agreement=np.where(kept, self.stats.agreement, 0.0),
-            reference_gram=None if reference is None else np.where(both, reference, 0.0),
-            divergence=None if divergence is None else np.where(kept, divergence, 0.0),
+            gram=self.stats.gram[both],
+            agreement=self.stats.agreement[members],
+            reference_gram=None if reference is None else reference[both],
+            divergence=None if divergence is None else divergence[members],
         )

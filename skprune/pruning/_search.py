@@ -1,7 +1,7 @@
 """Cross-validation of the whole choice on calibration predictions, trained members untouched."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 
@@ -136,7 +136,8 @@ class _Search:
         return np.concatenate([b.rows for i in folds for b in self.folds[i]])
 
     def _relax(self, block: _Block, alpha: float) -> Relaxation:
-        return Relaxation(self.program, self.evidence, block.rows, block.stats, alpha)
+        least = min(self.grid.lams)
+        return Relaxation(self.program, self.evidence, block.rows, block.stats, alpha, least)
 
 
 def search(
@@ -232,7 +233,7 @@ def search(
             np.mean([single[fold, single[others[fold]].mean(axis=0).argmax()] for fold in every])
         ),
         frequency=frequency[alpha_at, lam_at],
-        relaxation=relaxations[alpha_at],
+        relaxation=replace(relaxations[alpha_at], least=0.0),
     )
 
 

@@ -49,14 +49,20 @@ class SearchedProgram(BaseSOCPPruner):
             ("reweights", check_reweight),
         ):
             given = getattr(self, name)
-            if isinstance(given, str) or not np.iterable(given) or not np.size(given):
+            sized = np.iterable(given) and hasattr(given, "__len__")  # an iterator runs dry
+            if isinstance(given, str) or not sized or not len(given):
                 raise ValueError(f"{name} must be a sequence of values to try; got {given!r}.")
             for value in given:
                 check(value)
             values[name] = tuple(v if isinstance(v, str) else float(v) for v in given)
         return Grid(**values)
 
-    def _check_calibration(self, y: NDArray, task: Task) -> None:
+    def _check_calibration(
+        self, y: NDArray, sample_weight: NDArray[np.float64] | None, task: Task
+    ) -> None:
+        super()._check_calibration(y, sample_weight, task)
+        if sample_weight is not None:
+            y = y[sample_weight > 0]
         classes = task.classes if isinstance(task, Classification) else None
         if classes is None:
             if len(y) < 2 * self.n_folds:
@@ -67,25 +73,31 @@ class SearchedProgram(BaseSOCPPruner):
         else:
             counts = np.bincount(y, minlength=len(classes))
             present = np.flatnonzero(counts)
+            if len(present) < 2:
+                raise ValueError(
+                    "The calibration samples that have a weight are all of one class, "
+                    f"{classes[present].tolist()}: there is nothing to choose by."
+                )
             fewest = present[counts[present].argmin()]
             if counts[fewest] < self.n_folds:
                 raise ValueError(
-                    f"Class {classes[fewest]!r} has {counts[fewest]} calibration sample(s), fewer "
-                    f"than n_folds={self.n_folds}. Give more samples, a larger share of them "
-                    "(cv), or fewer folds."
+                    f"Class {classes.tolist()[fewest]!r} has {counts[fewest]} calibration "
+                    f"sample(s), fewer than n_folds={self.n_folds}. Give more samples, a larger "
+                    "share of them (cv), or fewer folds."
                 )
-        CandidateScorer(self.scoring).check(self._tiny_evidence(task))
+        CandidateScorer(self.scoring).check(self._tiny_evidence(task, sample_weight is not None))
 
-    def _tiny_evidence(self, task: Task) -> Evidence:
+    def _tiny_evidence(self, task: Task, weighted: bool) -> Evidence:
         """Perfect predictions of made rows, to try a scorer on."""
         if isinstance(task, Classification):
             C = len(task.classes)
             y = np.tile(np.arange(C), 2)
             P = np.full((1, 2 * C, C), 0.1 / C)
             P[0, np.arange(2 * C), y] += 0.9
-            return self._evidence(P, y, None, task)
-        targets = np.tile(np.array([[1.0], [2.0], [4.0]]), (1, task.n_targets))
-        return self._evidence(targets[None], targets, None, task)
+            return self._evidence(P, y, np.ones(2 * C) if weighted else None, task)
+        # Fractions, which scores of classes do not take, and positive, for those of logarithms.
+        targets = np.tile(np.array([[1.0], [2.5], [4.25]]), (1, task.n_targets))
+        return self._evidence(targets[None], targets, np.ones(3) if weighted else None, task)
 
     def _select(self, evidence: Evidence, calibration: Calibration) -> NDArray[np.float64]:
         program, grid = self._program(calibration), self._grid()
@@ -117,10 +129,11 @@ class SearchedProgram(BaseSOCPPruner):
         self.nested_score_ = float(found.nested_scores.mean())
         self.full_score_, self.best_member_score_ = found.full_score, found.member_score
         self.selection_frequency_ = found.frequency
-        if self.best_score_ < self.best_member_score_:
+        # Means of the same hits in another order differ by rounding only.
+        if round(self.best_score_, 12) < round(self.best_member_score_, 12):
             warnings.warn(
-                f"The cross-validated score of what was selected, {self.best_score_:.4g}, is below "
-                f"that of the best single member, {self.best_member_score_:.4g}. Try "
+                f"The cross-validated score of what was selected, {self.best_score_:.6g}, is below "
+                f"that of the best single member, {self.best_member_score_:.6g}. Try "
                 "max_members=1, wider alphas and lams, or more calibration samples.",
                 UserWarning,
                 stacklevel=4,

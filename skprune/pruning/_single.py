@@ -28,8 +28,7 @@ class SingleProgram(BaseSOCPPruner):
         super()._check_parameters()
         check_alpha(self.alpha)
         check_lam(self.lam)
-        if not (isinstance(self.threshold, str) and self.threshold == "auto"):
-            check_threshold(self.threshold)
+        check_threshold(self.threshold, auto=True)
         check_reweight(self.reweight)
 
     def _select(self, evidence: Evidence, calibration: Calibration) -> NDArray[np.float64]:

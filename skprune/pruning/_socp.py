@@ -44,9 +44,10 @@ class SOCPEnsemblePruner(SingleProgram, BaseClassifierPruner):
         a positive weight. "auto" keeps the fewest whose squared error on the calibration rows
         is within one standard error of the best, which is far fewer.
     reweight : {"relaxed", "equal", "none"} or float, default=0.5
-        Weights of the members that are kept. "relaxed" solves the program again on them
-        without penalty, "equal" weighs all alike, a number goes that far from relaxed (0) to
-        equal (1), and "none" leaves the program's weights, shrunk by the penalty.
+        Weights of the members that are kept. "relaxed" solves the program again on them,
+        without penalty and with weights that sum to one, "equal" weighs all alike, a number
+        goes that far from relaxed (0) to equal (1), and "none" leaves the program's weights,
+        shrunk by the penalty.
     voting : {"soft", "hard"}, default="soft"
         Weigh the members' probabilities, or the class that each one chooses.
     diversity : {"shannon", "exact", "gini"}, default="shannon"
@@ -192,16 +193,16 @@ class SOCPEnsemblePrunerCV(SearchedProgram, BaseClassifierPruner):
         by class; "prefit" takes all rows and fitted members, which must not have been trained
         on them; folds give predictions for all rows, after which the members are trained on
         all of them.
-    alphas : sequence of float, default=(0.7, 0.8, 0.9, 1.0)
+    alphas : sequence of float, default=(0.7, 0.9, 1.0)
         Weights of accuracy to try, in [0, 1]; 1 - alpha is that of diversity.
-    lams : sequence of float, default=(0.01, 0.03, 0.1, 0.2, 0.3, 0.45, 0.6)
+    lams : sequence of float, default=(0.01, 0.03, 0.1, 0.2, 0.3, 0.45)
         Penalties to try, in [0, 1), as shares of the smallest one that leaves no member.
     thresholds : sequence of float, default=(0.05,)
         Shares of the largest weight to try, below which members are dropped.
-    reweights : sequence of str or float, default=("none", "relaxed", 0.5, "equal")
-        Weights of the kept members to try: "relaxed" solves the program again on them without
-        penalty, "equal" weighs all alike, a number goes that far from relaxed (0) to equal
-        (1), and "none" leaves the weights of the program.
+    reweights : sequence of str or float, default=("relaxed", 0.5, "equal")
+        Weights of the kept members to try: "relaxed" solves the program again on them, without
+        penalty and with weights that sum to one, "equal" weighs all alike, a number goes that
+        far from relaxed (0) to equal (1), and "none" leaves the weights of the program.
     scoring : str, callable or None, default=None
         A scorer, or the name of one, that works on labels or probabilities. None is
         accuracy. Equal scores are told apart by log loss.
@@ -210,7 +211,7 @@ class SOCPEnsemblePrunerCV(SearchedProgram, BaseClassifierPruner):
         of it.
     n_folds : int, default=5
         Folds of the calibration rows, by class.
-    n_resamples : int, default=10
+    n_resamples : int, default=6
         The weights of the program are averaged over this many random halves of the rows,
         which steadies the choice; 0 solves it once, for all rows.
     voting : {"soft", "hard"}, default="soft"
@@ -326,14 +327,14 @@ class SOCPEnsemblePrunerCV(SearchedProgram, BaseClassifierPruner):
         estimator: Any,
         *,
         cv: Any = 0.25,
-        alphas: Any = (0.7, 0.8, 0.9, 1.0),
-        lams: Any = (0.01, 0.03, 0.1, 0.2, 0.3, 0.45, 0.6),
+        alphas: Any = (0.7, 0.9, 1.0),
+        lams: Any = (0.01, 0.03, 0.1, 0.2, 0.3, 0.45),
         thresholds: Any = (0.05,),
-        reweights: Any = ("none", "relaxed", 0.5, "equal"),
+        reweights: Any = ("relaxed", 0.5, "equal"),
         scoring: Any = None,
         selection: str = "best",
         n_folds: int = 5,
-        n_resamples: int = 10,
+        n_resamples: int = 6,
         voting: str = "soft",
         diversity: str = "shannon",
         penalty: str = "l1",

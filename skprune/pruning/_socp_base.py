@@ -11,7 +11,7 @@ from ..socp import SOCPSolution
 from ._base import BaseEnsemblePruner
 from ._calibration import Calibration
 from ._checks import check_at_least, check_one_of
-from ._costs import check_costs_parameter, member_costs
+from ._costs import check_budget, check_costs_parameter, member_costs
 from ._evidence import Evidence
 from ._explain import MemberTable, explain_members
 from ._frontier import frontier
@@ -52,7 +52,6 @@ class BaseSOCPPruner(BaseEnsemblePruner):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_one_of("penalty", self.penalty, ("l1", "l0"))
-        check_costs_parameter(self.costs, self.estimator)
         if self.max_members is not None:
             check_at_least("max_members", self.max_members, 1)
         if self.max_cost is not None:
@@ -63,14 +62,14 @@ class BaseSOCPPruner(BaseEnsemblePruner):
                 )
             if not isinstance(self.max_cost, Real) or not 0 < self.max_cost < np.inf:
                 raise ValueError(f"max_cost must be a positive number; got {self.max_cost!r}.")
+        check_costs_parameter(
+            self.costs, self.estimator, prefit=self._is_prefit(), max_cost=self.max_cost
+        )
 
     def _program(self, calibration: Calibration) -> Program:
         costs = member_costs(self.costs, calibration)
-        if costs is not None and self.max_cost is not None and costs.min() > self.max_cost:
-            raise ValueError(
-                f"max_cost={self.max_cost:g} is less than the cheapest member costs, "
-                f"{costs.min():g}: no member can be kept."
-            )
+        if costs is not None:
+            check_budget(costs, self.max_cost)
         return Program(
             self.diversity, self.penalty, self.solver, costs, self.max_members, self.max_cost
         )

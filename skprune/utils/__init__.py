@@ -12,12 +12,13 @@ from ._sklearn import (
     with_one_blas_thread,
 )
 from ._validation import check_alpha, check_cache, check_lam
-from ._votes import vote_hits, weighted_votes
+from ._votes import as_probabilities, vote_hits, weighted_votes
 
 __all__ = [
     "BasePool",
     "MemberPool",
     "RegressorPool",
+    "as_probabilities",
     "check_alpha",
     "check_cache",
     "check_lam",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["vote_hits", "weighted_votes"]
+__all__ = ["as_probabilities", "vote_hits", "weighted_votes"]
 
 # Bytes of votes held at once while candidates are scored.
 _BLOCK_BYTES = 2**26
@@ -75,6 +75,26 @@ def vote_hits(
     for rows, votes in weighted_votes(P, weights, voting):
         right[:, rows] = votes.argmax(axis=2) == y[rows]
     return right
+
+
+def as_probabilities(votes: NDArray) -> NDArray[np.float64]:
+    """Votes whose sum is one up to rounding, in float64 and with a sum of one.
+
+    scikit-learn's scores of probabilities refuse any above one, and warn of sums that miss one
+    by what single precision leaves.
+
+    Parameters
+    ----------
+    votes : ndarray of shape (..., C)
+        Weighted votes.
+
+    Returns
+    -------
+    ndarray of shape (..., C)
+    """
+    votes = votes.astype(np.float64, copy=False)
+    total = votes.sum(axis=-1, keepdims=True)
+    return np.asarray(votes / np.where(total > 0, total, 1.0))
 
 
 def _choices(block: NDArray) -> NDArray:

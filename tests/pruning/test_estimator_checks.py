@@ -1,20 +1,40 @@
 """scikit-learn's own checks of what an estimator is."""
 
-from sklearn.ensemble import BaggingClassifier
-from sklearn.tree import DecisionTreeClassifier
+import pytest
+from sklearn.ensemble import BaggingClassifier, BaggingRegressor
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skprune import SOCPEnsemblePruner
+from skprune import (
+    SOCPEnsemblePruner,
+    SOCPEnsemblePrunerCV,
+    SOCPEnsemblePrunerRegressor,
+    SOCPEnsemblePrunerRegressorCV,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of what was")
 
 TREES = [(f"tree{depth}", DecisionTreeClassifier(max_depth=depth)) for depth in (1, 2, 3)]
+BAG = BaggingClassifier(DecisionTreeClassifier(max_depth=2), 5)
+NUMBER_TREES = [(f"tree{depth}", DecisionTreeRegressor(max_depth=depth)) for depth in (1, 2, 3)]
+NUMBER_BAG = BaggingRegressor(DecisionTreeRegressor(max_depth=2), 5)
+# Some checks have twenty rows of three classes: a quarter of them is too few for three folds.
+SMALL = {
+    "alphas": [0.8, 1.0],
+    "lams": [0.1, 0.5],
+    "reweights": [0.5],
+    "n_folds": 3,
+    "n_resamples": 2,
+    "cv": 2,
+}
 
 WEIGHT_IS_NO_REPETITION = (
-    "Rows are drawn (for the folds, and by the bag), so a row of weight two is not two rows."
+    "The bag draws rows, and the search folds, so a row of weight two is not two rows."
 )
 
 
 def expected_failures(estimator):
-    if isinstance(estimator.estimator, BaggingClassifier):
+    if isinstance(estimator.estimator, BaggingClassifier | BaggingRegressor):
         return {
             "check_sample_weight_equivalence_on_dense_data": WEIGHT_IS_NO_REPETITION,
             "check_sample_weight_equivalence_on_sparse_data": WEIGHT_IS_NO_REPETITION,
@@ -25,7 +45,13 @@ def expected_failures(estimator):
 @parametrize_with_checks(
     [
         SOCPEnsemblePruner(TREES),
-        SOCPEnsemblePruner(BaggingClassifier(DecisionTreeClassifier(max_depth=2), 5), cv=2),
+        SOCPEnsemblePruner(BAG, cv=2),
+        SOCPEnsemblePrunerCV(TREES, **SMALL),
+        SOCPEnsemblePrunerCV(BAG, **SMALL),
+        SOCPEnsemblePrunerRegressor(NUMBER_TREES),
+        SOCPEnsemblePrunerRegressor(NUMBER_BAG, cv=2),
+        SOCPEnsemblePrunerRegressorCV(NUMBER_TREES, **SMALL),
+        SOCPEnsemblePrunerRegressorCV(NUMBER_BAG, **SMALL),
     ],
     expected_failed_checks=expected_failures,
 )

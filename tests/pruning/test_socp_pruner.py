@@ -89,9 +89,8 @@ def test_the_weights_are_those_of_the_program(data):
     forest = RandomForestClassifier(20, max_depth=4, random_state=0).fit(X, y)
     P = np.array([tree.predict_proba(X_cal) for tree in forest.estimators_])
     expected = solve_socp(EnsembleStatistics.from_predictions(P, y_cal), 0.7, 0.2).weights
-    pruner = SOCPEnsemblePruner(FrozenEstimator(forest), alpha=0.7, lam=0.2, threshold=0).fit(
-        X_cal, y_cal
-    )
+    pruner = SOCPEnsemblePruner(FrozenEstimator(forest), alpha=0.7, lam=0.2, reweight="none")
+    pruner.fit(X_cal, y_cal)
     np.testing.assert_allclose(pruner.weights_, expected / expected.sum(), atol=1e-10)
     np.testing.assert_allclose(pruner.path_.at(0.2), expected, atol=1e-9)
     assert pruner.solution_.status == "optimal"
@@ -212,7 +211,8 @@ def test_kept_members_only(data):
 
 class TestThreshold:
     def test_a_number_is_relative_to_the_largest_weight(self, data):
-        base = SOCPEnsemblePruner(ENSEMBLES["forest"], threshold=0, random_state=0).fit(*data)
+        base = SOCPEnsemblePruner(ENSEMBLES["forest"], reweight="none", random_state=0)
+        base.fit(*data)
         w = base.weights_ / base.weights_.max()
         for h in (0.2, 0.6, 1.0):
             pruner = clone(base).set_params(threshold=h).fit(*data)
@@ -226,8 +226,8 @@ class TestThreshold:
         forest = RandomForestClassifier(40, max_depth=6, random_state=0).fit(X, y)
         P = np.array([t.predict_proba(X_cal) for t in forest.estimators_])
         frozen = FrozenEstimator(forest)
-        loose = SOCPEnsemblePruner(frozen, threshold=0, voting=voting).fit(X_cal, y_cal)
-        auto = SOCPEnsemblePruner(frozen, voting=voting).fit(X_cal, y_cal)
+        loose = SOCPEnsemblePruner(frozen, reweight="none", voting=voting).fit(X_cal, y_cal)
+        auto = clone(loose).set_params(threshold="auto").fit(X_cal, y_cal)
         # by definition, from scratch: one subset for each distinct weight
         w, error = loose.weights_, {}
         votes = P if voting == "soft" else np.eye(10)[P.argmax(axis=2)]
@@ -392,7 +392,7 @@ class Untrainable(DecisionTreeClassifier):
         ({"alpha": "0.5"}, TypeError, "alpha must be a number"),
         ({"lam": -0.1}, ValueError, "lam must be finite and not negative"),
         ({"lam": 1.0}, ValueError, r"lam must lie in \[0, 1\).*Any lam below 1 keeps"),
-        ({"threshold": "some"}, ValueError, "threshold must be 'auto' or a number"),
+        ({"threshold": "some"}, ValueError, "threshold must be 'auto' or lie in"),
         ({"threshold": 1.5}, ValueError, r"threshold .* \[0, 1\]"),
         ({"voting": "loud"}, ValueError, "voting must be 'soft' or 'hard'; got 'loud'"),
         ({"solver": "gurobi"}, ValueError, r"solver must be one of \['auto', .*got 'gurobi'"),

@@ -96,3 +96,11 @@ def test_a_grid_trains_each_network_once_a_fold_and_once_for_the_refit(split, tm
     GridSearchCV(pruner, grid, cv=2).fit(X[:200], y[:200])
     # two networks, two folds and the refit; not 2 x (6 x 2 + 1)
     assert len(list((tmp_path / "cnns").rglob("output.pkl"))) == 2 * 3
+
+
+def test_networks_cost_their_weights(split, ensemble):
+    X, _, y, _ = split
+    pruner = SOCPEnsemblePruner(FrozenEstimator(ensemble), costs="parameters", penalty="l0")
+    pruner.fit(X[350:], y[350:])
+    counted = [sum(w.size for w in m.model_.get_weights()) for m in ensemble.estimators_]
+    np.testing.assert_array_equal(pruner.explain().cost, counted)

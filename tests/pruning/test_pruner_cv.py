@@ -1,0 +1,604 @@
+"""What SOCPEnsemblePrunerCV promises; its scores are formed again fold by fold."""
+
+import pickle
+from itertools import combinations
+
+import numpy as np
+import pytest
+from joblib import parallel_config
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import (
+    GridSearchCV,
+    cross_val_score,
+    train_test_split,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from skprune import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
+
+from .by_hand import as_rows, normalised, penalised, pool, quadratic, told
+from .conftest import CountingBag
+from .fold_by_fold import candidates_of, folds_of, one_by_one, split_scores
+
+pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of what was")
+
+GRID = {
+    "alphas": [0.7, 1.0],
+    "lams": [0.05, 0.3],
+    "thresholds": [0.0, 0.3],
+    "reweights": ["none", 0.5],
+}
+LAMS = [0.02, 0.1, 0.3, 0.6]
+SMALL = {"alphas": [0.8, 1.0], "lams": [0.05, 0.3], "reweights": [0.5], "n_folds": 3}
+
+
+@pytest.fixture(scope="module")
+def case():
+    P, y = pool(10, N=150, seed=1)
+    pruner = SOCPEnsemblePrunerCV(told(P), **GRID, n_folds=4, n_resamples=0, random_state=0)
+    return P, y, pruner.fit(as_rows(P), y)
+
+
+class TestResults:
+    def test_they_look_like_those_of_a_grid_search(self, case):
+        P, y, pruner = case
+        grid = {name[:-1]: values for name, values in GRID.items()}
+        search = GridSearchCV(SOCPEnsemblePruner(told(P)), grid, cv=4).fit(as_rows(P), y)
+        wanted = {key for key in search.cv_results_ if not key.endswith("_time")}
+        found = pruner.cv_results_
+        assert wanted <= set(found)
+        for key in wanted:
+            assert np.shape(found[key]) == np.shape(search.cv_results_[key]), key
+        assert found["rank_test_score"].dtype == search.cv_results_["rank_test_score"].dtype
+
+    def test_candidates_are_all_combinations(self, case):
+        results = case[2].cv_results_
+        assert results["params"] == candidates_of(GRID)
+        for name in ("alpha", "lam", "threshold", "reweight"):
+            assert list(results[f"param_{name}"]) == [p[name] for p in results["params"]]
+
+    def test_scores_are_those_of_pruners_fitted_on_the_other_folds(self, case):
+        P, y, pruner = case
+        expected = one_by_one(P, y, "accuracy", GRID, 4)
+        np.testing.assert_allclose(split_scores(pruner, 4), expected, atol=1e-12)
+        assert len(np.unique(expected)) > 5
+
+    def test_means_deviations_and_ranks(self, case):
+        results, scores = case[2].cv_results_, split_scores(case[2], 4)
+        np.testing.assert_allclose(results["mean_test_score"], scores.mean(axis=0))
+        np.testing.assert_allclose(results["std_test_score"], scores.std(axis=0))
+        mean = scores.mean(axis=0).round(10)
+        expected = [1 + (mean > own).sum() for own in mean]
+        np.testing.assert_array_equal(results["rank_test_score"], expected)
+
+    def test_the_score_that_decides_between_equals(self, case):
+        P, y, pruner = case
+        expected = one_by_one(P, y, "neg_log_loss", GRID, 4).mean(axis=0)
+        np.testing.assert_allclose(pruner.cv_results_["mean_test_neg_log_loss"], expected)
+
+    def test_numbers_of_members_are_those_from_all_rows(self, case):
+        P, y, pruner = case
+        expected = [
+            SOCPEnsemblePruner(told(P), **candidate).fit(as_rows(P), y).n_members_
+            for candidate in candidates_of(GRID)
+        ]
+        np.testing.assert_array_equal(pruner.cv_results_["n_members"], expected)
+
+    def test_as_a_frame(self, case):
+        pd = pytest.importorskip("pandas")
+        assert pd.DataFrame(case[2].cv_results_).shape[0] == 16
+
+    def test_full_ensemble_and_single_member(self, case):
+        P, y, pruner = case
+        folds = folds_of(y, 4)
+        full = [(P[:, f].mean(axis=0).argmax(axis=1) == y[f]).mean() for f in folds]
+        assert pruner.full_score_ == pytest.approx(np.mean(full))
+        alone = np.array([(P[:, f].argmax(axis=2) == y[f]).mean(axis=1) for f in folds])
+        best = [np.delete(alone, i, axis=0).mean(axis=0).argmax() for i in range(4)]
+        expected = np.mean([alone[i, best[i]] for i in range(4)])
+        assert pruner.best_member_score_ == pytest.approx(expected)
+
+
+class TestNested:
+    def test_each_fold_is_scored_by_what_the_others_would_choose(self):
+        P, y = pool(8, N=90, seed=2)
+        grid = {"alphas": [0.8], "lams": [0.02, 0.3], "reweights": ["relaxed", "equal"]}
+        pruner = SOCPEnsemblePrunerCV(
+            told(P), **grid, scoring="neg_log_loss", n_folds=3, n_resamples=0, random_state=0
+        ).fit(as_rows(P), y)
+        outer = one_by_one(P, y, "neg_log_loss", grid, 3)
+        expected = []
+        for fold in range(3):
+            inner = one_by_one(P, y, "neg_log_loss", grid, 3, left_out=(fold,))
+            expected.append(outer[fold, np.nanmean(inner, axis=0).argmax()])
+        np.testing.assert_allclose(pruner.nested_scores_, expected)
+        assert pruner.nested_score_ == pytest.approx(np.mean(expected))
+
+    def test_with_one_candidate_it_is_its_score(self):
+        P, y = pool(8, N=90, seed=2)
+        pruner = SOCPEnsemblePrunerCV(
+            told(P), alphas=[0.9], lams=[0.1], reweights=[0.5], random_state=0
+        ).fit(as_rows(P), y)
+        assert pruner.nested_score_ == pytest.approx(pruner.best_score_)
+
+    def test_choosing_from_noise_does_not_pay(self):
+        """Members know nothing of y: the best score is above chance, the nested one is not."""
+        scores = []
+        for seed in range(6):
+            P, y = pool(20, N=60, seed=seed, low=0, high=0)
+            pruner = SOCPEnsemblePrunerCV(told(P), n_resamples=0, random_state=seed)
+            pruner.fit(as_rows(P), y)
+            scores.append([pruner.best_score_, pruner.nested_score_])
+        best, nested = np.mean(scores, axis=0)
+        assert best > nested + 0.02
+        assert nested < 0.4
+
+
+class TestChoice:
+    def test_the_best_score_is_the_largest(self, case):
+        pruner = case[2]
+        assert pruner.best_score_ == pytest.approx(pruner.cv_results_["mean_test_score"].max())
+        assert pruner.cv_results_["rank_test_score"][pruner.best_index_] == 1
+
+    def test_of_equals_log_loss_decides_and_then_the_number_of_members(self):
+        """Few rows, so that many candidates are right equally often."""
+        for seed in range(5):
+            P, y = pool(10, N=60, seed=seed)
+            pruner = SOCPEnsemblePrunerCV(told(P), lams=LAMS, n_resamples=4, random_state=0)
+            results = pruner.fit(as_rows(P), y).cv_results_
+            mean = results["mean_test_score"].round(10)
+            equals = np.flatnonzero(mean == mean.max())
+            ties = results["mean_test_neg_log_loss"][equals]
+            best = equals[ties >= ties.max()]
+            fewest = results["n_members"][best].min()
+            assert pruner.best_index_ in best
+            assert results["n_members"][pruner.best_index_] == fewest
+
+    def test_what_was_chosen_is_said_once_and_the_same_everywhere(self, case):
+        pruner = case[2]
+        names = ("alpha", "lam", "threshold", "reweight")
+        said = {name: getattr(pruner, f"{name}_") for name in names}
+        assert said == pruner.best_params_ == pruner.cv_results_["params"][pruner.best_index_]
+        assert pruner.n_members_ == pruner.cv_results_["n_members"][pruner.best_index_]
+        assert pruner.solution_.alpha == pruner.alpha_
+        assert pruner.solution_.lam == pytest.approx(pruner.lam_)
+        assert pruner.path_.alpha == pruner.alpha_
+
+    def test_the_weights_are_those_of_the_pruner_with_these_parameters(self, case):
+        P, y, pruner = case
+        same = SOCPEnsemblePruner(told(P), **pruner.best_params_).fit(as_rows(P), y)
+        np.testing.assert_allclose(pruner.weights_, same.weights_, atol=1e-9)
+        np.testing.assert_allclose(
+            pruner.predict_proba(as_rows(P)), same.predict_proba(as_rows(P)), atol=1e-9
+        )
+
+    def test_one_standard_error_keeps_the_fewest_members_within_it(self):
+        fewer = 0
+        for seed in range(6):
+            P, y = pool(12, N=120, seed=seed)
+            best = SOCPEnsemblePrunerCV(told(P), lams=LAMS, n_resamples=4, random_state=0)
+            best.fit(as_rows(P), y)
+            thrifty = clone(best).set_params(selection="one_se").fit(as_rows(P), y)
+            scores = split_scores(best, 5)
+            np.testing.assert_array_equal(split_scores(thrifty, 5), scores)
+            error = scores[:, best.best_index_].std(ddof=1) / np.sqrt(5)
+            mean, sizes = scores.mean(axis=0), best.cv_results_["n_members"]
+            enough = mean >= best.best_score_ - error - 1e-9
+            assert thrifty.best_score_ >= best.best_score_ - error - 1e-9
+            assert thrifty.n_members_ == sizes[enough].min() <= best.n_members_
+            rivals = enough & (sizes == thrifty.n_members_)
+            assert thrifty.best_score_ == pytest.approx(mean[rivals].max())
+            fewer += thrifty.n_members_ < best.n_members_
+        assert fewer >= 3
+
+    @pytest.mark.parametrize("selection", ["best", "one_se"])
+    def test_a_selection_below_the_best_single_member_is_not_passed_over(self, selection):
+        """One member that is right, and a vote of all in which it is drowned."""
+        P, y = pool(9, N=90, low=0, high=0, seed=3)
+        P[4] = 0.6 * np.eye(3)[y] + 0.4 / 3
+        pruner = SOCPEnsemblePrunerCV(
+            told(P),
+            alphas=[0.0],
+            lams=[0.0],
+            thresholds=[0.0],
+            reweights=["equal"],
+            selection=selection,
+            random_state=0,
+        )
+        with pytest.warns(UserWarning, match="below that of the best single member, 1. Try"):
+            pruner.fit(as_rows(P), y)
+        assert pruner.best_score_ < pruner.best_member_score_ == pytest.approx(1)
+
+    @pytest.mark.filterwarnings("error")
+    @pytest.mark.parametrize("n_rows", [61, 97, 131, 173])
+    def test_nothing_is_said_of_a_member_that_is_as_good_as_itself(self, n_rows):
+        P, y = pool(1, N=n_rows)
+        pruner = SOCPEnsemblePrunerCV(told(P), n_folds=3, n_resamples=0, random_state=0)
+        pruner.fit(as_rows(P), y)
+        assert pruner.best_score_ == pytest.approx(pruner.best_member_score_)
+
+
+class TestResamples:
+    def test_frequencies_are_shares_of_the_resamples(self):
+        P, y = pool(12, N=90)
+        pruner = SOCPEnsemblePrunerCV(told(P), n_resamples=8, random_state=0, **GRID)
+        frequency = pruner.fit(as_rows(P), y).selection_frequency_
+        assert frequency.shape == (12,)
+        np.testing.assert_allclose(frequency * 8, (frequency * 8).round(), atol=1e-12)
+        assert frequency.max() == 1
+        assert ((frequency > 0) & (frequency < 1)).any()
+        # who is never chosen has no weight to be kept by
+        assert (frequency[pruner.support_] > 0).all()
+
+    def test_without_resamples_they_are_those_of_the_program(self, case):
+        P, y, pruner = case
+        w = penalised(*quadratic(P, y, pruner.alpha_), pruner.lam_)
+        np.testing.assert_array_equal(pruner.selection_frequency_, w > 0)
+
+    def test_weights_are_means_over_complementary_halves_of_the_rows(self):
+        """Two resamples are two halves that share no row: so says any split of two."""
+        P, y = pool(6, N=90)
+        pruner = SOCPEnsemblePrunerCV(
+            told(P),
+            alphas=[0.9],
+            lams=[0.2],
+            thresholds=[0.0],
+            reweights=["none"],
+            n_folds=3,
+            n_resamples=2,
+            random_state=0,
+        ).fit(as_rows(P), y)
+        blocks = []
+        for rows in folds_of(y, 3):
+            by_class = rows[np.argsort(y[rows], kind="stable")]
+            blocks += [by_class[::2], by_class[1::2]]
+        found = []
+        for half in combinations(range(6), 3):
+            rows = [np.concatenate([blocks[i] for i in half])]
+            rows.append(np.setdiff1d(np.arange(90), rows[0]))
+            parts = [normalised(penalised(*quadratic(P[:, r], y[r], 0.9), 0.2)) for r in rows]
+            found.append(np.abs(np.mean(parts, axis=0) - pruner.weights_).max())
+        assert min(found) < 1e-9
+        assert sum(gap < 1e-9 for gap in found) == 2  # each split has two names
+
+    def test_they_steady_the_choice(self):
+        """The members kept from two halves of the rows are more alike than without."""
+        P, y = pool(16, N=300, seed=4, low=0.5, high=0.9)
+        likeness = []
+        for n_resamples in (0, 20):
+            kept = []
+            for rows in (slice(0, None, 2), slice(1, None, 2)):
+                pruner = SOCPEnsemblePrunerCV(
+                    told(P),
+                    alphas=[1.0],
+                    lams=[0.3],
+                    thresholds=[0.0],
+                    reweights=["none"],
+                    n_resamples=n_resamples,
+                    random_state=0,
+                ).fit(as_rows(P)[rows], y[rows])
+                kept.append(pruner.weights_)
+            likeness.append(np.abs(kept[0] - kept[1]).sum())
+        assert likeness[1] < likeness[0]
+
+
+class TestTraining:
+    @pytest.mark.parametrize(
+        ("cv", "trainings"), [(0.25, ["300"]), (2, ["200", "200", "400"])], ids=["part", "folds"]
+    )
+    def test_the_ensemble_is_trained_once(self, cv, trainings, data, tmp_path):
+        log = tmp_path / "trainings"
+        bag = CountingBag(DecisionTreeClassifier(max_depth=3), log=log)
+        pruner = SOCPEnsemblePrunerCV(bag, cv=cv, random_state=0, **SMALL).fit(*data)
+        assert log.read_text().splitlines() == trainings
+        assert len(pruner.cv_results_["params"]) == 4
+
+    def test_fitted_members_are_not_trained(self, data, tmp_path):
+        X, y = data
+        log = tmp_path / "trainings"
+        bag = CountingBag(DecisionTreeClassifier(max_depth=3), log=log, random_state=0)
+        bag.fit(X[:200], y[:200])
+        fits = [
+            SOCPEnsemblePrunerCV(given, cv=cv, random_state=0, **SMALL).fit(X[200:], y[200:])
+            for given, cv in [(bag, "prefit"), (FrozenEstimator(bag), 0.25)]
+        ]
+        assert log.read_text().splitlines() == ["200"]
+        np.testing.assert_array_equal(fits[0].weights_, fits[1].weights_)
+
+    def test_a_fraction_is_the_pruner_prefit_on_the_rows_held_out(self, data):
+        X, y = data
+        forest = RandomForestClassifier(12, max_depth=4, random_state=0)
+        pruner = SOCPEnsemblePrunerCV(forest, random_state=0, n_resamples=0, **SMALL).fit(X, y)
+        same = SOCPEnsemblePruner(forest, random_state=0, **pruner.best_params_).fit(X, y)
+        np.testing.assert_allclose(pruner.weights_, same.weights_, atol=1e-9)
+
+    def test_memory_trains_once_for_many_searches(self, data, tmp_path):
+        log = tmp_path / "trainings"
+        fits = [
+            SOCPEnsemblePrunerCV(
+                CountingBag(DecisionTreeClassifier(max_depth=3), log=log),
+                memory=memory,
+                random_state=0,
+                **(SMALL | change),
+            ).fit(*data)
+            for memory, change in [
+                (tmp_path / "cache", {}),
+                (tmp_path / "cache", {"alphas": [0.5]}),
+                (tmp_path / "cache", {}),
+                (None, {}),
+            ]
+        ]
+        assert len(log.read_text().splitlines()) == 2  # with the cache, and without
+        np.testing.assert_array_equal(fits[2].weights_, fits[0].weights_)
+        np.testing.assert_array_equal(fits[3].weights_, fits[0].weights_)
+
+    def test_no_row_of_its_training_is_among_those_a_member_is_chosen_by(self, numbered, diary):
+        X, y = numbered
+        members = [(f"m{d}", diary(d)) for d in (1, 2, 3)]
+        SOCPEnsemblePrunerCV(members, cv=3, random_state=0, **SMALL).fit(X, y)
+        asked = [event[1:] for event in diary.seen if event[0] == "predict"]
+        assert len(asked) == 9
+        assert not any(rows & trained for rows, trained in asked)
+
+
+class TestReproducible:
+    def test_the_same_for_every_n_jobs_and_run(self, data):
+        members = [(f"t{d}", DecisionTreeClassifier(max_depth=d)) for d in (2, 4, 6)]
+        with parallel_config("threading"):
+            fits = [
+                SOCPEnsemblePrunerCV(members, random_state=3, n_jobs=n, **SMALL).fit(*data)
+                for n in (None, 2, 1)
+            ]
+        for other in fits[1:]:
+            np.testing.assert_array_equal(fits[0].weights_, other.weights_)
+            np.testing.assert_array_equal(split_scores(fits[0], 3), split_scores(other, 3))
+            np.testing.assert_array_equal(fits[0].selection_frequency_, other.selection_frequency_)
+
+    def test_another_seed_draws_other_folds(self):
+        P, y = pool(10, N=90)
+        pruners = [SOCPEnsemblePrunerCV(told(P), random_state=s, **SMALL) for s in (0, 1)]
+        scores = [split_scores(pruner.fit(as_rows(P), y), 3) for pruner in pruners]
+        assert (scores[0] != scores[1]).any()
+
+    def test_global_random_state_is_not_touched(self):
+        P, y = pool(10, N=90)
+        before = np.random.get_state()[1].copy()  # noqa: NPY002
+        SOCPEnsemblePrunerCV(told(P), random_state=0, **SMALL).fit(as_rows(P), y)
+        np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+
+    def test_nothing_is_printed_unless_asked(self, capfd):
+        P, y = pool(6, N=90)
+        SOCPEnsemblePrunerCV(told(P), random_state=0, **SMALL).fit(as_rows(P), y)
+        assert capfd.readouterr() == ("", "")
+        SOCPEnsemblePrunerCV(told(P), random_state=0, verbose=1, **SMALL).fit(as_rows(P), y)
+        assert "scored 4 candidates on 3 folds" in capfd.readouterr().out
+
+
+class TestLimits:
+    @pytest.mark.parametrize("params", [{}, {"penalty": "l0"}, {"diversity": "gini"}])
+    def test_never_more_members_than_allowed(self, params):
+        P, y = pool(12, N=90)
+        pruner = SOCPEnsemblePrunerCV(
+            told(P), max_members=2, random_state=0, **(SMALL | params)
+        ).fit(as_rows(P), y)
+        assert pruner.n_members_ <= 2
+        assert pruner.cv_results_["n_members"].max() == 2
+
+    @pytest.mark.parametrize("penalty", ["l1", "l0"])
+    def test_the_budget_is_kept(self, penalty):
+        P, y = pool(12, N=90)
+        costs = np.random.default_rng(0).uniform(1, 5, size=12)
+        pruner = SOCPEnsemblePrunerCV(
+            told(P), costs=costs, max_cost=6.0, penalty=penalty, random_state=0, **SMALL
+        ).fit(as_rows(P), y)
+        assert 0 < costs[pruner.support_].sum() <= 6
+        np.testing.assert_array_equal(pruner.explain().cost, costs)
+
+    def test_limits_hold_in_the_folds_too(self):
+        P, y = pool(10, N=90)
+        grid = {"alphas": [0.9], "lams": [0.02, 0.2], "reweights": ["relaxed", "equal"]}
+        pruner = SOCPEnsemblePrunerCV(
+            told(P), max_members=3, n_folds=3, n_resamples=0, random_state=0, **grid
+        ).fit(as_rows(P), y)
+        expected = one_by_one(P, y, "accuracy", grid, 3, max_members=3)
+        np.testing.assert_allclose(split_scores(pruner, 3), expected, atol=1e-12)
+
+    @pytest.mark.parametrize("params", [{"penalty": "l0"}, {"diversity": "gini"}, {"costs": True}])
+    def test_scores_again_fold_by_fold_with_the_other_parameters(self, params):
+        P, y = pool(8, N=90)
+        if params.get("costs"):
+            params = {"costs": np.arange(1.0, 9.0)}
+        grid = {"alphas": [0.8], "lams": [0.1, 0.4], "reweights": [0.5]}
+        pruner = SOCPEnsemblePrunerCV(
+            told(P), n_folds=3, n_resamples=0, random_state=0, **grid, **params
+        ).fit(as_rows(P), y)
+        expected = one_by_one(P, y, "accuracy", grid, 3, **params)
+        np.testing.assert_allclose(split_scores(pruner, 3), expected, atol=1e-12)
+
+    def test_the_exact_entropy(self):
+        P, y = pool(6, N=60)
+        grid = {"alphas": [0.3], "lams": [0.1], "reweights": ["none"]}
+        pruners = [
+            SOCPEnsemblePrunerCV(
+                told(P), diversity=d, n_folds=3, n_resamples=2, random_state=0, **grid
+            ).fit(as_rows(P), y)
+            for d in ("shannon", "exact")
+        ]
+        assert np.abs(pruners[0].weights_ - pruners[1].weights_).max() > 1e-4
+
+
+class TestPools:
+    def test_string_labels(self):
+        P, y = pool(8, N=90)
+        names = np.array(["ant", "bee", "cat"])
+        fits = [
+            SOCPEnsemblePrunerCV(told(P, labels), random_state=0, **SMALL).fit(
+                as_rows(P), labels[y]
+            )
+            for labels in (np.arange(3), names)
+        ]
+        np.testing.assert_array_equal(fits[0].weights_, fits[1].weights_)
+        np.testing.assert_array_equal(fits[1].classes_, names)
+        np.testing.assert_array_equal(
+            fits[1].predict(as_rows(P)), names[fits[0].predict(as_rows(P))]
+        )
+
+    def test_hard_votes(self):
+        P, y = pool(9, N=90)
+        grid = {"alphas": [0.8], "lams": [0.02, 0.2], "reweights": ["none", "equal"]}
+        pruner = SOCPEnsemblePrunerCV(
+            told(P), voting="hard", n_folds=3, n_resamples=0, random_state=0, **grid
+        ).fit(as_rows(P), y)
+        expected = one_by_one(P, y, "accuracy", grid, 3, voting="hard")
+        np.testing.assert_allclose(split_scores(pruner, 3), expected, atol=1e-12)
+        soft = one_by_one(P, y, "accuracy", grid, 3)
+        assert np.abs(expected - soft).max() > 0.01
+
+    def test_duplicates_share_their_weight_or_one_has_it(self):
+        P, y = pool(5, N=90, low=1.5)
+        twice = np.concatenate([P, P, P])
+        params = {"reweights": ["none"], "alphas": [0.9], "lams": [0.1], "n_resamples": 0}
+        one, three = (
+            SOCPEnsemblePrunerCV(told(Q), random_state=0, thresholds=[0.0], **params).fit(
+                as_rows(Q), y
+            )
+            for Q in (P, twice)
+        )
+        np.testing.assert_allclose(
+            three.weights_.reshape(3, 5).sum(axis=0), one.weights_, atol=1e-7
+        )
+
+    def test_members_that_are_all_the_same(self):
+        P, y = pool(1, N=90)
+        pruner = SOCPEnsemblePrunerCV(told(np.repeat(P, 5, axis=0)), random_state=0)
+        X = as_rows(np.repeat(P, 5, axis=0))
+        assert pruner.fit(X, y).score(X, y) == pytest.approx((P[0].argmax(axis=1) == y).mean())
+
+    def test_more_members_than_rows(self):
+        P, y = pool(60, N=30)
+        pruner = SOCPEnsemblePrunerCV(told(P), n_folds=3, random_state=0).fit(as_rows(P), y)
+        assert 1 <= pruner.n_members_ < 60
+        assert pruner.solution_.status == "optimal"
+
+    def test_one_member(self):
+        P, y = pool(1, N=60)
+        pruner = SOCPEnsemblePrunerCV(told(P), random_state=0).fit(as_rows(P), y)
+        np.testing.assert_array_equal(pruner.weights_, [1])
+        np.testing.assert_allclose(pruner.predict_proba(as_rows(P)), P[0])
+        assert pruner.best_score_ == pytest.approx(pruner.best_member_score_)
+
+    def test_single_precision(self):
+        P, y = pool(8, N=90)
+        fits = [
+            SOCPEnsemblePrunerCV(told(P), random_state=0, **SMALL).fit(as_rows(Q), y)
+            for Q in (P, P.astype(np.float32))
+        ]
+        assert fits[0].best_params_ == fits[1].best_params_
+        np.testing.assert_allclose(fits[0].weights_, fits[1].weights_, atol=1e-4)
+
+    def test_a_class_that_no_calibration_row_has(self):
+        P, y = pool(8, N=90, C=4)
+        rows = y < 3
+        pruner = SOCPEnsemblePrunerCV(told(P), random_state=0, **SMALL)
+        pruner.fit(as_rows(P)[rows], y[rows])
+        np.testing.assert_array_equal(pruner.classes_, np.arange(4))
+        assert pruner.predict_proba(as_rows(P)).shape == (90, 4)
+
+    def test_a_forest_of_real_trees_is_not_made_worse(self):
+        X, X_test, y, y_test = train_test_split(*load_digits(return_X_y=True), random_state=0)
+        forest = RandomForestClassifier(25, max_depth=6, random_state=0).fit(X[:900], y[:900])
+        pruner = SOCPEnsemblePrunerCV(FrozenEstimator(forest), random_state=0)
+        pruner.fit(X[900:], y[900:])
+        assert pruner.n_members_ < 25
+        assert pruner.score(X_test, y_test) > forest.score(X_test, y_test) - 0.01
+        assert abs(pruner.nested_score_ - pruner.score(X_test, y_test)) < 0.05
+
+
+class TestSampleWeight:
+    def test_a_row_without_weight_is_as_good_as_absent(self):
+        P, y = pool(8, N=120)
+        weight = np.random.default_rng(0).exponential(size=120)
+        weight[::4] = 0
+        X, rows = as_rows(P), weight > 0
+        pruner = SOCPEnsemblePrunerCV(told(P), random_state=0, **SMALL).fit(X, y, weight)
+        fewer = clone(pruner).fit(X[rows], y[rows], weight[rows])
+        np.testing.assert_allclose(pruner.weights_, fewer.weights_)
+        np.testing.assert_allclose(split_scores(pruner, 3), split_scores(fewer, 3))
+
+    @pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss", "balanced_accuracy"])
+    def test_scores_are_weighted(self, scoring):
+        P, y = pool(8, N=90)
+        weight = np.random.default_rng(0).exponential(size=90)
+        grid = {"alphas": [0.8], "lams": [0.02, 0.2], "reweights": ["none", 0.5]}
+        params = {"n_folds": 3, "n_resamples": 0, "random_state": 0}
+        pruner = SOCPEnsemblePrunerCV(told(P), scoring=scoring, **grid, **params)
+        pruner.fit(as_rows(P), y, weight)
+        expected = one_by_one(P, y, scoring, grid, 3, sample_weight=weight)
+        np.testing.assert_allclose(split_scores(pruner, 3), expected, atol=1e-12)
+        plain = clone(pruner).fit(as_rows(P), y)
+        assert np.abs(split_scores(plain, 3) - expected).max() > 1e-3
+
+    def test_all_zero_among_the_held_out_rows_is_said_before_training(self, data, tmp_path):
+        X, y = data
+        bag = CountingBag(log=tmp_path / "log")
+        train = np.arange(300)
+        weight = np.where(np.arange(400) < 300, 1.0, 0.0)
+        split = [(train, np.arange(300, 400))]
+        for cls in (SOCPEnsemblePruner, SOCPEnsemblePrunerCV):
+            with pytest.raises(ValueError, match="zero for all calibration samples"):
+                cls(bag, cv=split, random_state=0).fit(X, y, weight)
+        assert not (tmp_path / "log").exists()
+
+
+class TestAsAnEstimator:
+    def test_parameters_come_back(self):
+        given = SMALL | {"scoring": "f1_macro", "selection": "one_se", "max_members": 3}
+        pruner = clone(SOCPEnsemblePrunerCV([("a", DecisionTreeClassifier())], **given))
+        params = pruner.get_params(deep=False)
+        assert given.items() <= params.items()
+        assert pruner.set_params(n_folds=7).n_folds == 7
+
+    def test_grids_of_arrays(self):
+        P, y = pool(6, N=60)
+        grid = {"alphas": np.array([0.8, 1.0]), "lams": np.geomspace(0.01, 0.5, 3)}
+        grid["reweights"] = ("none", "relaxed", 0.3, "equal")
+        pruner = SOCPEnsemblePrunerCV(told(P), random_state=0, **grid).fit(as_rows(P), y)
+        assert len(pruner.cv_results_["params"]) == 2 * 3 * 4
+        assert pruner.lam_ in grid["lams"]
+
+    def test_a_saved_one_leaves_the_dropped_members_out(self, data):
+        X, y = data
+        forest = RandomForestClassifier(100, random_state=0).fit(X[:250], y[:250])
+        pruner = SOCPEnsemblePrunerCV(
+            FrozenEstimator(forest), max_members=10, random_state=0, **SMALL
+        ).fit(X[250:], y[250:])
+        saved = pickle.dumps(pruner)
+        assert len(saved) < len(pickle.dumps(forest)) / 3
+        loaded = pickle.loads(saved)
+        np.testing.assert_array_equal(loaded.predict_proba(X), pruner.predict_proba(X))
+        assert str(loaded.explain()) == str(pruner.explain())
+        assert loaded.best_params_ == pruner.best_params_
+        assert len(pruner.estimator.estimators_) == 100  # the one in memory is untouched
+
+    def test_in_a_pipeline_and_cross_validated(self, data):
+        bag = BaggingClassifier(DecisionTreeClassifier(max_depth=4), 8, random_state=0)
+        pipe = make_pipeline(StandardScaler(), SOCPEnsemblePrunerCV(bag, random_state=0, **SMALL))
+        assert cross_val_score(pipe, *data, cv=3, error_score="raise").mean() > 0.5
+
+    def test_in_a_grid_search(self):
+        P, y = pool(6, N=120)
+        pruner = SOCPEnsemblePrunerCV(told(P), random_state=0, **SMALL)
+        search = GridSearchCV(pruner, {"max_members": [1, 3]}, cv=2, error_score="raise").fit(
+            as_rows(P), y
+        )
+        assert search.best_estimator_.n_members_ <= search.best_params_["max_members"]
+
+    def test_not_fitted(self):
+        with pytest.raises(NotFittedError):
+            SOCPEnsemblePrunerCV(told(pool(2)[0])).predict(np.zeros((2, 6)))

@@ -1,0 +1,571 @@
+"""What the pruners of regressors promise."""
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, make_friedman1
+from sklearn.ensemble import (
+    AdaBoostRegressor,
+    BaggingRegressor,
+    ExtraTreesRegressor,
+    GradientBoostingRegressor,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    VotingRegressor,
+)
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.metrics import r2_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    ShuffleSplit,
+    cross_val_score,
+    train_test_split,
+)
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from skprune import SOCPEnsemblePrunerRegressor, SOCPEnsemblePrunerRegressorCV
+
+from .by_hand import (
+    ToldNumbers,
+    as_rows,
+    minimum,
+    normalised,
+    objective,
+    penalised,
+    quadratic_of_targets,
+    relaxed,
+    targets,
+    told_numbers,
+)
+from .fold_by_fold import seed_of, split_scores
+
+pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of what was")
+
+TREES = [
+    (f"t{d}{s}", DecisionTreeRegressor(max_depth=d, splitter="random", random_state=s))
+    for d in (2, 4, 6)
+    for s in range(3)
+]
+ENSEMBLES = {
+    "forest": RandomForestRegressor(12, max_depth=5, random_state=0),
+    "extra trees": ExtraTreesRegressor(12, max_depth=5, random_state=0),
+    "bag": BaggingRegressor(n_estimators=12, random_state=0),
+    "bag of columns": BaggingRegressor(
+        n_estimators=12, max_features=0.5, bootstrap_features=True, random_state=0
+    ),
+    "voting": VotingRegressor(TREES),
+    "boosting": AdaBoostRegressor(n_estimators=8, random_state=0),
+    "list": TREES,
+    "different kinds": [
+        ("tree", DecisionTreeRegressor(max_depth=5)),
+        ("ridge", make_pipeline(StandardScaler(), Ridge())),
+        ("neighbours", KNeighborsRegressor()),
+    ],
+}
+BOTH = [SOCPEnsemblePrunerRegressor, SOCPEnsemblePrunerRegressorCV]
+SMALL = {"alphas": [0.8, 1.0], "lams": [0.05, 0.3], "reweights": [0.5], "n_folds": 3}
+
+
+@pytest.fixture(scope="module")
+def friedman():
+    return make_friedman1(300, noise=1.0, random_state=0)
+
+
+def fitted(P, y, sample_weight=None, cls=SOCPEnsemblePrunerRegressor, **params):
+    return cls(told_numbers(P), **params).fit(as_rows(P), y, sample_weight)
+
+
+@pytest.mark.parametrize("cv", [0.3, 3], ids=["fraction", "folds"])
+@pytest.mark.parametrize("name", ENSEMBLES)
+def test_any_ensemble(name, cv, friedman):
+    X, y = friedman
+    pruner = SOCPEnsemblePrunerRegressor(ENSEMBLES[name], cv=cv, random_state=0).fit(X, y)
+    assert pruner.n_members_in_ == len(pruner.weights_) == len(pruner.support_)
+    assert 1 <= pruner.n_members_ == len(pruner.estimators_) == pruner.support_.sum()
+    assert (pruner.weights_[~pruner.support_] == 0).all()
+    assert (pruner.weights_[pruner.support_] > 0).all()
+    assert 0.5 < pruner.weights_.sum() < 2
+    assert pruner.predict(X).shape == (300,)
+    assert pruner.score(X, y) > 0.5
+
+
+@pytest.mark.parametrize("name", ["forest", "bag of columns", "voting"])
+def test_the_prediction_is_the_weighted_sum_and_an_intercept(name, friedman):
+    X, y = friedman
+    pruner = SOCPEnsemblePrunerRegressor(ENSEMBLES[name], random_state=0).fit(X, y)
+    members = pruner.member_predict(X)
+    assert members.shape == (pruner.n_members_, 300, 1)
+    by_hand = pruner.weights_[pruner.support_] @ members[:, :, 0] + pruner.intercept_[0]
+    np.testing.assert_allclose(pruner.predict(X), by_hand, atol=1e-12)
+
+
+def test_members_of_a_bag_see_their_own_columns(friedman):
+    X, y = friedman
+    bag = ENSEMBLES["bag of columns"].fit(X, y)
+    pruner = SOCPEnsemblePrunerRegressor(FrozenEstimator(bag), lam=0.0).fit(X, y)
+    kept = np.flatnonzero(pruner.support_)
+    for row, i in zip(pruner.member_predict(X), kept, strict=True):
+        own = bag.estimators_[i].predict(X[:, bag.estimators_features_[i]])
+        np.testing.assert_array_equal(row[:, 0], own)
+
+
+class TestWeights:
+    @pytest.mark.parametrize("T", [1, 3])
+    def test_none_are_those_of_the_program_times_a_factor(self, T):
+        P, y = targets(10, T=T)
+        Q, c = quadratic_of_targets(P, y, 0.9)
+        pruner = fitted(P, y, reweight="none", lam=0.8)
+        expected = normalised(penalised(Q, c, 0.8))
+        np.testing.assert_allclose(normalised(pruner.weights_), expected, atol=1e-9)
+        assert 1 < pruner.n_members_ < 10
+
+    @pytest.mark.parametrize("reweight", ["none", "relaxed"])
+    def test_factor_and_intercept_are_those_of_a_regression_on_the_weighted_mean(self, reweight):
+        P, y = targets(10)
+        pruner = fitted(P, y, reweight=reweight)
+        mean = np.tensordot(normalised(pruner.weights_), P, 1)
+        line = LinearRegression().fit(mean, y)
+        assert pruner.weights_.sum() == pytest.approx(line.coef_[0, 0])
+        np.testing.assert_allclose(pruner.predict(as_rows(P)), line.predict(mean))
+        assert abs(pruner.weights_.sum() - 1) > 0.01  # or there would be nothing to see
+
+    def test_one_factor_for_several_targets(self):
+        """That of the regression on all of them together, each in its own scale."""
+        P, y = targets(10, T=2)
+        y[:, 1] *= 100
+        P[:, :, 1] *= 100
+        pruner = fitted(P, y, reweight="none")
+        mean = np.tensordot(normalised(pruner.weights_), P, 1)
+        x, wanted = ((a - a.mean(axis=0)) / y.std(axis=0) for a in (mean, y))
+        assert pruner.weights_.sum() == pytest.approx((x * wanted).sum() / (x * x).sum())
+
+    def test_relaxed_has_no_penalty_and_sums_to_one_before_the_factor(self):
+        P, y = targets(10)
+        Q, c = quadratic_of_targets(P, y, 0.9)
+        pruner = fitted(P, y, reweight="relaxed", lam=0.2)
+        expected = relaxed(Q, c, penalised(Q, c, 0.2) > 0)
+        np.testing.assert_allclose(normalised(pruner.weights_), expected, atol=5e-4)
+
+    def test_equal_is_the_mean(self):
+        P, y = targets(10)
+        pruner = fitted(P, y, reweight="equal")
+        kept = penalised(*quadratic_of_targets(P, y, 0.9), 0.05) > 0
+        np.testing.assert_allclose(pruner.weights_, kept / kept.sum())
+
+    def test_half_way(self):
+        P, y = targets(10)
+        weights = {name: fitted(P, y, reweight=name).weights_ for name in ("relaxed", "equal")}
+        expected = 0.7 * weights["relaxed"] + 0.3 * weights["equal"]
+        np.testing.assert_allclose(fitted(P, y, reweight=0.3).weights_, expected)
+
+    def test_limits_and_costs(self):
+        P, y = targets(10)
+        costs = np.arange(1.0, 11.0)
+        for penalty in ("l1", "l0"):
+            pruner = fitted(P, y, costs=costs, max_cost=8.0, max_members=3, penalty=penalty)
+            assert pruner.n_members_ <= 3
+            assert costs[pruner.support_].sum() <= 8
+            assert pruner.solution_.status == "optimal"
+        Q, c = quadratic_of_targets(P, y, 0.9)
+        plain = fitted(P, y, costs=costs, lam=0.2, reweight="none")
+        expected = normalised(penalised(Q, c, 0.2, costs))
+        np.testing.assert_allclose(normalised(plain.weights_), expected, atol=1e-9)
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_the_zero_norm_is_never_worse_at_that_size(self, seed):
+        P, y = targets(12, N=50, seed=seed)
+        Q, c = quadratic_of_targets(P, y, 0.9)
+        l1, l0 = (fitted(P, y, lam=0.4, penalty=p) for p in ("l1", "l0"))
+        assert l0.n_members_ <= l1.n_members_
+        best = [objective(Q, c, minimum(Q, c, pruner.support_)) for pruner in (l0, l1)]
+        assert best[0] <= best[1] + 1e-12
+
+    def test_threshold_auto_keeps_fewer(self):
+        P, y = targets(20, N=200)
+        loose, auto = (fitted(P, y, lam=0.0, threshold=t) for t in (0.0, "auto"))
+        assert 1 <= auto.n_members_ < loose.n_members_
+
+
+class TestTargets:
+    def test_each_column_has_its_own_intercept_and_the_same_weights(self, friedman):
+        X, y = friedman
+        Y = np.column_stack([y, -2 * y + 100, np.cos(X[:, 0])])
+        pruner = SOCPEnsemblePrunerRegressor(ENSEMBLES["forest"], random_state=0).fit(X, Y)
+        predicted = pruner.predict(X)
+        assert predicted.shape == (300, 3)
+        members = np.array([tree.predict(X) for tree in pruner.estimators_])
+        for t in range(3):
+            by_hand = pruner.weights_[pruner.support_] @ members[:, :, t] + pruner.intercept_[t]
+            np.testing.assert_allclose(predicted[:, t], by_hand, atol=1e-9)
+            assert r2_score(Y[:, t], predicted[:, t]) > 0.3
+
+    def test_the_same_target_twice_changes_nothing(self):
+        P, y = targets(8)
+        once, twice = fitted(P, y), fitted(P.repeat(2, axis=2), y.repeat(2, axis=1))
+        np.testing.assert_allclose(twice.weights_, once.weights_, atol=1e-9)
+        np.testing.assert_allclose(
+            twice.predict(as_rows(P.repeat(2, axis=2))), once.predict(as_rows(P)).repeat(2, axis=1)
+        )
+
+    def test_the_units_of_the_targets_do_not_matter(self):
+        P, y = targets(8, T=2)
+        units = np.array([1e-3, 1e4])
+        plain, other = fitted(P, y), fitted(P * units, y * units)
+        np.testing.assert_allclose(other.weights_, plain.weights_, atol=1e-9)
+
+    @pytest.mark.parametrize("cls", BOTH)
+    @pytest.mark.parametrize("shape", [(-1,), (-1, 1), (-1, 2)])
+    def test_predictions_have_the_shape_of_y(self, shape, cls):
+        P, y = targets(5, T=2 if shape == (-1, 2) else 1)
+        params = {} if cls is SOCPEnsemblePrunerRegressor else SMALL
+        pruner = fitted(P, y.reshape(shape), cls=cls, **params)
+        assert pruner.predict(as_rows(P)).shape == y.reshape(shape).shape
+        assert pruner.intercept_.shape == (y.shape[1],)
+
+    def test_integers(self):
+        P, y = targets(6)
+        y = (10 * y).round()
+        ints, floats = fitted(P, y[:, 0].astype(int)), fitted(P, y[:, 0])
+        np.testing.assert_array_equal(ints.weights_, floats.weights_)
+
+    @pytest.mark.filterwarnings("error")
+    @pytest.mark.parametrize("value", [0.0, 3, 0.1, 1e6 / 3, -1e-8])
+    @pytest.mark.parametrize("cls", BOTH)
+    def test_a_constant(self, cls, value, friedman):
+        X, _ = friedman
+        trees = [(f"t{d}", DecisionTreeRegressor(max_depth=d)) for d in (1, 2)]
+        params = {} if cls is SOCPEnsemblePrunerRegressor else SMALL
+        pruner = cls(trees, random_state=0, **params).fit(X, np.full(300, value))
+        np.testing.assert_allclose(pruner.predict(X), value, rtol=1e-12)
+
+    @pytest.mark.filterwarnings("error")
+    @pytest.mark.parametrize("cls", BOTH)
+    def test_a_constant_beside_another(self, cls, friedman):
+        X, y = friedman
+        Y = np.column_stack([y, np.full(300, 0.1)])
+        params = {} if cls is SOCPEnsemblePrunerRegressor else SMALL
+        pruner = cls(ENSEMBLES["forest"], random_state=0, **params).fit(X, Y)
+        predicted = pruner.predict(X)
+        np.testing.assert_allclose(predicted[:, 1], 0.1)
+        assert r2_score(y, predicted[:, 0]) > 0.6
+
+
+class TestInvariance:
+    P, y = targets(8, T=2, seed=3)
+
+    @pytest.fixture(params=BOTH, ids=["one", "cv"])
+    def fit(self, request):
+        params = {} if request.param is SOCPEnsemblePrunerRegressor else SMALL
+        return lambda P, y, *w: fitted(P, y, *w, cls=request.param, **params, random_state=0)
+
+    @pytest.mark.parametrize("shift", [7.0, -1e4])
+    def test_a_constant_added_to_targets_and_members_is_added_to_predictions(self, fit, shift):
+        plain, moved = fit(self.P, self.y), fit(self.P + shift, self.y + shift)
+        np.testing.assert_allclose(moved.weights_, plain.weights_, atol=1e-6)
+        np.testing.assert_allclose(
+            moved.predict(as_rows(self.P + shift)),
+            plain.predict(as_rows(self.P)) + shift,
+            atol=1e-5,
+        )
+
+    @pytest.mark.parametrize("factor", [1e-6, 1e6, -1.0])
+    def test_what_scales_targets_and_members_scales_predictions(self, fit, factor):
+        plain, scaled = fit(self.P, self.y), fit(factor * self.P, factor * self.y)
+        np.testing.assert_allclose(scaled.weights_, plain.weights_, atol=1e-9)
+        np.testing.assert_allclose(
+            scaled.predict(as_rows(factor * self.P)), factor * plain.predict(as_rows(self.P))
+        )
+
+    def test_the_order_of_the_members_does_not_matter(self, fit):
+        order = np.random.default_rng(0).permutation(8)
+        plain, other = fit(self.P, self.y), fit(self.P[order], self.y)
+        np.testing.assert_allclose(other.weights_, plain.weights_[order], atol=1e-9)
+
+    @pytest.mark.parametrize("T", [1, 2])
+    def test_the_mean_residual_on_calibration_rows_is_zero(self, fit, T):
+        P, y = self.P[:, :, :T], self.y[:, :T]
+        residual = (y.T - fit(P, y).predict(as_rows(P)).T).mean(axis=-1)
+        np.testing.assert_allclose(residual, 0, atol=1e-12)
+
+    def test_and_so_is_the_weighted_one(self, fit):
+        weight = np.random.default_rng(0).exponential(size=len(self.y))
+        residual = weight @ (self.y - fit(self.P, self.y, weight).predict(as_rows(self.P)))
+        np.testing.assert_allclose(residual / weight.sum(), 0, atol=1e-12)
+
+    def test_single_precision(self, fit):
+        plain, single = fit(self.P, self.y), fit(self.P.astype(np.float32), self.y)
+        X = as_rows(self.P).astype(np.float32)
+        np.testing.assert_allclose(single.weights_, plain.weights_, atol=1e-4)
+        predicted = single.predict(X)
+        assert predicted.dtype == np.float64
+        np.testing.assert_allclose(predicted, plain.predict(as_rows(self.P)), rtol=1e-4)
+
+
+class TestSampleWeight:
+    def test_a_row_of_weight_two_is_two_rows(self):
+        P, y = targets(8)
+        weight = np.random.default_rng(0).integers(0, 3, size=len(y))
+        again = np.repeat(np.arange(len(y)), weight)
+        weighted, repeated = fitted(P, y, weight), fitted(P[:, again], y[again])
+        np.testing.assert_allclose(weighted.weights_, repeated.weights_, atol=1e-9)
+        np.testing.assert_allclose(weighted.intercept_, repeated.intercept_)
+
+    def test_a_row_without_weight_is_as_good_as_absent_from_the_search(self):
+        P, y = targets(8)
+        weight = np.random.default_rng(0).exponential(size=len(y))
+        weight[::5] = 0
+        rows, cls = weight > 0, SOCPEnsemblePrunerRegressorCV
+        weighted = fitted(P, y, weight, cls=cls, random_state=0, **SMALL)
+        fewer = fitted(P[:, rows], y[rows], weight[rows], cls=cls, random_state=0, **SMALL)
+        np.testing.assert_allclose(weighted.weights_, fewer.weights_)
+        assert weighted.nested_score_ == pytest.approx(fewer.nested_score_)
+
+
+class TestSearch:
+    def test_scores_are_formed_again_fold_by_fold(self):
+        P, y = targets(8, N=90, T=2)
+        lams = [0.05, 0.3]
+        pruner = SOCPEnsemblePrunerRegressorCV(
+            told_numbers(P),
+            alphas=[0.8],
+            lams=lams,
+            thresholds=[0.0],
+            reweights=["none", "equal"],
+            n_folds=3,
+            n_resamples=0,
+            random_state=0,
+        ).fit(as_rows(P), y)
+        center, scale = y.mean(axis=0), y.std(axis=0)
+        splitter = KFold(3, shuffle=True, random_state=seed_of(0))
+        expected = np.empty((3, 4))
+        for fold, (train, test) in enumerate(splitter.split(y)):
+            Q, c = quadratic_of_targets(P[:, train], y[train], 0.8, center, scale)
+            for k, lam in enumerate(lams):
+                w = normalised(penalised(Q, c, lam))
+                mean = np.tensordot(w, P, 1)
+                x, wanted = ((a - a[train].mean(axis=0)) / scale for a in (mean, y))
+                factor = (x * wanted)[train].sum() / (x * x)[train].sum()
+                for j, weights in enumerate([factor * w, (w > 0) / (w > 0).sum()]):
+                    sums = np.tensordot(weights, P, 1)
+                    sums += (y - sums)[train].mean(axis=0)
+                    expected[fold, 2 * k + j] = r2_score(y[test], sums[test])
+        np.testing.assert_allclose(split_scores(pruner, 3), expected)
+        assert pruner.best_score_ == pytest.approx(expected.mean(axis=0).max())
+
+    def test_full_ensemble_and_single_member_get_an_intercept_too(self):
+        P, y = targets(6, N=90)
+        pruner = fitted(P, y, cls=SOCPEnsemblePrunerRegressorCV, random_state=0, **SMALL)
+        splits = list(KFold(3, shuffle=True, random_state=seed_of(0)).split(y))
+
+        def scores(p):
+            return [
+                r2_score(y[test], p[test] + (y - p)[train].mean(axis=0)) for train, test in splits
+            ]
+
+        assert pruner.full_score_ == pytest.approx(np.mean(scores(P.mean(axis=0))))
+        alone = np.array([scores(p) for p in P]).T
+        best = [np.delete(alone, i, axis=0).mean(axis=0).argmax() for i in range(3)]
+        expected = np.mean([alone[i, best[i]] for i in range(3)])
+        assert pruner.best_member_score_ == pytest.approx(expected)
+
+    def test_what_was_chosen(self):
+        P, y = targets(10)
+        params = {"lams": [0.02, 0.1, 0.3], "reweights": ["none", "equal"], "n_resamples": 0}
+        pruner = fitted(P, y, cls=SOCPEnsemblePrunerRegressorCV, random_state=0, **params)
+        same = fitted(P, y, **pruner.best_params_)
+        np.testing.assert_allclose(pruner.weights_, same.weights_, atol=1e-9)
+        np.testing.assert_allclose(pruner.intercept_, same.intercept_)
+        assert "mean_test_neg_mean_squared_error" in pruner.cv_results_
+        assert np.isfinite(pruner.nested_scores_).all()
+
+    def test_one_standard_error_keeps_no_more(self):
+        P, y = targets(16, N=100, seed=7)
+        params = {"cls": SOCPEnsemblePrunerRegressorCV, "random_state": 0, "n_resamples": 2}
+        best, thrifty = (fitted(P, y, selection=name, **params) for name in ("best", "one_se"))
+        assert thrifty.n_members_ < best.n_members_
+        error = split_scores(best, 5)[:, best.best_index_].std(ddof=1) / np.sqrt(5)
+        assert best.best_score_ - error <= thrifty.best_score_ <= best.best_score_
+
+    @pytest.mark.filterwarnings("default")
+    def test_a_selection_below_the_best_single_member_is_not_passed_over(self):
+        rng = np.random.default_rng(0)
+        y = rng.normal(size=(90, 1))
+        P = 3 * rng.normal(size=(9, 90, 1))
+        P[4] = y + 0.01 * rng.normal(size=y.shape)
+        grid = {"alphas": [0.0], "lams": [0.0], "thresholds": [0.0], "reweights": ["equal"]}
+        with pytest.warns(UserWarning, match="below that of the best single member"):
+            fitted(P, y, cls=SOCPEnsemblePrunerRegressorCV, random_state=0, **grid)
+
+    def test_too_few_rows_for_the_folds_is_said_before_training(self, friedman):
+        class Untrainable(DecisionTreeRegressor):
+            def fit(self, X, y):
+                raise AssertionError("trained before the rows were counted")
+
+        X, y = friedman
+        pruner = SOCPEnsemblePrunerRegressorCV([("a", Untrainable())], cv=0.25)
+        with pytest.raises(ValueError, match="9 calibration samples are too few for n_folds=5"):
+            pruner.fit(X[:36], y[:36])
+
+
+@pytest.mark.parametrize(("name", "loss"), [("diabetes", 0.07), ("friedman", 0.02)])
+@pytest.mark.parametrize("cls", BOTH)
+def test_not_much_worse_than_the_forest_of_which_it_keeps_a_part(cls, name, loss):
+    """A third of the trees or so, chosen by 100 noisy rows of diabetes or 115 of Friedman's."""
+    if name == "diabetes":
+        X, y = load_diabetes(return_X_y=True)
+    else:
+        X, y = make_friedman1(500, noise=1.0, random_state=1)
+    gains = []
+    params = {} if cls is SOCPEnsemblePrunerRegressor else {"n_resamples": 2}
+    for train, test in ShuffleSplit(3, test_size=0.3, random_state=0).split(X):
+        fit, rest = train_test_split(train, test_size=0.33, random_state=0)
+        forest = RandomForestRegressor(40, random_state=0).fit(X[fit], y[fit])
+        pruner = cls(FrozenEstimator(forest), random_state=0, **params).fit(X[rest], y[rest])
+        assert pruner.n_members_ < 25
+        gains.append(pruner.score(X[test], y[test]) - forest.score(X[test], y[test]))
+    assert np.mean(gains) > -loss
+
+
+class TestReports:
+    def test_evidence_of_new_rows_keeps_the_intercept_of_the_fit(self, friedman):
+        X, y = friedman
+        forest = RandomForestRegressor(8, max_depth=4, random_state=0).fit(X[:100], y[:100])
+        pruner = SOCPEnsemblePrunerRegressor(FrozenEstimator(forest)).fit(X[100:200], y[100:200])
+        evidence = pruner.evidence(forest, X[200:], y[200:])
+        score = evidence.scores(pruner.weights_[None])[0]
+        assert score == pytest.approx(pruner.score(X[200:], y[200:]))
+
+    def test_scores_of_single_members_are_those_of_their_own_predictions(self, friedman):
+        X, y = friedman
+        pruner = SOCPEnsemblePrunerRegressor(ENSEMBLES["forest"], random_state=0).fit(X, y)
+        expected = [tree.score(X, y) for tree in pruner.estimators_]
+        np.testing.assert_allclose(pruner.member_scores(X, y), expected)
+
+    def test_the_frontier(self):
+        P, y = targets(8)
+        pruner = fitted(P, y)
+        f = pruner.frontier_
+        assert f.pruned_score == pytest.approx(pruner.score(as_rows(P), y[:, 0]))
+        mean = P.mean(axis=0)
+        assert f.full_score == pytest.approx(r2_score(y, mean + (y - mean).mean()))
+        np.testing.assert_allclose(f.member_score, [r2_score(y, p) for p in P])
+        assert f.n_members[0] == 1
+
+
+class TestAsAnEstimator:
+    @pytest.mark.parametrize("cls", BOTH)
+    def test_clone_pickle_and_grid_search(self, cls, friedman):
+        X, y = friedman
+        forest = RandomForestRegressor(30, max_depth=6, random_state=0).fit(X[:150], y[:150])
+        params = {} if cls is SOCPEnsemblePrunerRegressor else SMALL
+        pruner = cls(FrozenEstimator(forest), random_state=0, **params)
+        search = GridSearchCV(pruner, {"max_members": [2, 5]}, cv=2, error_score="raise")
+        search.fit(X[150:], y[150:])
+        best = search.best_estimator_
+        assert best.n_members_ <= 5
+        saved = pickle.dumps(best)
+        assert len(saved) < len(pickle.dumps(forest)) / 2
+        np.testing.assert_array_equal(pickle.loads(saved).predict(X), best.predict(X))
+        assert clone(best).get_params(deep=False).keys() == pruner.get_params(deep=False).keys()
+
+    def test_in_a_pipeline_and_cross_validated(self, friedman):
+        pruner = SOCPEnsemblePrunerRegressor(ENSEMBLES["bag"], random_state=0)
+        pipe = make_pipeline(StandardScaler(), pruner)
+        assert cross_val_score(pipe, *friedman, cv=3, error_score="raise").mean() > 0.5
+
+    @pytest.mark.parametrize("cls", BOTH)
+    def test_the_same_again(self, cls, friedman):
+        trees = [(n, clone(t).set_params(random_state=None)) for n, t in TREES[:4]]
+        before = np.random.get_state()[1].copy()  # noqa: NPY002
+        fits = [cls(trees, random_state=3).fit(*friedman) for _ in range(2)]
+        np.testing.assert_array_equal(fits[0].weights_, fits[1].weights_)
+        np.testing.assert_array_equal(fits[0].predict(friedman[0]), fits[1].predict(friedman[0]))
+        np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+
+    def test_frames_keep_their_names(self, friedman):
+        pd = pytest.importorskip("pandas")
+        X, y = pd.DataFrame(friedman[0]).add_prefix("c"), pd.Series(friedman[1])
+        pruner = SOCPEnsemblePrunerRegressor(ENSEMBLES["voting"], random_state=0).fit(X, y)
+        assert list(pruner.feature_names_in_) == list(X)
+        same = SOCPEnsemblePrunerRegressor(ENSEMBLES["voting"], random_state=0).fit(*friedman)
+        np.testing.assert_allclose(pruner.predict(X), same.predict(friedman[0]))
+        with pytest.raises(ValueError, match="feature names"):
+            pruner.predict(X.rename(columns={"c0": "other"}))
+
+    def test_sparse(self, friedman):
+        X = sparse.csr_array(np.maximum(friedman[0] - 0.5, 0))
+        pruner = SOCPEnsemblePrunerRegressor(ENSEMBLES["forest"], random_state=0)
+        pruner.fit(X, friedman[1])
+        np.testing.assert_allclose(pruner.predict(X), pruner.predict(X.toarray()))
+
+    @pytest.mark.parametrize("cls", BOTH)
+    def test_not_fitted(self, cls, friedman):
+        for ask in ("predict", "member_predict"):
+            with pytest.raises(NotFittedError):
+                getattr(cls(TREES), ask)(friedman[0])
+
+
+class NaNMember(ToldNumbers):
+    def predict(self, X):
+        return np.full(len(X), np.nan)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "error", "message"),
+    [
+        (
+            [*TREES[:2], ("c", DecisionTreeClassifier())],
+            TypeError,
+            r"must be regressors; member 2 \(DecisionTreeClassifier\) is not",
+        ),
+        (
+            RandomForestClassifier(2),
+            TypeError,
+            r"must be regressors; member 0 \(DecisionTreeClassifier\) is not",
+        ),
+        ([("scaler", StandardScaler())], TypeError, r"member 0 \(StandardScaler\) is not"),
+        (GradientBoostingRegressor(n_estimators=2), TypeError, "stages of a sum"),
+        (HistGradientBoostingRegressor(max_iter=2), TypeError, "has `estimators_` once fitted"),
+        (MultiOutputRegressor(Ridge()), TypeError, "question of their own"),
+        (Ridge(), TypeError, "has `estimators_` once fitted"),
+        ([("a", NaNMember()), *TREES[:2]], ValueError, "NaN or infinite predictions: member 0"),
+    ],
+)
+def test_members_that_cannot_be_summed(estimator, error, message, friedman):
+    X, y = friedman
+    if not isinstance(estimator, list) or isinstance(estimator[-1][1], DecisionTreeClassifier):
+        y = y.round()
+    if isinstance(estimator, MultiOutputRegressor):
+        y = y[:, None]
+    pruner = SOCPEnsemblePrunerRegressor(estimator, random_state=0)
+    with pytest.raises(error, match=message):
+        pruner.fit(X, y)
+    with pytest.raises(NotFittedError):
+        pruner.predict(X)
+
+
+@pytest.mark.parametrize("cls", BOTH)
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (None, "requires y to be passed"),
+        (np.full(40, "a"), "could not convert|dtype|numeric"),
+        (np.full(40, np.nan), "NaN"),
+        (np.zeros((40, 2, 2)), "dim"),
+        (np.zeros(39), "inconsistent numbers of samples"),
+    ],
+)
+def test_wrong_targets(y, message, cls):
+    with pytest.raises(ValueError, match=message):
+        cls(TREES).fit(np.zeros((40, 2)), y)

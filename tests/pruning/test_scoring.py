@@ -1,0 +1,306 @@
+"""Any scorer: what the search finds is what scikit-learn's own scorers say of its pruners."""
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.metrics import (
+    accuracy_score,
+    cohen_kappa_score,
+    get_scorer,
+    log_loss,
+    make_scorer,
+    mean_squared_error,
+    r2_score,
+)
+
+from skprune import SOCPEnsemblePrunerCV, SOCPEnsemblePrunerRegressorCV
+from skprune.pruning import _scoring
+from skprune.pruning._evidence import RegressionEvidence, VotingEvidence
+
+from .by_hand import as_rows, pool, targets, told, told_numbers
+from .conftest import CountingBag
+from .fold_by_fold import folds_of, one_by_one, split_scores
+
+pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of what was")
+
+GRID = {"alphas": [0.8], "lams": [0.02, 0.3], "reweights": ["none", "equal"]}
+ONCE = {"n_folds": 3, "n_resamples": 0, "random_state": 0}
+
+
+def searched(P, y, classes=None, sample_weight=None, **params):
+    labels = np.arange(P.shape[2]) if classes is None else np.array(classes)
+    pruner = SOCPEnsemblePrunerCV(told(P, classes), **(GRID | ONCE | params))
+    return pruner.fit(as_rows(P), labels[y], sample_weight)
+
+
+@pytest.mark.parametrize(
+    "scoring",
+    [
+        "accuracy",
+        "neg_log_loss",
+        "balanced_accuracy",
+        "f1_macro",
+        "roc_auc_ovr",
+        "roc_auc_ovo_weighted",
+        "matthews_corrcoef",
+    ],
+)
+def test_scores_of_many_classes(scoring):
+    P, y = pool(7, N=90)
+    pruner = searched(P, y, scoring=scoring)
+    expected = one_by_one(P, y, scoring, GRID, 3)
+    np.testing.assert_allclose(split_scores(pruner, 3), expected, atol=1e-12)
+    assert pruner.best_score_ == pytest.approx(expected.mean(axis=0).max())
+
+
+@pytest.mark.parametrize("scoring", ["neg_brier_score", "roc_auc", "f1", "average_precision"])
+def test_scores_of_two_classes(scoring):
+    P, y = pool(7, N=90, C=2)
+    pruner = searched(P, y, scoring=scoring)
+    expected = one_by_one(P, y, scoring, GRID, 3)
+    np.testing.assert_allclose(split_scores(pruner, 3), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("scoring", ["f1_macro", "roc_auc_ovr", "neg_log_loss"])
+def test_scores_of_classes_with_names(scoring):
+    P, y = pool(7, N=90)
+    named = searched(P, y, ["ant", "bee", "cat"], scoring=scoring)
+    plain = searched(P, y, scoring=scoring)
+    np.testing.assert_allclose(split_scores(named, 3), split_scores(plain, 3), atol=1e-12)
+
+
+class TestQuickScores:
+    """Those that come out of one matrix product, on given weightings."""
+
+    ROWS = np.arange(5, 55)
+
+    @pytest.mark.parametrize("voting", ["soft", "hard"])
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.parametrize("weighted", [False, True])
+    def test_of_votes(self, weighted, dtype, voting):
+        """The first weighting gives classes that happen no probability: it is clipped."""
+        P, y = pool(4, N=60)
+        P[0] = np.eye(3)[P[0].argmax(axis=1)]
+        P = P.astype(dtype)
+        sample_weight = np.random.default_rng(0).exponential(size=60) if weighted else None
+        share = None if sample_weight is None else sample_weight[self.ROWS]
+        W = np.array([[1, 0, 0, 0], [0.1, 0.2, 0.3, 0.4], [0, 0, 0.5, 0.5]])
+        evidence = VotingEvidence(P, y, sample_weight, np.arange(3), voting)
+        found = evidence.quick_scores(W, self.ROWS, self.ROWS)
+        votes = P if voting == "soft" else np.eye(3, dtype=dtype)[P.argmax(axis=2)]
+        for k, w in enumerate(W):
+            vote, truth = np.tensordot(w, votes, 1)[self.ROWS], y[self.ROWS]
+            vote /= vote.sum(axis=1, keepdims=True)
+            hits = accuracy_score(truth, vote.argmax(axis=1), sample_weight=share)
+            assert found["accuracy"][k] == pytest.approx(hits)
+            loss = log_loss(truth, vote, sample_weight=share, labels=np.arange(3))
+            assert found["neg_log_loss"][k] == pytest.approx(-loss, rel=1e-5)
+        assert found["neg_log_loss"][0] < -3
+
+    @pytest.mark.parametrize("weighted", [False, True])
+    def test_of_sums(self, weighted):
+        """An intercept is that of other rows than are scored."""
+        F, y = targets(4, N=60, T=2)
+        sample_weight = np.random.default_rng(0).exponential(size=60) if weighted else None
+        share = np.ones(60) if sample_weight is None else sample_weight
+        train = np.setdiff1d(np.arange(60), self.ROWS)
+        W = np.array([[1, 0, 0, 0], [0.1, 0.2, 0.3, 0.4], [0, 0, 1, 0]])
+        found = RegressionEvidence(F, y, sample_weight).quick_scores(W, self.ROWS, train)
+        for k, w in enumerate(W):
+            sums = np.tensordot(w, F, 1)
+            sums += np.average((y - sums)[train], axis=0, weights=share[train])
+            given = y[self.ROWS], sums[self.ROWS]
+            r2 = r2_score(*given, sample_weight=share[self.ROWS])
+            assert found["r2"][k] == pytest.approx(r2)
+            error = mean_squared_error(*given, sample_weight=share[self.ROWS])
+            assert found["neg_mean_squared_error"][k] == pytest.approx(-error)
+
+    @pytest.mark.parametrize("weighted", [False, True])
+    @pytest.mark.parametrize("value", [0.0, 3.0, 0.1, 1e6 / 3])
+    def test_a_constant_target_scores_one_where_it_is_met_and_zero_elsewhere(self, value, weighted):
+        F, y = targets(2, N=60, T=2)
+        y[:, 1] = F[1, :, 1] = value
+        sample_weight = np.random.default_rng(0).exponential(size=60) if weighted else None
+        evidence = RegressionEvidence(F, y, sample_weight)
+        every = np.arange(60)
+        found = evidence.quick_scores(np.eye(2), every, every)["r2"]
+        for k, met in enumerate([0, 1]):
+            sums = F[k, :, 0] + np.average((y - F[k])[:, 0], weights=sample_weight)
+            other = r2_score(y[:, 0], sums, sample_weight=sample_weight)
+            assert found[k] == pytest.approx((other + met) / 2)
+
+
+@pytest.mark.filterwarnings("error:The y_prob values do not sum to one")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scoring", ["neg_brier_score", "log loss"])
+def test_members_that_are_sure_give_no_more_than_one(scoring, dtype):
+    """Weights sum to one up to rounding, and scikit-learn is strict about probabilities."""
+    scorer = get_scorer("neg_log_loss") if scoring == "log loss" else scoring
+    for seed in range(6):
+        P, y = pool(7, N=60, C=2, seed=seed)
+        P[:, ::3] = np.eye(2)[y[::3]]
+        pruner = searched(P.astype(dtype), y, scoring=scorer, random_state=seed)
+        X = as_rows(P).astype(dtype)
+        assert pruner.predict_proba(X).max() == 1
+        assert np.isfinite(get_scorer(scorer)(pruner, X, y))
+
+
+def test_none_is_accuracy():
+    P, y = pool(7, N=90)
+    none, named = searched(P, y), searched(P, y, scoring="accuracy")
+    np.testing.assert_array_equal(split_scores(none, 3), split_scores(named, 3))
+    assert none.best_index_ == named.best_index_
+
+
+def test_scorer_objects_and_names_are_the_same():
+    P, y = pool(7, N=90)
+    scorers = ["neg_log_loss", get_scorer("neg_log_loss")]
+    fits = [searched(P, y, scoring=scoring) for scoring in scorers]
+    np.testing.assert_allclose(split_scores(fits[0], 3), split_scores(fits[1], 3), atol=1e-12)
+
+
+def test_a_scorer_of_ones_own():
+    P, y = pool(7, N=90)
+    scorer = make_scorer(cohen_kappa_score, weights="quadratic")
+    pruner = searched(P, y, scoring=scorer)
+    np.testing.assert_allclose(split_scores(pruner, 3), one_by_one(P, y, scorer, GRID, 3))
+
+
+def test_a_function_of_estimator_rows_and_classes():
+    P, y = pool(7, N=90)
+
+    def errors(estimator, X, y):
+        assert list(estimator.classes_) == ["ant", "bee", "cat"]
+        np.testing.assert_allclose(estimator.predict_proba(X).sum(axis=1), 1)
+        return -float((estimator.predict(X) != y).sum())
+
+    pruner = searched(P, y, ["ant", "bee", "cat"], scoring=errors)
+    sizes = [len(rows) for rows in folds_of(y, 3)]
+    expected = (one_by_one(P, y, "accuracy", GRID, 3) - 1) * np.array(sizes)[:, None]
+    np.testing.assert_allclose(split_scores(pruner, 3), expected)
+
+
+def test_log_loss_decides_between_equals_whatever_the_score():
+    P, y = pool(7, N=90)
+    pruner = searched(P, y, scoring=make_scorer(lambda y, _: 1.0))
+    assert pruner.best_score_ == 1
+    ties = pruner.cv_results_["mean_test_neg_log_loss"]
+    np.testing.assert_allclose(ties, one_by_one(P, y, "neg_log_loss", GRID, 3).mean(axis=0))
+    assert pruner.best_index_ == ties.argmax()
+
+
+def test_scores_differ_by_scoring():
+    P, y = pool(10, N=90, seed=2)
+    chosen = {
+        scoring: searched(P, y, scoring=scoring, lams=[0.02, 0.1, 0.3, 0.6]).best_index_
+        for scoring in ("accuracy", "neg_log_loss", "roc_auc_ovr")
+    }
+    assert len(set(chosen.values())) > 1
+
+
+def test_candidates_are_scored_in_blocks(monkeypatch):
+    P, y = pool(7, N=90)
+    whole = searched(P, y, scoring="f1_macro")
+    monkeypatch.setattr(_scoring, "_BLOCK_BYTES", 1)
+    np.testing.assert_array_equal(
+        split_scores(searched(P, y, scoring="f1_macro"), 3), split_scores(whole, 3)
+    )
+
+
+def test_under_metadata_routing():
+    P, y = pool(7, N=90)
+    weight = np.random.default_rng(0).exponential(size=90)
+    plain = searched(P, y, sample_weight=weight, scoring="balanced_accuracy")
+    with sklearn.config_context(enable_metadata_routing=True):
+        scorer = get_scorer("balanced_accuracy").set_score_request(sample_weight=True)
+        routed = searched(P, y, sample_weight=weight, scoring=scorer)
+    np.testing.assert_allclose(split_scores(routed, 3), split_scores(plain, 3))
+
+
+def no_weights(y_true, y_pred):
+    return accuracy_score(y_true, y_pred)
+
+
+class TestBeforeTraining:
+    """What cannot be scored is said before the members are trained."""
+
+    def refused(self, data, tmp_path, match, *, y=None, sample_weight=None, **params):
+        X, classes = data
+        log = tmp_path / "trainings"
+        pruner = SOCPEnsemblePrunerCV(CountingBag(log=log), random_state=0, **GRID, **params)
+        with pytest.raises(ValueError, match=match):
+            pruner.fit(X, classes if y is None else y, sample_weight)
+        assert not log.exists()
+
+    @pytest.mark.parametrize("scoring", ["roc_auc", "f1"])
+    def test_scores_of_two_classes_asked_of_three(self, scoring, data, tmp_path):
+        match = f"scoring='{scoring}' cannot be computed from what the members give.*3 classes"
+        self.refused(data, tmp_path, match, scoring=scoring)
+
+    @pytest.mark.parametrize("scoring", ["r2", "neg_mean_squared_error"])
+    def test_scores_of_numbers_asked_of_names(self, scoring, data, tmp_path):
+        y = np.array(["ant", "bee", "cat"])[data[1]]
+        self.refused(
+            data, tmp_path, f"scoring='{scoring}' cannot be computed", y=y, scoring=scoring
+        )
+
+    def test_a_score_of_a_class_that_there_is_not(self, data, tmp_path):
+        y = np.array(["ant", "bee", "bee"])[data[1]]
+        self.refused(
+            data, tmp_path, "scoring='f1' cannot be computed.*pos_label", y=y, scoring="f1"
+        )
+
+    def test_a_score_of_distances_from_a_boundary(self, data, tmp_path):
+        scorer = make_scorer(accuracy_score, response_method="decision_function")
+        self.refused(data, tmp_path, "decision_function", scoring=scorer)
+
+    def test_unknown_names(self, data, tmp_path):
+        self.refused(data, tmp_path, "'loudness'", scoring="loudness")
+
+    @pytest.mark.parametrize("scoring", [3, ["accuracy"], {"a": "accuracy"}])
+    def test_what_is_no_scorer(self, scoring, data, tmp_path):
+        self.refused(data, tmp_path, "scoring must be the name of a scorer", scoring=scoring)
+
+    def test_a_scorer_that_gives_no_number(self, data, tmp_path):
+        match = "cannot be computed.*nan.* for perfect predictions"
+        self.refused(data, tmp_path, match, scoring=lambda estimator, X, y: float("nan"))
+
+    @pytest.mark.parametrize(
+        "scoring", [make_scorer(no_weights), lambda estimator, X, y: estimator.score(X, y)]
+    )
+    def test_a_scorer_that_takes_no_weights_where_there_are_some(self, scoring, data, tmp_path):
+        SOCPEnsemblePrunerCV(
+            CountingBag(log=tmp_path / "other"), scoring=scoring, **GRID, **ONCE
+        ).fit(*data)
+        match = "cannot be computed.*sample_weight"
+        self.refused(data, tmp_path, match, scoring=scoring, sample_weight=np.ones(400))
+
+
+class TestNumbers:
+    @pytest.mark.parametrize("scoring", ["roc_auc", "accuracy", "neg_log_loss"])
+    def test_scores_of_classes_are_refused(self, scoring):
+        P, y = targets(5, N=60)
+        pruner = SOCPEnsemblePrunerRegressorCV(told_numbers(P), scoring=scoring)
+        with pytest.raises(ValueError, match=f"'{scoring}' cannot be computed.*1 target"):
+            pruner.fit(as_rows(P), y)
+
+    @pytest.mark.parametrize("T", [1, 2])
+    @pytest.mark.parametrize(
+        "scoring",
+        ["r2", "neg_mean_squared_error", "neg_mean_absolute_error", "neg_median_absolute_error"],
+    )
+    def test_the_score_of_a_single_candidate_is_that_of_its_predictions(self, scoring, T):
+        """On all rows at once: a custom splitter is not to be had, so the scorer notes them."""
+        P, y = targets(5, N=60, T=T)
+        seen = []
+
+        def noting(estimator, X, y):
+            seen.append((estimator.predict(X), y))
+            return get_scorer(scoring)(estimator, X, y)
+
+        grid = {"alphas": [0.9], "lams": [0.1], "reweights": ["equal"]} | ONCE
+        members = told_numbers(P)
+        own = SOCPEnsemblePrunerRegressorCV(members, scoring=noting, **grid).fit(as_rows(P), y)
+        named = SOCPEnsemblePrunerRegressorCV(members, scoring=scoring, **grid).fit(as_rows(P), y)
+        np.testing.assert_allclose(split_scores(named, 3), split_scores(own, 3), atol=1e-12)
+        assert seen[-1][0].shape == seen[-1][1].shape == ((20,) if T == 1 else (20, 2))
