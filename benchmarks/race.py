@@ -15,7 +15,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +68,7 @@ class Ours:
     """One of our pruners, given the calibration predictions as members fitted beforehand."""
 
     estimator: str
-    scoring: str | None = None
-    penalty: str = "l1"
+    options: dict = field(default_factory=dict)
 
     def prepare(self, P: np.ndarray, y: np.ndarray, max_members: int | None, seed: int) -> Callable:
         """The call to be timed: the predictions exist already, as they do for the rivals."""
@@ -80,9 +79,7 @@ class Ours:
         except (ImportError, AttributeError) as error:
             raise Missing(f"{self.estimator}: {error}") from error
         arguments = {"cv": "prefit", "max_members": max_members, "random_state": seed}
-        arguments["penalty"] = self.penalty
-        if self.scoring is not None:
-            arguments["scoring"] = self.scoring
+        arguments |= self.options
         unknown = set(arguments) - set(inspect.signature(pruner).parameters)
         if unknown:
             raise Missing(f"{self.estimator} has no {sorted(unknown)} yet.")
@@ -91,12 +88,17 @@ class Ours:
         return lambda: pruner(members, **arguments).fit(X, y).weights_
 
 
+# Squared error alone, weights summing to one: what a user without time to tune takes for log loss.
+PLAIN = {"alpha": 1.0, "lam": 0.01, "reweight": "relaxed"}
+ACCURACY, LOG_LOSS, L0 = {"scoring": "accuracy"}, {"scoring": "neg_log_loss"}, {"penalty": "l0"}
 OURS = {
     "pruner": Ours("SOCPEnsemblePruner"),
-    "pruner CV, accuracy": Ours("SOCPEnsemblePrunerCV", "accuracy"),
-    "pruner CV, log loss": Ours("SOCPEnsemblePrunerCV", "neg_log_loss"),
-    "pruner CV l0, accuracy": Ours("SOCPEnsemblePrunerCV", "accuracy", "l0"),
-    "pruner CV l0, log loss": Ours("SOCPEnsemblePrunerCV", "neg_log_loss", "l0"),
+    "pruner, alpha 1, relaxed": Ours("SOCPEnsemblePruner", PLAIN),
+    "pruner l0, alpha 1, relaxed": Ours("SOCPEnsemblePruner", PLAIN | L0),
+    "pruner CV, accuracy": Ours("SOCPEnsemblePrunerCV", ACCURACY),
+    "pruner CV, log loss": Ours("SOCPEnsemblePrunerCV", LOG_LOSS),
+    "pruner CV l0, accuracy": Ours("SOCPEnsemblePrunerCV", ACCURACY | L0),
+    "pruner CV l0, log loss": Ours("SOCPEnsemblePrunerCV", LOG_LOSS | L0),
 }
 METHODS = {**OURS, **RIVALS}
 

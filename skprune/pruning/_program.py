@@ -258,7 +258,7 @@ class Relaxation:
             budget = float(program.costs[support].sum()) * (1 + 1e-12)
         if (size, budget) not in self._subsets:
             self._subsets[size, budget] = solve_subset(
-                self.problem, size, path=self.path, costs=program.costs, max_cost=budget
+                self._summing_to_one, size, path=self.path, costs=program.costs, max_cost=budget
             ).weights
         return self._subsets[size, budget]
 

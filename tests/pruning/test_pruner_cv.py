@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skprune import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
+from skprune.pruning import _search
 
 from .by_hand import as_rows, normalised, penalised, pool, quadratic, told
 from .conftest import CountingBag
@@ -159,6 +160,13 @@ class TestChoice:
             fewest = results["n_members"][best].min()
             assert pruner.best_index_ in best
             assert results["n_members"][pruner.best_index_] == fewest
+
+    @pytest.mark.parametrize("selection", ["best", "one_se"])
+    def test_of_the_same_scores_the_fewest_members(self, selection):
+        scores = np.array([[0.9, 0.7, 0.8, 0.7], [0.7, 0.7, 0.8, 0.9]])
+        ties = np.array([[-0.2, -0.1, -0.3, -0.2], [-0.2, -0.1, -0.1, -0.2]])
+        sizes = np.array([4, 4, 4, 3])
+        assert _search._choose(scores, ties, sizes, selection) == 3
 
     def test_what_was_chosen_is_said_once_and_the_same_everywhere(self, case):
         pruner = case[2]

@@ -35,6 +35,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skprune import SOCPEnsemblePrunerRegressor, SOCPEnsemblePrunerRegressorCV
+from skprune.pruning._scoring import CandidateScorer
 
 from .by_hand import (
     ToldNumbers,
@@ -378,6 +379,20 @@ class TestSearch:
         best = [np.delete(alone, i, axis=0).mean(axis=0).argmax() for i in range(3)]
         expected = np.mean([alone[i, best[i]] for i in range(3)])
         assert pruner.best_member_score_ == pytest.approx(expected)
+
+    def test_no_row_is_scored_with_an_intercept_that_has_seen_it(self, monkeypatch):
+        P, y = targets(6, N=90)
+        asked, table = [], CandidateScorer.table
+
+        def noting(self, evidence, weights, rows, train):
+            asked.append((set(rows), set(train)))
+            return table(self, evidence, weights, rows, train)
+
+        monkeypatch.setattr(CandidateScorer, "table", noting)
+        fitted(P, y, cls=SOCPEnsemblePrunerRegressorCV, random_state=0, **SMALL)
+        asked = [(rows, train) for rows, train in asked if len(rows) == 30]  # not the first try
+        assert sorted(len(train) for _, train in asked) == [30] * 6 + [60] * 3
+        assert not any(rows & train for rows, train in asked)
 
     def test_what_was_chosen(self):
         P, y = targets(10)

@@ -97,6 +97,14 @@ class TestQuickScores:
             assert found["neg_log_loss"][k] == pytest.approx(-loss, rel=1e-5)
         assert found["neg_log_loss"][0] < -3
 
+    @pytest.mark.parametrize("voting", ["soft", "hard"])
+    def test_what_other_scorers_are_given_sums_to_one(self, voting):
+        P, y = pool(4, N=60)
+        evidence = VotingEvidence(P.astype(np.float32), y, None, np.arange(3), voting)
+        given = evidence.outputs(np.full((2, 4), 0.25), self.ROWS, self.ROWS)
+        assert given.shape == (2, 50, 3)
+        assert np.abs(given.sum(axis=2) - 1).max() < 1e-15
+
     @pytest.mark.parametrize("weighted", [False, True])
     def test_of_sums(self, weighted):
         """An intercept is that of other rows than are scored."""

@@ -133,6 +133,21 @@ def test_grids_and_folds(change, error, message, cls, data):
     refused(cls, data, error, message, **change)
 
 
+@pytest.mark.parametrize("cls", CLASSIFIERS + REGRESSORS)
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.full(400, -1.0), "[Nn]egative"),
+        (np.full(400, np.nan), "NaN"),
+        (np.zeros(400), "zero"),
+        (np.ones(399), r"\(399,\)|inconsistent"),
+        (np.ones((400, 2)), "1D|shape"),
+    ],
+)
+def test_sample_weights(weight, message, cls, data):
+    refused(cls, (*data, weight), ValueError, message)
+
+
 class TestCostsOfKnownNumber:
     """Where the ensemble says how many members it will have, costs are counted before."""
 
