@@ -217,6 +217,11 @@ def calibrate_trained(
     else:
         folds = list(_folds(cv, data, split_params, isinstance(task, Classification)))
         rows = np.concatenate([test for _, test in folds])
+        if len(np.unique(rows)) < len(rows):
+            raise ValueError(
+                f"cv={cv!r} tests some rows in several folds. Give a splitter whose test folds are "
+                "disjoint, such as KFold or StratifiedKFold."
+            )
         check(rows)
         parts = [held_out(trained_on(train), train, test) for train, test in folds]
         sizes = {len(part) for part in parts}

@@ -245,13 +245,13 @@ def _choose(
 ) -> int:
     """The candidate to take, from scores (F, K) on folds."""
     # Means of the same hits in another order differ by rounding only.
-    mean = scores.mean(axis=0).round(12)
-    best = np.lexsort((sizes, -ties.mean(axis=0), -mean))[0]
+    mean, tie = scores.mean(axis=0).round(12), ties.mean(axis=0).round(12)
+    best = np.lexsort((sizes, -tie, -mean))[0]
     if selection == "best":
         return int(best)
     error = scores[:, best].std(ddof=1) / np.sqrt(len(scores))
     enough = mean >= mean[best] - error
-    return int(np.lexsort((-ties.mean(axis=0), -mean, sizes, ~enough))[0])
+    return int(np.lexsort((-tie, -mean, sizes, ~enough))[0])
 
 
 def _sizes(weights: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -610,3 +610,11 @@ class TestAsAnEstimator:
     def test_not_fitted(self):
         with pytest.raises(NotFittedError):
             SOCPEnsemblePrunerCV(told(pool(2)[0])).predict(np.zeros((2, 6)))
+
+
+def test_rounding_does_not_decide_between_equals():
+    """The tie-break's means differ in the last digit only: the smaller candidate is taken."""
+    scores = np.ones((3, 2))
+    ties = np.array([[0.1, 0.3], [0.2, 0.2], [0.3, 0.1]])
+    ties[:, 0] += 1e-15
+    assert _search._choose(scores, ties, np.array([5, 2]), "best") == 1

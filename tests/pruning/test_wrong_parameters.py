@@ -9,6 +9,7 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import RepeatedKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -253,3 +254,12 @@ class TestTooFewRows:
             SOCPEnsemblePrunerRegressorCV([("a", UntrainableRegressor())], n_folds=3).fit(
                 X[:20], y[:20]
             )
+
+
+def test_a_splitter_that_tests_rows_twice_is_refused(data):
+    """Copies of a row in several folds of the search would make its nested score dishonest."""
+    pruner = SOCPEnsemblePruner(
+        [("tree", Untrainable())], cv=RepeatedKFold(n_splits=2, n_repeats=2)
+    )
+    with pytest.raises(ValueError, match="tests some rows in several folds"):
+        pruner.fit(*data)
