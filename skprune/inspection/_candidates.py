@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier, is_regressor
 
+from ..utils import as_compared
+
 __all__ = ["Candidates"]
 
 _REQUIRED, _OPTIONAL = ("alpha", "lam"), ("threshold", "reweight")
@@ -105,7 +107,7 @@ class Candidates:
             raise ValueError("No candidate of the search has a score.")
         sizes = np.zeros(len(rows)) if self.n_members is None else self.n_members[rows]
         # Means of the same hits in another order differ by rounding only.
-        order = np.lexsort((sizes, rows != self.chosen, -self.score[rows].round(12)))
+        order = np.lexsort((sizes, rows != self.chosen, -as_compared(self.score[rows])))
         return rows[order]
 
     def among(self, **wanted: Any) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from ..pruning import BaseEnsemblePruner, frontier
+from ..pruning import BaseEnsemblePruner
 from ._drawing import (
     CHOSEN,
     KEPT,
@@ -137,7 +137,7 @@ class PruningPathDisplay:
         chosen = found.pruned_score
         if X is not None:
             evidence = full_evidence(pruner, X, y, ensemble)
-            found, sample = frontier(evidence, pruner.path_, pruner.weights_), "test"
+            found, sample = pruner.frontier_.on(evidence, pruner.weights_), "test"
             # Of the pruner's own members: those of ``ensemble`` may have been trained anew.
             chosen = pruner.score(X, y)
         sizes, last = _last_of_each_size(found.n_members)

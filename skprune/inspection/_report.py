@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from ..pruning import BaseEnsemblePruner, frontier
+from ..pruning import BaseEnsemblePruner
 from ._full import full_evidence
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def pruning_report(
         pruned, kept = found.pruned_score, found.member_score[pruner.support_]
     else:
         evidence = full_evidence(pruner, X, y, ensemble)
-        found, sample = frontier(evidence, pruner.path_, pruner.weights_), "test"
+        found, sample = pruner.frontier_.on(evidence, pruner.weights_), "test"
         # Of the pruner's own members: those of ``ensemble`` may have been trained on other rows.
         pruned, kept = pruner.score(X, y), pruner.member_scores(X, y)
     return PruningReport(

@@ -3,7 +3,7 @@
 from ._base import BaseEnsemblePruner
 from ._evidence import Evidence
 from ._explain import MemberTable
-from ._frontier import Frontier, frontier
+from ._frontier import Frontier
 from ._socp import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
 from ._socp_regressor import SOCPEnsemblePrunerRegressor, SOCPEnsemblePrunerRegressorCV
 
@@ -16,5 +16,4 @@ __all__ = [
     "SOCPEnsemblePrunerCV",
     "SOCPEnsemblePrunerRegressor",
     "SOCPEnsemblePrunerRegressorCV",
-    "frontier",
 ]

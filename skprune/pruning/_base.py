@@ -139,6 +139,8 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
         NoMemberLeftError
             If the penalty leaves no member.
         """
+        # Fitted is what a whole fit leaves: one that fails leaves a pruner that is not.
+        self.__dict__.pop("sample_shape_", None)
         self._check_parameters()
         prefit = self._is_prefit()
         X, y = self._check_data(X, y)
@@ -166,8 +168,9 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
         n_samples = len(calibration.y)
         self._report(f"choosing among {len(calibration.P)} members on {n_samples} samples")
         evidence = self._evidence(*calibration.heard(), task)
+        pool = calibration.pool()  # trains on all rows, where that is still to be done
         weights = self._select(evidence, calibration)
-        self._keep(calibration.pool(), weights)
+        self._keep(pool, weights)
         self._finish(evidence, weights, task)
         self.sample_shape_ = tuple(X.shape[1:])
         self._report(f"kept {self.n_members_} of {self.n_members_in_} members")

@@ -206,8 +206,6 @@ class RegressionEvidence(Evidence):
     def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
         # The factor and the intercept that fit the targets best: a regression on one column.
         weights = weights / weights.sum(axis=1, keepdims=True)
-        if self.means is not None:
-            return weights
         share = self._shares(rows)
         sums = self._sums(weights, rows) / self.scale
         sums -= np.einsum("n,knt->kt", share, sums)[:, None]

@@ -1,6 +1,6 @@
 """What pruning costs and gains along the path of the penalty."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,8 @@ class Frontier:
         Score of the weights that were chosen, on the same rows.
     n_samples : int
         Number of rows.
+    weights : ndarray of shape (K, M)
+        The weights that were scored, at the scale they have in a prediction.
     """
 
     lams: NDArray[np.float64]
@@ -42,6 +44,31 @@ class Frontier:
     full_score: float
     pruned_score: float
     n_samples: int
+    weights: NDArray[np.float64]
+
+    def on(self, evidence: Evidence, chosen: NDArray[np.float64]) -> "Frontier":
+        """The same weights scored on other rows.
+
+        Parameters
+        ----------
+        evidence : Evidence
+            Rows to score on.
+        chosen : ndarray of shape (M,)
+            Weights that were chosen.
+
+        Returns
+        -------
+        Frontier
+        """
+        scores = evidence.scores(np.vstack([self.weights, evidence.equal_weights, chosen]))
+        return replace(
+            self,
+            score=scores[:-2],
+            member_score=evidence.member_scores(),
+            full_score=float(scores[-2]),
+            pruned_score=float(scores[-1]),
+            n_samples=evidence.n_rows,
+        )
 
 
 def frontier(evidence: Evidence, path: SOCPPath, chosen: NDArray[np.float64]) -> Frontier:
@@ -61,15 +88,7 @@ def frontier(evidence: Evidence, path: SOCPPath, chosen: NDArray[np.float64]) ->
     Frontier
     """
     knots = path.n_members > 0
-    every = np.arange(evidence.n_rows)
-    along = evidence.rescaled(path.weights[knots], every)
-    scores = evidence.scores(np.vstack([along, evidence.equal_weights, chosen]))
-    return Frontier(
-        lams=path.lams[knots],
-        n_members=path.n_members[knots],
-        score=scores[:-2],
-        member_score=evidence.member_scores(),
-        full_score=float(scores[-2]),
-        pruned_score=float(scores[-1]),
-        n_samples=evidence.n_rows,
-    )
+    nothing = np.empty(0)
+    along = evidence.rescaled(path.weights[knots], np.arange(evidence.n_rows))
+    lams, sizes = path.lams[knots], path.n_members[knots]
+    return Frontier(lams, sizes, nothing, nothing, 0.0, 0.0, 0, along).on(evidence, chosen)

@@ -91,7 +91,7 @@ class Program:
             if self.max_members is not None and support.sum() >= self.max_members:
                 break
             if self.max_cost is not None and self.costs is not None:
-                if spent + self.costs[member] > self.max_cost:
+                if spent + self.costs[member] > self.max_cost * (1 + 1e-12):
                     continue
                 spent += self.costs[member]
             support[member] = True

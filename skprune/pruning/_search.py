@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from ..socp import EnsembleStatistics
+from ..utils import as_compared
 from ._evidence import Evidence, Rows, VotingEvidence
 from ._program import Program, Relaxation, shrinkage
 from ._scoring import CandidateScorer
@@ -63,7 +64,7 @@ class SearchResult:
     full_score : float
         Score of the equal vote of all members.
     member_score : float
-        Score on each fold of the member that is best on the others, averaged.
+        Mean score over the folds of the single member that has the best.
     frequency : ndarray of shape (M,)
         Share of the resamples in which each member has a weight, at the chosen alpha and
         lambda.
@@ -229,9 +230,7 @@ def search(
         fold_ties=ties,
         nested_scores=np.array(nested),
         full_score=float(tables[:, 0, -1].mean()),
-        member_score=float(
-            np.mean([single[fold, single[others[fold]].mean(axis=0).argmax()] for fold in every])
-        ),
+        member_score=float(single.mean(axis=0).max()),
         frequency=frequency[alpha_at, lam_at],
         relaxation=replace(relaxations[alpha_at], least=0.0),
     )
@@ -244,13 +243,13 @@ def _choose(
     selection: str,
 ) -> int:
     """The candidate to take, from scores (F, K) on folds."""
-    # Means of the same hits in another order differ by rounding only.
-    mean, tie = scores.mean(axis=0).round(12), ties.mean(axis=0).round(12)
+    mean, tie = as_compared(scores.mean(axis=0)), as_compared(ties.mean(axis=0))
     best = np.lexsort((sizes, -tie, -mean))[0]
     if selection == "best":
         return int(best)
     error = scores[:, best].std(ddof=1) / np.sqrt(len(scores))
-    enough = mean >= mean[best] - error
+    slack = 1e-12 * np.abs(scores).max()
+    enough = scores.mean(axis=0) >= scores[:, best].mean() - error - slack
     return int(np.lexsort((-tie, -mean, sizes, ~enough))[0])
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.utils import check_random_state
 
-from ..utils import check_alpha, check_lam, draw_seed
+from ..utils import as_compared, check_alpha, check_lam, draw_seed
 from ._calibration import Calibration
 from ._checks import check_at_least, check_one_of, check_reweight, check_threshold
 from ._evidence import Evidence
@@ -85,16 +85,15 @@ class SearchedProgram(BaseSOCPPruner):
                     f"sample(s), fewer than n_folds={self.n_folds}. Give more samples, a larger "
                     "share of them (cv), or fewer folds."
                 )
-        CandidateScorer(self.scoring).check(self._tiny_evidence(task, sample_weight is not None))
+        CandidateScorer(self.scoring).check(self._tiny_evidence(task, y, sample_weight is not None))
 
-    def _tiny_evidence(self, task: Task, weighted: bool) -> Evidence:
+    def _tiny_evidence(self, task: Task, y: NDArray, weighted: bool) -> Evidence:
         """Perfect predictions of made rows, to try a scorer on."""
         if isinstance(task, Classification):
-            C = len(task.classes)
-            y = np.tile(np.arange(C), 2)
-            P = np.full((1, 2 * C, C), 0.1 / C)
-            P[0, np.arange(2 * C), y] += 0.9
-            return self._evidence(P, y, np.ones(2 * C) if weighted else None, task)
+            C, made = len(task.classes), np.tile(np.unique(y), 2)  # the classes that there are
+            P = np.full((1, len(made), C), 0.1 / C)
+            P[0, np.arange(len(made)), made] += 0.9
+            return self._evidence(P, made, np.ones(len(made)) if weighted else None, task)
         # Fractions, which scores of classes do not take, and positive, for those of logarithms.
         targets = np.tile(np.array([[1.0], [2.5], [4.25]]), (1, task.n_targets))
         return self._evidence(targets[None], targets, np.ones(3) if weighted else None, task)
@@ -129,8 +128,8 @@ class SearchedProgram(BaseSOCPPruner):
         self.nested_score_ = float(found.nested_scores.mean())
         self.full_score_, self.best_member_score_ = found.full_score, found.member_score
         self.selection_frequency_ = found.frequency
-        # Means of the same hits in another order differ by rounding only.
-        if round(self.best_score_, 12) < round(self.best_member_score_, 12):
+        best, member = as_compared(np.array([self.best_score_, self.best_member_score_]))
+        if best < member:
             warnings.warn(
                 f"The cross-validated score of what was selected, {self.best_score_:.6g}, is below "
                 f"that of the best single member, {self.best_member_score_:.6g}. Try "
@@ -151,7 +150,7 @@ def _cv_results(found: SearchResult, grid: Grid, evidence: Evidence) -> dict[str
         results[f"split{fold}_test_score"] = scores
     results["mean_test_score"] = mean
     results["std_test_score"] = found.fold_scores.std(axis=0)
-    results["rank_test_score"] = rankdata(-mean.round(12), method="min").astype(np.int32)
+    results["rank_test_score"] = rankdata(-as_compared(mean), method="min").astype(np.int32)
     results[f"mean_test_{evidence.tie_break}"] = found.fold_ties.mean(axis=0)
     results["n_members"] = found.sizes
     return results

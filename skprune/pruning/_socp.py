@@ -46,8 +46,8 @@ class SOCPEnsemblePruner(SingleProgram, BaseClassifierPruner):
     reweight : {"relaxed", "equal", "none"} or float, default=0.5
         Weights of the members that are kept. "relaxed" solves the program again on them,
         without penalty and with weights that sum to one, "equal" weighs all alike, a number
-        goes that far from relaxed (0) to equal (1), and "none" leaves the program's weights,
-        shrunk by the penalty.
+        goes that far from relaxed (0) to equal (1), and "none" leaves the program's weights
+        in proportion.
     voting : {"soft", "hard"}, default="soft"
         Weigh the members' probabilities, or the class that each one chooses.
     diversity : {"shannon", "exact", "gini"}, default="shannon"
@@ -270,8 +270,8 @@ class SOCPEnsemblePrunerCV(SearchedProgram, BaseClassifierPruner):
     nested_scores_ : ndarray of shape (n_folds,)
         The same on each fold.
     full_score_, best_member_score_ : float
-        Cross-validated scores of the equal vote of all members, and of the member that is best
-        on the other folds. A warning says so if ``best_score_`` is below the latter.
+        Mean scores over the folds of the equal vote of all members, and of the best single
+        member. A warning says so if ``best_score_`` is below the latter.
     cv_results_ : dict of ndarrays
         As in :class:`~sklearn.model_selection.GridSearchCV`: ``params``, ``param_alpha``,
         ``param_lam``, ``param_threshold``, ``param_reweight``, ``split0_test_score`` ...,

@@ -40,9 +40,9 @@ class SOCPEnsemblePrunerRegressor(SingleProgram, BaseRegressorPruner):
         is within one standard error of the best, which is far fewer.
     reweight : {"relaxed", "equal", "none"} or float, default=0.5
         Weights of the members that are kept. "relaxed" solves the program again on them,
-        without penalty and with weights that sum to one, "equal" weighs all alike, a number
-        goes that far from relaxed (0) to equal (1), and "none" leaves the program's weights,
-        shrunk by the penalty.
+        without penalty and with weights that sum to one, and fits a factor; "equal" weighs all
+        alike, a number goes that far from relaxed (0) to equal (1), and "none" leaves the
+        program's weights in proportion, and fits a factor.
     penalty : {"l1", "l0"}, default="l1"
         "l0" takes the number of members that lambda leads to and looks for a better set of
         that size (and no dearer one), by local search.
@@ -86,7 +86,7 @@ class SOCPEnsemblePrunerRegressor(SingleProgram, BaseRegressorPruner):
     solution_ : SOCPSolution
         Solution of the program before threshold and reweighting, with its certificate.
     path_ : SOCPPath
-        Weights for every penalty at this alpha (with ``diversity="exact"``: of the expansion).
+        Weights for every penalty at this alpha.
     frontier_ : Frontier
         Calibration score against the number of members along the path.
     sample_shape_ : tuple of int
@@ -251,8 +251,8 @@ class SOCPEnsemblePrunerRegressorCV(SearchedProgram, BaseRegressorPruner):
     nested_scores_ : ndarray of shape (n_folds,)
         The same on each fold.
     full_score_, best_member_score_ : float
-        Cross-validated scores of the equal-weighted mean of all members, and of the member
-        that is best on the other folds. A warning says so if ``best_score_`` is below the latter.
+        Mean scores over the folds of the equal-weighted mean of all members, and of the best single
+        member. A warning says so if ``best_score_`` is below the latter.
     cv_results_ : dict of ndarrays
         As in :class:`~sklearn.model_selection.GridSearchCV`: ``params``, ``param_alpha``,
         ``param_lam``, ``param_threshold``, ``param_reweight``, ``split0_test_score`` ...,
@@ -264,7 +264,7 @@ class SOCPEnsemblePrunerRegressorCV(SearchedProgram, BaseRegressorPruner):
         Solution of the program at ``alpha_`` and ``lam_``, before resampling, threshold and
         reweighting, with its certificate.
     path_ : SOCPPath
-        Weights for every penalty at this alpha (with ``diversity="exact"``: of the expansion).
+        Weights for every penalty at this alpha.
     frontier_ : Frontier
         Calibration score against the number of members along the path.
     sample_shape_ : tuple of int

@@ -4,6 +4,7 @@ from ._base_pool import BasePool, unfreeze
 from ._pool import MemberPool
 from ._random import draw_seed, set_missing_seeds
 from ._regressor_pool import RegressorPool
+from ._rounding import as_compared
 from ._sklearn import (
     check_method_params,
     check_sample_weight,
@@ -18,6 +19,7 @@ __all__ = [
     "BasePool",
     "MemberPool",
     "RegressorPool",
+    "as_compared",
     "as_probabilities",
     "check_alpha",
     "check_cache",
