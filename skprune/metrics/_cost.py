@@ -16,7 +16,7 @@ def n_parameters(model: Any) -> int:
     Networks count all weights. A linear model counts coefficients and intercepts, scikit-learn's
     multilayer perceptron those of all layers, a tree two for each split (feature and
     threshold) and the values of its leaves, an ensemble the sum over its members, and a
-    Pipeline the sum over those of its steps that learn any.
+    Pipeline the sum over those of its steps that are such models.
 
     Parameters
     ----------

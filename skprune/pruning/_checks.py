@@ -71,24 +71,27 @@ def check_estimator_parameter(estimator: Any) -> None:
     """Refuse what cannot be an ensemble, or a list of named classifiers."""
     if isinstance(estimator, list):
         if not estimator:
-            raise ValueError("estimator must hold at least one (name, classifier); got [].")
+            raise ValueError("estimator must hold at least one (name, estimator); got [].")
         for item in estimator:
             if not (isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)):
                 raise TypeError(
-                    "estimator as a list must hold (name, classifier) pairs; it holds "
+                    "estimator as a list must hold (name, estimator) pairs; it holds "
                     f"{item!r:.100}."
                 )
         names = [name for name, _ in estimator]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"The names in estimator must differ; {twice} occur more than once.")
+        taken = sorted({"splitter", "method_mapping"} & set(names))
+        if taken:
+            raise ValueError(f"{taken} cannot be names in estimator: metadata routing uses them.")
         members = [member for _, member in estimator]
     else:
         members = [estimator]
     for member in members:
         if not hasattr(member, "fit") or not hasattr(member, "get_params"):
             raise TypeError(
-                "estimator must be an ensemble, a list of (name, classifier) or FrozenEstimators "
+                "estimator must be an ensemble, a list of (name, estimator) or FrozenEstimators "
                 f"of fitted ones; got {type(member).__name__}."
             )
 

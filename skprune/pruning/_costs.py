@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.ensemble import AdaBoostClassifier, AdaBoostRegressor
 from sklearn.utils import _safe_indexing
 
 from ..metrics import latencies, n_parameters
@@ -54,7 +55,7 @@ def check_costs_parameter(
 
 def check_budget(costs: NDArray[np.float64], max_cost: float | None) -> None:
     """Refuse a budget that no member is cheap enough for."""
-    if max_cost is not None and costs.min() > max_cost:
+    if max_cost is not None and costs.min() > max_cost * (1 + 1e-12):
         raise ValueError(
             f"max_cost={max_cost:g} is less than the cheapest member costs, {costs.min():g}: no "
             "member can be kept."
@@ -68,6 +69,8 @@ def _announced(estimator: Any, prefit: bool) -> int | None:
     if prefit:  # boosting may have stopped before n_estimators
         members = getattr(unfreeze(estimator), "estimators_", None)
         return None if members is None else len(members)
+    if isinstance(estimator, (AdaBoostClassifier, AdaBoostRegressor)):
+        return None  # may stop early
     number = getattr(estimator, "n_estimators", None)
     if isinstance(number, Integral):
         return int(number)
@@ -77,7 +80,9 @@ def _announced(estimator: Any, prefit: bool) -> int | None:
     return sum(not (isinstance(m, tuple) and isinstance(m[1], str)) for m in members)
 
 
-def member_costs(costs: Any, calibration: Calibration) -> NDArray[np.float64] | None:
+def member_costs(
+    costs: Any, calibration: Calibration, names: tuple[str, ...]
+) -> NDArray[np.float64] | None:
     """Count or measure the members' costs.
 
     Parameters
@@ -86,6 +91,8 @@ def member_costs(costs: Any, calibration: Calibration) -> NDArray[np.float64] | 
         As in the pruner.
     calibration : Calibration
         The members, and rows to time them on.
+    names : tuple of M str
+        How the members are called in messages.
 
     Returns
     -------
@@ -108,11 +115,11 @@ def member_costs(costs: Any, calibration: Calibration) -> NDArray[np.float64] | 
             try:
                 counts[i] = n_parameters(member)
             except TypeError as error:
-                raise TypeError(f"costs='parameters', but member {i}: {error}") from error
+                raise TypeError(f"costs='parameters', but member {names[i]!r}: {error}") from error
             if counts[i] == 0:
                 raise ValueError(
-                    f"costs='parameters', but member {i} ({type(member).__name__}) has none; give "
-                    "the costs as numbers, one a member."
+                    f"costs='parameters', but member {names[i]!r} ({type(member).__name__}) has "
+                    "none; give the costs as numbers, one a member."
                 )
         return counts
     X = calibration.X()
@@ -121,7 +128,7 @@ def member_costs(costs: Any, calibration: Calibration) -> NDArray[np.float64] | 
     if not seconds.min() > 0:
         i = int(seconds.argmin())
         raise ValueError(
-            f"costs='latency', but member {i} ({type(pool.estimators[i]).__name__}) is faster than "
-            "the clock; give the costs as numbers, one a member."
+            f"costs='latency', but member {names[i]!r} ({type(pool.estimators[i]).__name__}) is "
+            "faster than the clock; give the costs as numbers, one a member."
         )
     return seconds

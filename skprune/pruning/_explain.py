@@ -83,10 +83,10 @@ class MemberTable:
 
     def __str__(self) -> str:
         columns = self._columns()
-        head = " ".join(f"{name:>{width(fmt)}}" for name, _, fmt in columns)
+        head = " ".join(f"{name:>{_width(fmt)}}" for name, _, fmt in columns)
         lines = [head, "-" * len(head)]
         for i in self._order():
-            lines.append(" ".join(cell(array[i], fmt) for _, array, fmt in columns))
+            lines.append(" ".join(_cell(array[i], fmt) for _, array, fmt in columns))
         return "\n".join(lines)
 
     def _order(self) -> NDArray[np.intp]:
@@ -198,13 +198,13 @@ def _twins(
     return twin, np.where(none, np.nan, np.clip(best, -1.0, 1.0))
 
 
-def width(fmt: str) -> int:
+def _width(fmt: str) -> int:
     """Characters that a column's cells take."""
     return int(fmt.split(".")[0].rstrip("s"))
 
 
-def cell(value: object, fmt: str) -> str:
+def _cell(value: object, fmt: str) -> str:
     """One cell, aligned to the right; a dash where there is no number."""
     if isinstance(value, float) and np.isnan(value):
-        return f"{'-':>{width(fmt)}}"
+        return f"{'-':>{_width(fmt)}}"
     return f"{value:>{fmt}}"

@@ -286,7 +286,7 @@ class Relaxation:
         program = self.program
         if program.costs is None or program.max_cost is None:
             return np.arange(self.stats.n_members)
-        return np.flatnonzero(program.costs <= program.max_cost)
+        return np.flatnonzero(program.costs <= program.max_cost * (1 + 1e-12))
 
     @cached_property
     def _within_budget(self) -> EnsembleStatistics:

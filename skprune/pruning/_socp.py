@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from ..socp import check_solver
 from ._checks import check_one_of
 from ._classifier import BaseClassifierPruner
 from ._searched import SearchedProgram
@@ -52,8 +51,9 @@ class SOCPEnsemblePruner(SingleProgram, BaseClassifierPruner):
         Weigh the members' probabilities, or the class that each one chooses.
     diversity : {"shannon", "exact", "gini"}, default="shannon"
         How diversity is measured: by Shannon's entropy, expanded to second order round the
-        mean of all members; by the entropy itself, through Newton's method (slower); or by
-        the Gini impurity x (1 - x).
+        mean of all members; by the entropy itself, through Newton's method (slower, whatever
+        the solver; what is solved again on the kept members uses the expansion); or by the
+        Gini impurity x (1 - x).
     penalty : {"l1", "l0"}, default="l1"
         "l0" takes the number of members that lambda leads to and looks for a better set of
         that size (and no dearer one), by local search.
@@ -171,7 +171,6 @@ class SOCPEnsemblePruner(SingleProgram, BaseClassifierPruner):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_one_of("diversity", self.diversity, _DIVERSITIES)
-        check_solver(self.solver)
 
 
 class SOCPEnsemblePrunerCV(SearchedProgram, BaseClassifierPruner):
@@ -218,8 +217,9 @@ class SOCPEnsemblePrunerCV(SearchedProgram, BaseClassifierPruner):
         Weigh the members' probabilities, or the class that each one chooses.
     diversity : {"shannon", "exact", "gini"}, default="shannon"
         How diversity is measured: by Shannon's entropy, expanded to second order round the
-        mean of all members; by the entropy itself, through Newton's method (slower); or by
-        the Gini impurity x (1 - x).
+        mean of all members; by the entropy itself, through Newton's method (slower, whatever
+        the solver; what is solved again on the kept members uses the expansion); or by the
+        Gini impurity x (1 - x).
     penalty : {"l1", "l0"}, default="l1"
         "l0" takes the number of members that lambda leads to and looks for a better set of
         that size (and no dearer one), by local search.
@@ -231,6 +231,8 @@ class SOCPEnsemblePrunerCV(SearchedProgram, BaseClassifierPruner):
         Most members to keep; those with the largest weights stay.
     max_cost : float or None, default=None
         Most that the kept members may cost together, in the unit of ``costs``.
+    solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
+        What ``solution_`` is solved with; candidates come from the exact path.
     memory : str, Path or joblib.Memory, default=None
         Cache of the trained ensemble and its predictions, so that a grid round this
         estimator
@@ -341,6 +343,7 @@ class SOCPEnsemblePrunerCV(SearchedProgram, BaseClassifierPruner):
         costs: Any = None,
         max_members: int | None = None,
         max_cost: float | None = None,
+        solver: str = "auto",
         memory: Any = None,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -362,6 +365,7 @@ class SOCPEnsemblePrunerCV(SearchedProgram, BaseClassifierPruner):
         self.costs = costs
         self.max_members = max_members
         self.max_cost = max_cost
+        self.solver = solver
         self.memory = memory
         self.n_jobs = n_jobs
         self.random_state = random_state

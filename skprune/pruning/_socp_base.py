@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from ..socp import SOCPSolution
+from ..socp import SOCPSolution, check_solver
 from ._base import BaseEnsemblePruner
 from ._calibration import Calibration
 from ._checks import check_at_least, check_one_of
@@ -29,7 +29,7 @@ class BaseSOCPPruner(BaseEnsemblePruner):
     max_cost: float | None
     # Regressors predict no probabilities, and have no choice; classifiers have a parameter.
     diversity: str = "gini"
-    solver: str = "auto"
+    solver: str
 
     def explain(self) -> MemberTable:
         """Why each member was kept or dropped, on the calibration rows.
@@ -52,6 +52,7 @@ class BaseSOCPPruner(BaseEnsemblePruner):
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_one_of("penalty", self.penalty, ("l1", "l0"))
+        check_solver(self.solver)
         if self.max_members is not None:
             check_at_least("max_members", self.max_members, 1)
         if self.max_cost is not None:
@@ -67,12 +68,17 @@ class BaseSOCPPruner(BaseEnsemblePruner):
         )
 
     def _program(self, calibration: Calibration) -> Program:
-        costs = member_costs(self.costs, calibration)
+        costs = member_costs(self.costs, calibration, self._names(len(calibration.P)))
         if costs is not None:
             check_budget(costs, self.max_cost)
         return Program(
             self.diversity, self.penalty, self.solver, costs, self.max_members, self.max_cost
         )
+
+    def _names(self, n_members: int) -> tuple[str, ...]:
+        if isinstance(self.estimator, list):
+            return tuple(name for name, _ in self.estimator)
+        return tuple(str(i) for i in range(n_members))
 
     def _note(
         self,
@@ -84,12 +90,8 @@ class BaseSOCPPruner(BaseEnsemblePruner):
         """Keep what reports and figures show."""
         self.solution_, self.path_ = solution, relaxation.path
         self.frontier_ = frontier(evidence, relaxation.path, weights)
-        if isinstance(self.estimator, list):
-            names = tuple(name for name, _ in self.estimator)
-        else:
-            names = tuple(str(i) for i in range(len(weights)))
         self._members = explain_members(
-            names,
+            self._names(len(weights)),
             weights,
             self.frontier_.member_score,
             relaxation.program.costs,

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from ..socp import check_solver
 from ._regressor import BaseRegressorPruner
 from ._searched import SearchedProgram
 from ._single import SingleProgram
@@ -155,10 +154,6 @@ class SOCPEnsemblePrunerRegressor(SingleProgram, BaseRegressorPruner):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        check_solver(self.solver)
-
 
 class SOCPEnsemblePrunerRegressorCV(SearchedProgram, BaseRegressorPruner):
     """Keep the few regressors of an ensemble that matter; everything is tuned in one fit.
@@ -209,6 +204,8 @@ class SOCPEnsemblePrunerRegressorCV(SearchedProgram, BaseRegressorPruner):
         Most members to keep; those with the largest weights stay.
     max_cost : float or None, default=None
         Most that the kept members may cost together, in the unit of ``costs``.
+    solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
+        What ``solution_`` is solved with; candidates come from the exact path.
     memory : str, Path or joblib.Memory, default=None
         Cache of the trained ensemble and its predictions, so that a grid round this
         estimator
@@ -314,6 +311,7 @@ class SOCPEnsemblePrunerRegressorCV(SearchedProgram, BaseRegressorPruner):
         costs: Any = None,
         max_members: int | None = None,
         max_cost: float | None = None,
+        solver: str = "auto",
         memory: Any = None,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -333,6 +331,7 @@ class SOCPEnsemblePrunerRegressorCV(SearchedProgram, BaseRegressorPruner):
         self.costs = costs
         self.max_members = max_members
         self.max_cost = max_cost
+        self.solver = solver
         self.memory = memory
         self.n_jobs = n_jobs
         self.random_state = random_state

@@ -20,10 +20,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from skprune import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
+from skprune import (
+    SOCPEnsemblePruner,
+    SOCPEnsemblePrunerCV,
+    SOCPEnsemblePrunerRegressorCV,
+)
 from skprune.pruning import _search
 
-from .by_hand import as_rows, normalised, penalised, pool, quadratic, told
+from .by_hand import as_rows, normalised, penalised, pool, quadratic, told, told_numbers
 from .conftest import CountingBag
 from .fold_by_fold import candidates_of, folds_of, one_by_one, split_scores
 
@@ -101,9 +105,7 @@ class TestResults:
         full = [(P[:, f].mean(axis=0).argmax(axis=1) == y[f]).mean() for f in folds]
         assert pruner.full_score_ == pytest.approx(np.mean(full))
         alone = np.array([(P[:, f].argmax(axis=2) == y[f]).mean(axis=1) for f in folds])
-        best = [np.delete(alone, i, axis=0).mean(axis=0).argmax() for i in range(4)]
-        expected = np.mean([alone[i, best[i]] for i in range(4)])
-        assert pruner.best_member_score_ == pytest.approx(expected)
+        assert pruner.best_member_score_ == pytest.approx(alone.mean(axis=0).max())
 
 
 class TestNested:
@@ -618,3 +620,28 @@ def test_rounding_does_not_decide_between_equals():
     ties = np.array([[0.1, 0.3], [0.2, 0.2], [0.3, 0.1]])
     ties[:, 0] += 1e-15
     assert _search._choose(scores, ties, np.array([5, 2]), "best") == 1
+
+
+@pytest.mark.parametrize("unit", [1e-8, 1.0, 1e8])
+def test_the_choice_is_free_of_the_unit_of_the_score(unit):
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=60)
+    F = y + rng.uniform(0.2, 1.5, size=(6, 1)) * rng.normal(size=(6, 60))
+    X = np.column_stack(F)
+
+    def chosen(unit):
+        pruner = SOCPEnsemblePrunerRegressorCV(
+            told_numbers(F[:, :, None]), scoring="neg_mean_squared_error", random_state=0
+        ).fit(unit * X, unit * y)
+        assert len(set(pruner.cv_results_["rank_test_score"])) > 5
+        return pruner.best_index_
+
+    assert chosen(unit) == chosen(1.0)
+
+
+def test_a_class_without_calibration_rows_is_said_before_the_search():
+    P, y = pool(5, N=60)
+    some = y < 2
+    pruner = SOCPEnsemblePrunerCV(told(P), scoring="roc_auc_ovr", random_state=0)
+    with pytest.raises(ValueError, match="'roc_auc_ovr' cannot be computed"):
+        pruner.fit(as_rows(P)[some], y[some])

@@ -584,3 +584,12 @@ def test_members_that_cannot_be_summed(estimator, error, message, friedman):
 def test_wrong_targets(y, message, cls):
     with pytest.raises(ValueError, match=message):
         cls(TREES).fit(np.zeros((40, 2)), y)
+
+
+def test_the_frontier_of_the_calibration_rows_is_the_same_when_they_are_given_again():
+    X, y = load_diabetes(return_X_y=True)
+    forest = RandomForestRegressor(12, max_depth=4, random_state=0).fit(X[:200], y[:200])
+    pruner = SOCPEnsemblePrunerRegressor(FrozenEstimator(forest)).fit(X[200:], y[200:])
+    again = pruner.frontier_.on(pruner.evidence(forest, X[200:], y[200:]), pruner.weights_)
+    np.testing.assert_allclose(again.score, pruner.frontier_.score)
+    assert again.pruned_score == pytest.approx(pruner.score(X[200:], y[200:]))

@@ -400,7 +400,7 @@ class Untrainable(DecisionTreeClassifier):
         ({"cv": 1}, ValueError, "at least 2"),
         ({"cv": "folds"}, ValueError, "cv must be .*'folds'"),
         ({"estimator": []}, ValueError, "at least one"),
-        ({"estimator": [DecisionTreeClassifier()]}, TypeError, r"\(name, classifier\)"),
+        ({"estimator": [DecisionTreeClassifier()]}, TypeError, r"\(name, estimator\)"),
         ({"estimator": [("a", Untrainable()), ("a", Untrainable())]}, ValueError, "must differ"),
         ({"estimator": 3}, TypeError, "estimator must be an ensemble.*int"),
     ],
@@ -426,6 +426,27 @@ def test_members_that_cannot_vote(estimator, error, message, data):
     with pytest.raises(error, match=message):
         pruner.fit(*data)
     with pytest.raises(NotFittedError):  # nothing is half-fitted
+        pruner.predict(data[0])
+
+
+class FailsOnAll(DecisionTreeClassifier):
+    """Trains on a part of the rows, and fails on all of them: the last step of `cv=3`."""
+
+    n_rows = None
+
+    def fit(self, X, y, sample_weight=None):
+        if len(X) == self.n_rows:
+            raise KeyboardInterrupt
+        return super().fit(X, y, sample_weight)
+
+
+def test_a_refit_that_fails_leaves_no_pruner_that_counts_as_fitted(data, monkeypatch):
+    pruner = SOCPEnsemblePruner([("tree", FailsOnAll(max_depth=2))], cv=3, random_state=0)
+    pruner.fit(*data).predict(data[0])
+    monkeypatch.setattr(FailsOnAll, "n_rows", len(data[0]))
+    with pytest.raises(KeyboardInterrupt):
+        pruner.fit(*data)
+    with pytest.raises(NotFittedError):
         pruner.predict(data[0])
 
 

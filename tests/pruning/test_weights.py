@@ -404,3 +404,11 @@ class TestAsAnEstimator:
         ).fit(X, y)
         assert pruner.n_members_ <= 5
         assert pruner.score(X, y) > 0.7
+
+
+def test_a_budget_that_sums_to_itself_but_for_rounding_is_kept():
+    P, y = pool(15, seed=5, low=1.5)
+    tenths = fitted(P, y, costs=np.full(15, 0.1), max_cost=0.3, lam=0.0)
+    ones = fitted(P, y, costs=np.ones(15), max_cost=3, lam=0.0)
+    np.testing.assert_array_equal(tenths.support_, ones.support_)
+    assert tenths.n_members_ == 3

@@ -202,12 +202,12 @@ class TestMembersWithoutCosts:
     @pytest.mark.parametrize("cls", CLASSIFIERS)
     def test_the_member_is_named(self, cls, data):
         members = [("tree", DecisionTreeClassifier(max_depth=2)), ("knn", KNeighborsClassifier())]
-        with pytest.raises(TypeError, match="member 1: KNeighborsClassifier has no parameters"):
+        with pytest.raises(TypeError, match="member 'knn': KNeighborsClassifier has no parameters"):
             cls(members, costs="parameters", random_state=0).fit(*data)
 
     def test_so_it_is_in_an_ensemble(self, data):
         bag = BaggingClassifier(GaussianNB(), 3)
-        with pytest.raises(TypeError, match="member 0: GaussianNB has no parameters"):
+        with pytest.raises(TypeError, match="member '0': GaussianNB has no parameters"):
             SOCPEnsemblePruner(bag, costs="parameters", random_state=0).fit(*data)
 
     def test_a_budget_below_what_was_counted(self, data):
@@ -262,4 +262,11 @@ def test_a_splitter_that_tests_rows_twice_is_refused(data):
         [("tree", Untrainable())], cv=RepeatedKFold(n_splits=2, n_repeats=2)
     )
     with pytest.raises(ValueError, match="tests some rows in several folds"):
+        pruner.fit(*data)
+
+
+@pytest.mark.parametrize("name", ["splitter", "method_mapping"])
+def test_names_that_metadata_routing_uses_are_refused(name, data):
+    pruner = SOCPEnsemblePruner([("tree", Untrainable()), (name, Untrainable())])
+    with pytest.raises(ValueError, match=f"{name}.* cannot be names"):
         pruner.fit(*data)
