@@ -13,10 +13,8 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
-    MethodMapping,
-    process_routing,
 )
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..utils import (
     BasePool,
@@ -24,9 +22,7 @@ from ..utils import (
     check_sample_weight,
     draw_seed,
     num_samples,
-    routing_enabled,
     set_missing_seeds,
-    unfreeze,
 )
 from ._calibration import (
     Calibration,
@@ -39,6 +35,7 @@ from ._calibration import (
 )
 from ._checks import check_estimator_parameter, emptied, with_shape
 from ._evidence import Evidence
+from ._routing import routed_params, router_of
 from ._tasks import Task
 
 __all__ = ["BaseEnsemblePruner"]
@@ -238,14 +235,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
         -------
         MetadataRouter
         """
-        to_fit = MethodMapping().add(caller="fit", callee="fit")
-        to_split = MethodMapping().add(caller="fit", callee="split")
-        router = MetadataRouter(owner=self).add_self_request(self)
-        members = self.estimator if isinstance(self.estimator, list) else None
-        router.add(
-            **(dict(members) if members else {"estimator": self.estimator}), method_mapping=to_fit
-        )
-        return router.add(splitter=self.cv, method_mapping=to_split)
+        return router_of(self)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "sample_shape_")  # the last thing that fit sets
@@ -342,7 +332,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
             estimator: Any = [(n, set_missing_seeds(clone(m), rng)) for n, m in self.estimator]
         else:
             estimator = set_missing_seeds(clone(self.estimator), rng)
-        member_params, split_params = self._route(sample_weight, fit_params)
+        member_params, split_params = routed_params(self, sample_weight, fit_params)
         self._report(f"training members on {len(y)} samples, cv={self.cv}")
         return calibrate_trained(
             estimator,
@@ -359,33 +349,6 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
                 encoded[rows], None if sample_weight is None else sample_weight[rows], task
             ),
         )
-
-    def _route(
-        self, sample_weight: NDArray[np.float64] | None, fit_params: dict[str, Any]
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """What each member's ``fit`` (by name, for a list) and the splitter are given."""
-        many = isinstance(self.estimator, list)
-        members = dict(self.estimator) if many else {"estimator": self.estimator}
-        if routing_enabled():
-            routed = process_routing(self, "fit", sample_weight=sample_weight, **fit_params)
-            given = {name: dict(routed[name].fit) for name in members}
-            split_params = dict(routed.splitter.split)
-        else:
-            given = {name: dict(fit_params) for name in members}
-            split_params = {}
-            for name, member in members.items():
-                if sample_weight is None:
-                    continue
-                if has_fit_parameter(unfreeze(member), "sample_weight"):
-                    given[name]["sample_weight"] = sample_weight
-                else:
-                    warnings.warn(
-                        f"{type(member).__name__} takes no sample_weight: the weights are used "
-                        "in calibration only.",
-                        UserWarning,
-                        stacklevel=4,
-                    )
-        return (given if many else given["estimator"]), split_params
 
     def _keep(self, pool: BasePool, weights: NDArray[np.float64]) -> None:
         self.support_ = weights > 0
