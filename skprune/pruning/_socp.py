@@ -62,15 +62,15 @@ class SOCPEnsemblePruner(SingleProgram, BaseClassifierPruner):
         the number of its parameters, the seconds it takes to predict up to 256 calibration
         rows (measured, so not the same twice), or given numbers.
     max_members : int or None, default=None
-        Most members to keep; those with the largest weights stay.
+        Most members to keep: those with the largest weights, or with ``penalty="l0"`` the best
+        set of that size that is found.
     max_cost : float or None, default=None
         Most that the kept members may cost together, in the unit of ``costs``.
     solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
         "auto" is exact and needs no conic solver; see :func:`~skprune.socp.solve_socp`.
     memory : str, Path or joblib.Memory, default=None
         Cache of the trained ensemble and its predictions, so that a grid over ``alpha`` and
-        ``lam``
-        trains it once a fold. Needs an int ``random_state``.
+        ``lam`` trains it once a fold. Needs an int ``random_state``.
     n_jobs : int, default=None
         Processes that train a list of members, and threads that predict. An ensemble
         has its own.
@@ -209,7 +209,7 @@ class SOCPEnsemblePrunerCV(SearchedProgram, BaseClassifierPruner):
         Take the best candidate, or the one with the fewest members within one standard error
         of it.
     n_folds : int, default=5
-        Folds of the calibration rows, by class.
+        Folds of the calibration rows, by class; at least 3.
     n_resamples : int, default=6
         The weights of the program are averaged over this many random halves of the rows,
         which steadies the choice; 0 solves it once, for all rows.
@@ -228,21 +228,21 @@ class SOCPEnsemblePrunerCV(SearchedProgram, BaseClassifierPruner):
         the number of its parameters, the seconds it takes to predict up to 256 calibration
         rows (measured, so not the same twice), or given numbers.
     max_members : int or None, default=None
-        Most members to keep; those with the largest weights stay.
+        Most members to keep: those with the largest weights, or with ``penalty="l0"`` the best
+        set of that size that is found.
     max_cost : float or None, default=None
         Most that the kept members may cost together, in the unit of ``costs``.
     solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
         What ``solution_`` is solved with; candidates come from the exact path.
     memory : str, Path or joblib.Memory, default=None
-        Cache of the trained ensemble and its predictions, so that a grid round this
-        estimator
+        Cache of the trained ensemble and its predictions, so that a grid round this estimator
         trains it once a fold. Needs an int ``random_state``.
     n_jobs : int, default=None
         Processes that train a list of members, and threads that predict. An ensemble
         has its own.
     random_state : int, RandomState instance or None, default=None
-        Seeds the held-out split, folds, resamples,
-        and every ``random_state`` of ``estimator`` that is None.
+        Seeds the held-out split, folds, resamples, and every ``random_state`` of ``estimator``
+        that is None.
     verbose : int, default=0
         Print what is being done.
 

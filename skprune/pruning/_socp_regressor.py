@@ -50,15 +50,15 @@ class SOCPEnsemblePrunerRegressor(SingleProgram, BaseRegressorPruner):
         the number of its parameters, the seconds it takes to predict up to 256 calibration
         rows (measured, so not the same twice), or given numbers.
     max_members : int or None, default=None
-        Most members to keep; those with the largest weights stay.
+        Most members to keep: those with the largest weights, or with ``penalty="l0"`` the best
+        set of that size that is found.
     max_cost : float or None, default=None
         Most that the kept members may cost together, in the unit of ``costs``.
     solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
         "auto" is exact and needs no conic solver; see :func:`~skprune.socp.solve_socp`.
     memory : str, Path or joblib.Memory, default=None
         Cache of the trained ensemble and its predictions, so that a grid over ``alpha`` and
-        ``lam``
-        trains it once a fold. Needs an int ``random_state``.
+        ``lam`` trains it once a fold. Needs an int ``random_state``.
     n_jobs : int, default=None
         Processes that train a list of members, and threads that predict. An ensemble
         has its own.
@@ -70,8 +70,8 @@ class SOCPEnsemblePrunerRegressor(SingleProgram, BaseRegressorPruner):
     Attributes
     ----------
     weights_ : ndarray of shape (n_members_in_,)
-        Weights of all members, at the scale of a
-        weighted mean; zero for those that were dropped.
+        Weights of all members, at the scale of a weighted mean; zero for those that were
+        dropped.
     support_ : ndarray of shape (n_members_in_,), bool
         Members that were kept.
     estimators_ : list of n_members_ regressors
@@ -189,7 +189,7 @@ class SOCPEnsemblePrunerRegressorCV(SearchedProgram, BaseRegressorPruner):
         Take the best candidate, or the one with the fewest members within one standard error
         of it.
     n_folds : int, default=5
-        Folds of the calibration rows.
+        Folds of the calibration rows; at least 3.
     n_resamples : int, default=6
         The weights of the program are averaged over this many random halves of the rows,
         which steadies the choice; 0 solves it once, for all rows.
@@ -201,29 +201,29 @@ class SOCPEnsemblePrunerRegressorCV(SearchedProgram, BaseRegressorPruner):
         the number of its parameters, the seconds it takes to predict up to 256 calibration
         rows (measured, so not the same twice), or given numbers.
     max_members : int or None, default=None
-        Most members to keep; those with the largest weights stay.
+        Most members to keep: those with the largest weights, or with ``penalty="l0"`` the best
+        set of that size that is found.
     max_cost : float or None, default=None
         Most that the kept members may cost together, in the unit of ``costs``.
     solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
         What ``solution_`` is solved with; candidates come from the exact path.
     memory : str, Path or joblib.Memory, default=None
-        Cache of the trained ensemble and its predictions, so that a grid round this
-        estimator
+        Cache of the trained ensemble and its predictions, so that a grid round this estimator
         trains it once a fold. Needs an int ``random_state``.
     n_jobs : int, default=None
         Processes that train a list of members, and threads that predict. An ensemble
         has its own.
     random_state : int, RandomState instance or None, default=None
-        Seeds the held-out split, folds, resamples,
-        and every ``random_state`` of ``estimator`` that is None.
+        Seeds the held-out split, folds, resamples, and every ``random_state`` of ``estimator``
+        that is None.
     verbose : int, default=0
         Print what is being done.
 
     Attributes
     ----------
     weights_ : ndarray of shape (n_members_in_,)
-        Weights of all members, at the scale of a
-        weighted mean; zero for those that were dropped.
+        Weights of all members, at the scale of a weighted mean; zero for those that were
+        dropped.
     support_ : ndarray of shape (n_members_in_,), bool
         Members that were kept.
     estimators_ : list of n_members_ regressors
