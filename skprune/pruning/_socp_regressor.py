@@ -27,7 +27,7 @@ class SOCPEnsemblePrunerRegressor(SingleProgram, BaseRegressorPruner):
         Where the calibration predictions come from. A float holds out that share of the rows;
         "prefit" takes all rows and fitted members, which must not have been trained
         on them; folds give predictions for all rows, after which the members are trained on
-        all of them.
+        all of them: more training, and much the better choice where rows are few.
     alpha : float, default=0.9
         Weight of accuracy in [0, 1]; 1 - alpha is that of diversity.
     lam : float, default=0.05
@@ -171,7 +171,7 @@ class SOCPEnsemblePrunerRegressorCV(SearchedProgram, BaseRegressorPruner):
         Where the calibration predictions come from. A float holds out that share of the rows;
         "prefit" takes all rows and fitted members, which must not have been trained
         on them; folds give predictions for all rows, after which the members are trained on
-        all of them.
+        all of them: more training, and much the better choice where rows are few.
     alphas : sequence of float, default=(0.7, 0.9, 1.0)
         Weights of accuracy to try, in [0, 1]; 1 - alpha is that of diversity.
     lams : sequence of float, default=(0.01, 0.03, 0.1, 0.2, 0.3, 0.45)
