@@ -260,7 +260,10 @@ class Relaxation:
             self._subsets[size, budget] = solve_subset(
                 self._summing_to_one, size, path=self.path, costs=program.costs, max_cost=budget
             ).weights
-        return self._subsets[size, budget]
+        # The search starts from the path; this support may be off it (averaged, or cut short).
+        found, f = self._subsets[size, budget], self._summing_to_one
+        relaxed = solve_support(f, support)
+        return relaxed if f.objective(relaxed) < f.objective(found) else found
 
     def _solve_exact(self, lam: float) -> SOCPSolution:
         members, costs = self._affordable, self.program.costs

@@ -1,6 +1,7 @@
 """Which members are kept, and with what weight, against the program written out by hand."""
 
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.tree import DecisionTreeClassifier
 
 from skprune import SOCPEnsemblePruner
+from skprune.pruning import _program
 
 from .by_hand import (
     Told,
@@ -412,3 +414,15 @@ def test_a_budget_that_sums_to_itself_but_for_rounding_is_kept():
     ones = fitted(P, y, costs=np.ones(15), max_cost=3, lam=0.0)
     np.testing.assert_array_equal(tenths.support_, ones.support_)
     assert tenths.n_members_ == 3
+
+
+def test_a_search_that_ends_worse_than_where_it_is_keeps_what_it_has(monkeypatch):
+    """Averaged supports, and those cut short by a limit, are not where the search starts."""
+    P, y = pool(14, N=60)
+    l1 = fitted(P, y, lam=0.1, reweight="relaxed", max_members=4)
+    worst = np.eye(14)[(P.argmax(axis=2) == y).mean(axis=1).argmin()]
+    monkeypatch.setattr(
+        _program, "solve_subset", lambda *args, **options: SimpleNamespace(weights=worst)
+    )
+    l0 = fitted(P, y, lam=0.1, reweight="relaxed", max_members=4, penalty="l0")
+    np.testing.assert_array_equal(l0.support_, l1.support_)
