@@ -12,6 +12,7 @@ from ._version import __version__
 # Public name -> the room that defines it.
 _HOME = {
     "CNNSpace": "skprune.ensemble",
+    "PruningAmountOptimizer": "skprune.amount",
     "RandomCNNEnsembleClassifier": "skprune.ensemble",
     "SOCPEnsemblePruner": "skprune.pruning",
     "SOCPEnsemblePrunerCV": "skprune.pruning",
@@ -19,6 +20,7 @@ _HOME = {
     "SOCPEnsemblePrunerRegressorCV": "skprune.pruning",
 }
 _ROOMS = (
+    "amount",
     "datasets",
     "ensemble",
     "exceptions",

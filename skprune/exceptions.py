@@ -7,6 +7,8 @@ are for what fails although the arguments were right.
 from sklearn.exceptions import NotFittedError
 
 __all__ = [
+    "CurveMisfitWarning",
+    "InfeasibleLimitsWarning",
     "MemberTrainingError",
     "NoMemberLeftError",
     "NotFittedError",
@@ -34,3 +36,11 @@ class NoMemberLeftError(SkpruneError, ValueError):
 
 class MemberTrainingError(SkpruneError, RuntimeError):
     """A member could not be trained; the message names it and its architecture."""
+
+
+class InfeasibleLimitsWarning(UserWarning):
+    """The limits cannot all be met; the message names the nearest amount and what it misses."""
+
+
+class CurveMisfitWarning(UserWarning):
+    """A curve does not follow its measurements; the message names it and what to take instead."""

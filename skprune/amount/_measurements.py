@@ -1,0 +1,170 @@
+"""What was measured: is it right, and in which unit?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array, check_consistent_length
+
+from ..utils import check_sample_weight
+from ._points import QUANTITIES
+
+__all__ = ["Measurements", "check_amounts", "check_limits", "check_measurements"]
+
+
+@dataclass(frozen=True, eq=False)
+class Measurements:
+    """Amounts, and what was measured at each.
+
+    Attributes
+    ----------
+    amounts : ndarray of shape (n, d)
+        Pruning amounts.
+    values : mapping of str to ndarray of shape (n,)
+        "accuracy", and "time" and "size" where they were measured, in the user's units.
+    weights : ndarray of shape (n,)
+        Weight of each row.
+    percent : float
+        What accuracies are multiplied with to be in percent: 100 for fractions, else 1.
+    """
+
+    amounts: NDArray[np.float64]
+    values: Mapping[str, NDArray[np.float64]]
+    weights: NDArray[np.float64]
+    percent: float
+
+
+def check_amounts(X: NDArray[np.float64], name: str = "X") -> NDArray[np.float64]:
+    """Refuse amounts outside [0, 1].
+
+    Parameters
+    ----------
+    X : ndarray
+        Finite numbers.
+    name : str, default="X"
+        What to call it in the error.
+
+    Returns
+    -------
+    ndarray
+        The one given.
+    """
+    if X.size and (X.min() < 0 or X.max() > 1):
+        hint = " If they are in percent, divide by 100." if X.min() >= 0 and X.max() <= 100 else ""
+        raise ValueError(
+            f"{name} must hold pruning amounts in [0, 1]; got values from {X.min():.6g} to "
+            f"{X.max():.6g}.{hint}"
+        )
+    return X
+
+
+def check_measurements(
+    X: ArrayLike, y: Any, sample_weight: ArrayLike | None = None
+) -> Measurements:
+    """Amounts and measurements as arrays, or what is wrong with them.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, d)
+        Pruning amounts.
+    y : array-like of shape (n,) or (n, 3), or DataFrame
+        Accuracy; or accuracy, time, size; or columns of these names.
+    sample_weight : array-like of shape (n,), default=None
+        Weights of the rows.
+
+    Returns
+    -------
+    Measurements
+        Without the rows of weight zero.
+    """
+    amounts = check_amounts(check_array(X, dtype=np.float64, input_name="X"))
+    if y is None:
+        raise ValueError(
+            "PruningAmountOptimizer requires y to be passed, but the target y is None: give the "
+            "measured accuracy, or accuracy, time and size."
+        )
+    values = _columns_of(y)
+    check_consistent_length(amounts, *values.values())
+    weights = check_sample_weight(
+        sample_weight, amounts, dtype=np.float64, ensure_non_negative=True
+    )
+    used = weights > 0
+    if not used.any():
+        raise ValueError("sample_weight is zero for every row; one at least must be positive.")
+    values = {name: column[used] for name, column in values.items()}
+    accuracy = values["accuracy"]
+    if accuracy.min() < 0 or accuracy.max() > 100:
+        raise ValueError(
+            "The accuracy in y must lie in [0, 1] or in [0, 100]; got values from "
+            f"{accuracy.min():.6g} to {accuracy.max():.6g}."
+        )
+    for name in ("time", "size"):
+        if name in values and values[name].min() < 0:
+            raise ValueError(f"The {name} in y must not be negative; got {values[name].min():.6g}.")
+    percent = 100.0 if accuracy.max() <= 1 else 1.0
+    return Measurements(amounts[used], values, weights[used], percent)
+
+
+def _columns_of(y: Any) -> dict[str, NDArray[np.float64]]:
+    """Measured quantities by their names."""
+    if hasattr(y, "columns"):
+        names = [str(name) for name in y.columns]
+        if "accuracy" not in names or not set(names) <= set(QUANTITIES):
+            raise ValueError(
+                "y as a DataFrame must have a column 'accuracy', and may have 'time' and 'size', "
+                f"and no others; it has {names}."
+            )
+        columns = check_array(y, dtype=np.float64, input_name="y")
+        return {name: columns[:, names.index(name)] for name in QUANTITIES if name in names}
+    y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y")
+    columns = y[:, None] if y.ndim == 1 else y
+    if columns.ndim != 2 or columns.shape[1] not in (1, 3):
+        raise ValueError(
+            "y must have shape (n,) with accuracy alone, or (n, 3) with accuracy, time and size; "
+            f"got shape {y.shape}. Two of them: a DataFrame with their names."
+        )
+    return {name: column for name, column in zip(QUANTITIES, columns.T, strict=False)}
+
+
+def check_limits(limits: Mapping[str, Any], measured: Measurements) -> None:
+    """Refuse limits of the wrong kind, sign or unit, or of what was not measured.
+
+    Parameters
+    ----------
+    limits : mapping of str to float or None
+        "min_accuracy", "max_size" and "max_time".
+    measured : Measurements
+        What they limit.
+    """
+    for name, limit in limits.items():
+        if limit is None:
+            continue
+        if not isinstance(limit, Real) or isinstance(limit, bool):
+            raise TypeError(f"{name} must be None or a number; got {limit!r}.")
+        if not np.isfinite(float(limit)) or float(limit) <= 0:
+            raise ValueError(f"{name} must be None or a positive number; got {limit!r}.")
+        quantity = name.split("_")[1]
+        if quantity not in measured.values:
+            raise ValueError(
+                f"{name}={limit!r} limits the {quantity}, which y does not hold: give y with "
+                "accuracy, time and size."
+            )
+    least = limits.get("min_accuracy")
+    if least is None:
+        return
+    accuracy = measured.values["accuracy"]
+    if measured.percent == 100.0 and least > 1:
+        raise ValueError(
+            f"min_accuracy={least!r} is in percent, but the accuracy in y is a fraction (at most "
+            f"{accuracy.max():.6g}): give min_accuracy={float(least) / 100:.6g}, or y in percent."
+        )
+    if measured.percent == 1.0 and least <= 1:
+        raise ValueError(
+            f"min_accuracy={least!r} is a fraction, but the accuracy in y is in percent (up to "
+            f"{accuracy.max():.6g}): give min_accuracy={float(least) * 100:.6g}, or y as fractions."
+        )
+    if least > 100:
+        raise ValueError(f"min_accuracy must be at most 100 percent; got {least!r}.")

@@ -1,0 +1,95 @@
+"""What rooms of this room hand each other: points of operation, and what is wanted of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["QUANTITIES", "Goal", "OperatingPoints"]
+
+QUANTITIES = ("accuracy", "time", "size")
+
+
+@dataclass(frozen=True, eq=False)
+class OperatingPoints:
+    """Networks pruned by given amounts, as the curves predict them.
+
+    Attributes
+    ----------
+    amounts : ndarray of shape (n, d)
+        Pruning amounts in [0, 1], one column a view, layer or member.
+    accuracy : ndarray of shape (n,)
+        Accuracy in percent.
+    time : ndarray of shape (n,) or None
+        Time in the unit of the measurements; None where it was not measured.
+    size : ndarray of shape (n,) or None
+        Size in the unit of the measurements; None where it was not measured.
+    """
+
+    amounts: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    time: NDArray[np.float64] | None = None
+    size: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Limits, and what rewards aim at where there is no limit.
+
+    Attributes
+    ----------
+    min_accuracy : float or None
+        Least accuracy in percent.
+    max_size, max_time : float or None
+        Most that size and time may be, in the units of the measurements.
+    best_accuracy : float
+        Highest accuracy of the curve within the bounds, in percent.
+    largest_size : float or None
+        Largest size of the curve within the bounds; None where size was not measured.
+    """
+
+    min_accuracy: float | None = None
+    max_size: float | None = None
+    max_time: float | None = None
+    best_accuracy: float = 100.0
+    largest_size: float | None = None
+
+    def misses(self, points: OperatingPoints) -> dict[str, NDArray[np.float64]]:
+        """By how much each limit is missed, in its unit; zero where it is met.
+
+        Parameters
+        ----------
+        points : OperatingPoints
+            n points.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n,)
+            One entry for each limit that there is.
+        """
+        missed: dict[str, NDArray[np.float64]] = {}
+        if self.min_accuracy is not None:
+            missed["min_accuracy"] = np.maximum(self.min_accuracy - points.accuracy, 0.0)
+        if self.max_size is not None and points.size is not None:
+            missed["max_size"] = np.maximum(points.size - self.max_size, 0.0)
+        if self.max_time is not None and points.time is not None:
+            missed["max_time"] = np.maximum(points.time - self.max_time, 0.0)
+        return missed
+
+    def violation(self, points: OperatingPoints) -> NDArray[np.float64]:
+        """How far points are from meeting all limits: each miss as a share of its limit.
+
+        Parameters
+        ----------
+        points : OperatingPoints
+            n points.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Root of the sum of squares; zero where all limits are met.
+        """
+        total = np.zeros(len(points.accuracy))
+        for name, missed in self.misses(points).items():
+            total += (missed / getattr(self, name)) ** 2
+        return np.sqrt(total)
