@@ -28,15 +28,15 @@ class Landscape:
         The limits.
     percent : float
         What accuracies are multiplied with to be in percent: 100 for fractions, else 1.
-    floors : mapping of str to float
-        Least time and size that are believed of a curve.
+    least_size : float
+        Sizes below it are not believed of a curve: at zero the reward for size has no bound.
     """
 
     curves: Mapping[str, Any]
     rewards: tuple[Reward, ...]
     goal: Goal
     percent: float
-    floors: Mapping[str, float]
+    least_size: float = 0.0
 
     def points(self, amounts: NDArray[np.float64]) -> OperatingPoints:
         """What the curves predict.
@@ -53,6 +53,21 @@ class Landscape:
         values = {name: curve_values(curve, amounts) for name, curve in self.curves.items()}
         values["accuracy"] = values["accuracy"] * self.percent
         return OperatingPoints(amounts, **values)
+
+    def in_units(self, points: OperatingPoints) -> dict[str, NDArray[np.float64]]:
+        """Predicted quantities in the units of the measurements.
+
+        Parameters
+        ----------
+        points : OperatingPoints
+            n points.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n,)
+        """
+        values = {name: getattr(points, name) for name in self.curves}
+        return values | {"accuracy": points.accuracy / self.percent}
 
     def rewards_of(self, points: OperatingPoints) -> dict[str, NDArray[np.float64]]:
         """Weighted value of each reward, by its name.
@@ -89,8 +104,8 @@ class Landscape:
             values[reward.name] = reward.weight * value
         return values
 
-    def unbelievable(self, points: OperatingPoints) -> dict[str, NDArray[np.float64]]:
-        """How far times and sizes lie below their floors, as a share of one plus the floor.
+    def too_small(self, points: OperatingPoints) -> NDArray[np.float64]:
+        """How far sizes lie below the least one that is believed.
 
         Parameters
         ----------
@@ -99,13 +114,12 @@ class Landscape:
 
         Returns
         -------
-        dict of str to ndarray of shape (n,)
-            Zero where the curve is believed.
+        ndarray of shape (n,)
+            Zero where the size is believed, or was not measured.
         """
-        return {
-            name: np.maximum(floor - getattr(points, name), 0.0) / (1.0 + floor)
-            for name, floor in self.floors.items()
-        }
+        if points.size is None:
+            return np.zeros(len(points.amounts))
+        return np.maximum(self.least_size - points.size, 0.0)
 
     def evaluate(
         self, amounts: NDArray[np.float64]
@@ -123,10 +137,9 @@ class Landscape:
             The violation is zero where all limits are met.
         """
         points = self.points(amounts)
-        violation = self.goal.violation(points)
-        for missed in self.unbelievable(points).values():
-            # Any such point is worse than one that only misses a limit.
-            violation = violation + np.where(missed > 0, 1e3 + missed, 0.0)
+        missing = self.too_small(points)
+        # Such a point is worse than any that only misses its limits.
+        violation = self.goal.violation(points) + np.where(missing > 0, 1e6 + missing, 0.0)
         reward = np.zeros(len(amounts))
         for value in self.rewards_of(points).values():
             reward += value

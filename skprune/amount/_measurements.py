@@ -12,7 +12,7 @@ from sklearn.utils import check_array, check_consistent_length
 from ..utils import check_sample_weight
 from ._points import QUANTITIES
 
-__all__ = ["Measurements", "check_amounts", "check_limits", "check_measurements"]
+__all__ = ["Measurements", "check_amounts", "check_bounds", "check_limits", "check_measurements"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +53,11 @@ def check_amounts(X: NDArray[np.float64], name: str = "X") -> NDArray[np.float64
         The one given.
     """
     if X.size and (X.min() < 0 or X.max() > 1):
+        negative = "Negative values in data: " if X.min() < 0 else ""
         hint = " If they are in percent, divide by 100." if X.min() >= 0 and X.max() <= 100 else ""
         raise ValueError(
-            f"{name} must hold pruning amounts in [0, 1]; got values from {X.min():.6g} to "
-            f"{X.max():.6g}.{hint}"
+            f"{negative}{name} must hold pruning amounts in [0, 1]; got values from "
+            f"{X.min():.6g} to {X.max():.6g}.{hint}"
         )
     return X
 
@@ -168,3 +169,33 @@ def check_limits(limits: Mapping[str, Any], measured: Measurements) -> None:
         )
     if least > 100:
         raise ValueError(f"min_accuracy must be at most 100 percent; got {least!r}.")
+
+
+def check_bounds(bounds: Any, measured: Measurements) -> NDArray[np.float64]:
+    """Lower and upper ends of every column, or what is wrong with them.
+
+    Parameters
+    ----------
+    bounds : (float, float) or None
+        None is the range of what was measured.
+    measured : Measurements
+        What was measured.
+
+    Returns
+    -------
+    ndarray of shape (2, d)
+    """
+    amounts = measured.amounts
+    if bounds is None:
+        return np.stack([amounts.min(axis=0), amounts.max(axis=0)])
+    pair = list(bounds) if isinstance(bounds, (tuple, list, np.ndarray)) else []
+    if not (
+        len(pair) == 2
+        and all(isinstance(end, Real) for end in pair)
+        and 0 <= pair[0] <= pair[1] <= 1
+    ):
+        raise ValueError(
+            "bounds must be None or a pair (smallest, largest) of amounts with 0 <= smallest <= "
+            f"largest <= 1; got {bounds!r}."
+        )
+    return np.repeat(np.asarray(pair, dtype=np.float64)[:, None], amounts.shape[1], axis=1)

@@ -1,7 +1,6 @@
 """How much to prune: curves of what was measured, rewards, limits, and the best amount."""
 
-import warnings
-from numbers import Integral, Real
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -11,13 +10,19 @@ from sklearn.metrics import r2_score
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..exceptions import CurveMisfitWarning
+from ._details import details_frame
 from ._fit_quality import CurveFit, assess
 from ._fitting import fit_curves, make_curves
 from ._landscape import Landscape, curve_values
-from ._measurements import Measurements, check_amounts, check_limits, check_measurements
-from ._outcome import Outcome, landscape_of, outcome_of, warn_of_outcome
-from ._points import QUANTITIES, Goal, OperatingPoints
+from ._measurements import (
+    Measurements,
+    check_amounts,
+    check_bounds,
+    check_limits,
+    check_measurements,
+)
+from ._outcome import Outcome, landscape_of, outcome_of, warn_of_misfits, warn_of_outcome
+from ._points import QUANTITIES, Goal
 from ._randomness import generator
 from ._rewards import Reward, check_rewards
 from ._search import search
@@ -214,7 +219,7 @@ class PruningAmountOptimizer(TransformerMixin, BaseEstimator):
         limits = self._limits()
         check_limits(limits, measured)
         rewards = check_rewards(self.rewards, tuple(measured.values))
-        bounds = _bounds_of(self.bounds, measured)
+        bounds = check_bounds(self.bounds, measured)
         curves = fit_curves(make_curves(self._kinds(), measured), measured)
         landscape = landscape_of(curves, rewards, limits, measured, bounds)
         found = search(landscape.evaluate, bounds, rng, 1 + int(self.n_restarts))
@@ -233,7 +238,8 @@ class PruningAmountOptimizer(TransformerMixin, BaseEstimator):
         self.best_amount_, self.best_reward_ = _bare(found.best.point), found.best.reward
         self.grid_amount_, self.grid_reward_ = _bare(found.grid.point), found.grid.reward
         self.n_evaluations_ = found.n_evaluations
-        self._warn(landscape)
+        warn_of_misfits(fits, self._kinds())
+        warn_of_outcome(landscape, outcome, measured)
         if self.verbose:
             print(self._summary())
         return self
@@ -257,7 +263,7 @@ class PruningAmountOptimizer(TransformerMixin, BaseEstimator):
         points = self._landscape.points(amounts)
         rewards = list(self._landscape.rewards_of(points).values())
         return np.column_stack(
-            [*self._in_units(points).values(), *rewards, np.sum(rewards, axis=0)]
+            [*self._landscape.in_units(points).values(), *rewards, np.sum(rewards, axis=0)]
         )
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray:
@@ -337,13 +343,6 @@ class PruningAmountOptimizer(TransformerMixin, BaseEstimator):
             Amount, accuracy, time, size, each reward times its weight, and the total.
         """
         check_is_fitted(self)
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError(
-                "The table of details needs pandas: run `pip install skprune[report]`, or use "
-                "transform."
-            ) from error
         d = self.n_features_in_
         amounts = np.asarray(self.best_amount_ if p is None else p, dtype=np.float64)
         if amounts.ndim < 2:
@@ -351,19 +350,8 @@ class PruningAmountOptimizer(TransformerMixin, BaseEstimator):
         if amounts.ndim != 2 or amounts.shape[1] != d:
             raise ValueError(f"p must be amounts of {d} column(s); got shape {amounts.shape}.")
         amounts = check_amounts(check_array(amounts, input_name="p"), "p")
-        points = self._landscape.points(amounts)
-        rewards = self._landscape.rewards_of(points)
-        names = ["Pruning Amount"]
-        if d > 1:
-            given = getattr(self, "feature_names_in_", range(d))
-            names = [f"Pruning Amount {name}" for name in given]
-        columns = dict(zip(names, amounts.T, strict=True))
-        columns |= {name.capitalize(): value for name, value in self._in_units(points).items()}
-        columns |= {
-            f"{name.replace('_', ' ').title()} Reward": value for name, value in rewards.items()
-        }
-        columns["Total Reward"] = np.sum(list(rewards.values()), axis=0)
-        return pd.DataFrame(columns)
+        names = getattr(self, "feature_names_in_", range(d)) if d > 1 else [""]
+        return details_frame(self._landscape, amounts, names)
 
     def bootstrap(
         self,
@@ -401,6 +389,7 @@ class PruningAmountOptimizer(TransformerMixin, BaseEstimator):
             confidence,
             generator(random_state),
             n_jobs,
+            self.verbose,
         )
 
     def weight_sensitivity(
@@ -452,30 +441,15 @@ class PruningAmountOptimizer(TransformerMixin, BaseEstimator):
         """What was given for the curve of each quantity."""
         return {name: getattr(self, f"{name}_curve") for name in QUANTITIES}
 
-    def _in_units(self, points: OperatingPoints) -> dict[str, NDArray[np.float64]]:
-        """Predicted quantities in the units of y."""
-        values = {name: getattr(points, name) for name in self.curves_}
-        return values | {"accuracy": points.accuracy / self.measurements_.percent}
-
-    def _warn(self, landscape: Landscape) -> None:
-        for name, fit in self.fits_.items():
-            if fit.misfit:
-                warnings.warn(
-                    f"The {name} curve ({getattr(self, f'{name}_curve')}) does not follow its "
-                    f"measurements: {fit.misfit}. Try {name}_curve='pchip', which follows whatever "
-                    "falls or rises, or compare curves with GridSearchCV.",
-                    CurveMisfitWarning,
-                    stacklevel=3,
-                )
-        warn_of_outcome(landscape, self._outcome, self.measurements_, stacklevel=4)
-
     def _summary(self) -> str:
         lines = [
             f"{name} curve: R^2 {fit.r2:.4f}, root mean square error {fit.rmse:.4g}"
             for name, fit in self.fits_.items()
         ]
         points = self._landscape.points(np.atleast_2d(self.best_amount_))
-        said = ", ".join(f"{name} {value[0]:.4g}" for name, value in self._in_units(points).items())
+        said = ", ".join(
+            f"{name} {value[0]:.4g}" for name, value in self._landscape.in_units(points).items()
+        )
         kind = "best amount" if self.feasible_ else "nearest amount, limits not met"
         lines.append(f"{kind}: {self.best_amount_}: {said}, reward {self.best_reward_:.4f}")
         return "\n".join(lines)
@@ -484,21 +458,3 @@ class PruningAmountOptimizer(TransformerMixin, BaseEstimator):
 def _bare(point: NDArray[np.float64]) -> Any:
     """A float where there is one column."""
     return float(point[0]) if len(point) == 1 else point
-
-
-def _bounds_of(bounds: Any, measured: Measurements) -> NDArray[np.float64]:
-    """Lower and upper ends of every column, or what is wrong with them."""
-    amounts = measured.amounts
-    if bounds is None:
-        return np.stack([amounts.min(axis=0), amounts.max(axis=0)])
-    pair = list(bounds) if isinstance(bounds, (tuple, list, np.ndarray)) else []
-    if not (
-        len(pair) == 2
-        and all(isinstance(end, Real) for end in pair)
-        and 0 <= pair[0] <= pair[1] <= 1
-    ):
-        raise ValueError(
-            "bounds must be None or a pair (smallest, largest) of amounts with 0 <= smallest <= "
-            f"largest <= 1; got {bounds!r}."
-        )
-    return np.repeat(np.asarray(pair, dtype=np.float64)[:, None], amounts.shape[1], axis=1)

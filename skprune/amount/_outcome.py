@@ -9,16 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..exceptions import CurveMisfitWarning, InfeasibleLimitsWarning
+from ._fit_quality import CurveFit
 from ._landscape import Landscape
 from ._measurements import Measurements
 from ._points import Goal
 from ._rewards import Reward
 from ._search import N_GRID, SearchResult
 
-__all__ = ["Outcome", "landscape_of", "outcome_of", "warn_of_outcome", "with_curves"]
+__all__ = [
+    "Outcome",
+    "landscape_of",
+    "outcome_of",
+    "warn_of_misfits",
+    "warn_of_outcome",
+    "with_curves",
+]
 
-# Times and sizes below this share of the smallest measured one are not believed of a curve.
-_FLOOR = 0.01
+# Sizes below this share of the smallest measured one are not believed of a curve.
+_BELIEVED = 0.01
 # A reward that varies by less over the grid decides nothing.
 _FLAT = 1e-6
 
@@ -71,18 +79,17 @@ def landscape_of(
     -------
     Landscape
     """
-    floors = {
-        name: _FLOOR * float(values[values > 0].min(initial=np.inf))
-        for name, values in measured.values.items()
-        if name != "accuracy" and (values > 0).any()
-    }
+    sizes = measured.values.get("size", np.zeros(0))
+    least_size = _BELIEVED * float(sizes[sizes > 0].min()) if (sizes > 0).any() else 0.0
     least = limits["min_accuracy"]
     goal = Goal(
         min_accuracy=None if least is None else float(least) * measured.percent,
         max_size=limits["max_size"],
         max_time=limits["max_time"],
     )
-    return with_curves(Landscape(curves, rewards, goal, measured.percent, floors), curves, bounds)
+    return with_curves(
+        Landscape(curves, rewards, goal, measured.percent, least_size), curves, bounds
+    )
 
 
 def with_curves(
@@ -135,21 +142,39 @@ def outcome_of(landscape: Landscape, found: SearchResult, bounds: NDArray[np.flo
         If the curves are not believable at any amount.
     """
     points = landscape.points(found.best.point[None, :])
-    for name, missed in landscape.unbelievable(points).items():
-        if missed[0] > 0:
-            raise ValueError(
-                f"The {name} curve falls to zero or below at every amount within the bounds: "
-                f"{name}_curve='pchip' does not."
-            )
+    if landscape.too_small(points)[0] > 0:
+        raise ValueError(
+            "The size curve falls to zero or below at every amount within the bounds: "
+            "size_curve='pchip' does not."
+        )
     misses = {name: float(missed[0]) for name, missed in landscape.goal.misses(points).items()}
     if "min_accuracy" in misses:
         misses["min_accuracy"] /= landscape.percent
     return Outcome(found, found.best.violation == 0, misses, _diagonal(bounds))
 
 
-def warn_of_outcome(
-    landscape: Landscape, outcome: Outcome, measured: Measurements, stacklevel: int
-) -> None:
+def warn_of_misfits(fits: Mapping[str, CurveFit], kinds: Mapping[str, Any]) -> None:
+    """Warn of curves that do not follow their measurements.
+
+    Parameters
+    ----------
+    fits : mapping of str to CurveFit
+        How each curve follows.
+    kinds : mapping of str to str or object
+        What was given for each.
+    """
+    for name, fit in fits.items():
+        if fit.misfit:
+            warnings.warn(
+                f"The {name} curve ({kinds[name]}) does not follow its measurements: {fit.misfit}. "
+                f"Try {name}_curve='pchip', which follows whatever falls or rises, or compare "
+                "curves with GridSearchCV.",
+                CurveMisfitWarning,
+                stacklevel=3,
+            )
+
+
+def warn_of_outcome(landscape: Landscape, outcome: Outcome, measured: Measurements) -> None:
     """Warn of limits that cannot be met, of guesses, and of rewards that decide nothing.
 
     Parameters
@@ -160,31 +185,29 @@ def warn_of_outcome(
         What came of it.
     measured : Measurements
         What the curves were fitted to.
-    stacklevel : int
-        As in :func:`warnings.warn`.
     """
     line = landscape.points(outcome.line)
     best, one = outcome.found.best.point, measured.amounts.shape[1] == 1
     if not outcome.feasible:
         warnings.warn(
-            _cannot_be_met(landscape, outcome, one), InfeasibleLimitsWarning, stacklevel=stacklevel
+            _cannot_be_met(landscape, outcome, one), InfeasibleLimitsWarning, stacklevel=3
         )
-    for name, missed in landscape.unbelievable(line).items():
-        if (missed > 0).any():
-            where = outcome.line[missed > 0].mean(axis=1)
-            warnings.warn(
-                f"The {name} curve falls to zero or below between amounts {where.min():.3g} and "
-                f"{where.max():.3g}, which were left out. Try {name}_curve='pchip'.",
-                CurveMisfitWarning,
-                stacklevel=stacklevel,
-            )
+    missing = landscape.too_small(line) > 0
+    if missing.any():
+        where = outcome.line[missing].mean(axis=1)
+        warnings.warn(
+            f"The size curve falls to zero or below between amounts {where.min():.3g} and "
+            f"{where.max():.3g}, which were left out. Try size_curve='pchip'.",
+            CurveMisfitWarning,
+            stacklevel=3,
+        )
     low, high = measured.amounts.min(axis=0), measured.amounts.max(axis=0)
     if ((best < low) | (best > high)).any():
         warnings.warn(
             f"The best amount {_said(best)} lies outside the measured ones, {_said(low)} to "
             f"{_said(high)}: the curves are guesses there. Measure it, or leave bounds=None.",
             CurveMisfitWarning,
-            stacklevel=stacklevel,
+            stacklevel=3,
         )
     for reward, value in zip(landscape.rewards, landscape.rewards_of(line).values(), strict=True):
         if reward.name in ("accuracy", "time") and reward.weight and np.ptp(value) < _FLAT:
@@ -193,7 +216,7 @@ def warn_of_outcome(
                 f"its sigma is in the unit of y. Give rewards with another sigma, or leave "
                 f"{type(reward).__name__} out.",
                 UserWarning,
-                stacklevel=stacklevel,
+                stacklevel=3,
             )
 
 

@@ -118,6 +118,7 @@ def bootstrap_amounts(
     confidence: float,
     rng: np.random.Generator,
     n_jobs: int | None,
+    verbose: int = 0,
 ) -> AmountBootstrap:
     """Find the best amount again and again, on curves with other residuals added.
 
@@ -143,6 +144,8 @@ def bootstrap_amounts(
         Where the draws come from.
     n_jobs : int or None
         Processes.
+    verbose : int, default=0
+        Progress, as in joblib.
 
     Returns
     -------
@@ -165,7 +168,7 @@ def bootstrap_amounts(
     drawn = rng.integers(0, n, size=(int(n_resamples), n))
     # Seeds drawn, not spawned: a generator of the user's may have no seed sequence to spawn from.
     seeds = rng.integers(np.iinfo(np.int64).max, size=int(n_resamples))
-    found = Parallel(n_jobs=n_jobs)(
+    found = Parallel(n_jobs=n_jobs, verbose=verbose)(
         delayed(_one_resample)(landscape, measured, bounds, fits, rows, seed)
         for rows, seed in zip(drawn, seeds, strict=True)
     )

@@ -14,9 +14,9 @@ from ._base import BaseCurve
 
 __all__ = ["AdditiveCurve", "unfitted_copy"]
 
-_MAX_ROUNDS = 200
+_MAX_ROUNDS = 300
 # Largest change of a fitted value in one round, as a share of the range of y.
-_TOLERANCE = 1e-5
+_TOLERANCE = 1e-4
 
 
 class AdditiveCurve(BaseCurve):
@@ -91,8 +91,9 @@ class AdditiveCurve(BaseCurve):
         else:
             warnings.warn(
                 f"The sum of {d} {type(self.curve).__name__} still changes after {_MAX_ROUNDS} "
-                "rounds: the amounts of the columns rise and fall together. Measure amounts that "
-                "differ between the columns.",
+                "rounds: the measurements are too few for so many columns, or the amounts of the "
+                "columns rise and fall together. Measure more, or take a curve with fewer "
+                "parameters.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
