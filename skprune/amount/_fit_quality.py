@@ -102,6 +102,8 @@ def _errors(
 ) -> list[str]:
     """Note an error that a monotone curve would not make."""
     free = MonotoneCurve("linear").fit(amounts, y, sample_weight=weights)
+    if amounts.shape[1] > 1 and _parameters_of(free) >= len(y):
+        return []  # with several columns it follows anything, and tells nothing
 
     def error(left: NDArray[np.float64], by: Any) -> float:
         """Standard deviation about a curve, by what it leaves and the parameters it has."""

@@ -93,8 +93,6 @@ def check_measurements(
         sample_weight, amounts, dtype=np.float64, ensure_non_negative=True
     )
     used = weights > 0
-    if not used.any():
-        raise ValueError("sample_weight is zero for every row; one at least must be positive.")
     values = {name: column[used] for name, column in values.items()}
     accuracy = values["accuracy"]
     if accuracy.min() < 0 or accuracy.max() > 100:

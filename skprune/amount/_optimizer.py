@@ -1,6 +1,5 @@
 """How much to prune: curves of what was measured, rewards, limits, and the best amount."""
 
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -25,7 +24,7 @@ from ._outcome import Outcome, landscape_of, outcome_of, warn_of_misfits, warn_o
 from ._points import QUANTITIES, Goal
 from ._randomness import generator
 from ._rewards import Reward, check_rewards
-from ._search import search
+from ._search import check_n_restarts, search
 from ._uncertainty import AmountBootstrap, WeightSensitivity, bootstrap_amounts, vary_weights
 
 if TYPE_CHECKING:
@@ -212,8 +211,7 @@ class PruningAmountOptimizer(TransformerMixin, BaseEstimator):
         CurveMisfitWarning
             If a curve does not follow its measurements.
         """
-        if not isinstance(self.n_restarts, Integral) or self.n_restarts < 0:
-            raise ValueError(f"n_restarts must be an integer >= 0; got {self.n_restarts!r}.")
+        check_n_restarts(self.n_restarts)
         rng = generator(self.random_state)
         measured = check_measurements(X, y, sample_weight)
         limits = self._limits()

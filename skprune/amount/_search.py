@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from scipy.stats.qmc import Sobol
 
 from ._cma import cma_search
 
-__all__ = ["N_GRID", "Best", "SearchResult", "search"]
+__all__ = ["N_GRID", "Best", "SearchResult", "check_n_restarts", "search"]
 
 #: Points of the brute-force grid of one column: steps of 0.001 where the bounds are 0 and 1.
 N_GRID = 1001
@@ -79,6 +81,13 @@ class _Counted:
         violation, reward = self(points)
         i = np.lexsort((-reward, violation))[0]
         return Best(points[i], float(violation[i]), float(reward[i]))
+
+
+def check_n_restarts(n_restarts: Any) -> None:
+    """Refuse what is no number of restarts."""
+    integer = isinstance(n_restarts, Integral) and not isinstance(n_restarts, bool)
+    if not integer or n_restarts < 0:
+        raise ValueError(f"n_restarts must be an integer >= 0; got {n_restarts!r}.")
 
 
 def search(

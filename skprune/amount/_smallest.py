@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._importance import ViewAmounts, ViewProblem, as_function
 from ._randomness import generator
-from ._search import search
+from ._search import check_n_restarts, search
 
 __all__ = ["smallest_amounts"]
 
@@ -69,6 +69,7 @@ def smallest_amounts(
     >>> round(rule.mean_size(size)), round(best.mean_size(size))
     (272, 258)
     """
+    check_n_restarts(n_restarts)
     problem = ViewProblem.of(importance, accuracy_curve, target, max_amount, weights)
     size = as_function(size_curve, "size_curve")
 
@@ -79,5 +80,5 @@ def smallest_amounts(
         return short / problem.target, -size(amounts).mean(axis=1)
 
     bounds = np.array([[0.0], [problem.max_amount]]) * np.ones(len(problem.importance))
-    found = search(evaluate, bounds, generator(random_state), 1 + n_restarts)
+    found = search(evaluate, bounds, generator(random_state), 1 + int(n_restarts))
     return problem.result(found.best.point, float("nan"))
