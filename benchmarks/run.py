@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from _common import machine
+from amount import amount_section
 from demo import over_seeds
 from program import path_against_ecos, statistics_against_a_product, zero_norm
 from race import Report, read
@@ -67,6 +68,10 @@ Forests of 100 trees trained on half of the rows; a quarter to choose on, a quar
 means over five seeds, and the standard error of the difference.
 
 {regression}
+
+## The best pruning amount
+
+{amount}
 
 ## What `make demo` keeps and loses
 
@@ -144,6 +149,7 @@ if __name__ == "__main__":
         blocks=in_a_process_of_its_own("blocks.py"),
         search=search_times(),
         regression=regression(),
+        amount=amount_section(),
         demo=over_seeds(cache=options.cache),
     )
     target = ROOT / "docs" / "benchmarks.md"

@@ -107,6 +107,18 @@ clone(RandomCNNEnsembleClassifier(space=CNNSpace.paper()))
     assert not loaded_after(code) & HEAVY
 
 
+def test_describing_the_amount_loads_nothing_heavy():
+    """CMA-ES is loaded by the first fit, and brings matplotlib with it where there is one."""
+    code = """
+from sklearn.base import clone
+from skprune import PruningAmountOptimizer
+from skprune.amount import importance_inverse_amounts
+clone(PruningAmountOptimizer(min_accuracy=80))
+importance_inverse_amounts([3, 2, 1], lambda p: 98 - 30 * p, target=85)
+"""
+    assert not loaded_after(code) & (HEAVY | {"cma"})
+
+
 def test_public_names_resolve_and_are_listed():
     for name in skprune.__all__:
         assert getattr(skprune, name) is not None

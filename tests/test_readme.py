@@ -39,6 +39,15 @@ def test_the_other_code_is_about_what_exists():
     assert isinstance(names["cnns"], RandomCNNEnsembleClassifier)
 
 
+def test_the_best_amount(capsys):
+    pytest.importorskip("pandas")
+    exec(compile(BLOCKS[3], "README.md", "exec"), {})
+    out = capsys.readouterr().out
+    assert 0.3 < float(re.search(r"cut (0\.\d+) limits met: True", out)[1]) < 0.4
+    assert "Total Reward" in out
+    assert "resamples: amount 0.3" in out
+
+
 def test_the_commands_are_targets_of_make():
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     named = re.findall(r"^    make (\w+)", README, flags=re.MULTILINE)
