@@ -1,4 +1,4 @@
-"""The example runs the notebook's whole story; every number that REFERENCE gives comes out of it."""
+"""The example runs the notebook's whole story; every number that it printed comes out again."""
 
 import contextlib
 import io

@@ -57,7 +57,9 @@ optimizer.fit(X, measured)
 size, time = optimizer.curves_["size"], optimizer.curves_["time"]
 accuracy = optimizer.curves_["accuracy"]
 print(f"size(p) = {size.intercept_:.1f} {size.coef_[0, 0]:+.1f} p")
-print(f"time(p) = {time.intercept_:.3f} " + "{:+.3f} p {:+.3f} p^2 {:+.3f} p^3".format(*time.coef_[0]))
+print(
+    f"time(p) = {time.intercept_:.3f} " + "{:+.3f} p {:+.3f} p^2 {:+.3f} p^3".format(*time.coef_[0])
+)
 print(
     f"accuracy(p) = {accuracy.limit_[0]:.4f} / (1 + exp({accuracy.steepness_[0]:.4f} (p - "
     f"{accuracy.midpoint_[0]:.4f})))"
@@ -113,7 +115,9 @@ with warnings.catch_warnings(record=True) as caught:
     neither.fit(X, measured)
 grid = np.linspace(0, 1, 1001)[:, None]
 totals = neither.transform(grid)[:, -1]
-print(f"\nLargest reward: {totals.max():.2f} at amount {grid[totals.argmax(), 0]:.1f}, with accuracy")
+print(
+    f"\nLargest reward: {totals.max():.2f} at amount {grid[totals.argmax(), 0]:.1f}, with accuracy"
+)
 print(f"{neither.transform(grid)[totals.argmax(), 0]:.1f}. {caught[0].message}")
 TotalRewardDisplay.from_estimator(neither)
 

@@ -80,7 +80,7 @@ class PruningAmountOptimizer(TransformerMixin, BaseEstimator):
         By how much ``best_amount_`` misses each limit, in its unit; zeros where it is feasible.
     grid_amount_ : float, or ndarray of shape (d,)
         The best amount by brute force on a grid of 1,001 amounts (several columns: of one
-        amount for all columns, and of 1,024 spread ones); never better than
+        amount for all columns, and of 1,024 drawn ones); never better than
         ``best_amount_``.
     grid_reward_ : float
         Total reward there.

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats.qmc import Sobol
 
 from ._cma import cma_search
 
@@ -18,7 +17,7 @@ N_GRID = 1001
 # Every how many of them CMA-ES is started from.
 _COARSE = 10
 # Points of the design that stands for the grid where there are several columns.
-_N_DIAGONAL, _N_SOBOL = 101, 1024
+_N_DIAGONAL, _N_DRAWN = 101, 1024
 # Points of a zoom along one column, and how often its window shrinks to an eighth.
 _N_ZOOM, _N_WINDOWS = 21, 8
 # Rewards that differ by less, as a share, are rounding.
@@ -154,7 +153,7 @@ def _in_a_cube(
     width = np.ptp(bounds, axis=0)
     d = len(width)
     line = np.linspace(0, 1, _N_DIAGONAL)[:, None] * np.ones(d)
-    design = bounds[0] + width * np.vstack([line, Sobol(d, rng=rng).random(_N_SOBOL)])
+    design = bounds[0] + width * np.vstack([line, rng.random((_N_DRAWN, d))])
     violation, reward = evaluate(design)
     order = np.lexsort((-reward, violation))
     grid = Best(design[order[0]], float(violation[order[0]]), float(reward[order[0]]))

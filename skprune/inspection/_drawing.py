@@ -1,7 +1,8 @@
 """What the figures share: axes, colours, and text that keeps out of the way."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import product
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,19 +12,19 @@ from sklearn.utils.validation import check_is_fitted
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.legend import Legend
-    from matplotlib.text import Text
 
 __all__ = [
     "CHOSEN",
     "DROPPED",
     "DROPPED_LINE",
+    "GAP",
     "HUES",
     "KEPT",
     "KEPT_TOO",
     "axes_for",
     "check_has",
     "legend_in_its_own_band",
-    "name_points",
+    "names_below",
     "printed_score",
     "settle",
     "shortened",
@@ -40,8 +41,8 @@ DROPPED, DROPPED_LINE = "#999999", "#CFCFCF"
 HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#8C510A")
 
 _LONGEST_NAME = 28
-# Points: between a name and what it names, and between two names.
-_GAP = 3.0
+#: Points between a name and what it names, and between two names.
+GAP = 3.0
 
 
 def axes_for(ax: "Axes | None", figsize: tuple[float, float] | None = None) -> "Axes":
@@ -179,7 +180,7 @@ def spread(
     return placed
 
 
-def legend_in_its_own_band(ax: "Axes", *, ncols: int) -> "Legend":
+def legend_in_its_own_band(ax: "Axes", *, ncols: int, twin: "Axes | None" = None) -> "Legend":
     """Draw the legend at the top, and make room there so that it covers nothing.
 
     Parameters
@@ -188,151 +189,85 @@ def legend_in_its_own_band(ax: "Axes", *, ncols: int) -> "Legend":
         With everything drawn.
     ncols : int
         Entries beside one another, where there is room.
+    twin : matplotlib Axes, default=None
+        Axes that share its frame; what is drawn there is in the legend too.
 
     Returns
     -------
     matplotlib Legend
     """
-    bottom, top = ax.get_ylim()
-    low, high = min(bottom, top), max(bottom, top)
-    ax.set_yticks([tick for tick in ax.get_yticks() if low <= tick <= high], minor=False)
+    layers = [ax] if twin is None else [ax, twin]
+    limits = []
+    for layer in layers:
+        bottom, top = layer.get_ylim()
+        low, high = min(bottom, top), max(bottom, top)
+        ticks = [tick for tick in layer.get_yticks() if low <= tick <= high]
+        layer.set_yticks(ticks, minor=False)
+        limits.append((bottom, top))
     settle(ax)
     frame = ax.get_window_extent()
     widths = sorted({ncols, -(-ncols // 2), 1}, reverse=True)
-    for columns, size in product(widths, ("medium", "small")):
-        legend = ax.legend(
-            loc="upper center",
-            ncols=columns,
-            fontsize=size,
-            frameon=False,
-            borderaxespad=0.2,
-            columnspacing=1.4,
-        )
+    found = [layer.get_legend_handles_labels() for layer in layers]
+    handles = [handle for some, _ in found for handle in some]
+    labels = [label for _, some in found for label in some]
+    tries = [(columns, size, 0) for columns, size in product(widths, ("medium", "small"))]
+    for columns, size, letters in [*tries, *((1, "small", letters) for letters in (28, 20, 14))]:
+        shown = [fill(label, letters) for label in labels] if letters else labels
+        legend = _legend(ax, handles, shown, columns, size)
         box = legend.get_window_extent()
         if box.width <= 0.9 * frame.width:
             break
     share = min(0.6, (box.height + 2) / frame.height)
-    ax.set_ylim(bottom, bottom + (top - bottom) / (1 - share))
+    for layer, (bottom, top) in zip(layers, limits, strict=True):
+        layer.set_ylim(bottom, bottom + (top - bottom) / (1 - share))
     return legend
 
 
-def name_points(
-    ax: "Axes",
-    points: NDArray[np.float64],
-    areas: NDArray[np.float64],
-    others: NDArray[np.float64],
-    names: Sequence[str],
-    ceiling: "Legend | None" = None,
-) -> "list[Text]":
-    """Write names next to points so that they cover neither one another nor much else.
+def _legend(
+    ax: "Axes", handles: Sequence[Any], labels: Sequence[str], ncols: int, size: str
+) -> "Legend":
+    legend = ax.legend(
+        handles,
+        labels,
+        loc="upper center",
+        ncols=ncols,
+        fontsize=size,
+        frameon=False,
+        borderaxespad=0.2,
+        columnspacing=1.4,
+    )
+    # Within its axes; where there is no room for it, they must not shrink all the more.
+    legend.set_in_layout(False)
+    return legend
 
-    Each name takes the free place that covers least, near its point first; a name without
-    any free place is left out.
+
+def names_below(ax: "Axes", names: Sequence[str]) -> None:
+    """Name the places 0, 1, 2, ... of the x axis so that no name runs into another.
+
+    Names that are too wide stand upright; where there is no room even so, only every so many
+    are written.
 
     Parameters
     ----------
     ax : matplotlib Axes
         With its final limits.
-    points : ndarray of shape (n, 2)
-        Points in data coordinates; the first ``len(names)`` of them are named.
-    areas : ndarray of shape (n,)
-        Areas of their markers, in points squared.
-    others : ndarray of shape (m, 2)
-        Points that a name had better not cover either.
     names : sequence of str
-        Names, the most important one first.
-    ceiling : matplotlib Legend, default=None
-        Legend that names keep off.
-
-    Returns
-    -------
-    list of matplotlib Text
+        A name for each place.
     """
-    from matplotlib import patheffects
-
+    places = np.arange(len(names))
+    shown = [shortened(name) for name in names]
+    ax.set_xticks(places, shown)
+    ax.tick_params(axis="x", length=0, pad=7)
     settle(ax)
-    pixel = ax.figure.dpi / 72  # pixels in a point
-    frame = ax.get_window_extent()
-    radii = np.sqrt(areas / np.pi) * pixel
-    heavy, light = ax.transData.transform(points), ax.transData.transform(others)
-    taken: list[NDArray[np.float64]] = []
-    if ceiling is not None:
-        taken.append(_corners(ceiling.get_window_extent()))
-    within = np.array([frame.x0, frame.y0, frame.x1, frame.y1]) + pixel * np.array([2, 2, -2, -2])
-    texts: list[Text] = []
-    for i, name in enumerate(names):
-        text = ax.annotate(
-            shortened(name),
-            points[i],
-            (0, 0),
-            textcoords="offset points",
-            ha="center",
-            va="center",
-            fontsize="small",
-            zorder=6,
-            arrowprops={"arrowstyle": "-", "color": "0.25", "linewidth": 0.6, "shrinkA": 0},
-            path_effects=[patheffects.withStroke(linewidth=2.5, foreground="white")],
-        )
-        extent = _text_box(text)
-        half = np.array([extent.width, extent.height]) / 2
-        best, where = np.inf, None
-        for offset, cost in _places(half, radii[i], pixel):
-            if cost >= best:
-                break  # places come by their own cost
-            low, high = heavy[i] + offset - half, heavy[i] + offset + half
-            box = np.concatenate([low, high])
-            if (box[:2] < within[:2]).any() or (box[2:] > within[2:]).any():
-                continue
-            if any(_overlap(box, other, _GAP * pixel / 2) for other in taken):
-                continue
-            # A line to the point must not run through another name.
-            steps = heavy[i] + np.linspace(0, 1, 9)[:, None] * offset
-            if any(_covered(steps, other, 1.0).any() for other in taken):
-                continue
-            cost += 60 * _covered(heavy, box, radii).sum() + 15 * _covered(light, box, 2.0).sum()
-            if cost < best:
-                best, where = cost, (offset, box)
-        if where is None:
-            text.remove()
-            continue
-        taken.append(where[1])
-        text.set_position(tuple(where[0] / pixel))
-        if np.hypot(*where[0]) < radii[i] + half.max() + 8 * pixel and text.arrow_patch:
-            text.arrow_patch.set_visible(False)
-        texts.append(text)
-    return texts
+    room = ax.get_window_extent().width / abs(np.diff(ax.get_xlim())[0])
+    if _widest(ax) + 2 * GAP <= room:
+        return
+    ax.tick_params(axis="x", labelrotation=90, labelsize="small")
+    settle(ax)
+    step = int(np.ceil((_widest(ax) + 1) / room))
+    ax.set_xticks(places[::step], shown[::step])
 
 
-def _places(
-    half: NDArray[np.float64], radius: float, pixel: float
-) -> Iterable[tuple[NDArray[np.float64], float]]:
-    """Offsets of a box's centre from its point, nearest first, and what each costs."""
-    for away in (0.0, 5.0, 12.0, 22.0, 36.0, 54.0, 76.0, 104.0):
-        for angle in np.radians([0, 180, 90, 270, 35, 145, 325, 215, 60, 120, 240, 300]):
-            ray = np.array([np.cos(angle), np.sin(angle)])
-            # From the rim of the marker to where the ray leaves the box.
-            with np.errstate(divide="ignore"):
-                reach = np.min(half / np.abs(ray).clip(1e-9))
-            yield ray * (radius + (_GAP + away) * pixel + reach), 2 * away
-
-
-def _text_box(text: "Text") -> Any:
-    from matplotlib.text import Text
-
-    return Text.get_window_extent(text)  # without the line to the point
-
-
-def _corners(box: Any) -> NDArray[np.float64]:
-    return np.array([box.x0, box.y0, box.x1, box.y1])
-
-
-def _overlap(one: NDArray[np.float64], two: NDArray[np.float64], gap: float) -> bool:
-    return bool((one[:2] < two[2:] + gap).all() and (two[:2] < one[2:] + gap).all())
-
-
-def _covered(
-    centers: NDArray[np.float64], box: NDArray[np.float64], radii: NDArray[np.float64] | float
-) -> NDArray[np.bool_]:
-    """Which discs a box touches."""
-    nearest = np.clip(centers, box[:2], box[2:])
-    return np.asarray(np.hypot(*(centers - nearest).T) < radii)
+def _widest(ax: "Axes") -> float:
+    """Pixels that the widest label below the x axis takes."""
+    return max(label.get_window_extent().width for label in ax.get_xticklabels())

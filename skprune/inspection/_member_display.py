@@ -13,9 +13,9 @@ from ._drawing import (
     axes_for,
     check_has,
     legend_in_its_own_band,
-    name_points,
     shown_score_name,
 )
+from ._naming import name_points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
