@@ -22,6 +22,7 @@ def story():
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
+    plt.close("all")
     out = io.StringIO()
     with contextlib.redirect_stdout(out), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["cma_search"]
+__all__ = ["Evaluate", "cma_search"]
 
 # A run that has not settled by then is cut off; what it found counts.
 _MAX_ITERATIONS = 1000
 
+#: From points of shape (n, d) to their violations and rewards, each of shape (n,).
 Evaluate = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
@@ -24,7 +25,7 @@ def cma_search(
     popsize: int,
     tolerance: float,
     rng: np.random.Generator,
-) -> tuple[NDArray[np.float64], int]:
+) -> NDArray[np.float64]:
     """One run of CMA-ES over a box.
 
     Only the order of points within a population counts for CMA-ES, so it is given their ranks:
@@ -50,10 +51,8 @@ def cma_search(
 
     Returns
     -------
-    points : ndarray of shape (n, d)
+    ndarray of shape (n, d)
         The best point of each population, in the order they came.
-    n_evaluations : int
-        Points that were evaluated.
     """
     strategy = _cma().CMAEvolutionStrategy(
         start,
@@ -77,7 +76,7 @@ def cma_search(
             "signals_filename": "",
         },
     )
-    best, n_evaluations = [], 0
+    best = []
     while not strategy.stop():
         population = strategy.ask()
         points = np.clip(np.asarray(population), bounds[0], bounds[1])
@@ -85,8 +84,7 @@ def cma_search(
         order = np.lexsort((-reward, violation))
         strategy.tell(population, np.argsort(order).tolist())
         best.append(points[order[0]])
-        n_evaluations += len(points)
-    return np.asarray(best), n_evaluations
+    return np.asarray(best)
 
 
 @cache

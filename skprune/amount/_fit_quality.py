@@ -10,12 +10,15 @@ from sklearn.metrics import r2_score
 from ._landscape import curve_values
 from .curves import BaseCurve, MonotoneCurve
 
-__all__ = ["CurveFit", "assess"]
+__all__ = ["CurveFit", "assess", "parameters_of", "r_squared"]
 
-# Shares of the range of the measurements: an error, and a way against their trend, that count.
-_LARGE_ERROR, _WRONG_WAY = 0.05, 0.05
-# How many times the error of a curve that only has to fall, or to rise.
+# Shares of the range of the measurements: an error that counts where the scatter is known, one
+# that counts where it is not, and a way against their trend that counts.
+_LARGE_ERROR, _VERY_LARGE_ERROR, _WRONG_WAY = 0.05, 0.10, 0.05
+# How many times the scatter, or the error of a curve that only has to fall or to rise.
 _TIMES_WORSE = 2.0
+# Residuals below this share of the measurements are rounding.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +53,28 @@ class CurveFit:
     misfit: str | None
 
 
+def r_squared(
+    y: NDArray[np.float64], predicted: NDArray[np.float64], weights: NDArray[np.float64]
+) -> float:
+    """R^2, and 1 for a curve that is exact but for rounding, also of what does not vary.
+
+    Parameters
+    ----------
+    y, predicted, weights : ndarrays of shape (n,)
+        Measurements, what a curve says, and their weights.
+
+    Returns
+    -------
+    float
+        NaN of a single measurement.
+    """
+    if len(y) < 2:
+        return float("nan")
+    if np.abs(y - predicted).max() <= _ROUNDING * np.abs(y).max():
+        return 1.0
+    return float(r2_score(y, predicted, sample_weight=weights))
+
+
 def assess(
     quantity: str,
     curve: Any,
@@ -59,9 +84,10 @@ def assess(
 ) -> CurveFit:
     """Compare a fitted curve with its measurements.
 
-    It misfits if its error is twice that of a curve that only has to fall (or to rise) and
-    more than 5 % of the range of the measurements, or if, with one column, it moves against
-    their trend by 5 % of that range more than they do.
+    It misfits if its error is more than 5 % of the range of the measurements and twice their
+    scatter; or more than 10 % of it and twice the error of a curve that only has to fall (or to
+    rise); or if, with one column, it moves against their trend by 5 % of that range more than
+    they do.
 
     Parameters
     ----------
@@ -80,71 +106,113 @@ def assess(
     -------
     CurveFit
     """
-    residuals = y - curve_values(curve, amounts)
-    r2 = r2_score(y, y - residuals, sample_weight=weights) if len(y) > 1 else np.nan
+    predicted = curve_values(curve, amounts, quantity)
+    residuals = y - predicted
     rmse = float(np.sqrt(np.average(residuals**2, weights=weights)))
-    notes = []
-    if np.ptp(y) > 0 and not isinstance(curve, MonotoneCurve):
-        notes = _wrong_ways(curve, amounts, y, weights) + _errors(
-            curve, amounts, y, weights, residuals
-        )
+    notes: list[str] = []
+    if np.ptp(y) > _ROUNDING * np.abs(y).max():
+        free = MonotoneCurve("linear").fit(amounts, y, sample_weight=weights)
+        notes = _wrong_ways(curve, free, amounts, y, weights)
+        notes += _errors(curve, free, amounts, y, weights, residuals)
     return CurveFit(
-        quantity, curve, residuals, float(r2), rmse, _parameters_of(curve), "; ".join(notes) or None
+        quantity,
+        curve,
+        residuals,
+        r_squared(y, predicted, weights),
+        rmse,
+        parameters_of(curve),
+        "; ".join(notes) or None,
     )
 
 
 def _errors(
     curve: Any,
+    free: MonotoneCurve,
     amounts: NDArray[np.float64],
     y: NDArray[np.float64],
     weights: NDArray[np.float64],
     residuals: NDArray[np.float64],
 ) -> list[str]:
-    """Note an error that a monotone curve would not make."""
-    free = MonotoneCurve("linear").fit(amounts, y, sample_weight=weights)
-    if amounts.shape[1] > 1 and _parameters_of(free) >= len(y):
-        return []  # with several columns it follows anything, and tells nothing
+    """Note an error that the scatter of the measurements does not explain."""
 
     def error(left: NDArray[np.float64], by: Any) -> float:
         """Standard deviation about a curve, by what it leaves and the parameters it has."""
-        spare = max(len(y) - _parameters_of(by), 1)
+        spare = max(len(y) - parameters_of(by), 1)
         return float(np.sqrt(np.average(left**2, weights=weights) * len(y) / spare))
 
-    its, best = error(residuals, curve), error(y - free.predict(amounts), free)
-    if its <= _LARGE_ERROR * np.ptp(y) or its <= _TIMES_WORSE * best:
+    its, spread = error(residuals, curve), np.ptp(y)
+    beyond_scatter = its > _LARGE_ERROR * spread and its > _TIMES_WORSE * _scatter(amounts, y)
+    # With several columns a monotone curve may follow anything, and then tells nothing.
+    tells = amounts.shape[1] == 1 or parameters_of(free) < len(y)
+    best = error(y - free.predict(amounts), free)
+    beyond_free = tells and its > _VERY_LARGE_ERROR * spread and its > _TIMES_WORSE * best
+    if not (beyond_scatter or beyond_free):
         return []
     worst = np.abs(residuals).argmax()
     at = ", ".join(f"{amount:.3g}" for amount in amounts[worst])
     return [
-        f"it misses the measurements by {its / np.ptp(y):.0%} of their range (at amount {at} by "
+        f"it misses the measurements by {its / spread:.0%} of their range (at amount {at} by "
         f"{residuals[worst]:.3g})"
     ]
 
 
-def _parameters_of(curve: Any) -> int:
-    """Parameters that were fitted; at least one."""
+def _scatter(amounts: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """Standard deviation of a measurement, without any curve; infinite where nothing tells.
+
+    From repeated measurements where there are some. With one column else from how far each
+    mean lies off the line through its two neighbours (Gasser, Sroka, Jennen-Steinmetz 1986).
+    """
+    rows, where = np.unique(amounts, axis=0, return_inverse=True)
+    counts = np.bincount(where.ravel())
+    means = np.bincount(where.ravel(), y) / counts
+    spare = len(y) - len(rows)
+    if spare >= 3:
+        return float(np.sqrt(((y - means[where.ravel()]) ** 2).sum() / spare))
+    if amounts.shape[1] > 1 or len(rows) < 4:
+        return float("inf")
+    p = rows[:, 0]
+    a = (p[2:] - p[1:-1]) / (p[2:] - p[:-2])
+    off = a * means[:-2] + (1 - a) * means[2:] - means[1:-1]
+    return float(np.sqrt(np.mean(off**2 / (a**2 + (1 - a) ** 2 + 1))))
+
+
+def parameters_of(curve: Any) -> int:
+    """Parameters that were fitted.
+
+    Parameters
+    ----------
+    curve : fitted curve
+        Of a monotone curve its levels count; of one of the user's own kind, one.
+
+    Returns
+    -------
+    int
+    """
     if isinstance(curve, MonotoneCurve):
         steps = curve.curves_ if curve.n_features_in_ > 1 else [curve]
         return 1 + sum(len(np.unique(step.values_)) - 1 for step in steps)
     if isinstance(curve, BaseCurve):
-        return 1 + curve.n_features_in_ * (curve.n_parameters - 1)
+        return curve.total_parameters(curve.n_features_in_)
     return 1
 
 
 def _wrong_ways(
-    curve: Any, amounts: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64]
+    curve: Any,
+    trend: MonotoneCurve,
+    amounts: NDArray[np.float64],
+    y: NDArray[np.float64],
+    weights: NDArray[np.float64],
 ) -> list[str]:
     """Note where a curve of one column rises although the measurements fall, or the reverse."""
     if amounts.shape[1] > 1:
         return []
-    trend = MonotoneCurve("linear").fit(amounts, y, sample_weight=weights)
     sign = -1.0 if trend.increasing_ else 1.0
     knots = trend.knots_
     means = np.array(
         [np.average(y[at], weights=weights[at]) for at in amounts[:, 0] == knots[:, None]]
     )
     line = np.linspace(knots[0], knots[-1], 201)
-    moves = np.maximum(sign * np.diff(curve_values(curve, line[:, None])), 0.0)
+    moves = np.maximum(sign * np.diff(curve_values(curve, line[:, None], "")), 0.0)
     against = moves.sum() - np.maximum(sign * np.diff(means), 0.0).sum()
     if against <= _WRONG_WAY * np.ptp(y):
         return []

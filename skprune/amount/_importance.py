@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
 from ..exceptions import InfeasibleLimitsWarning
-from ._landscape import curve_values
+from ._points import ROUNDING
 
 __all__ = [
     "ViewAmounts",
@@ -42,7 +42,7 @@ class ViewAmounts:
     achieved : float
         Weighted accuracy by the curve.
     reachable : bool
-        Whether ``achieved`` is at least ``target``.
+        Whether ``achieved`` is at least ``target``, but for rounding.
     scale : float
         Common factor of the inverse rule; NaN where no factor reaches the target, and for
         amounts that were searched for.
@@ -119,7 +119,8 @@ class ViewProblem:
             raise ValueError(f"max_amount must lie in (0, 1]; got {max_amount!r}.")
         accuracy = as_function(accuracy_curve, "accuracy_curve")
         best = float(accuracy(np.linspace(0, max_amount, 101)).max())
-        if (target <= 1) != (best <= 1):
+        # A fitted curve of fractions may overshoot one; nobody wants a few percent.
+        if (target <= 1) != (best <= 2):
             kinds = ("a fraction", "in percent") if target <= 1 else ("in percent", "a fraction")
             raise ValueError(
                 f"target={target!r} is {kinds[0]}, but the accuracy curve is {kinds[1]} (at most "
@@ -140,7 +141,8 @@ class ViewProblem:
     def result(self, amounts: NDArray[np.float64], scale: float) -> ViewAmounts:
         """The answer, with a warning where it falls short of the target."""
         achieved = float(self.achieved(amounts))
-        if achieved < self.target:
+        reachable = achieved >= self.target * (1 - ROUNDING)
+        if not reachable:
             warnings.warn(
                 f"No amounts were found that reach the target {self.target:g}: these have "
                 f"{achieved:.6g}, the views unpruned {float(self.achieved(0 * amounts)):.6g}. "
@@ -154,7 +156,7 @@ class ViewProblem:
             weights=self.weights,
             target=self.target,
             achieved=achieved,
-            reachable=achieved >= self.target,
+            reachable=reachable,
             scale=scale,
             max_amount=self.max_amount,
         )
@@ -293,7 +295,11 @@ def importance_inverse_amounts(
     problem = ViewProblem.of(importance, accuracy_curve, target, max_amount, weights)
     whole = problem.max_amount * (1 - problem.importance)
     scales = np.linspace(0, 1, _N_SCALES)
-    reached = problem.achieved(scales[:, None] * whole) >= problem.target
+    along = problem.achieved(scales[:, None] * whole)
+    target = problem.target
+    if along.max() < target:  # perhaps by rounding only: a target that is a value of the curve
+        target *= 1 - ROUNDING
+    reached = along >= target
     if reached[-1]:
         return problem.result(whole, 1.0)
     if not reached.any():
@@ -302,7 +308,7 @@ def importance_inverse_amounts(
     scale, too_much = scales[low], scales[low + 1]
     while too_much - scale > _BISECTED:
         middle = (scale + too_much) / 2
-        if problem.achieved(middle * whole) >= problem.target:
+        if problem.achieved(middle * whole) >= target:
             scale = middle
         else:
             too_much = middle
@@ -338,7 +344,7 @@ def as_function(curve: Any, name: str) -> Callable[[NDArray[np.float64]], NDArra
     if hasattr(curve, "predict"):
 
         def values(column: NDArray[np.float64]) -> NDArray[np.float64]:
-            return curve_values(curve, column[:, None])
+            return np.asarray(curve.predict(column[:, None]))
     elif callable(curve):
         values = curve
     else:

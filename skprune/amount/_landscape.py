@@ -28,15 +28,16 @@ class Landscape:
         The limits.
     percent : float
         What accuracies are multiplied with to be in percent: 100 for fractions, else 1.
-    least_size : float
-        Sizes below it are not believed of a curve: at zero the reward for size has no bound.
+    least : mapping of str to float
+        Sizes, and times, below these are not believed of a curve: at zero the reward for size
+        has no bound, and any limit would be met.
     """
 
     curves: Mapping[str, Any]
     rewards: tuple[Reward, ...]
     goal: Goal
     percent: float
-    least_size: float = 0.0
+    least: Mapping[str, float]
 
     def points(self, amounts: NDArray[np.float64]) -> OperatingPoints:
         """What the curves predict.
@@ -50,7 +51,7 @@ class Landscape:
         -------
         OperatingPoints
         """
-        values = {name: curve_values(curve, amounts) for name, curve in self.curves.items()}
+        values = {name: curve_values(curve, amounts, name) for name, curve in self.curves.items()}
         values["accuracy"] = values["accuracy"] * self.percent
         return OperatingPoints(amounts, **values)
 
@@ -104,8 +105,8 @@ class Landscape:
             values[reward.name] = reward.weight * value
         return values
 
-    def too_small(self, points: OperatingPoints) -> NDArray[np.float64]:
-        """How far sizes lie below the least one that is believed.
+    def unbelievable(self, points: OperatingPoints) -> dict[str, NDArray[np.bool_]]:
+        """Where a curve falls below what is believed of it.
 
         Parameters
         ----------
@@ -114,12 +115,9 @@ class Landscape:
 
         Returns
         -------
-        ndarray of shape (n,)
-            Zero where the size is believed, or was not measured.
+        dict of str to ndarray of shape (n,), bool
         """
-        if points.size is None:
-            return np.zeros(len(points.amounts))
-        return np.maximum(self.least_size - points.size, 0.0)
+        return {name: getattr(points, name) < least for name, least in self.least.items()}
 
     def evaluate(
         self, amounts: NDArray[np.float64]
@@ -134,19 +132,23 @@ class Landscape:
         Returns
         -------
         violation, reward : ndarrays of shape (n,)
-            The violation is zero where all limits are met.
+            The violation is zero where all limits are met, and below one where only they are
+            missed.
         """
         points = self.points(amounts)
-        missing = self.too_small(points)
-        # Such a point is worse than any that only misses its limits.
-        violation = self.goal.violation(points) + np.where(missing > 0, 1e6 + missing, 0.0)
+        missed = self.goal.violation(points)
+        # Below one for limits, so that a curve that is not believed is worse than any miss.
+        violation = missed / (1 + missed)
+        for name, wrong in self.unbelievable(points).items():
+            short = np.maximum(self.least[name] - getattr(points, name), 0.0)
+            violation = violation + wrong * (1 + short / (1 + short))
         reward = np.zeros(len(amounts))
         for value in self.rewards_of(points).values():
             reward += value
         return violation, reward
 
 
-def curve_values(curve: Any, amounts: NDArray[np.float64]) -> NDArray[np.float64]:
+def curve_values(curve: Any, amounts: NDArray[np.float64], quantity: str) -> NDArray[np.float64]:
     """Values of a fitted curve at amounts that were checked.
 
     Parameters
@@ -155,11 +157,26 @@ def curve_values(curve: Any, amounts: NDArray[np.float64]) -> NDArray[np.float64
         Ours, or anything with ``predict``.
     amounts : ndarray of shape (n, d)
         Pruning amounts.
+    quantity : str
+        What it is a curve of.
 
     Returns
     -------
     ndarray of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If it does not predict one finite number an amount.
     """
     if isinstance(curve, BaseCurve):
-        return curve._values(amounts)
-    return np.asarray(curve.predict(amounts), dtype=np.float64).reshape(len(amounts))
+        values = curve._values(amounts)
+    else:
+        values = np.asarray(curve.predict(amounts), dtype=np.float64)
+    if values.size != len(amounts) or not np.isfinite(values).all():
+        raise ValueError(
+            f"The {quantity} curve, {type(curve).__name__}, must predict one finite number an "
+            f"amount; for {len(amounts)} amounts it gave an array of shape {values.shape}"
+            f"{'' if np.isfinite(values).all() else ' with NaN or infinity'}."
+        )
+    return values.reshape(len(amounts))

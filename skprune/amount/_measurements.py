@@ -111,7 +111,8 @@ def _columns_of(y: Any) -> dict[str, NDArray[np.float64]]:
     """Measured quantities by their names."""
     if hasattr(y, "columns"):
         names = [str(name) for name in y.columns]
-        if "accuracy" not in names or not set(names) <= set(QUANTITIES):
+        twice = len(set(names)) < len(names)
+        if "accuracy" not in names or not set(names) <= set(QUANTITIES) or twice:
             raise ValueError(
                 "y as a DataFrame must have a column 'accuracy', and may have 'time' and 'size', "
                 f"and no others; it has {names}."
@@ -186,10 +187,10 @@ def check_bounds(bounds: Any, measured: Measurements) -> NDArray[np.float64]:
     amounts = measured.amounts
     if bounds is None:
         return np.stack([amounts.min(axis=0), amounts.max(axis=0)])
-    pair = list(bounds) if isinstance(bounds, (tuple, list, np.ndarray)) else []
+    pair = list(bounds) if np.ndim(bounds) == 1 and len(bounds) == 2 else []
     if not (
-        len(pair) == 2
-        and all(isinstance(end, Real) for end in pair)
+        pair
+        and all(isinstance(end, Real) and not isinstance(end, bool) for end in pair)
         and 0 <= pair[0] <= pair[1] <= 1
     ):
         raise ValueError(

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.metrics import r2_score
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._details import details_frame
-from ._fit_quality import CurveFit, assess
+from ._fit_quality import CurveFit, assess, r_squared
 from ._fitting import fit_curves, make_curves
 from ._landscape import Landscape, curve_values
 from ._measurements import (
@@ -21,7 +20,7 @@ from ._measurements import (
     check_measurements,
 )
 from ._outcome import Outcome, landscape_of, outcome_of, warn_of_misfits, warn_of_outcome
-from ._points import QUANTITIES, Goal
+from ._points import QUANTITIES, ROUNDING, Goal
 from ._randomness import generator
 from ._rewards import Reward, check_rewards
 from ._search import check_n_restarts, search
@@ -59,7 +58,7 @@ class PruningAmountOptimizer(TransformerMixin, BaseEstimator):
     bounds : (float, float) or None, default=None
         Smallest and largest amount to consider, in [0, 1]. None is the range of the measured
         amounts of each column: outside it, curves are guesses.
-    n_restarts : int, default=1
+    n_restarts : int, default=2
         Runs of CMA-ES after the first one. With one column they are made only where brute force
         on a grid of 1,001 amounts shows that a run missed something.
     random_state : int, RandomState instance, numpy Generator or None, default=None
@@ -97,7 +96,7 @@ class PruningAmountOptimizer(TransformerMixin, BaseEstimator):
     bounds_ : ndarray of shape (2, d)
         Smallest and largest amount of each column that was considered.
     measurements_ : Measurements
-        What was given to ``fit``.
+        What was given to ``fit``, without rows of weight zero.
     n_features_in_ : int
         Number of columns d of X.
     feature_names_in_ : ndarray of shape (d,)
@@ -165,7 +164,7 @@ class PruningAmountOptimizer(TransformerMixin, BaseEstimator):
         max_size: float | None = None,
         max_time: float | None = None,
         bounds: Any = None,
-        n_restarts: int = 1,
+        n_restarts: int = 2,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -290,6 +289,23 @@ class PruningAmountOptimizer(TransformerMixin, BaseEstimator):
         rewards = [f"{reward.name}_reward" for reward in self.rewards_]
         return np.asarray([*self.curves_, *rewards, "total_reward"], dtype=object)
 
+    def meets_limits(self, X: ArrayLike) -> NDArray[np.bool_]:
+        """Whether given amounts meet all limits, by the curves.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Pruning amounts in [0, 1].
+
+        Returns
+        -------
+        ndarray of shape (n,), bool
+            False also where a curve is not believed, since it falls to zero.
+        """
+        check_is_fitted(self)
+        amounts = check_amounts(validate_data(self, X, dtype=np.float64, reset=False))
+        return self._landscape.evaluate(amounts)[0] <= ROUNDING
+
     def score(self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """Mean R^2 of the curves on other measurements.
 
@@ -313,18 +329,21 @@ class PruningAmountOptimizer(TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"y must hold {list(self.curves_)}, as in fit; it holds {list(held_out.values)}."
             )
-        return float(
-            np.mean(
-                [
-                    r2_score(
-                        held_out.values[name],
-                        curve_values(curve, held_out.amounts),
-                        sample_weight=held_out.weights,
-                    )
-                    for name, curve in self.curves_.items()
-                ]
+        # The reverse cannot be told: a held-out accuracy of 0.5 may be half a percent.
+        if held_out.percent < self.measurements_.percent:
+            raise ValueError(
+                "The accuracy in y is in percent, but it was a fraction in fit (up to "
+                f"{held_out.values['accuracy'].max():.6g})."
             )
-        )
+        scores = [
+            r_squared(
+                held_out.values[name],
+                curve_values(curve, held_out.amounts, name),
+                held_out.weights,
+            )
+            for name, curve in self.curves_.items()
+        ]
+        return float(np.mean(scores))
 
     def details(self, p: ArrayLike | None = None) -> "DataFrame":
         """The notebook's table of details, one row an amount.

@@ -12,8 +12,8 @@ from ..exceptions import CurveMisfitWarning, InfeasibleLimitsWarning
 from ._fit_quality import CurveFit
 from ._landscape import Landscape
 from ._measurements import Measurements
-from ._points import Goal
-from ._rewards import Reward
+from ._points import ROUNDING, Goal
+from ._rewards import Reward, TimeReward
 from ._search import N_GRID, SearchResult
 
 __all__ = [
@@ -25,9 +25,9 @@ __all__ = [
     "with_curves",
 ]
 
-# Sizes below this share of the smallest measured one are not believed of a curve.
+# Sizes and times below this share of the smallest measured one are not believed of a curve.
 _BELIEVED = 0.01
-# A reward that varies by less over the grid decides nothing.
+# A reward that varies by less over the grid, of at most 100, decides nothing.
 _FLAT = 1e-6
 
 
@@ -79,17 +79,20 @@ def landscape_of(
     -------
     Landscape
     """
-    sizes = measured.values.get("size", np.zeros(0))
-    least_size = _BELIEVED * float(sizes[sizes > 0].min()) if (sizes > 0).any() else 0.0
-    least = limits["min_accuracy"]
+    accuracy = limits["min_accuracy"]
     goal = Goal(
-        min_accuracy=None if least is None else float(least) * measured.percent,
+        min_accuracy=None if accuracy is None else float(accuracy) * measured.percent,
         max_size=limits["max_size"],
         max_time=limits["max_time"],
     )
-    return with_curves(
-        Landscape(curves, rewards, goal, measured.percent, least_size), curves, bounds
-    )
+    # A time below zero does no harm, unless it would meet a limit.
+    doubted = ["size"] + ["time"] * (goal.max_time is not None)
+    least = {
+        name: _BELIEVED * float(values[values > 0].min())
+        for name, values in measured.values.items()
+        if name in doubted and (values > 0).any()
+    }
+    return with_curves(Landscape(curves, rewards, goal, measured.percent, least), curves, bounds)
 
 
 def with_curves(
@@ -111,13 +114,29 @@ def with_curves(
     Landscape
     """
     landscape = replace(landscape, curves=curves)
-    points = landscape.points(_diagonal(bounds))
+    rows = _along_each_column(bounds)
+    points = landscape.points(rows)
     goal = replace(
         landscape.goal,
-        best_accuracy=float(points.accuracy.max()),
-        largest_size=None if points.size is None else float(points.size.max()),
+        best_accuracy=_largest(points.accuracy, bounds),
+        largest_size=None if points.size is None else _largest(points.size, bounds),
     )
     return replace(landscape, goal=goal)
+
+
+def _along_each_column(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The grid of every column in turn, the others at their lower ends."""
+    d = bounds.shape[1]
+    rows = np.tile(bounds[0], (d, N_GRID, 1))
+    for j in range(d):
+        rows[j, :, j] = np.linspace(bounds[0, j], bounds[1, j], N_GRID)
+    return rows.reshape(-1, d)
+
+
+def _largest(values: NDArray[np.float64], bounds: NDArray[np.float64]) -> float:
+    """Largest value in the box of a sum of curves, from its values along each column."""
+    columns = values.reshape(bounds.shape[1], N_GRID)
+    return float(columns[0, 0] + (columns.max(axis=1) - columns[:, 0]).sum())
 
 
 def outcome_of(landscape: Landscape, found: SearchResult, bounds: NDArray[np.float64]) -> Outcome:
@@ -142,15 +161,19 @@ def outcome_of(landscape: Landscape, found: SearchResult, bounds: NDArray[np.flo
         If the curves are not believable at any amount.
     """
     points = landscape.points(found.best.point[None, :])
-    if landscape.too_small(points)[0] > 0:
-        raise ValueError(
-            "The size curve falls to zero or below at every amount within the bounds: "
-            "size_curve='pchip' does not."
-        )
-    misses = {name: float(missed[0]) for name, missed in landscape.goal.misses(points).items()}
+    for name, wrong in landscape.unbelievable(points).items():
+        if wrong[0]:
+            raise ValueError(
+                f"The {name} curve lies below {_BELIEVED:.0%} of the smallest measured {name} at "
+                f"every amount within the bounds. Take another {name}_curve, such as 'pchip'."
+            )
+    misses = {
+        name: float(missed[0]) * (missed[0] > ROUNDING * getattr(landscape.goal, name))
+        for name, missed in landscape.goal.misses(points).items()
+    }
     if "min_accuracy" in misses:
         misses["min_accuracy"] /= landscape.percent
-    return Outcome(found, found.best.violation == 0, misses, _diagonal(bounds))
+    return Outcome(found, not any(misses.values()), misses, _diagonal(bounds))
 
 
 def warn_of_misfits(fits: Mapping[str, CurveFit], kinds: Mapping[str, Any]) -> None:
@@ -167,8 +190,8 @@ def warn_of_misfits(fits: Mapping[str, CurveFit], kinds: Mapping[str, Any]) -> N
         if fit.misfit:
             warnings.warn(
                 f"The {name} curve ({kinds[name]}) does not follow its measurements: {fit.misfit}. "
-                f"Try {name}_curve='pchip', which follows whatever falls or rises, or compare "
-                "curves with GridSearchCV.",
+                f"Take another {name}_curve: 'pchip' follows whatever only falls or only rises, "
+                "PolynomialCurve(4) what turns once or twice; GridSearchCV compares them.",
                 CurveMisfitWarning,
                 stacklevel=3,
             )
@@ -192,15 +215,15 @@ def warn_of_outcome(landscape: Landscape, outcome: Outcome, measured: Measuremen
         warnings.warn(
             _cannot_be_met(landscape, outcome, one), InfeasibleLimitsWarning, stacklevel=3
         )
-    missing = landscape.too_small(line) > 0
-    if missing.any():
-        where = outcome.line[missing].mean(axis=1)
-        warnings.warn(
-            f"The size curve falls to zero or below between amounts {where.min():.3g} and "
-            f"{where.max():.3g}, which were left out. Try size_curve='pchip'.",
-            CurveMisfitWarning,
-            stacklevel=3,
-        )
+    for name, wrong in landscape.unbelievable(line).items():
+        if wrong.any():
+            warnings.warn(
+                f"The {name} curve lies below {_BELIEVED:.0%} of the smallest measured {name} at "
+                f"amounts {_runs(outcome.line, wrong)}, which were left out. Take another "
+                f"{name}_curve, such as 'pchip', or bounds without them.",
+                CurveMisfitWarning,
+                stacklevel=3,
+            )
     low, high = measured.amounts.min(axis=0), measured.amounts.max(axis=0)
     if ((best < low) | (best > high)).any():
         warnings.warn(
@@ -210,11 +233,14 @@ def warn_of_outcome(landscape: Landscape, outcome: Outcome, measured: Measuremen
             stacklevel=3,
         )
     for reward, value in zip(landscape.rewards, landscape.rewards_of(line).values(), strict=True):
-        if reward.name in ("accuracy", "time") and reward.weight and np.ptp(value) < _FLAT:
+        if not isinstance(reward, TimeReward) or not reward.weight or line.time is None:
+            continue
+        if np.ptp(value) < _FLAT * reward.weight and np.ptp(line.time) > 0:
             warnings.warn(
-                f"The {reward.name} reward is {value[0]:.3g} at every amount and decides nothing: "
-                f"its sigma is in the unit of y. Give rewards with another sigma, or leave "
-                f"{type(reward).__name__} out.",
+                f"The time reward is {value[0]:.3g} at every amount and decides nothing: its "
+                f"sigma={reward.sigma:g} is in the unit of the times, which lie between "
+                f"{line.time.min():.4g} and {line.time.max():.4g}. Give rewards with another "
+                "sigma, or leave TimeReward out.",
                 UserWarning,
                 stacklevel=3,
             )
@@ -229,19 +255,25 @@ def _cannot_be_met(landscape: Landscape, outcome: Outcome, one: bool) -> str:
     where = ""
     if one:
         parts = []
-        for name, miss in landscape.goal.misses(landscape.points(outcome.line)).items():
-            met = outcome.line[miss == 0, 0]
-            parts.append(
-                f"{name} is met at amounts {met.min():.3f} to {met.max():.3f}"
-                if len(met)
-                else f"{name} is met at none"
-            )
+        for name, misses in landscape.goal.misses(landscape.points(outcome.line)).items():
+            met = misses <= ROUNDING * getattr(landscape.goal, name)
+            at = f"amounts {_runs(outcome.line, met)}" if met.any() else "none"
+            parts.append(f"{name} is met at {at}")
         where = f" ({', '.join(parts)})"
     together = "cannot be met together" if len(outcome.misses) > 1 else "cannot be met"
     return (
         f"{names} {together} by any amount within the bounds{where}. The nearest amount is "
         f"{_said(outcome.found.best.point)}, which misses {missed}. Relax a limit, or take it."
     )
+
+
+def _runs(line: NDArray[np.float64], where: NDArray[np.bool_]) -> str:
+    """Where something holds along the line: first and last amount of each run."""
+    steps = np.diff(np.concatenate([[False], where, [False]]).astype(int))
+    first, last = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1) - 1
+    amounts = line.mean(axis=1)
+    runs = [f"{amounts[i]:.3f} to {amounts[j]:.3f}" for i, j in zip(first, last, strict=True)]
+    return ", ".join(runs[:3] + ["..."] * (len(runs) > 3))
 
 
 def _limit(landscape: Landscape, name: str) -> str:

@@ -1,13 +1,15 @@
-"""What rooms of this room hand each other: points of operation, and what is wanted of them."""
+"""Points of operation, and what is wanted of them."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["QUANTITIES", "Goal", "OperatingPoints"]
+__all__ = ["QUANTITIES", "ROUNDING", "Goal", "OperatingPoints"]
 
 QUANTITIES = ("accuracy", "time", "size")
+#: A limit that is missed by less than this share of it is met but for rounding.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)

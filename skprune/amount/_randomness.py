@@ -26,9 +26,10 @@ def generator(random_state: Any) -> np.random.Generator:
         return np.random.default_rng(random_state)
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(draw_seed(random_state))
-    if isinstance(random_state, Integral) and not isinstance(random_state, bool):
+    integer = isinstance(random_state, Integral) and not isinstance(random_state, bool)
+    if integer and random_state >= 0:
         return np.random.default_rng(int(random_state))
     raise ValueError(
-        "random_state must be None, an int, a RandomState or a numpy Generator; got "
+        "random_state must be None, an int >= 0, a RandomState or a numpy Generator; got "
         f"{random_state!r}."
     )

@@ -46,7 +46,7 @@ class Reward(ABC):
     ...     needs = ()
     ...
     ...     def value(self, points, goal):
-    ...         return -abs(points.amounts * 10 % 1 - 0.5).mean(axis=1)
+    ...         return -abs((points.amounts * 10 + 0.5) % 1 - 0.5).mean(axis=1)
     >>> optimizer = PruningAmountOptimizer(rewards=(*DEFAULT_REWARDS, RoundAmounts(weight=0.1)))
     """
 
@@ -246,6 +246,10 @@ def check_rewards(rewards: Any, measured: Sequence[str]) -> tuple[Reward, ...]:
             raise TypeError(
                 "rewards must hold instances of Reward, such as AccuracyReward(weight=2); it holds "
                 f"{reward!r}. DEFAULT_REWARDS holds the usual ones."
+            )
+        if not isinstance(getattr(reward, "name", None), str) or reward.name == "total":
+            raise ValueError(
+                f"{type(reward).__name__} must have a name, a string other than 'total'."
             )
         _check_numbers(reward)
         missing = [need for need in reward.needs if need not in measured]

@@ -1,6 +1,5 @@
 """The best point of a box: a grid or a design to start from, CMA-ES, and a last polish."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._cma import cma_search
+from ._cma import Evaluate, cma_search
 
 __all__ = ["N_GRID", "Best", "SearchResult", "check_n_restarts", "search"]
 
@@ -22,8 +21,6 @@ _N_DIAGONAL, _N_DRAWN = 101, 1024
 _N_ZOOM, _N_WINDOWS = 21, 8
 # Rewards that differ by less, as a share, are rounding.
 _ROUNDING = 1e-9
-
-Evaluate = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +132,7 @@ def _along_a_line(
     start, best, runs = evaluate.best_of(amounts[::_COARSE]), grid, 0
     while runs < n_runs:
         runs += 1
-        path, n = cma_search(evaluate.evaluate, start.point, bounds, _COARSE * step, 8, step, rng)
-        evaluate.n_evaluations += n
+        path = cma_search(evaluate, start.point, bounds, _COARSE * step, 8, step, rng)
         found = _zoom(evaluate, evaluate.best_of(path), bounds, 2 * step)
         missed = grid.beats(found, _ROUNDING)
         best = found if found.beats(best) else best
@@ -157,12 +153,14 @@ def _in_a_cube(
     violation, reward = evaluate(design)
     order = np.lexsort((-reward, violation))
     grid = Best(design[order[0]], float(violation[order[0]]), float(reward[order[0]]))
+    # In a unit cube, where one step suits all columns; those without width stay where they are.
+    scaled = np.divide(design - bounds[0], width, out=np.zeros_like(design), where=width > 0)
     unit = np.vstack([np.zeros(d), np.ones(d)])
-    best, starts = grid, list(design[order[: n_runs * 8 : 8]])
+    best, starts = grid, _apart(scaled[order], n_runs)
     for run, start in enumerate(starts):
-        path, n = cma_search(
-            lambda points: evaluate.evaluate(bounds[0] + width * points),
-            np.divide(start - bounds[0], width, out=np.zeros(d), where=width > 0),
+        path = cma_search(
+            lambda points: evaluate(bounds[0] + width * points),
+            start,
             unit,
             0.2,
             # Three times the usual population: calls cost more than points.
@@ -170,10 +168,21 @@ def _in_a_cube(
             1e-4,
             rng,
         )
-        evaluate.n_evaluations += n
         found = evaluate.best_of(bounds[0] + width * path)
         best = found if found.beats(best) else best
     return _zoom(evaluate, best, bounds, 0.02), grid, len(starts)
+
+
+def _apart(points: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """The first of some points, and after each the next one that is far from all before it."""
+    distance = np.full(len(points), np.inf)
+    chosen: list[int] = []
+    for _ in range(n):
+        # At least half the mean distance of two points of a cube, which is sqrt(d / 6).
+        far = distance >= 0.5 * np.sqrt(points.shape[1] / 6)
+        chosen.append(int(np.argmax(far) if far.any() else np.argmax(distance)))
+        distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=1))
+    return points[chosen]
 
 
 def _zoom(evaluate: _Counted, best: Best, bounds: NDArray[np.float64], half: float) -> Best:

@@ -20,7 +20,7 @@ def smallest_amounts(
     max_amount: float = 0.9,
     *,
     weights: ArrayLike | None = None,
-    n_restarts: int = 1,
+    n_restarts: int = 2,
     random_state: Any = None,
 ) -> ViewAmounts:
     """Search the cube of amounts for the least mean size that reaches the target, by CMA-ES.
@@ -42,7 +42,7 @@ def smallest_amounts(
         Largest amount of a view.
     weights : array-like of shape (V,), default=None
         What the accuracy of each view counts; None takes importance by min-max.
-    n_restarts : int, default=1
+    n_restarts : int, default=2
         Runs of CMA-ES after the first one.
     random_state : int, RandomState instance, numpy Generator or None, default=None
         Seeds the search. NumPy's global generator is never used.

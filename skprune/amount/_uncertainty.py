@@ -16,6 +16,7 @@ from ._fitting import fit_curves
 from ._landscape import Landscape
 from ._measurements import Measurements
 from ._outcome import with_curves
+from ._points import ROUNDING
 from ._search import search
 from .curves import BaseCurve, unfitted_copy
 
@@ -102,8 +103,9 @@ class WeightSensitivity:
         )
 
     def __str__(self) -> str:
-        longest = max(len(name) for name in self.rewards)
-        lines = [" " * longest + "".join(f"{'x' + format(f, 'g'):>9}" for f in self.factors)]
+        head = "mean amount" if self.amounts.shape[2] > 1 else "amount"
+        longest = max(len(name) for name in (*self.rewards, head))
+        lines = [f"{head:<{longest}}" + "".join(f"{'x' + format(f, 'g'):>9}" for f in self.factors)]
         for name, row in zip(self.rewards, self.amounts.mean(axis=2), strict=True):
             lines.append(f"{name:<{longest}}" + "".join(f"{amount:>9.4f}" for amount in row))
         return "\n".join(lines)
@@ -199,7 +201,7 @@ def _one_resample(
     # One column: brute force and a zoom, which is exact and takes a tenth of the time.
     n_runs = 0 if bounds.shape[1] == 1 else 1
     best = search(varied.evaluate, bounds, np.random.default_rng(seed), n_runs).best
-    return best.point, best.violation == 0
+    return best.point, best.violation <= ROUNDING
 
 
 def _interpolates(fit: CurveFit) -> bool:
@@ -238,8 +240,8 @@ def vary_weights(
     WeightSensitivity
     """
     tried = np.atleast_1d(np.asarray(factors, dtype=np.float64))
-    if tried.ndim != 1 or not np.isfinite(tried).all() or (tried < 0).any():
-        raise ValueError(f"factors must be non-negative numbers; got {factors!r}.")
+    if tried.ndim != 1 or not tried.size or not np.isfinite(tried).all() or tried.min() < 0:
+        raise ValueError(f"factors must be one or more non-negative numbers; got {factors!r}.")
     amounts = np.empty((len(landscape.rewards), len(tried), bounds.shape[1]))
     for i, reward in enumerate(landscape.rewards):
         for k, factor in enumerate(tried):

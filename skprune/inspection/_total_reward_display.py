@@ -160,7 +160,7 @@ class TotalRewardDisplay:
             reward=values["total_reward"],
             best=(float(np.atleast_1d(optimizer.best_amount_)[column]), optimizer.best_reward_),
             grid=(float(np.atleast_1d(optimizer.grid_amount_)[column]), optimizer.grid_reward_),
-            met=meets_limits(optimizer, rows, values) if limited else None,
+            met=meets_limits(optimizer, rows) if limited else None,
             feasible=optimizer.feasible_,
             amount_label=column_label(optimizer, column),
             grid_label="brute force, others free" if several else "brute force",

@@ -5,9 +5,11 @@ import warnings
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from sklearn.exceptions import NotFittedError
 
 from skprune.amount import (
     LogisticCurve,
+    PolynomialCurve,
     importance_inverse_amounts,
     normalize_importance,
     reciprocal_mean_rank,
@@ -128,6 +130,30 @@ class TestInverseRule:
             whole = most * (1 - found.importance)
             larger = np.linspace(found.scale + 2e-9, 1, 500)[1:, None]
             assert (accuracy(larger * whole) @ found.weights < target).all()
+
+    @pytest.mark.parametrize("seed", range(30))
+    def test_a_target_that_only_whole_views_reach(self, seed):
+        """The target is the accuracy of views that are not pruned: met but for rounding."""
+        importance = np.random.default_rng(seed).random(8)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = importance_inverse_amounts(importance, lambda p: 90 - 50 * p, target=90)
+        assert found.reachable
+        np.testing.assert_allclose(found.amounts, 0, atol=1e-7)
+
+    def test_fitted_fractions_may_overshoot_one(self):
+        p = np.linspace(0, 1, 11)[:, None]
+        y = [0.999, 0.999, 0.998, 0.998, 0.997, 0.99, 0.97, 0.9, 0.7, 0.4, 0.1]
+        cubic = PolynomialCurve(3).fit(p, y)
+        assert cubic.predict(p).max() > 1.005
+        assert importance_inverse_amounts(RANKING, cubic, target=0.9).reachable
+
+    def test_curves_are_checked(self):
+        with pytest.raises(NotFittedError):
+            importance_inverse_amounts(RANKING, LogisticCurve(), target=85)
+        two = PolynomialCurve(1).fit([[0, 0], [0, 1], [1, 0]], [90, 80, 70])
+        with pytest.raises(ValueError, match="expecting 2 features"):
+            importance_inverse_amounts(RANKING, two, target=85)
 
     def test_a_target_that_is_met_already(self):
         found = importance_inverse_amounts(RANKING, notebook.accuracy, target=70)

@@ -34,6 +34,28 @@ class Short(Wild):
         return 3.0
 
 
+class Total(Short):
+    name = "total"
+
+
+class Nameless(Reward):
+    def value(self, points, goal):
+        return points.accuracy
+
+
+class NotANumber:
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), np.nan)
+
+
+class OneNumber(NotANumber):
+    def predict(self, X):
+        return 3.0
+
+
 MEASUREMENTS = [
     (X * 100, Y, r"pruning amounts in \[0, 1\]; got values from 0 to 100\. If .* divide by 100"),
     (X - 0.1, Y, r"Negative values in data: X must hold pruning amounts in \[0, 1\]; got .*-0\.1"),
@@ -55,6 +77,7 @@ MEASUREMENTS = [
         pd.DataFrame({"accuracy": Y[:, 0], "energy": 1.0}),
         r"may have 'time' and 'size', and no others; it has \['accuracy', 'energy'\]",
     ),
+    (X, pd.DataFrame(Y, columns=["accuracy"] * 3), r"and no others; it has \['accuracy', 'acc"),
     (X[:2], Y[:2], r"accuracy_curve='logistic' needs at least 3 distinct amounts .* 0 has 2"),
     (X[:3], Y[:3], r"time_curve='cubic' needs at least 4 distinct amounts .* column 0 has 3"),
     (
@@ -63,7 +86,7 @@ MEASUREMENTS = [
         r"time_curve='cubic' needs at least 4 distinct amounts",
     ),
     (np.hstack([X, X[:, :1] * 0]), Y, r"accuracy_curve='logistic' .* column 1 has 1"),
-    (np.hstack([X, X, X, X]), Y, r"of 4 columns needs at least 13 distinct rows .* got 11"),
+    (np.hstack([X, X, X, X]), Y, r"of 4 columns needs at least 12 distinct rows .* got 11"),
 ]
 
 
@@ -103,6 +126,13 @@ PARAMETERS = [
     ({"bounds": (0.5, 0.2)}, ValueError, r"bounds must be None or a pair .* got \(0.5, 0.2\)"),
     ({"bounds": (0, 2)}, ValueError, "bounds must be None or a pair"),
     ({"bounds": 0.5}, ValueError, "bounds must be None or a pair"),
+    ({"bounds": np.array(0.5)}, ValueError, "bounds must be None or a pair"),
+    ({"bounds": (False, True)}, ValueError, "bounds must be None or a pair"),
+    ({"random_state": -1}, ValueError, "random_state must be None, an int >= 0"),
+    ({"rewards": [Total()]}, ValueError, "Total must have a name, a string other than 'total'"),
+    ({"rewards": [Nameless()]}, ValueError, "Nameless must have a name"),
+    ({"size_curve": NotANumber()}, ValueError, "size curve, NotANumber, must .* with NaN"),
+    ({"size_curve": OneNumber()}, ValueError, r"size curve, OneNumber, must .* shape \(\)"),
     ({"bounds": ("a", "b")}, ValueError, "bounds must be None or a pair"),
     ({"n_restarts": -1}, ValueError, "n_restarts must be an integer >= 0; got -1"),
     ({"n_restarts": 1.5}, ValueError, "n_restarts must be an integer >= 0; got 1.5"),
@@ -185,5 +215,7 @@ def test_sizes_that_are_never_believable():
         def predict(self, X):
             return np.zeros(len(X))
 
-    with pytest.raises(ValueError, match=r"size curve falls to zero or below at every amount"):
+    with pytest.raises(
+        ValueError, match=r"size curve lies below 1% of the smallest measured size at every"
+    ):
         PruningAmountOptimizer(size_curve=Nothing()).fit(X, Y)

@@ -27,6 +27,20 @@ class BaseCurve(RegressorMixin, BaseEstimator, ABC):
     def n_parameters(self) -> int:
         """Parameters of the curve of one column: it takes as many distinct amounts."""
 
+    def total_parameters(self, n_columns: int) -> int:
+        """Parameters of the sum over so many columns, one intercept for all by default.
+
+        Parameters
+        ----------
+        n_columns : int
+            Number of columns d.
+
+        Returns
+        -------
+        int
+        """
+        return 1 + n_columns * (self.n_parameters - 1)
+
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit by weighted least squares.
 
@@ -86,7 +100,7 @@ class BaseCurve(RegressorMixin, BaseEstimator, ABC):
                     f"{name} needs at least {needed} distinct amounts in each column; column {j} "
                     f"has {count} (n_samples={len(X)})."
                 )
-        rows, together = len(np.unique(X, axis=0)), X.shape[1] * (needed - 1) + 1
+        rows, together = len(np.unique(X, axis=0)), self.total_parameters(X.shape[1])
         if rows < together:
             raise ValueError(
                 f"{name} of {X.shape[1]} columns needs at least {together} distinct rows of "

@@ -14,7 +14,7 @@ __all__ = ["LogisticCurve"]
 # Steepness and midpoint to start from, in units of the range of amounts and from its low end.
 _STEEPNESS = (1.0, 3.0, 8.0, 20.0, 60.0)
 _MIDPOINTS = (-0.5, 0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.5)
-_N_STARTS = 2
+_N_STARTS = 3
 # Past these a curve is a step, a straight line or an exponential, and the fit has no optimum.
 _STEEPEST, _FARTHEST, _HIGHEST = 500.0, 5.0, 50.0
 
@@ -61,6 +61,10 @@ class LogisticCurve(BaseCurve):
     def n_parameters(self) -> int:
         """Limit, steepness and midpoint."""
         return 3
+
+    def total_parameters(self, n_columns: int) -> int:
+        """All three of every column: no intercept is shared."""
+        return 3 * n_columns
 
     def _fit(
         self, X: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64]
@@ -120,13 +124,20 @@ def _sigmoids(
 def _starts(
     U: NDArray[np.float64], v: NDArray[np.float64], root: NDArray[np.float64]
 ) -> list[NDArray[np.float64]]:
-    """The best shapes of a grid, the same one for every column, with limits by least squares."""
+    """The best shapes of a grid, one for all columns but for their directions.
+
+    Limits are found by least squares. A column falls or rises as a plane through the data does;
+    the reverse of all is tried too.
+    """
+    plane = np.column_stack([U, np.ones(len(U))]) * root[:, None]
+    slopes = np.linalg.lstsq(plane, v * root, rcond=None)[0][:-1]
+    falls = np.where(slopes > 0, -1.0, 1.0)
     tried = []
     for steepness, midpoint, sign in product(_STEEPNESS, _MIDPOINTS, (1, -1)):
-        basis = _sigmoids(U, sign * steepness, midpoint) * root[:, None]
+        shape = sign * steepness * falls
+        basis = _sigmoids(U, shape, midpoint) * root[:, None]
         limit = np.linalg.lstsq(basis, v * root, rcond=1e-6)[0]
         cost = float(((basis @ limit - v * root) ** 2).sum())
-        shape = np.repeat([sign * steepness, midpoint], U.shape[1])
-        tried.append((cost, np.concatenate([limit, shape])))
+        tried.append((cost, np.concatenate([limit, shape, np.full(U.shape[1], midpoint)])))
     tried.sort(key=lambda start: start[0])
     return [start for _, start in tried[:_N_STARTS]]

@@ -89,13 +89,13 @@ class MonotoneCurve(BaseCurve):
             error = float(mass @ (values - means) ** 2)
             if error < best:
                 best, self.values_, self.increasing_ = error, values, increasing
-        if self.interpolation == "pchip":
-            self._between = PchipInterpolator(self.knots_, self.values_)
+        pchip = self.interpolation == "pchip"
+        self._between = PchipInterpolator(self.knots_, self.values_) if pchip else None
 
     def _values(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         if X.shape[1] > 1:
             return np.sum([c._values(X[:, [j]]) for j, c in enumerate(self.curves_)], axis=0)
         inside = np.clip(X[:, 0], self.knots_[0], self.knots_[-1])
-        if self.interpolation == "pchip":
+        if self._between is not None:
             return np.asarray(self._between(inside))
         return np.interp(inside, self.knots_, self.values_)

@@ -76,7 +76,7 @@ class PolynomialCurve(BaseCurve):
     def _values(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         # Horner's rule, column by column.
         total = np.zeros_like(X)
-        for k in range(int(self.degree) - 1, -1, -1):
+        for k in range(self.coef_.shape[1] - 1, -1, -1):
             total = (total + self.coef_[:, k]) * X
         return total.sum(axis=1) + self.intercept_
 
