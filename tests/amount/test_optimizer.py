@@ -481,6 +481,15 @@ class TestMisfits:
             assert [fit.r2 for fit in found.fits_.values()] == pytest.approx([1, 1, 1])
             assert found.score(amounts, y) == pytest.approx(1)
 
+    def test_a_curve_that_is_not_believed_is_worse_than_any_miss(self):
+        """A time limit that is missed by a factor of a million, and a line through zero."""
+        p = np.linspace(0, 1, 21)
+        y = notebook.measured(p)
+        y[:, 2] = 480 * (1 - p) ** 3 + 1
+        with pytest.warns(InfeasibleLimitsWarning, match="max_time is met at none"):
+            found = fitted(p[:, None], y, 20, max_time=1e-9)
+        assert found.transform([[found.best_amount_]])[0, 2] > 0
+
     def test_times_below_zero_meet_no_limit(self):
         p = np.array([0, 0.1, 0.2, 0.5, 0.8, 0.9, 1])
         time = np.array([1, 0.3, 0.1, 0.05, 0.02, 0.01, 0.01])

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 from skprune.amount._cma import cma_search
-from skprune.amount._search import N_GRID, Best, search
+from skprune.amount._search import N_GRID, Best, _apart, search
 
 from . import notebook
 
@@ -196,6 +196,14 @@ def test_what_the_first_run_misses_the_next_one_finds():
     assert one.best.point[0] == pytest.approx(0.7042, abs=1e-6)
     # With a single run brute force has the last word, and is polished.
     assert search(two_hills, LINE, np.random.default_rng(0), 1).best.reward == pytest.approx(2)
+
+
+def test_restarts_begin_apart():
+    """The first point, then the best of those that are far from the ones before."""
+    points = np.array([[0.5, 0.5], [0.51, 0.5], [0.5, 0.52], [0.9, 0.9], [0.1, 0.9], [0.91, 0.9]])
+    np.testing.assert_array_equal(_apart(points, 3), points[[0, 3, 4]])
+    # Where none is far enough any more, the farthest.
+    np.testing.assert_array_equal(_apart(points[:3], 3), points[[0, 2, 1]])
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -80,7 +80,7 @@ class TestBootstrap:
 
     def test_a_line_by_hand(self):
         """Where a straight accuracy crosses the limit: the delta method on least squares."""
-        rng, n, noise = np.random.default_rng(0), 12, 2.0
+        rng, n, noise = np.random.default_rng(0), 6, 1.0
         p = np.linspace(0, 0.5, n)
         y = 95 - 60 * p + noise * rng.normal(size=n)
         found = PruningAmountOptimizer(
