@@ -116,7 +116,7 @@ def race(problems: list[Problem], seeds: int) -> dict[str, np.ndarray]:
         for seed in range(number * seeds, (number + 1) * seeds):
             answers: dict[str, Callable[[], float]] = {
                 "ours": lambda o=problem, s=seed: float(
-                    search(o.evaluate, LINE, np.random.default_rng(s), 2).best.point[0]
+                    search(o.evaluate, LINE, np.random.default_rng(s), 3).best.point[0]
                 ),
                 "theirs": lambda o=problem, s=seed: notebooks_scheme(o.reward, s),
             }
@@ -215,7 +215,7 @@ def twelve_views(seeds: int) -> str:
         )
         timed(
             "cube, most reward",
-            lambda s=seed: search(evaluate, bounds, np.random.default_rng(s), 2).best.point,
+            lambda s=seed: search(evaluate, bounds, np.random.default_rng(s), 3).best.point,
         )
     rows = []
     for name, found in answers.items():
