@@ -9,8 +9,8 @@ import pytest
 from scipy.special import expit
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import skprune.amount._answers
 import skprune.amount._measurements
-import skprune.amount._optimizer
 from skprune import PruningAmountOptimizer
 
 pytestmark = pytest.mark.filterwarnings("ignore::skprune.exceptions.CurveMisfitWarning")
@@ -30,7 +30,7 @@ def in_the_domain(estimator):
     expected_failed_checks=in_the_domain,
 )
 def test_checks_with_amounts_in_the_domain(estimator, check, monkeypatch):
-    for module in (skprune.amount._measurements, skprune.amount._optimizer):
+    for module in (skprune.amount._measurements, skprune.amount._answers):
         monkeypatch.setattr(module, "check_amounts", lambda X, name="X": expit(X))
     check(estimator)
 
