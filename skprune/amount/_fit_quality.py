@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import r2_score
 
 from ._landscape import curve_values
-from .curves import BaseCurve, MonotoneCurve
+from .curves import BaseCurve, MonotoneCurve, PolynomialCurve, distinct_counts
 
 __all__ = ["CurveFit", "assess", "parameters_of", "r_squared"]
 
@@ -86,8 +86,8 @@ def assess(
 
     It misfits if its error is more than 5 % of the range of the measurements and twice their
     scatter; or more than 10 % of it and twice the error of a curve that only has to fall (or to
-    rise); or if, with one column, it moves against their trend by 5 % of that range more than
-    they do.
+    rise), with several columns of polynomials of degree four; or if, with one column, it moves
+    against their trend by 5 % of that range more than they do.
 
     Parameters
     ----------
@@ -111,9 +111,8 @@ def assess(
     rmse = float(np.sqrt(np.average(residuals**2, weights=weights)))
     notes: list[str] = []
     if np.ptp(y) > _ROUNDING * np.abs(y).max():
-        free = MonotoneCurve("linear").fit(amounts, y, sample_weight=weights)
-        notes = _wrong_ways(curve, free, amounts, y, weights)
-        notes += _errors(curve, free, amounts, y, weights, residuals)
+        notes = _wrong_ways(curve, amounts, y, weights)
+        notes += _errors(curve, amounts, y, weights, residuals)
     return CurveFit(
         quantity,
         curve,
@@ -127,7 +126,6 @@ def assess(
 
 def _errors(
     curve: Any,
-    free: MonotoneCurve,
     amounts: NDArray[np.float64],
     y: NDArray[np.float64],
     weights: NDArray[np.float64],
@@ -142,10 +140,11 @@ def _errors(
 
     its, spread = error(residuals, curve), np.ptp(y)
     beyond_scatter = its > _LARGE_ERROR * spread and its > _TIMES_WORSE * _scatter(amounts, y)
-    # With several columns a monotone curve may follow anything, and then tells nothing.
-    tells = amounts.shape[1] == 1 or parameters_of(free) < len(y)
-    best = error(y - free.predict(amounts), free)
-    beyond_free = tells and its > _VERY_LARGE_ERROR * spread and its > _TIMES_WORSE * best
+    free = _yardstick(amounts)
+    beyond_free = False
+    if free is not None and its > _VERY_LARGE_ERROR * spread:
+        free.fit(amounts, y, sample_weight=weights)
+        beyond_free = its > _TIMES_WORSE * error(y - free.predict(amounts), free)
     if not (beyond_scatter or beyond_free):
         return []
     worst = np.abs(residuals).argmax()
@@ -154,6 +153,17 @@ def _errors(
         f"it misses the measurements by {its / spread:.0%} of their range (at amount {at} by "
         f"{residuals[worst]:.3g})"
     ]
+
+
+def _yardstick(amounts: NDArray[np.float64]) -> BaseCurve | None:
+    """A curve that follows nearly anything, to compare with; None where the rows are too few."""
+    d = amounts.shape[1]
+    if d == 1:
+        return MonotoneCurve("linear")
+    quartic = PolynomialCurve(4)
+    enough = min(distinct_counts(amounts)) >= quartic.n_parameters
+    rows = len(np.unique(amounts, axis=0))
+    return quartic if enough and rows > quartic.total_parameters(d) else None
 
 
 def _scatter(amounts: NDArray[np.float64], y: NDArray[np.float64]) -> float:
@@ -198,7 +208,6 @@ def parameters_of(curve: Any) -> int:
 
 def _wrong_ways(
     curve: Any,
-    trend: MonotoneCurve,
     amounts: NDArray[np.float64],
     y: NDArray[np.float64],
     weights: NDArray[np.float64],
@@ -206,6 +215,7 @@ def _wrong_ways(
     """Note where a curve of one column rises although the measurements fall, or the reverse."""
     if amounts.shape[1] > 1:
         return []
+    trend = MonotoneCurve("linear").fit(amounts, y, sample_weight=weights)
     sign = -1.0 if trend.increasing_ else 1.0
     knots = trend.knots_
     means = np.array(

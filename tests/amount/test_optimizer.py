@@ -471,6 +471,19 @@ class TestMisfits:
             fitted(X, y, accuracy_curve=curve)
         assert fitted(X, y, accuracy_curve=PolynomialCurve(4)).fits_["accuracy"].misfit is None
 
+    def test_several_columns(self):
+        """A plane through what is bent in each column; noise alone is no misfit."""
+        rng = np.random.default_rng(0)
+        X = rng.random((60, 3))
+        bent = 90 - 60 * ((X - 0.5) ** 2).sum(axis=1) + 0.5 * rng.normal(size=60)
+        with pytest.warns(CurveMisfitWarning, match=r"accuracy curve \(linear\)"):
+            fitted(X, bent, accuracy_curve="linear", n_restarts=0)
+        noisy = 80 - 20 * X.mean(axis=1) + 5 * rng.normal(size=60)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            fitted(X, bent, accuracy_curve="quadratic", n_restarts=0)
+            fitted(X, noisy, accuracy_curve="linear", n_restarts=0)
+
     def test_what_does_not_vary_is_followed(self, amounts, measured):
         """Dense size does not change where weights are only set to zero."""
         for size in (480.4, 0.1):
