@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils import load_pandas
 from ._landscape import Landscape
 
 if TYPE_CHECKING:
@@ -37,13 +38,7 @@ def details_frame(
     ImportError
         If pandas is not installed.
     """
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError(
-            "The table of details needs pandas: run `pip install skprune[report]`, or use "
-            "transform."
-        ) from error
+    pd = load_pandas("use transform")
     points = landscape.points(amounts)
     rewards = landscape.rewards_of(points)
     heads = [f"Pruning Amount {name}".strip() for name in names]

@@ -11,6 +11,7 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 
 from ..exceptions import CurveMisfitWarning
+from ..utils import load_pandas
 from ._fit_quality import CurveFit
 from ._fitting import fit_curves
 from ._landscape import Landscape
@@ -84,12 +85,7 @@ class WeightSensitivity:
         -------
         DataFrame
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError(
-                "The table needs pandas: run `pip install skprune[report]`, or print it."
-            ) from error
+        pd = load_pandas("print it")
         r, f, d = self.amounts.shape
         columns = pd.Index(self.factors, name="factor")
         if d > 1:

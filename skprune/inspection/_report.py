@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ..pruning import BaseEnsemblePruner
+from ..utils import load_pandas
 from ._full import full_evidence
 
 if TYPE_CHECKING:
@@ -195,11 +196,5 @@ def pruning_report(
 
 
 def _frame(rows: dict[str, tuple[float, float]]) -> "DataFrame":
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError(
-            "The tables as DataFrames need pandas: run `pip install skprune[report]`, or print "
-            "the report as text."
-        ) from error
+    pd = load_pandas("print the report as text")
     return pd.DataFrame.from_dict(rows, orient="index", columns=["full", "pruned"])

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..socp import EnsembleStatistics, SOCPPath, SOCPProblem, solve_support
+from ..utils import load_pandas
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -69,13 +70,7 @@ class MemberTable:
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError(
-                "The table as a DataFrame needs pandas: run `pip install skprune[report]`, or "
-                "print it as text."
-            ) from error
+        pd = load_pandas("print it as text")
         columns = {name: array for name, array, _ in self._columns() if name != "member"}
         columns["kept"] = self.kept
         frame = pd.DataFrame(columns, index=pd.Index(self.names, name="member"))

@@ -1,6 +1,7 @@
 """Floor 0: what every room may use."""
 
 from ._base_pool import BasePool, unfreeze
+from ._pandas import load_pandas
 from ._pool import MemberPool
 from ._random import draw_seed, set_missing_seeds
 from ._regressor_pool import RegressorPool
@@ -27,6 +28,7 @@ __all__ = [
     "check_method_params",
     "check_sample_weight",
     "draw_seed",
+    "load_pandas",
     "num_samples",
     "routing_enabled",
     "set_missing_seeds",
