@@ -160,10 +160,10 @@ ImportanceAmountDisplay.from_result(result)
 # What the rule gives away
 # ------------------------
 # If only the size under the same accuracy counts, CMA-ES over the cube of twelve amounts finds
-# smaller networks; the most important view is then pruned too.
+# smaller networks: the triangles. The most important view is then pruned too.
 
 free = smallest_amounts(ranking, accuracy, size, target=85, random_state=0)
 print(f"\nMean size of a view: {result.mean_size(size):.1f} by the rule, ", end="")
 print(f"{free.mean_size(size):.1f} at the same accuracy if amounts are free")
-ViewAmountsDisplay.from_result(free)
+ImportanceAmountDisplay.from_result(result, other=free)
 plt.show()
