@@ -54,6 +54,7 @@ X = amounts[:, None]
 
 optimizer = PruningAmountOptimizer(min_accuracy=80, max_size=300, random_state=0)
 optimizer.fit(X, measured)
+print(*optimizer.fits_.values(), sep="\n")
 size, time = optimizer.curves_["size"], optimizer.curves_["time"]
 accuracy = optimizer.curves_["accuracy"]
 print(f"size(p) = {size.intercept_:.1f} {size.coef_[0, 0]:+.1f} p")

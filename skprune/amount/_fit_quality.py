@@ -23,7 +23,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class CurveFit:
-    """A fitted curve against its measurements.
+    """A fitted curve against its measurements; ``print`` says it in a line.
 
     Attributes
     ----------
@@ -51,6 +51,10 @@ class CurveFit:
     rmse: float
     n_parameters: int
     misfit: str | None
+
+    def __str__(self) -> str:
+        said = f"{self.quantity} curve: R^2 {self.r2:.4f}, root mean square error {self.rmse:.4g}"
+        return f"{said}; {self.misfit}" if self.misfit else said
 
 
 def r_squared(

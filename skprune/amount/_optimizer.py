@@ -80,6 +80,9 @@ class PruningAmountOptimizer(AmountAnswers):
         The rewards that were used.
     goal_ : Goal
         The limits as the rewards see them: accuracy in percent.
+    least_ : dict of str to float
+        Smallest size, and with ``max_time`` also time, that is believed of its curve: 1 % of the
+        smallest measured one. Amounts below it are left out.
     bounds_ : ndarray of shape (2, d)
         Smallest and largest amount of each column that was considered.
     measurements_ : Measurements
@@ -189,7 +192,8 @@ class PruningAmountOptimizer(AmountAnswers):
         bounds = check_bounds(self.bounds, measured)
         curves = fit_curves(make_curves(self._kinds(), measured), measured)
         landscape = landscape_of(curves, rewards, limits, measured, bounds)
-        found = search(landscape.evaluate, bounds, rng, 1 + int(self.n_restarts))
+        n_runs = 1 + int(self.n_restarts)
+        found = search(landscape.evaluate, bounds, rng, n_runs)
         outcome = outcome_of(landscape, found, bounds)
         fits = {
             name: assess(name, curve, measured.amounts, measured.values[name], measured.weights)
@@ -199,8 +203,8 @@ class PruningAmountOptimizer(AmountAnswers):
         validate_data(self, X, skip_check_array=True)
         self.measurements_, self.bounds_ = measured, bounds
         self.curves_, self.fits_, self.rewards_ = curves, fits, rewards
-        self.goal_ = landscape.goal
-        self._landscape, self._outcome = landscape, outcome
+        self.goal_, self.least_ = landscape.goal, dict(landscape.least)
+        self._landscape, self._outcome, self._n_runs = landscape, outcome, n_runs
         self.feasible_, self.misses_ = outcome.feasible, outcome.misses
         self.best_amount_, self.best_reward_ = _bare(found.best.point), found.best.reward
         self.grid_amount_, self.grid_reward_ = _bare(found.grid.point), found.grid.reward

@@ -114,6 +114,7 @@ def bootstrap_amounts(
     fits: Mapping[str, CurveFit],
     n_resamples: int,
     confidence: float,
+    n_runs: int,
     rng: np.random.Generator,
     n_jobs: int | None,
     verbose: int = 0,
@@ -138,6 +139,8 @@ def bootstrap_amounts(
         How many resamples.
     confidence : float
         Share of them in the interval.
+    n_runs : int
+        Runs of CMA-ES a search, where there are several columns.
     rng : numpy Generator
         Where the draws come from.
     n_jobs : int or None
@@ -167,7 +170,7 @@ def bootstrap_amounts(
     # Seeds drawn, not spawned: a generator of the user's may have no seed sequence to spawn from.
     seeds = rng.integers(np.iinfo(np.int64).max, size=int(n_resamples))
     found = Parallel(n_jobs=n_jobs, verbose=verbose)(
-        delayed(_one_resample)(landscape, measured, bounds, fits, rows, seed)
+        delayed(_one_resample)(landscape, measured, bounds, fits, rows, n_runs, seed)
         for rows, seed in zip(drawn, seeds, strict=True)
     )
     amounts = np.array([point for point, _ in found])
@@ -183,6 +186,7 @@ def _one_resample(
     bounds: NDArray[np.float64],
     fits: Mapping[str, CurveFit],
     rows: NDArray[np.intp],
+    n_runs: int,
     seed: int,
 ) -> tuple[NDArray[np.float64], bool]:
     """Best amount of one resample, and whether it meets its limits."""
@@ -194,9 +198,9 @@ def _one_resample(
     other = replace(measured, values=values)
     curves = fit_curves({name: unfitted_copy(fit.curve) for name, fit in fits.items()}, other)
     varied = with_curves(landscape, curves, bounds)
-    # One column: brute force and a zoom, which is exact and takes a tenth of the time.
-    n_runs = 0 if bounds.shape[1] == 1 else 1
-    best = search(varied.evaluate, bounds, np.random.default_rng(seed), n_runs).best
+    # One column: brute force and a zoom, which find as much in a tenth of the time.
+    runs = 0 if bounds.shape[1] == 1 else n_runs
+    best = search(varied.evaluate, bounds, np.random.default_rng(seed), runs).best
     return best.point, best.violation <= ROUNDING
 
 

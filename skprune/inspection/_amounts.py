@@ -116,10 +116,11 @@ def meets_limits(optimizer: PruningAmountOptimizer, rows: NDArray[np.float64]) -
 def believed(
     optimizer: PruningAmountOptimizer, values: Mapping[str, NDArray[np.float64]]
 ) -> NDArray[np.bool_]:
-    """Where the curve of size has not fallen to zero, which the search leaves out."""
-    if "size" not in values or not optimizer.measurements_.values["size"].any():
-        return np.ones(len(values["accuracy"]), dtype=bool)
-    return values["size"] > 0
+    """Where no curve has fallen below what is believed of it, which the search leaves out."""
+    shown = np.ones(len(values["accuracy"]), dtype=bool)
+    for name, least in optimizer.least_.items():
+        shown &= values[name] >= least
+    return shown
 
 
 def limit_on(optimizer: PruningAmountOptimizer, quantity: str) -> float | None:

@@ -41,10 +41,14 @@ class ViewAmountsDisplay:
         Names of the views.
     target, achieved : float
         Weighted accuracy that was asked for, and that the amounts have.
+    reached : bool, default=True
+        Whether the target counts as reached.
     other : array-like of shape (V,) or None, default=None
         Other amounts of the same views, drawn beside.
     other_achieved : float or None, default=None
         Weighted accuracy of the other amounts.
+    other_reached : bool, default=True
+        Whether they reach the target.
 
     Attributes
     ----------
@@ -84,16 +88,20 @@ class ViewAmountsDisplay:
         names: Any,
         target: float,
         achieved: float,
+        reached: bool = True,
         other: ArrayLike | None = None,
         other_achieved: float | None = None,
+        other_reached: bool = True,
     ) -> None:
         self.amounts = np.asarray(amounts)
         self.importance = np.asarray(importance)
         self.names = tuple(names)
         self.target = target
         self.achieved = achieved
+        self.reached = reached
         self.other = None if other is None else np.asarray(other)
         self.other_achieved = other_achieved
+        self.other_reached = other_reached
 
     @classmethod
     def from_result(
@@ -136,13 +144,18 @@ class ViewAmountsDisplay:
         beside: dict[str, Any] = {}
         if other is not None:
             check_same_views(result, other)
-            beside = {"other": other.amounts, "other_achieved": other.achieved}
+            beside = {
+                "other": other.amounts,
+                "other_achieved": other.achieved,
+                "other_reached": other.reachable,
+            }
         return cls(
             amounts=result.amounts,
             importance=result.importance,
             names=view_names(names, len(result.amounts)),
             target=result.target,
             achieved=result.achieved,
+            reached=result.reachable,
             **beside,
         ).plot(ax=ax, **bar_kwargs)
 
@@ -168,14 +181,15 @@ class ViewAmountsDisplay:
         places = np.arange(n_views)
         alone = self.other is None
         width = 0.76 if alone else 0.4
-        bars = {"width": width, "color": KEPT_TOO, "label": self._about("amount", self.achieved)}
+        said = self._about("amount", self.achieved, self.reached)
+        bars = {"width": width, "color": KEPT_TOO, "label": said}
         ax.bar(
             places - (0 if alone else width / 2),
             self.amounts[order],
             **styled(bars, bar_kwargs, "Patch"),
         )
         if self.other is not None:
-            said = self._about("other amount", self.other_achieved)
+            said = self._about("other amount", self.other_achieved, self.other_reached)
             ax.bar(places + width / 2, self.other[order], width=width, color=DROPPED, label=said)
         twin = ax.twinx()
         twin.plot(
@@ -200,8 +214,8 @@ class ViewAmountsDisplay:
         self.figure_ = ax.figure  # type: ignore[assignment]
         return self
 
-    def _about(self, name: str, achieved: float | None) -> str:
+    def _about(self, name: str, achieved: float | None, reached: bool) -> str:
         if achieved is None:
             return name
-        met = "" if achieved >= self.target else ", missed"
+        met = "" if reached else ", missed"
         return f"{name}: weighted accuracy {achieved:.4g} (target {self.target:.4g}{met})"

@@ -435,6 +435,7 @@ class TestMisfits:
         assert "where the measurements fall" in said
         assert "Take another time_curve: 'pchip'" in said
         assert found.fits_["time"].misfit
+        assert str(found.fits_["time"]).endswith(found.fits_["time"].misfit)
         assert found.fits_["size"].misfit is None
 
     def test_a_line_through_channel_pruning(self, amounts):
@@ -509,7 +510,8 @@ class TestMisfits:
         y = np.column_stack([notebook.accuracy(p), time, notebook.size(p)])
         with pytest.warns(CurveMisfitWarning, match="time curve lies below 1% of the smallest"):
             found = PruningAmountOptimizer(max_time=0.005, random_state=0).fit(p[:, None], y)
-        assert found.transform([[found.best_amount_]])[0, 1] > 0
+        assert found.least_ == {"size": pytest.approx(0.53), "time": pytest.approx(1e-4)}
+        assert found.transform([[found.best_amount_]])[0, 1] >= found.least_["time"]
 
     def test_residuals_and_r2(self, amounts):
         rng = np.random.default_rng(0)
@@ -522,6 +524,12 @@ class TestMisfits:
             ss = ((y[:, j] - y[:, j].mean()) ** 2).sum()
             assert fit.r2 == pytest.approx(1 - (fit.residuals**2).sum() / ss), name
             assert fit.rmse == pytest.approx(np.sqrt((fit.residuals**2).mean()))
+            assert str(fit).startswith(f"{name} curve: R^2 {fit.r2:.4f}, root mean square error")
+        weights = np.arange(1.0, 22.0)
+        weighted = PruningAmountOptimizer(random_state=0).fit(amounts, y, sample_weight=weights)
+        for fit in weighted.fits_.values():
+            square = np.average(fit.residuals**2, weights=weights)
+            assert fit.rmse == pytest.approx(np.sqrt(square))
 
     def test_sizes_below_zero_are_left_out(self):
         p = np.linspace(0, 0.9, 10)
@@ -531,7 +539,8 @@ class TestMisfits:
             CurveMisfitWarning, match=r"size curve lies below 1% of the smallest measured size"
         ):
             found = PruningAmountOptimizer(random_state=0).fit(p[:, None], frame)
-        assert found.transform([[found.best_amount_]])[0, 1] > 0
+        assert found.least_ == {"size": pytest.approx(0.01 * 480 * 0.1**4)}
+        assert found.transform([[found.best_amount_]])[0, 1] >= found.least_["size"]
 
     def test_a_reward_in_another_unit_decides_nothing(self, amounts, measured):
         milliseconds = measured * [1, 1000, 1] + [0, 100, 0]

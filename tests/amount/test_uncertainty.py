@@ -66,8 +66,11 @@ class TestBootstrap:
         """Parameters that are set afterwards count from the next fit on."""
         found = fitted(*noisy(0))
         before = found.bootstrap(5, random_state=0).amounts
-        found.set_params(min_accuracy=95, size_curve="cubic")
+        moved = found.weight_sensitivity([2], random_state=0).amounts
+        found.set_params(min_accuracy=95, size_curve="cubic", n_restarts="many")
         np.testing.assert_array_equal(found.bootstrap(5, random_state=0).amounts, before)
+        again = found.weight_sensitivity([2], random_state=0).amounts
+        np.testing.assert_array_equal(again, moved)
 
     def test_several_columns(self):
         rng = np.random.default_rng(0)

@@ -613,6 +613,15 @@ class TestViewAmounts:
         assert ours.get_facecolor() != theirs.get_facecolor()
         assert labels_of(axes)[1].startswith("other amount: weighted accuracy 85")
 
+    def test_target_that_is_missed_by_rounding_is_not_missed(self, axes):
+        below = importance_inverse_amounts(RANKS, accuracy, target=85)
+        below = replace(below, achieved=np.nextafter(85.0, 0))
+        ViewAmountsDisplay.from_result(below, other=replace(below, reachable=False), ax=axes)
+        assert labels_of(axes)[:2] == [
+            "amount: weighted accuracy 85 (target 85)",
+            "other amount: weighted accuracy 85 (target 85, missed)",
+        ]
+
     def test_target_that_is_missed(self, axes):
         with pytest.warns(InfeasibleLimitsWarning):
             missed = importance_inverse_amounts(RANKS, accuracy, target=99)
