@@ -1,6 +1,7 @@
 """Floor 0: what every room may use."""
 
 from ._base_pool import BasePool, unfreeze
+from ._layer_graph import LayerCall, LayerGraph, layer_graph
 from ._pandas import load_pandas
 from ._pool import MemberPool
 from ._random import draw_seed, set_missing_seeds
@@ -18,6 +19,8 @@ from ._votes import as_probabilities, vote_hits, weighted_votes
 
 __all__ = [
     "BasePool",
+    "LayerCall",
+    "LayerGraph",
     "MemberPool",
     "RegressorPool",
     "as_compared",
@@ -28,6 +31,7 @@ __all__ = [
     "check_method_params",
     "check_sample_weight",
     "draw_seed",
+    "layer_graph",
     "load_pandas",
     "num_samples",
     "routing_enabled",

@@ -1,0 +1,113 @@
+"""Magnitude pruning: the smallest weights become zero."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..utils import layer_graph
+from ._checks import check_amount
+from ._rebuild import copy_model
+
+__all__ = ["is_kernel", "kernels", "prune_magnitude"]
+
+_SCOPES = ("global", "layer")
+
+
+def prune_magnitude(model: Any, amount: float, *, scope: str = "global") -> Any:
+    """Set the smallest weights of a Keras model to zero.
+
+    All kernels take part (of convolutions, dense and recurrent layers), biases and
+    normalisations do not. The network keeps its shape: it is no faster, and smaller only once its
+    file is compressed.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Sequential or Functional. It is not changed.
+    amount : float
+        Share of the weights to set to zero, in [0, 1).
+    scope : {"global", "layer"}, default="global"
+        The smallest weights of all kernels together, or that share of each kernel.
+
+    Returns
+    -------
+    keras.Model
+        The model with zeros; compiled if the given one is. With amount 0 it predicts the same
+        bits.
+
+    Raises
+    ------
+    TypeError
+        If the model is not a Keras model, or hides its layers in a ``call`` of its own.
+    ValueError
+        If the model is not built or has no kernel, or the amount is not in [0, 1).
+
+    See Also
+    --------
+    prune_channels : Makes the network smaller and faster.
+    fine_tune : Trains what is left; zeros stay zero.
+
+    References
+    ----------
+    Han et al., "Learning both Weights and Connections for Efficient Neural Networks", NIPS 2015.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from skprune.metrics import model_cost
+    >>> from skprune.sparsity import prune_magnitude
+    >>> model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(10, use_bias=False)])
+    >>> model_cost(prune_magnitude(model, 0.8)).nonzero
+    20
+    """
+    if scope not in _SCOPES:
+        raise ValueError(f"scope must be one of {_SCOPES}; got {scope!r}.")
+    layer_graph(model)  # refuses what cannot be built anew
+    values = [kernel.numpy() for kernel in kernels(model)]
+    if not values:
+        raise ValueError(f"The model {model.name!r} has no prunable layer: none has a kernel.")
+    n = sum(v.size for v in values) if scope == "global" else max(v.size for v in values)
+    amount = check_amount(
+        amount,
+        "amount",
+        f"the largest amount that is possible is {(n - 1) / n:.10g}, one of {n} weights left",
+    )
+    pruned = copy_model(model)
+    if scope == "global":
+        flat = _without_smallest(np.concatenate([v.ravel() for v in values]), amount)
+        parts = np.split(flat, np.cumsum([v.size for v in values])[:-1])
+    else:
+        parts = [_without_smallest(v.ravel(), amount) for v in values]
+    for kernel, part, value in zip(kernels(pruned), parts, values, strict=True):
+        kernel.assign(part.reshape(value.shape).astype(value.dtype))
+    return pruned
+
+
+def kernels(model: Any) -> list[Any]:
+    """Variables of a model that hold the weights between its units.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Any.
+
+    Returns
+    -------
+    list of keras.Variable
+    """
+    return [variable for variable in model.weights if is_kernel(variable)]
+
+
+def is_kernel(variable: Any) -> bool:
+    """Whether a variable is a kernel, as Keras names them."""
+    return variable.name.endswith("kernel") and len(variable.shape) > 1
+
+
+def _without_smallest(weights: NDArray, amount: float) -> NDArray:
+    left = weights.copy()
+    n_zeros = int(np.floor(amount * len(weights) + 1e-9))
+    if n_zeros:
+        # Of equal weights the first ones go, so that a larger amount only adds zeros.
+        left[np.argsort(np.abs(weights), kind="stable")[:n_zeros]] = 0
+    return left
