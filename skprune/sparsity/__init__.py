@@ -1,6 +1,7 @@
 """Networks with fewer weights or channels; importing this imports neither Keras nor TensorFlow."""
 
 from ._channels import prune_channels
+from ._fine_tune import fine_tune, reestimate_batch_norm
 from ._magnitude import prune_magnitude
 
-__all__ = ["prune_channels", "prune_magnitude"]
+__all__ = ["fine_tune", "prune_channels", "prune_magnitude", "reestimate_batch_norm"]

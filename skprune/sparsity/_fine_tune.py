@@ -1,0 +1,226 @@
+"""Training what pruning left, without any global random state."""
+
+import time
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from ..utils import layer_graph
+from ._magnitude import is_kernel
+from ._rebuild import copy_model
+
+__all__ = ["fine_tune", "reestimate_batch_norm"]
+
+
+def fine_tune(
+    model: Any,
+    X: Any,
+    y: Any,
+    *,
+    epochs: int = 1,
+    batch_size: int = 64,
+    learning_rate: float = 1e-3,
+    loss: Any = None,
+    sample_weight: Any = None,
+    keep_zeros: bool = True,
+    random_state: Any = None,
+    verbose: int = 0,
+) -> Any:
+    """Train a pruned model for a few more epochs, with Adam.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Sequential or Functional. It is not changed.
+    X : array-like of shape (n_samples, ...), or list of them
+        Inputs, a list for a model of several inputs.
+    y : array-like of shape (n_samples, ...)
+        Targets, as the loss takes them.
+    epochs : int, default=1
+        Passes over the samples; 0 gives a copy.
+    batch_size : int, default=64
+        Samples of one step.
+    learning_rate : float, default=1e-3
+        Learning rate of Adam.
+    loss : str, callable or keras.Loss, default=None
+        None is the loss that the model is compiled with, or sparse categorical cross-entropy.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the samples in the loss.
+    keep_zeros : bool, default=True
+        Weights of kernels that are exactly zero stay zero, as :func:`prune_magnitude` left them.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the order of the samples and dropout.
+    verbose : int, default=0
+        Print a line for each epoch.
+
+    Returns
+    -------
+    keras.Model
+        A trained copy; compiled as the given one is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong; the message names it.
+
+    Examples
+    --------
+    >>> import keras, numpy as np
+    >>> from skprune.sparsity import fine_tune
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, activation="softmax")])
+    >>> X = np.random.default_rng(0).normal(size=(200, 2)).astype("float32")
+    >>> y = (X[:, 0] > 0).astype(int)
+    >>> tuned = fine_tune(model, X, y, epochs=20, learning_rate=0.05, random_state=0)
+    >>> bool((tuned.predict_on_batch(X).argmax(axis=1) == y).mean() > 0.95)
+    True
+    """
+    import keras
+
+    layer_graph(model)  # refuses what cannot be built anew
+    inputs, n = _checked_inputs(X)
+    y = np.asarray(y)
+    weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float32)
+    for name, array in (("y", y), ("sample_weight", weights)):
+        if array is not None and len(array) != n:
+            raise ValueError(f"X has {n} samples, but {name} has {len(array)}.")
+    _check_integer("epochs", epochs, 0)
+    _check_integer("batch_size", batch_size, 1)
+    number = isinstance(learning_rate, Real) and not isinstance(learning_rate, bool)
+    if not number or not 0 < float(learning_rate) < np.inf:
+        raise ValueError(f"learning_rate must be a positive number; got {learning_rate!r}.")
+    if loss is None:
+        loss = getattr(model, "loss", None) or "sparse_categorical_crossentropy"
+    result = copy_model(model)
+    if epochs == 0:
+        return result
+    # Trained is another copy: the optimiser and its state are no part of the result.
+    trained = copy_model(model)
+    rng = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
+    _seed_layers(trained, rng)
+    if keep_zeros:
+        _hold_zeros(trained)
+    trained.compile(keras.optimizers.Adam(float(learning_rate)), loss=loss, jit_compile=False)
+    for epoch in range(epochs):
+        start = time.perf_counter()
+        trained.reset_metrics()
+        order = rng.permutation(n)
+        for rows in (order[at : at + batch_size] for at in range(0, n, batch_size)):
+            of_rows = None if weights is None else weights[rows]
+            logs = trained.train_on_batch(inputs(rows), y[rows], of_rows, return_dict=True)
+        if verbose:
+            seconds = time.perf_counter() - start
+            print(
+                f"[fine_tune] epoch {epoch + 1}/{epochs}: loss {logs['loss']:.4f}, {seconds:.1f} s"
+            )
+    result.set_weights(trained.get_weights())
+    return result
+
+
+def reestimate_batch_norm(model: Any, X: Any, *, batch_size: int = 256) -> Any:
+    """Measure the means and variances of batch normalisation anew.
+
+    After pruning, or after few steps of training, the moving averages in a network are not those
+    of what flows through it. Here they are set to the averages over one pass, in which every
+    normalisation uses the statistics of its batch, and dropout is off.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Sequential or Functional. It is not changed.
+    X : array-like of shape (n_samples, ...), or list of them
+        Inputs like those to come; no labels are needed.
+    batch_size : int, default=256
+        Samples of which statistics are taken at a time. Larger is better.
+
+    Returns
+    -------
+    keras.Model
+        A copy with new statistics; the same weights if there is no batch normalisation.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong; the message names it.
+
+    Examples
+    --------
+    >>> import keras, numpy as np
+    >>> from skprune.sparsity import reestimate_batch_norm
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization()])
+    >>> X = np.array([[1.0], [3.0]], dtype="float32")
+    >>> reestimate_batch_norm(model, X).layers[0].moving_mean.numpy()
+    array([2.], dtype=float32)
+    """
+    import keras
+
+    layer_graph(model)
+    inputs, n = _checked_inputs(X)
+    _check_integer("batch_size", batch_size, 1)
+    result, measured = copy_model(model), copy_model(model)
+    norms = []
+    for layer in measured._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = True  # a frozen one would not look at its batch
+            norms.append(layer)
+        elif hasattr(layer, "rate"):
+            layer.rate = 0.0
+    if norms:
+        for at in range(0, n, batch_size):
+            rows = np.arange(at, min(at + batch_size, n))
+            for layer in norms:
+                layer.momentum = at / (at + len(rows))  # a mean over all rows so far
+            measured(inputs(rows), training=True)
+        result.set_weights(measured.get_weights())
+    return result
+
+
+def _checked_inputs(X: Any) -> tuple[Callable[[Any], Any], int]:
+    """A function from rows to what the model takes, and the number of rows."""
+    several = isinstance(X, (list, tuple))
+    arrays = [np.asarray(each) for each in (X if several else [X])]
+    lengths = {len(array) for array in arrays}
+    if len(lengths) != 1 or lengths == {0}:
+        raise ValueError(
+            f"X must hold at least one sample, and as many in each input; got {lengths}."
+        )
+
+    def take(rows: Any) -> Any:
+        taken = [array[rows] for array in arrays]
+        taken = [t if t.dtype == bool else t.astype(np.float32) for t in taken]
+        return taken if several else taken[0]
+
+    return take, lengths.pop()
+
+
+def _check_integer(name: str, value: Any, lowest: int) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer of at least {lowest}; got {value!r}.")
+    if value < lowest:
+        raise ValueError(f"{name} must be an integer of at least {lowest}; got {value!r}.")
+
+
+def _seed_layers(model: Any, rng: np.random.Generator) -> None:
+    for layer in model._flatten_layers():
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            generator.state.assign(np.array([rng.integers(2**31), 0], generator.state.dtype))
+
+
+def _hold_zeros(model: Any) -> None:
+    import keras
+
+    def held(mask: Any, constraint: Callable | None) -> Callable:
+        def hold(value: Any) -> Any:
+            value = value if constraint is None else constraint(value)
+            return value * mask
+
+        return hold
+
+    for variable in model.trainable_variables:
+        if is_kernel(variable):
+            mask = keras.ops.convert_to_numpy(variable) != 0
+            if not mask.all():
+                variable.constraint = held(mask.astype(variable.dtype), variable.constraint)

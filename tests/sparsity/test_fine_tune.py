@@ -1,0 +1,195 @@
+import random
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from sklearn.datasets import load_digits
+
+from skprune.sparsity import fine_tune, prune_channels, prune_magnitude, reestimate_batch_norm
+
+from .twins import randomise
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X.reshape(-1, 8, 8, 1).astype("float32") / 16, y
+
+
+def network(seed=0):
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(16, 3, use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Dropout(0.2),
+            layers.Flatten(),
+            layers.Dense(32, activation="relu"),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+def accuracy(model, X, y):
+    return (model.predict_on_batch(X).argmax(axis=1) == y).mean()
+
+
+@pytest.fixture(scope="module")
+def trained(digits):
+    X, y = digits
+    return fine_tune(network(), X[:1200], y[:1200], epochs=15, random_state=0)
+
+
+def test_it_brings_accuracy_back(trained, digits):
+    X, y = digits
+    full = accuracy(trained, X[1200:], y[1200:])
+    pruned = prune_channels(trained, 0.5)
+    tuned = fine_tune(pruned, X[:1200], y[:1200], epochs=5, random_state=0)
+    assert full > 0.9
+    assert accuracy(pruned, X[1200:], y[1200:]) < full - 0.02
+    assert accuracy(tuned, X[1200:], y[1200:]) > full - 0.05
+
+
+def test_zeros_stay_zero_and_all_else_is_trained(trained, digits):
+    X, y = digits
+    pruned = prune_magnitude(trained, 0.7)
+    tuned = fine_tune(pruned, X[:300], y[:300], random_state=0)
+    free = fine_tune(pruned, X[:300], y[:300], random_state=0, keep_zeros=False)
+    for old, new, other in zip(pruned.weights, tuned.weights, free.weights, strict=True):
+        if old.name == "kernel":
+            zeros = old.numpy() == 0
+            assert not new.numpy()[zeros].any()
+            assert (new.numpy() != old.numpy())[~zeros].mean() > 0.5
+            assert other.numpy()[zeros].any()
+
+
+def test_a_constraint_of_the_users_holds_too():
+    X = np.random.default_rng(0).normal(size=(64, 5)).astype("float32")
+    model = keras.Sequential(
+        [keras.Input((5,)), layers.Dense(4, kernel_constraint="non_neg"), layers.Dense(2)]
+    )
+    model.layers[0].kernel.assign(np.abs(model.layers[0].kernel.numpy()))
+    tuned = fine_tune(
+        prune_magnitude(model, 0.4), X, X[:, :2], loss="mse", learning_rate=0.1, epochs=5
+    )
+    assert (tuned.layers[0].kernel.numpy() >= 0).all()
+
+
+def test_the_same_seed_gives_the_same_bits_and_nothing_global_moves(trained, digits):
+    X, y = digits[0][:200], digits[1][:200]
+    before = trained.get_weights()
+    state = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
+    a, b, c = (fine_tune(trained, X, y, random_state=seed).get_weights() for seed in (1, 1, 2))
+    assert random.getstate() == state[0]
+    np.testing.assert_array_equal(np.random.get_state()[1], state[1])  # noqa: NPY002
+    for one, other in zip(a, b, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert any((one != other).any() for one, other in zip(a, c, strict=True))
+    for now, then in zip(trained.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_samples_of_weight_zero_do_not_count(trained, digits):
+    X, y = digits[0][:128], digits[1][:128]
+    weight = np.ones(128)
+    wrong = y.copy()
+    wrong[:20], weight[:20] = (y[:20] + 1) % 10, 0
+    # One batch, dropout from the same seed: the same gradient up to the batch statistics.
+    a = fine_tune(trained, X, wrong, sample_weight=weight, batch_size=128, random_state=0)
+    b = fine_tune(trained, X, y, sample_weight=weight, batch_size=128, random_state=0)
+    for one, other in zip(a.get_weights(), b.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_no_epochs_is_a_copy(trained, digits):
+    copy = fine_tune(trained, *digits, epochs=0)
+    assert copy is not trained
+    for one, other in zip(copy.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_compiled_loss_is_used(digits):
+    X, y = digits[0][:64], digits[1][:64]
+    model = network()
+    assert not fine_tune(model, X, y).compiled
+    model.compile("sgd", "categorical_crossentropy")
+    tuned = fine_tune(model, X, np.eye(10)[y])
+    assert tuned.compiled
+    assert tuned.optimizer.name.startswith("SGD") or tuned.optimizer.name == "sgd"
+
+
+def test_progress_is_printed_only_if_asked_for(trained, digits, capsys):
+    X, y = digits[0][:64], digits[1][:64]
+    fine_tune(trained, X, y)
+    assert capsys.readouterr().out == ""
+    fine_tune(trained, X, y, epochs=2, verbose=1)
+    assert capsys.readouterr().out.count("[fine_tune] epoch") == 2
+
+
+# Batch normalisation
+
+
+def test_one_batch_gives_the_statistics_of_what_flows_in():
+    model = randomise(
+        keras.Sequential(
+            [
+                keras.Input((6, 6, 2)),
+                layers.Conv2D(8, 3),
+                layers.BatchNormalization(trainable=False),
+                layers.Dropout(0.5),
+                layers.Conv2D(4, 3),
+                layers.BatchNormalization(),
+            ]
+        )
+    )
+    X = np.random.default_rng(0).normal(size=(50, 6, 6, 2)).astype("float32")
+    again = reestimate_batch_norm(model, X)
+    conv, norm, _, conv2, norm2 = again.layers
+    flow = conv(X).numpy()
+    np.testing.assert_allclose(norm.moving_mean, flow.mean(axis=(0, 1, 2)), atol=1e-4)
+    np.testing.assert_allclose(norm.moving_variance, flow.var(axis=(0, 1, 2)), rtol=1e-3)
+    assert not norm.trainable
+    # Now predictions normalise with what was measured, so that the second sees the same flow.
+    flow2 = conv2(norm(flow)).numpy()
+    np.testing.assert_allclose(norm2.moving_mean, flow2.mean(axis=(0, 1, 2)), atol=1e-3)
+    np.testing.assert_allclose(norm2.moving_variance, flow2.var(axis=(0, 1, 2)), rtol=1e-2)
+    np.testing.assert_array_equal(norm2.gamma, model.layers[-1].gamma)
+
+
+def test_batches_are_averaged_by_their_samples():
+    X = np.arange(10, dtype="float32")[:, None]
+    model = keras.Sequential([keras.Input((1,)), layers.BatchNormalization()])
+    again = reestimate_batch_norm(model, X, batch_size=4)  # 4, 4 and 2 samples
+    np.testing.assert_allclose(again.layers[0].moving_mean.numpy(), [4.5], rtol=1e-6)
+    expected = (4 * X[:4].var() + 4 * X[4:8].var() + 2 * X[8:].var()) / 10
+    np.testing.assert_allclose(again.layers[0].moving_variance.numpy(), [expected], rtol=1e-6)
+
+
+def test_without_batch_norm_nothing_changes():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    again = reestimate_batch_norm(model, np.ones((4, 3)))
+    for one, other in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"epochs": -1}, ValueError, "epochs must be an integer of at least 0"),
+        ({"epochs": 1.5}, TypeError, "epochs must be an integer"),
+        ({"batch_size": 0}, ValueError, "batch_size"),
+        ({"learning_rate": 0}, ValueError, "learning_rate must be a positive"),
+        ({"sample_weight": [1, 2]}, ValueError, "X has 4 samples, but sample_weight has 2"),
+        ({"y": [0]}, ValueError, "X has 4 samples, but y has 1"),
+        ({"X": np.ones((0, 8, 8, 1))}, ValueError, "at least one sample"),
+    ],
+)
+def test_wrong_input(options, error, message):
+    given = {"X": np.ones((4, 8, 8, 1)), "y": np.zeros(4, int), **options}
+    with pytest.raises(error, match=message):
+        fine_tune(network(), **given)
