@@ -1,0 +1,325 @@
+"""Sweeps: one network pruned by several amounts, fine-tuned and measured."""
+
+from collections.abc import Callable
+from functools import partial
+from numbers import Integral, Real
+from typing import Any
+
+import joblib
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+
+from ..metrics import model_cost
+from ..utils import draw_seed, layer_graph
+from ._channels import prune_channels
+from ._fine_tune import fine_tune, reestimate_batch_norm
+from ._magnitude import prune_magnitude
+from ._measure import SIZES, TimingPlan, Trial, check_amounts, measure_amounts
+from ._sweep_result import SweepResult
+
+__all__ = ["METHODS", "method_named", "pruning_sweep", "recover"]
+
+# By name: how a model is pruned, and which of its sizes that makes smaller.
+METHODS: dict[str, tuple[Callable[[Any, float], Any], str]] = {
+    "channels": (prune_channels, "dense_bytes"),
+    "magnitude": (prune_magnitude, "compressed_bytes"),
+}
+
+
+def pruning_sweep(
+    model: Any,
+    X: ArrayLike,
+    y: ArrayLike,
+    amounts: ArrayLike = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+    method: str | Callable[[Any, float], Any] = "channels",
+    fine_tune_epochs: int = 1,
+    *,
+    validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+    validation_fraction: float = 0.25,
+    batch_size: int = 64,
+    learning_rate: float = 1e-3,
+    size: str | None = None,
+    latency_batch_size: int = 256,
+    latency_repeats: int = 20,
+    path: Any = None,
+    random_state: Any = None,
+    verbose: int = 0,
+) -> SweepResult:
+    """Prune a classifier by each of several amounts, fine-tune it, and measure what is left.
+
+    Every amount starts from the given network. Accuracy is measured on samples that fine-tuning
+    does not see; time is that of ``predict_on_batch``, each pruned network timed by turns with
+    the unpruned one.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A trained Sequential or Functional classifier: probabilities of the classes, or one column
+        with that of class 1. It is not changed.
+    X : array-like of shape (n_samples, ...)
+        Samples to fine-tune with, and to hold out from.
+    y : array-like of shape (n_samples,)
+        Classes as integers, the columns of the model's output.
+    amounts : array-like of shape (n,), default=(0, 0.1, ..., 0.9)
+        Pruning amounts in [0, 1), 0 among them.
+    method : {"channels", "magnitude"} or callable, default="channels"
+        :func:`prune_channels` or :func:`prune_magnitude` with their defaults; or a function of
+        the model and an amount, such as ``functools.partial(prune_channels, round_to=4)``.
+    fine_tune_epochs : int, default=1
+        Epochs after pruning, at amount 0 too: what training longer gives is no merit of pruning.
+        Batch normalisations are measured anew after them. With 0 nothing is done after pruning.
+    validation_data : tuple of (X, y), default=None
+        Samples to measure accuracy on. None holds out part of X.
+    validation_fraction : float, default=0.25
+        Share of the samples of each class to hold out, in (0, 1).
+    batch_size : int, default=64
+        Samples of one step of fine-tuning.
+    learning_rate : float, default=1e-3
+        Learning rate of fine-tuning.
+    size : {"dense_bytes", "compressed_bytes", "file_bytes"}, default=None
+        What counts as size; None is compressed bytes for "magnitude", dense bytes otherwise.
+    latency_batch_size : int, default=256
+        Samples of a timed batch, or as many as there are.
+    latency_repeats : int, default=20
+        Rounds of timing.
+    path : str or Path, default=None
+        File that what is measured is written to after every amount. A sweep that was stopped goes
+        on from it, and more amounts are added to it.
+    random_state : int, RandomState instance or None, default=None
+        Seeds what is held out, the order of samples, and dropout. To go on from a file it must be
+        an int.
+    verbose : int, default=0
+        Show a progress bar.
+
+    Returns
+    -------
+    SweepResult
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong, the file belongs to another sweep, or the model cannot be pruned.
+
+    Examples
+    --------
+    >>> import keras, numpy as np
+    >>> from skprune import PruningAmountOptimizer
+    >>> from skprune.sparsity import pruning_sweep
+    >>> X = np.random.default_rng(0).normal(size=(400, 4)).astype("float32")
+    >>> y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    >>> model = keras.Sequential([
+    ...     keras.Input((4,)), keras.layers.Dense(64, activation="relu"),
+    ...     keras.layers.Dense(2, activation="softmax"),
+    ... ])
+    >>> sweep = pruning_sweep(model, X, y, [0, 0.25, 0.5, 0.75], random_state=0)
+    >>> sweep.parameters
+    array([450, 338, 226, 114])
+    >>> optimizer = PruningAmountOptimizer(accuracy_curve="isotonic", max_size=0.001)
+    >>> 0.4 < optimizer.fit(sweep.X, sweep.y).best_amount_ < 0.8
+    True
+    """
+    layer_graph(model)
+    amounts = check_amounts(amounts)
+    prune, own_size = method_named(method)
+    if size is not None and size not in SIZES:
+        raise ValueError(f"size must be one of {SIZES}, or None; got {size!r}.")
+    for name, value, lowest in (
+        ("fine_tune_epochs", fine_tune_epochs, 0),
+        ("latency_batch_size", latency_batch_size, 1),
+        ("latency_repeats", latency_repeats, 1),
+    ):
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < lowest:
+            raise ValueError(f"{name} must be an integer of at least {lowest}; got {value!r}.")
+    X_train, y_train = _checked_samples("X", X, "y", y, model)
+    seed = draw_seed(check_random_state(random_state))
+    if path is not None and not isinstance(random_state, Integral):
+        raise ValueError(
+            "With path, random_state must be an int: a sweep that goes on must hold out the same "
+            f"samples; got {random_state!r}."
+        )
+    if validation_data is None:
+        X_train, X_val, y_train, y_val = hold_out(X_train, y_train, validation_fraction, seed)
+    else:
+        X_val, y_val = _checked_samples(
+            "validation_data[0]",
+            validation_data[0],
+            "validation_data[1]",
+            validation_data[1],
+            model,
+        )
+    tuning: dict[str, Any] = {
+        "epochs": int(fine_tune_epochs),
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "random_state": seed,
+    }
+
+    def trial(amount: float) -> Trial:
+        pruned = prune(model, amount)
+        before = accuracy(pruned, X_val, y_val)
+        tuned = recover(pruned, X_train, y_train, **tuning)
+        after = accuracy(tuned, X_val, y_val) if fine_tune_epochs else before
+        return Trial(before, after, model_cost(tuned), tuned.predict_on_batch)
+
+    about = {
+        "method": method if isinstance(method, str) else repr(method),
+        "n_validation": len(y_val),
+        "fine_tune_epochs": int(fine_tune_epochs),
+        "fingerprint": joblib.hash(
+            [model.to_json(), model.get_weights(), X_train, y_train, X_val, y_val, tuning]
+            + [_described(method)]
+        ),
+    }
+    n_timed = min(int(latency_batch_size), len(X_val))
+    return measure_amounts(
+        trial,
+        amounts,
+        TimingPlan(X_val[:n_timed], n_timed, int(latency_repeats)),
+        size_kind=size or own_size,
+        path=path,
+        about=about,
+        verbose=verbose,
+    )
+
+
+def method_named(method: Any) -> tuple[Callable[[Any, float], Any], str]:
+    """How to prune, and which size that makes smaller.
+
+    Parameters
+    ----------
+    method : str or callable
+        As :func:`pruning_sweep` takes it.
+
+    Returns
+    -------
+    prune : callable
+        From a model and an amount to a pruned model.
+    size : str
+        Kind of size.
+    """
+    if callable(method):
+        function = method.func if isinstance(method, partial) else method
+        return method, "compressed_bytes" if function is prune_magnitude else "dense_bytes"
+    if method not in METHODS:
+        raise ValueError(
+            f"method must be one of {tuple(METHODS)}, or a function of a model and an amount; got "
+            f"{method!r}."
+        )
+    return METHODS[method]
+
+
+def recover(model: Any, X: Any, y: Any, *, epochs: int, **options: Any) -> Any:
+    """Fine-tune, and then measure batch normalisation anew; with no epochs, neither.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Pruned.
+    X, y : ndarray
+        Samples to train with.
+    epochs : int
+        Passes over them.
+    **options
+        Of :func:`fine_tune`.
+
+    Returns
+    -------
+    keras.Model
+    """
+    tuned = fine_tune(model, X, y, epochs=epochs, **options)
+    return reestimate_batch_norm(tuned, X) if epochs else tuned
+
+
+def accuracy(model: Any, X: NDArray, y: NDArray, batch_size: int = 1024) -> float:
+    """Share of the samples whose most probable class is the true one.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Gives probabilities, or one column with that of class 1.
+    X : ndarray of shape (n, ...)
+        Samples.
+    y : ndarray of shape (n,)
+        Classes as integers.
+    batch_size : int, default=1024
+        Samples predicted at a time.
+
+    Returns
+    -------
+    float
+    """
+    hits = 0
+    for at in range(0, len(X), batch_size):
+        rows = slice(at, at + batch_size)
+        p = np.asarray(model(X[rows], training=False))
+        found = p.argmax(axis=1) if p.shape[1] > 1 else (p[:, 0] > 0.5).astype(int)
+        hits += int((found == y[rows]).sum())
+    return hits / len(X)
+
+
+def hold_out(
+    X: NDArray, y: NDArray, fraction: Any, seed: int
+) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    """Split off samples to measure on, of each class its share where that can be.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, ...)
+        Samples.
+    y : ndarray of shape (n,)
+        Classes.
+    fraction : float
+        Share to hold out.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    X_train, X_held_out, y_train, y_held_out : ndarray
+    """
+    number = isinstance(fraction, Real) and not isinstance(fraction, bool)
+    if not number or not 0 < float(fraction) < 1:
+        raise ValueError(f"validation_fraction must be a number in (0, 1); got {fraction!r}.")
+    counts = np.unique(y, return_counts=True)[1]
+    n_held_out = int(np.ceil(float(fraction) * len(y)))
+    by_class = counts.min() > 1 and len(counts) <= min(n_held_out, len(y) - n_held_out)
+    return train_test_split(
+        X, y, test_size=float(fraction), stratify=y if by_class else None, random_state=seed
+    )
+
+
+def _checked_samples(
+    x_name: str, X: Any, y_name: str, y: Any, model: Any
+) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    X, y = np.asarray(X, dtype=np.float32), np.asarray(y)
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(
+            f"The model {model.name!r} has {len(model.inputs)} inputs and {len(model.outputs)} "
+            "outputs; a sweep takes a classifier with one of each."
+        )
+    wanted = tuple(model.inputs[0].shape[1:])
+    fits = X.ndim == len(wanted) + 1 and all(
+        a in (None, b) for a, b in zip(wanted, X.shape[1:], strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"{x_name} has samples of shape {X.shape[1:]}, but the model takes {wanted}."
+        )
+    if y.ndim != 1 or len(y) != len(X):
+        raise ValueError(f"{y_name} must have shape ({len(X)},), as {x_name} has; got {y.shape}.")
+    n_classes = max(2, model.outputs[0].shape[-1])
+    integers = y.dtype.kind in "iub" or (y.dtype.kind == "f" and (y == np.floor(y)).all())
+    if not integers or len(y) == 0 or y.min() < 0 or y.max() >= n_classes:
+        raise ValueError(
+            f"{y_name} must hold classes as integers 0 to {n_classes - 1}, the columns of the "
+            f"model's output; got {np.unique(y)[:5].tolist()}..."
+        )
+    return X, y.astype(np.intp)
+
+
+def _described(method: Any) -> Any:
+    if isinstance(method, partial):
+        return [_described(method.func), method.args, sorted(method.keywords.items())]
+    return method if isinstance(method, str) else f"{method.__module__}.{method.__qualname__}"
