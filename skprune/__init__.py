@@ -12,6 +12,7 @@ from ._version import __version__
 # Public name -> the room that defines it.
 _HOME = {
     "CNNSpace": "skprune.ensemble",
+    "MultiViewCNNClassifier": "skprune.ensemble",
     "PruningAmountOptimizer": "skprune.amount",
     "RandomCNNEnsembleClassifier": "skprune.ensemble",
     "SOCPEnsemblePruner": "skprune.pruning",

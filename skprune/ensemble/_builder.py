@@ -6,7 +6,7 @@ from keras import layers
 
 from ._space import CNNArchitecture, pool_window
 
-__all__ = ["build_cnn", "compile_cnn"]
+__all__ = ["build_cnn", "build_tower_and_head", "compile_cnn"]
 
 # Keras's default of 0.99 needs hundreds of steps to forget its start, so that a network
 # trained for a few epochs predicts with moving averages that are still wrong.
@@ -45,9 +45,49 @@ def build_cnn(
     keras.Model
         From pixels of shape (n, height, width, channels) to probabilities (n, n_classes).
     """
-    names = _Seeds(seed)
-    height, width, _ = input_shape
+    seeds = _Seeds(seed)
     inputs = keras.Input(input_shape, name="pixels", dtype="float32")
+    features = _features(inputs, architecture, offset, scale, seeds)
+    outputs = _probabilities(features, architecture, n_classes, seeds)
+    return keras.Model(inputs, outputs, name="cnn")
+
+
+def build_tower_and_head(
+    architecture: CNNArchitecture,
+    input_shape: tuple[int, int, int],
+    n_classes: int,
+    *,
+    offset: float = 0.0,
+    scale: float = 1.0,
+    seed: int = 0,
+) -> tuple[keras.Model, keras.Model]:
+    """Build the network of :func:`build_cnn` in two parts, cut after the dense layer.
+
+    Parameters
+    ----------
+    architecture, input_shape, n_classes, offset, scale, seed
+        As for :func:`build_cnn`.
+
+    Returns
+    -------
+    tower : keras.Model
+        From pixels of shape (n, height, width, channels) to features (n, dense_units).
+    head : keras.Model
+        From features to probabilities (n, n_classes).
+    """
+    seeds = _Seeds(seed)
+    pixels = keras.Input(input_shape, name="pixels", dtype="float32")
+    tower = keras.Model(pixels, _features(pixels, architecture, offset, scale, seeds), name="tower")
+    features = keras.Input((architecture.dense_units,), name="features", dtype="float32")
+    head = keras.Model(
+        features, _probabilities(features, architecture, n_classes, seeds), name="head"
+    )
+    return tower, head
+
+
+def _features(inputs, architecture, offset, scale, seeds):
+    """Standardised pixels, the blocks and the dense layer."""
+    height, width = inputs.shape[1:3]
     x = layers.Rescaling(1.0 / scale, -offset / scale, name="standardize", **_FIXED)(inputs)
     for number, block in enumerate(architecture.blocks, start=1):
         for place, filters in enumerate(block.filters, start=1):
@@ -56,7 +96,7 @@ def build_cnn(
                 3,
                 padding="same",
                 data_format="channels_last",
-                kernel_initializer=names.glorot(),
+                kernel_initializer=seeds.glorot(),
                 name=f"block{number}_conv{place}",
                 **_FIXED,
             )(x)
@@ -70,22 +110,25 @@ def build_cnn(
             x = pool(window, data_format="channels_last", name=f"block{number}_pool", **_FIXED)(x)
             height, width = height // window[0], width // window[1]
     x = layers.Flatten("channels_last", name="flatten", **_FIXED)(x)
-    x = layers.Dense(
+    return layers.Dense(
         architecture.dense_units,
         activation="relu",
-        kernel_initializer=names.glorot(),
+        kernel_initializer=seeds.glorot(),
         name="dense",
         **_FIXED,
     )(x)
-    x = layers.Dropout(architecture.dropout, seed=names.next(), name="dropout", **_FIXED)(x)
-    outputs = layers.Dense(
+
+
+def _probabilities(features, architecture, n_classes, seeds):
+    """Dropout and the output layer."""
+    x = layers.Dropout(architecture.dropout, seed=seeds.next(), name="dropout", **_FIXED)(features)
+    return layers.Dense(
         n_classes,
         activation="softmax",
-        kernel_initializer=names.glorot(),
+        kernel_initializer=seeds.glorot(),
         name="probabilities",
         **_FIXED,
     )(x)
-    return keras.Model(inputs, outputs, name="cnn")
 
 
 def compile_cnn(model: keras.Model, architecture: CNNArchitecture) -> None:

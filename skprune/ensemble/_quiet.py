@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager
 from importlib import import_module
 
-__all__ = ["load_member_class", "quiet_first_use", "restore_member"]
+__all__ = ["load_member_class", "load_quietly", "quiet_first_use", "restore_member"]
 
 _lock = threading.RLock()
 _used = False
@@ -38,13 +38,18 @@ def _silent_stderr():
             os.close(real)
 
 
+def load_quietly(module: str):
+    """Import and return a module of this room that imports Keras, silently."""
+    with _lock:
+        if f"{__package__}.{module}" in sys.modules:
+            return import_module(f".{module}", __package__)
+        with _silent_stderr():
+            return import_module(f".{module}", __package__)
+
+
 def load_member_class():
     """Import and return :class:`CNNMember`, and with it scikeras and Keras, silently."""
-    with _lock:
-        if f"{__package__}._member" in sys.modules:
-            return import_module("._member", __package__).CNNMember
-        with _silent_stderr():
-            return import_module("._member", __package__).CNNMember
+    return load_quietly("_member").CNNMember
 
 
 def restore_member(params, *learnt):

@@ -6,9 +6,14 @@ from numbers import Integral, Real
 import numpy as np
 
 from ..utils import check_cache
-from ._space import CNNSpace
+from ._space import CNNArchitecture, CNNSpace
 
-__all__ = ["check_parameters", "check_weights", "ensemble_seed"]
+__all__ = [
+    "check_multi_view_parameters",
+    "check_parameters",
+    "check_weights",
+    "ensemble_seed",
+]
 
 
 def check_parameters(estimator) -> None:
@@ -28,24 +33,73 @@ def check_parameters(estimator) -> None:
             _check_integer(estimator, name, optional, f"an integer{floor}, or None")
     if estimator.n_jobs == 0:
         raise _wrong(ValueError, estimator, "n_jobs", "an integer other than 0, or None")
-    fraction = estimator.validation_fraction
-    if fraction is not None:
-        right = "a number in [0, 1), or None"
-        if not isinstance(fraction, Real) or isinstance(fraction, bool):
-            raise _wrong(TypeError, estimator, "validation_fraction", right)
-        if not 0 <= fraction < 1:
-            raise _wrong(ValueError, estimator, "validation_fraction", right)
+    _check_fraction(estimator)
     if estimator.voting not in ("soft", "hard"):
         raise _wrong(ValueError, estimator, "voting", "'soft' or 'hard'")
     if estimator.space is not None and not isinstance(estimator.space, CNNSpace):
         right = "a CNNSpace, such as CNNSpace.paper(), or None"
         raise _wrong(TypeError, estimator, "space", right)
-    _check_image_shape(estimator)
+    right = "(height, width), (height, width, channels), or None"
+    _check_shape(estimator, "image_shape", (2, 3), right)
     try:
         check_cache(estimator.memory)
     except ValueError as error:
         right = "None, the path of a folder, or a joblib.Memory"
         raise _wrong(ValueError, estimator, "memory", right) from error
+
+
+def check_multi_view_parameters(estimator) -> None:
+    """Raise a TypeError or ValueError that names the first wrong constructor argument.
+
+    Parameters
+    ----------
+    estimator : MultiViewCNNClassifier
+        Whose parameters are checked.
+    """
+    for name in ("epochs", "batch_size"):
+        _check_integer(estimator, name, 1, "an integer of at least 1")
+    if estimator.n_iter_no_change is not None:
+        _check_integer(estimator, "n_iter_no_change", 1, "an integer of at least 1, or None")
+    _check_integer(estimator, "n_importance_repeats", 0, "an integer of at least 0 (0: none)")
+    _check_integer(estimator, "verbose", 0, "an integer of at least 0 (or a bool)")
+    _check_fraction(estimator)
+    if estimator.view_pooling not in ("max", "mean"):
+        raise _wrong(ValueError, estimator, "view_pooling", "'max' or 'mean'")
+    if estimator.importance_method not in ("permute", "remove"):
+        raise _wrong(ValueError, estimator, "importance_method", "'permute' or 'remove'")
+    if estimator.architecture is not None:
+        _check_architecture(estimator)
+    right = "(views, height, width), (views, height, width, channels), or None"
+    _check_shape(estimator, "view_shape", (3, 4), right)
+
+
+def _check_architecture(estimator) -> None:
+    given = estimator.architecture
+    if not isinstance(given, CNNArchitecture):
+        raise _wrong(TypeError, estimator, "architecture", "a CNNArchitecture, or None")
+    try:
+        CNNSpace(
+            n_blocks=[len(given.blocks)],
+            filters=[filters for block in given.blocks for filters in block.filters],
+            pooling=[block.pooling for block in given.blocks],
+            dense_units=[given.dense_units],
+            dropout=[given.dropout],
+            learning_rate=(given.learning_rate, given.learning_rate),
+        )
+    except (TypeError, ValueError, AttributeError) as error:
+        right = "a CNNArchitecture that is one of a CNNSpace"
+        raise _wrong(ValueError, estimator, "architecture", right) from error
+
+
+def _check_fraction(estimator) -> None:
+    fraction = estimator.validation_fraction
+    if fraction is None:
+        return
+    right = "a number in [0, 1), or None"
+    if not isinstance(fraction, Real) or isinstance(fraction, bool):
+        raise _wrong(TypeError, estimator, "validation_fraction", right)
+    if not 0 <= fraction < 1:
+        raise _wrong(ValueError, estimator, "validation_fraction", right)
 
 
 def _wrong(kind, estimator, name, right) -> Exception:
@@ -62,16 +116,15 @@ def _check_integer(estimator, name, lowest, right) -> None:
         raise _wrong(ValueError, estimator, name, right)
 
 
-def _check_image_shape(estimator) -> None:
-    shape = estimator.image_shape
+def _check_shape(estimator, name, lengths, right) -> None:
+    shape = getattr(estimator, name)
     if shape is None:
         return
-    right = "(height, width), (height, width, channels), or None"
     if isinstance(shape, str) or not isinstance(shape, Iterable):
-        raise _wrong(TypeError, estimator, "image_shape", right)
+        raise _wrong(TypeError, estimator, name, right)
     sides = tuple(shape)
-    if len(sides) not in (2, 3) or not all(isinstance(n, Integral) and n >= 1 for n in sides):
-        raise _wrong(ValueError, estimator, "image_shape", right)
+    if len(sides) not in lengths or not all(isinstance(n, Integral) and n >= 1 for n in sides):
+        raise _wrong(ValueError, estimator, name, right)
 
 
 def check_weights(sample_weight: np.ndarray, y: np.ndarray) -> None:

@@ -1,11 +1,12 @@
 """Cost of a fitted model: parameters and time."""
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ._timing import time_rounds
 
 __all__ = ["latencies", "n_parameters"]
 
@@ -74,13 +75,7 @@ def latencies(
     >>> bool(latencies([lambda: sum(range(10)), lambda: sum(range(10**5))]).argmax() == 1)
     True
     """
-    times = np.empty((warm_up + repeats, len(calls)))
-    for row in times:
-        for i, call in enumerate(calls):
-            start = time.perf_counter()
-            call()
-            row[i] = time.perf_counter() - start
-    return np.asarray(np.median(times[warm_up:], axis=0))
+    return np.asarray(np.median(time_rounds(calls, repeats=repeats, warm_up=warm_up), axis=0))
 
 
 def _count(model: Any) -> int | None:

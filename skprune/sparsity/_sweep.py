@@ -168,8 +168,11 @@ def pruning_sweep(
         "n_validation": len(y_val),
         "fine_tune_epochs": int(fine_tune_epochs),
         "fingerprint": joblib.hash(
-            [model.to_json(), model.get_weights(), X_train, y_train, X_val, y_val, tuning]
-            + [_described(method)]
+            {
+                "network": (model.to_json(), model.get_weights()),
+                "data": (X_train, y_train, X_val, y_val),
+                "settings": (tuning, _described(method)),
+            }
         ),
     }
     n_timed = min(int(latency_batch_size), len(X_val))
