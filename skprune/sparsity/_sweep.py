@@ -2,30 +2,21 @@
 
 from collections.abc import Callable
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
 from ..metrics import model_cost
-from ..utils import draw_seed, layer_graph
-from ._channels import prune_channels
-from ._fine_tune import fine_tune, reestimate_batch_norm
-from ._magnitude import prune_magnitude
+from ..utils import check_sample_weight, draw_seed, layer_graph
 from ._measure import SIZES, TimingPlan, Trial, check_amounts, measure_amounts
+from ._recipe import accuracy, classification_loss, held_out_rows, method_named, recover
 from ._sweep_result import SweepResult
 
-__all__ = ["METHODS", "method_named", "pruning_sweep", "recover"]
-
-# By name: how a model is pruned, and which of its sizes that makes smaller.
-METHODS: dict[str, tuple[Callable[[Any, float], Any], str]] = {
-    "channels": (prune_channels, "dense_bytes"),
-    "magnitude": (prune_magnitude, "compressed_bytes"),
-}
+__all__ = ["pruning_sweep"]
 
 
 def pruning_sweep(
@@ -38,6 +29,7 @@ def pruning_sweep(
     *,
     validation_data: tuple[ArrayLike, ArrayLike] | None = None,
     validation_fraction: float = 0.25,
+    sample_weight: ArrayLike | None = None,
     batch_size: int = 64,
     learning_rate: float = 1e-3,
     size: str | None = None,
@@ -74,6 +66,8 @@ def pruning_sweep(
         Samples to measure accuracy on. None holds out part of X.
     validation_fraction : float, default=0.25
         Share of the samples of each class to hold out, in (0, 1).
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the samples of X in the loss of fine-tuning; accuracy counts all alike.
     batch_size : int, default=64
         Samples of one step of fine-tuning.
     learning_rate : float, default=1e-3
@@ -139,8 +133,12 @@ def pruning_sweep(
             "With path, random_state must be an int: a sweep that goes on must hold out the same "
             f"samples; got {random_state!r}."
         )
+    weights = None if sample_weight is None else check_sample_weight(sample_weight, X_train)
     if validation_data is None:
-        X_train, X_val, y_train, y_val = hold_out(X_train, y_train, validation_fraction, seed)
+        held_out = held_out_rows(y_train, validation_fraction, seed)
+        X_val, y_val = X_train[held_out], y_train[held_out]
+        X_train, y_train = X_train[~held_out], y_train[~held_out]
+        weights = None if weights is None else weights[~held_out]
     else:
         X_val, y_val = _checked_samples(
             "validation_data[0]",
@@ -153,6 +151,8 @@ def pruning_sweep(
         "epochs": int(fine_tune_epochs),
         "batch_size": batch_size,
         "learning_rate": learning_rate,
+        "loss": classification_loss(model),
+        "sample_weight": weights,
         "random_state": seed,
     }
 
@@ -171,7 +171,7 @@ def pruning_sweep(
             {
                 "network": (model.to_json(), model.get_weights()),
                 "data": (X_train, y_train, X_val, y_val),
-                "settings": (tuning, _described(method)),
+                "settings": ({**tuning, "loss": str(tuning["loss"])}, _described(method)),
             }
         ),
     }
@@ -184,112 +184,6 @@ def pruning_sweep(
         path=path,
         about=about,
         verbose=verbose,
-    )
-
-
-def method_named(method: Any) -> tuple[Callable[[Any, float], Any], str]:
-    """How to prune, and which size that makes smaller.
-
-    Parameters
-    ----------
-    method : str or callable
-        As :func:`pruning_sweep` takes it.
-
-    Returns
-    -------
-    prune : callable
-        From a model and an amount to a pruned model.
-    size : str
-        Kind of size.
-    """
-    if callable(method):
-        function = method.func if isinstance(method, partial) else method
-        return method, "compressed_bytes" if function is prune_magnitude else "dense_bytes"
-    if method not in METHODS:
-        raise ValueError(
-            f"method must be one of {tuple(METHODS)}, or a function of a model and an amount; got "
-            f"{method!r}."
-        )
-    return METHODS[method]
-
-
-def recover(model: Any, X: Any, y: Any, *, epochs: int, **options: Any) -> Any:
-    """Fine-tune, and then measure batch normalisation anew; with no epochs, neither.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Pruned.
-    X, y : ndarray
-        Samples to train with.
-    epochs : int
-        Passes over them.
-    **options
-        Of :func:`fine_tune`.
-
-    Returns
-    -------
-    keras.Model
-    """
-    tuned = fine_tune(model, X, y, epochs=epochs, **options)
-    return reestimate_batch_norm(tuned, X) if epochs else tuned
-
-
-def accuracy(model: Any, X: NDArray, y: NDArray, batch_size: int = 1024) -> float:
-    """Share of the samples whose most probable class is the true one.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Gives probabilities, or one column with that of class 1.
-    X : ndarray of shape (n, ...)
-        Samples.
-    y : ndarray of shape (n,)
-        Classes as integers.
-    batch_size : int, default=1024
-        Samples predicted at a time.
-
-    Returns
-    -------
-    float
-    """
-    hits = 0
-    for at in range(0, len(X), batch_size):
-        rows = slice(at, at + batch_size)
-        p = np.asarray(model(X[rows], training=False))
-        found = p.argmax(axis=1) if p.shape[1] > 1 else (p[:, 0] > 0.5).astype(int)
-        hits += int((found == y[rows]).sum())
-    return hits / len(X)
-
-
-def hold_out(
-    X: NDArray, y: NDArray, fraction: Any, seed: int
-) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """Split off samples to measure on, of each class its share where that can be.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, ...)
-        Samples.
-    y : ndarray of shape (n,)
-        Classes.
-    fraction : float
-        Share to hold out.
-    seed : int
-        Seed of the draw.
-
-    Returns
-    -------
-    X_train, X_held_out, y_train, y_held_out : ndarray
-    """
-    number = isinstance(fraction, Real) and not isinstance(fraction, bool)
-    if not number or not 0 < float(fraction) < 1:
-        raise ValueError(f"validation_fraction must be a number in (0, 1); got {fraction!r}.")
-    counts = np.unique(y, return_counts=True)[1]
-    n_held_out = int(np.ceil(float(fraction) * len(y)))
-    by_class = counts.min() > 1 and len(counts) <= min(n_held_out, len(y) - n_held_out)
-    return train_test_split(
-        X, y, test_size=float(fraction), stratify=y if by_class else None, random_state=seed
     )
 
 

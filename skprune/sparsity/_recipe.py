@@ -1,0 +1,155 @@
+"""The recipe that sweeps and estimators share: prune, train what is left, measure."""
+
+from collections.abc import Callable
+from functools import partial
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+from ._channels import prune_channels
+from ._fine_tune import fine_tune, reestimate_batch_norm
+from ._magnitude import prune_magnitude
+
+__all__ = ["METHODS", "accuracy", "classification_loss", "held_out_rows", "method_named", "recover"]
+
+# By name: how a model is pruned, and which of its sizes that makes smaller.
+METHODS: dict[str, tuple[Callable[[Any, float], Any], str]] = {
+    "channels": (prune_channels, "dense_bytes"),
+    "magnitude": (prune_magnitude, "compressed_bytes"),
+}
+
+
+def method_named(method: Any) -> tuple[Callable[[Any, float], Any], str]:
+    """How to prune, and which size that makes smaller.
+
+    Parameters
+    ----------
+    method : str or callable
+        As :func:`pruning_sweep` takes it.
+
+    Returns
+    -------
+    prune : callable
+        From a model and an amount to a pruned model.
+    size : str
+        Kind of size.
+    """
+    if callable(method):
+        function = method.func if isinstance(method, partial) else method
+        return method, "compressed_bytes" if function is prune_magnitude else "dense_bytes"
+    if method not in METHODS:
+        raise ValueError(
+            f"method must be one of {tuple(METHODS)}, or a function of a model and an amount; got "
+            f"{method!r}."
+        )
+    return METHODS[method]
+
+
+def recover(model: Any, X: Any, y: Any, *, epochs: int, **options: Any) -> Any:
+    """Fine-tune, and then measure batch normalisation anew; with no epochs, neither.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Pruned.
+    X, y : ndarray
+        Samples to train with.
+    epochs : int
+        Passes over them.
+    **options
+        Of :func:`fine_tune`.
+
+    Returns
+    -------
+    keras.Model
+    """
+    tuned = fine_tune(model, X, y, epochs=epochs, **options)
+    return reestimate_batch_norm(tuned, X) if epochs else tuned
+
+
+def accuracy(model: Any, X: NDArray, y: NDArray, batch_size: int = 1024) -> float:
+    """Share of the samples whose most probable class is the true one.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Gives probabilities, or one column with that of class 1.
+    X : ndarray of shape (n, ...)
+        Samples.
+    y : ndarray of shape (n,)
+        Classes as integers.
+    batch_size : int, default=1024
+        Samples predicted at a time.
+
+    Returns
+    -------
+    float
+    """
+    hits = 0
+    for at in range(0, len(X), batch_size):
+        rows = slice(at, at + batch_size)
+        p = np.asarray(model(X[rows], training=False))
+        found = p.argmax(axis=1) if p.shape[1] > 1 else (p[:, 0] > 0.5).astype(int)
+        hits += int((found == y[rows]).sum())
+    return hits / len(X)
+
+
+def classification_loss(model: Any) -> Any:
+    """The loss that a classifier is compiled with, in the form that takes classes as integers.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A classifier.
+
+    Returns
+    -------
+    str or keras.Loss
+        Without one, cross-entropy of probabilities.
+    """
+    import keras
+
+    loss = getattr(model, "loss", None)
+    if loss is None:
+        one_column = model.outputs[0].shape[-1] == 1
+        return "binary_crossentropy" if one_column else "sparse_categorical_crossentropy"
+    if isinstance(loss, keras.losses.CategoricalCrossentropy):
+        logits = loss.get_config()["from_logits"]
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
+    return "sparse_categorical_crossentropy" if loss == "categorical_crossentropy" else loss
+
+
+def held_out_rows(y: NDArray, fraction: Any, seed: int) -> NDArray[np.bool_]:
+    """Draw samples to measure on, of each class its share where that can be.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        Classes.
+    fraction : float
+        Share to hold out.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    ndarray of shape (n,), bool
+    """
+    number = isinstance(fraction, Real) and not isinstance(fraction, bool)
+    if not number or not 0 < float(fraction) < 1:
+        raise ValueError(f"validation_fraction must be a number in (0, 1); got {fraction!r}.")
+    counts = np.unique(y, return_counts=True)[1]
+    n_held_out = int(np.ceil(float(fraction) * len(y)))
+    by_class = counts.min() > 1 and len(counts) <= min(n_held_out, len(y) - n_held_out)
+    _, rows = train_test_split(
+        np.arange(len(y)),
+        test_size=float(fraction),
+        stratify=y if by_class else None,
+        random_state=seed,
+    )
+    held_out = np.zeros(len(y), dtype=bool)
+    held_out[rows] = True
+    return held_out
