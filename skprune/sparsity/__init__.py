@@ -4,7 +4,7 @@ from ._channels import prune_channels
 from ._fine_tune import fine_tune, reestimate_batch_norm
 from ._magnitude import prune_magnitude
 from ._measure import SIZES, TimingPlan, Trial, check_amounts, measure_amounts
-from ._recipe import accuracy, classification_loss, held_out_rows, method_named, recover
+from ._recipe import classification_loss, held_out_rows, method_named, model_accuracy, recover
 from ._sweep import pruning_sweep
 from ._sweep_result import SweepResult
 
@@ -13,13 +13,13 @@ __all__ = [
     "SweepResult",
     "TimingPlan",
     "Trial",
-    "accuracy",
     "check_amounts",
     "classification_loss",
     "fine_tune",
     "held_out_rows",
     "measure_amounts",
     "method_named",
+    "model_accuracy",
     "prune_channels",
     "prune_magnitude",
     "pruning_sweep",

@@ -13,7 +13,14 @@ from ._channels import prune_channels
 from ._fine_tune import fine_tune, reestimate_batch_norm
 from ._magnitude import prune_magnitude
 
-__all__ = ["METHODS", "accuracy", "classification_loss", "held_out_rows", "method_named", "recover"]
+__all__ = [
+    "METHODS",
+    "classification_loss",
+    "held_out_rows",
+    "method_named",
+    "model_accuracy",
+    "recover",
+]
 
 # By name: how a model is pruned, and which of its sizes that makes smaller.
 METHODS: dict[str, tuple[Callable[[Any, float], Any], str]] = {
@@ -70,7 +77,7 @@ def recover(model: Any, X: Any, y: Any, *, epochs: int, **options: Any) -> Any:
     return reestimate_batch_norm(tuned, X) if epochs else tuned
 
 
-def accuracy(model: Any, X: NDArray, y: NDArray, batch_size: int = 1024) -> float:
+def model_accuracy(model: Any, X: NDArray, y: NDArray, batch_size: int = 1024) -> float:
     """Share of the samples whose most probable class is the true one.
 
     Parameters

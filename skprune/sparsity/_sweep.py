@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from ..metrics import model_cost
 from ..utils import check_sample_weight, draw_seed, layer_graph
 from ._measure import SIZES, TimingPlan, Trial, check_amounts, measure_amounts
-from ._recipe import accuracy, classification_loss, held_out_rows, method_named, recover
+from ._recipe import classification_loss, held_out_rows, method_named, model_accuracy, recover
 from ._sweep_result import SweepResult
 
 __all__ = ["pruning_sweep"]
@@ -158,9 +158,9 @@ def pruning_sweep(
 
     def trial(amount: float) -> Trial:
         pruned = prune(model, amount)
-        before = accuracy(pruned, X_val, y_val)
+        before = model_accuracy(pruned, X_val, y_val)
         tuned = recover(pruned, X_train, y_train, **tuning)
-        after = accuracy(tuned, X_val, y_val) if fine_tune_epochs else before
+        after = model_accuracy(tuned, X_val, y_val) if fine_tune_epochs else before
         return Trial(before, after, model_cost(tuned), tuned.predict_on_batch)
 
     about = {
