@@ -13,6 +13,7 @@ from ._version import __version__
 _HOME = {
     "CNNSpace": "skprune.ensemble",
     "MultiViewCNNClassifier": "skprune.ensemble",
+    "PrunedCNNClassifier": "skprune.compression",
     "PruningAmountOptimizer": "skprune.amount",
     "RandomCNNEnsembleClassifier": "skprune.ensemble",
     "SOCPEnsemblePruner": "skprune.pruning",
@@ -22,6 +23,7 @@ _HOME = {
 }
 _ROOMS = (
     "amount",
+    "compression",
     "datasets",
     "ensemble",
     "exceptions",
@@ -29,6 +31,7 @@ _ROOMS = (
     "metrics",
     "pruning",
     "socp",
+    "sparsity",
     "utils",
 )
 

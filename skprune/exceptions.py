@@ -7,6 +7,7 @@ are for what fails although the arguments were right.
 from sklearn.exceptions import NotFittedError
 
 __all__ = [
+    "AmountCorrectedWarning",
     "CurveMisfitWarning",
     "InfeasibleLimitsWarning",
     "MemberTrainingError",
@@ -44,3 +45,7 @@ class InfeasibleLimitsWarning(UserWarning):
 
 class CurveMisfitWarning(UserWarning):
     """A curve does not follow its measurements; the message names it and what to take instead."""
+
+
+class AmountCorrectedWarning(UserWarning):
+    """What was pruned fell short of a limit that its curve promised; the message says what now."""

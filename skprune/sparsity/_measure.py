@@ -1,6 +1,8 @@
 """The loop of every sweep: a trial for each amount, timed, and kept in a file."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -127,13 +129,18 @@ def measure_amounts(
     bar = _progress_bar(len(amounts), len(amounts) - len(missing)) if verbose else None
     base: Trial | None = None
     for amount in missing:
-        if base is None:
-            # Needed for its time, even where the file holds its row.
-            base = trial(0.0)
-            hardware = f"{(own := latency_of(base, timing)).hardware}, {own.threads} threads"
-            base_time = rows[0.0]["time"] if 0.0 in rows else own.median
-            about = {**about, "hardware": hardware, "batch_size": own.batch_size}
-        rows[amount] = _row(base if amount == 0 else trial(amount), base, base_time, timing, amount)
+        with _no_retracing_warnings():
+            if base is None:
+                # Needed for its time, even where the file holds its row.
+                base = trial(0.0)
+                own = latency_of(base, timing)
+                here = f"{own.hardware}, {own.threads} thread{'s' * (own.threads != 1)}"
+                machines = [] if known is None else known.hardware.split("; ")
+                hardware = "; ".join(dict.fromkeys([*machines, here]))
+                base_time = rows[0.0]["time"] if 0.0 in rows else own.median
+                about = {**about, "hardware": hardware, "batch_size": own.batch_size}
+            pruned = base if amount == 0 else trial(amount)
+            rows[amount] = _row(pruned, base, base_time, timing, amount)
         result = _result(rows, size_kind, about)
         if path is not None:
             result.save(path)
@@ -198,6 +205,21 @@ def _known(path: Any, fingerprint: str) -> SweepResult | None:
             "Give another path, or delete the file."
         )
     return known
+
+
+@contextmanager
+def _no_retracing_warnings() -> Iterator[None]:
+    """Every amount is another network, so TensorFlow cannot but trace again and again."""
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_other)
 
 
 def _progress_bar(n: int, n_done: int) -> Any:

@@ -1,5 +1,7 @@
 """Sweeps: one network pruned by several amounts, fine-tuned and measured."""
 
+import json
+import warnings
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral
@@ -8,7 +10,7 @@ from typing import Any
 import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_random_state
+from sklearn.utils import assert_all_finite, check_random_state
 
 from ..metrics import model_cost
 from ..utils import check_sample_weight, draw_seed, layer_graph
@@ -80,7 +82,8 @@ def pruning_sweep(
         Rounds of timing.
     path : str or Path, default=None
         File that what is measured is written to after every amount. A sweep that was stopped goes
-        on from it, and more amounts are added to it.
+        on from it, and more amounts are added to it. A function given as ``method`` is known by
+        its name there, and a partial by its arguments, too.
     random_state : int, RandomState instance or None, default=None
         Seeds what is held out, the order of samples, and dropout. To go on from a file it must be
         an int.
@@ -126,6 +129,12 @@ def pruning_sweep(
     ):
         if not isinstance(value, Integral) or isinstance(value, bool) or value < lowest:
             raise ValueError(f"{name} must be an integer of at least {lowest}; got {value!r}.")
+    if path is not None and "<lambda>" in _name_of(method):
+        raise ValueError(
+            "With path, method must have a name that tells it from others: give a function or a "
+            "functools.partial, no lambda."
+        )
+    _check_model(model)
     X_train, y_train = _checked_samples("X", X, "y", y, model)
     seed = draw_seed(check_random_state(random_state))
     if path is not None and not isinstance(random_state, Integral):
@@ -140,6 +149,10 @@ def pruning_sweep(
         X_train, y_train = X_train[~held_out], y_train[~held_out]
         weights = None if weights is None else weights[~held_out]
     else:
+        if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
+            raise ValueError(
+                f"validation_data must be None or a pair (X, y); got {type(validation_data)}."
+            )
         X_val, y_val = _checked_samples(
             "validation_data[0]",
             validation_data[0],
@@ -157,25 +170,32 @@ def pruning_sweep(
     }
 
     def trial(amount: float) -> Trial:
-        pruned = prune(model, amount)
+        with warnings.catch_warnings():
+            # Small amounts that rounding undoes: the sizes show it.
+            warnings.filterwarnings("ignore", ".*removes no channel", UserWarning)
+            pruned = prune(model, amount)
         before = model_accuracy(pruned, X_val, y_val)
         tuned = recover(pruned, X_train, y_train, **tuning)
         after = model_accuracy(tuned, X_val, y_val) if fine_tune_epochs else before
         return Trial(before, after, model_cost(tuned), tuned.predict_on_batch)
 
+    n_timed = min(int(latency_batch_size), len(X_val))
     about = {
-        "method": method if isinstance(method, str) else repr(method),
+        "method": _name_of(method),
         "n_validation": len(y_val),
         "fine_tune_epochs": int(fine_tune_epochs),
         "fingerprint": joblib.hash(
             {
-                "network": (model.to_json(), model.get_weights()),
+                "network": (*_described_model(model), model.get_weights()),
                 "data": (X_train, y_train, X_val, y_val),
-                "settings": ({**tuning, "loss": str(tuning["loss"])}, _described(method)),
+                "settings": (
+                    {name: value for name, value in tuning.items() if name != "loss"},
+                    _described(method),
+                    n_timed,
+                ),
             }
         ),
     }
-    n_timed = min(int(latency_batch_size), len(X_val))
     return measure_amounts(
         trial,
         amounts,
@@ -187,15 +207,24 @@ def pruning_sweep(
     )
 
 
-def _checked_samples(
-    x_name: str, X: Any, y_name: str, y: Any, model: Any
-) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    X, y = np.asarray(X, dtype=np.float32), np.asarray(y)
+def _check_model(model: Any) -> None:
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(
             f"The model {model.name!r} has {len(model.inputs)} inputs and {len(model.outputs)} "
             "outputs; a sweep takes a classifier with one of each."
         )
+    shape = tuple(model.outputs[0].shape)
+    if len(shape) != 2:
+        raise ValueError(
+            f"The model {model.name!r} gives outputs of shape {shape}; a sweep takes a classifier, "
+            "which gives a row of probabilities for each sample."
+        )
+
+
+def _checked_samples(
+    x_name: str, X: Any, y_name: str, y: Any, model: Any
+) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    X, y = np.asarray(X, dtype=np.float32), np.asarray(y)
     wanted = tuple(model.inputs[0].shape[1:])
     fits = X.ndim == len(wanted) + 1 and all(
         a in (None, b) for a, b in zip(wanted, X.shape[1:], strict=True)
@@ -204,6 +233,7 @@ def _checked_samples(
         raise ValueError(
             f"{x_name} has samples of shape {X.shape[1:]}, but the model takes {wanted}."
         )
+    assert_all_finite(X, input_name=x_name)
     if y.ndim != 1 or len(y) != len(X):
         raise ValueError(f"{y_name} must have shape ({len(X)},), as {x_name} has; got {y.shape}.")
     n_classes = max(2, model.outputs[0].shape[-1])
@@ -219,4 +249,22 @@ def _checked_samples(
 def _described(method: Any) -> Any:
     if isinstance(method, partial):
         return [_described(method.func), method.args, sorted(method.keywords.items())]
-    return method if isinstance(method, str) else f"{method.__module__}.{method.__qualname__}"
+    if isinstance(method, str):
+        return method
+    if hasattr(method, "__qualname__"):
+        return f"{method.__module__}.{method.__qualname__}"
+    return [_described(type(method)), vars(method)]
+
+
+def _name_of(method: Any) -> str:
+    if isinstance(method, partial):
+        named = [f"{name}={value!r}" for name, value in method.keywords.items()]
+        return f"{_name_of(method.func)}({', '.join([*map(repr, method.args), *named])})"
+    return method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
+
+
+def _described_model(model: Any) -> tuple[Any, Any]:
+    """Architecture and loss, without the optimizer: its name counts up in every process."""
+    architecture = json.loads(model.to_json())
+    compiled = architecture.pop("compile_config", None) or {}
+    return architecture, compiled.get("loss")

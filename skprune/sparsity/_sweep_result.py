@@ -50,7 +50,8 @@ class SweepResult:
     fine_tune_epochs : int
         Epochs of training after pruning.
     hardware : str
-        Where it was timed.
+        Where it was timed. A sweep that went on elsewhere names both: its times are the first
+        one's for the unpruned network, times ratios of either.
     fingerprint : str
         Of the network, data and settings: what a stopped sweep goes on from.
     """

@@ -1,0 +1,6 @@
+"""Where the two prunings meet: networks cut to what limits allow, alone or as an ensemble."""
+
+from ._point import OperatingPoint
+from ._pruned_cnn import PrunedCNNClassifier
+
+__all__ = ["OperatingPoint", "PrunedCNNClassifier"]

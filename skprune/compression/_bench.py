@@ -1,0 +1,250 @@
+"""One trained network on a bench: pruned, fine-tuned and measured at any amount, always alike."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..amount import PruningAmountOptimizer
+from ..metrics import latency, latency_ratio, model_cost
+from ..sparsity import SweepResult, method_named, model_accuracy, pruning_sweep, recover
+from ._fitted_cnn import FittedCNN
+from ._point import OperatingPoint
+
+__all__ = ["Bench", "Found", "Samples", "covering", "probabilities", "smaller_amounts"]
+
+_REPEATS = 20
+_ROWS = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Samples with their labels.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n, ...)
+        Samples.
+    y : ndarray of shape (n,)
+        Labels, or positions in the classes.
+    weights : ndarray of shape (n,) or None
+        Weights in the loss.
+    """
+
+    X: NDArray
+    y: NDArray
+    weights: NDArray | None = None
+
+    def __getitem__(self, rows: NDArray) -> "Samples":
+        weights = None if self.weights is None else self.weights[rows]
+        return Samples(self.X[rows], self.y[rows], weights)
+
+    def encoded(self, cnn: FittedCNN) -> "Samples":
+        """The same as a network takes them, with labels as positions in its classes."""
+        return Samples(cnn.inputs(self.X), np.searchsorted(cnn.classes, self.y), self.weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """How one network is pruned and measured.
+
+    Attributes
+    ----------
+    model : keras.Model
+        The unpruned network.
+    train, held_out : Samples
+        What it is fine-tuned with, and measured on.
+    method : str or callable
+        How it is pruned.
+    tuning : dict
+        Of :func:`~skprune.sparsity.recover`.
+    batch_size : int
+        Samples of a timed batch.
+    """
+
+    model: Any
+    train: Samples
+    held_out: Samples
+    method: Any
+    tuning: dict[str, Any]
+    batch_size: int
+
+    def sweep(self, amounts: ArrayLike, location: str | None, verbose: int) -> SweepResult:
+        """Measure several amounts, or read what a folder holds of them.
+
+        Parameters
+        ----------
+        amounts : array-like of shape (n,)
+            Amounts, 0 among them.
+        location : str or None
+            The folder.
+        verbose : int
+            Show a progress bar.
+
+        Returns
+        -------
+        SweepResult
+        """
+        path = None
+        if location is not None:
+            known_by = joblib.hash(
+                {
+                    "network": (self.model.to_json(), self.model.get_weights()),
+                    "data": (self.train.X, self.train.y, self.held_out.X, self.held_out.y),
+                    "weights": self.train.weights,
+                    "settings": (str(self.method), self.tuning, self.batch_size),
+                }
+            )
+            path = Path(os.fspath(location)) / "skprune_sweeps" / f"{known_by}.json"
+        return pruning_sweep(
+            self.model,
+            self.train.X,
+            self.train.y,
+            amounts,
+            self.method,
+            self.tuning["epochs"],
+            validation_data=(self.held_out.X, self.held_out.y),
+            sample_weight=self.train.weights,
+            learning_rate=self.tuning["learning_rate"],
+            latency_batch_size=self.batch_size,
+            latency_repeats=_REPEATS,
+            path=path,
+            random_state=self.tuning["random_state"],
+            verbose=verbose,
+        )
+
+    def applied(self, amount: float, base_time: float | None = None) -> tuple[Any, OperatingPoint]:
+        """Prune, fine-tune, and measure what was delivered.
+
+        Parameters
+        ----------
+        amount : float
+            Pruning amount.
+        base_time : float, default=None
+            Seconds of the unpruned network, measured now by default.
+
+        Returns
+        -------
+        model : keras.Model
+            The pruned network.
+        delivered : OperatingPoint
+            What it is and does.
+        """
+        prune, size_kind = method_named(self.method)
+        model = recover(
+            prune(self.model, amount),
+            self.train.X,
+            self.train.y,
+            sample_weight=self.train.weights,
+            **self.tuning,
+        )
+        timed = self.held_out.X[: self.batch_size]
+        base = self.model.predict_on_batch
+        if base_time is None:
+            base_time = latency(base, timed, repeats=_REPEATS).median
+        ratio = latency_ratio(model.predict_on_batch, base, timed, repeats=_REPEATS).ratio
+        return model, OperatingPoint(
+            amount=amount,
+            accuracy=model_accuracy(model, self.held_out.X, self.held_out.y),
+            time=base_time * ratio,
+            size=getattr(model_cost(model), size_kind) / 1e6,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A pruned network, and how it came about.
+
+    Attributes
+    ----------
+    model : keras.Model
+        The network.
+    delivered : OperatingPoint
+        What it delivers.
+    corrected : tuple of OperatingPoint
+        What larger amounts delivered, which were given up.
+    promised : OperatingPoint or None
+        What the curves said.
+    sweep : SweepResult or None
+        What they go through.
+    optimizer : PruningAmountOptimizer or None
+        The curves, and what was searched on them.
+    """
+
+    model: Any
+    delivered: OperatingPoint
+    corrected: tuple[OperatingPoint, ...] = ()
+    promised: OperatingPoint | None = None
+    sweep: SweepResult | None = None
+    optimizer: PruningAmountOptimizer | None = None
+
+
+def smaller_amounts(
+    sweep: SweepResult, amount: float, min_accuracy: float | None
+) -> Iterator[float]:
+    """Amounts to take in turn where one delivers too little accuracy.
+
+    Half-way to the largest smaller amount that was measured to be good enough, then that amount.
+
+    Parameters
+    ----------
+    sweep : SweepResult
+        What was measured.
+    amount : float
+        What was applied.
+    min_accuracy : float or None
+        Least accuracy.
+
+    Yields
+    ------
+    float
+    """
+    if min_accuracy is None:
+        return
+    good = sweep.amounts[(sweep.accuracy >= min_accuracy - 1e-9) & (sweep.amounts < amount)]
+    if len(good):
+        yield float(good[-1] + amount) / 2
+        yield float(good[-1])
+
+
+def covering(held_out: NDArray[np.bool_], y: NDArray) -> NDArray[np.bool_]:
+    """Hold out no sample of a class that training would then not see.
+
+    Parameters
+    ----------
+    held_out : ndarray of shape (n,), bool
+        Drawn samples.
+    y : ndarray of shape (n,)
+        Labels.
+
+    Returns
+    -------
+    ndarray of shape (n,), bool
+    """
+    return held_out & np.isin(y, y[~held_out])
+
+
+def probabilities(model: Any, X: NDArray[np.float32]) -> NDArray:
+    """Probabilities of the classes, in batches and without a traced graph.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Gives them, or one column with that of class 1.
+    X : ndarray of shape (n, ...)
+        Samples as it takes them.
+
+    Returns
+    -------
+    ndarray of shape (n, C), float32
+    """
+    parts = [
+        np.asarray(model(X[at : at + _ROWS], training=False)) for at in range(0, len(X), _ROWS)
+    ]
+    p = np.concatenate(parts).astype(np.float32)
+    return np.column_stack([1 - p, p]) if p.shape[1] == 1 else p

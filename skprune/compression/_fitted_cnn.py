@@ -1,0 +1,108 @@
+"""What is taken out of a fitted CNN classifier: its network, classes, and how samples go in."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.preprocessing import FunctionTransformer
+
+from ..utils import unfreeze
+
+__all__ = ["FittedCNN", "as_inputs", "fitted_cnn"]
+
+
+@dataclass(frozen=True, eq=False)
+class FittedCNN:
+    """The network of a fitted classifier.
+
+    Attributes
+    ----------
+    model : keras.Model
+        From samples to probabilities of the classes.
+    classes : ndarray of shape (C,)
+        The labels of its columns.
+    encoder : transformer or None
+        What samples go through before they go in.
+    """
+
+    model: Any
+    classes: NDArray
+    encoder: Any
+
+    def inputs(self, X: NDArray) -> NDArray[np.float32]:
+        """Samples as the network takes them; see :func:`as_inputs`."""
+        return as_inputs(X, self.model.inputs[0].shape[1:], self.encoder)
+
+
+def fitted_cnn(estimator: Any) -> FittedCNN:
+    """Take the network out of a fitted classifier.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A scikeras classifier, a member of a :class:`~skprune.RandomCNNEnsembleClassifier`, or such
+        an ensemble of one member.
+
+    Returns
+    -------
+    FittedCNN
+
+    Raises
+    ------
+    TypeError
+        If there is no single network in it that takes one input.
+    """
+    estimator = unfreeze(estimator)
+    name = type(estimator).__name__
+    source, classes = estimator, getattr(estimator, "classes_", None)
+    if hasattr(estimator, "estimators_"):
+        members = list(estimator.estimators_)
+        if len(members) != 1:
+            raise TypeError(
+                f"estimator must be a single network; {name} has {len(members)} of them. Use "
+                "EnsembleCompressor for all together, or n_estimators=1."
+            )
+        source = members[0]
+    model = getattr(source, "model_", None)
+    if model is None or classes is None:
+        raise TypeError(
+            f"estimator must be a classifier that has a Keras network `model_` and `classes_` once "
+            f"fitted, as scikeras's KerasClassifier; {name} has not."
+        )
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise TypeError(
+            f"The network of {name} has {len(model.inputs)} inputs and {len(model.outputs)} "
+            "outputs; it must have one of each. Use PrunedMultiViewClassifier for several views."
+        )
+    encoder: Any = getattr(source, "feature_encoder_", None)
+    plain = type(encoder) is FunctionTransformer and encoder.func is None
+    return FittedCNN(model, np.asarray(classes), None if plain else encoder)
+
+
+def as_inputs(
+    X: NDArray, shape: tuple[int | None, ...], encoder: Any = None
+) -> NDArray[np.float32]:
+    """Samples as a network takes them.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, ...)
+        Samples, flat or shaped.
+    shape : tuple of int or None
+        Shape of one sample that the network takes; None is any length.
+    encoder : transformer or None
+        What they go through first.
+
+    Returns
+    -------
+    ndarray of shape (n, *shape), float32
+    """
+    inputs = np.asarray(X if encoder is None else encoder.transform(X), dtype=np.float32)
+    own = inputs.shape[1:]
+    if len(own) == len(shape) and all(a in (None, b) for a, b in zip(shape, own, strict=True)):
+        return inputs
+    sides = [side for side in shape if side is not None]
+    if len(sides) == len(shape) and np.prod(own) == np.prod(sides):
+        return inputs.reshape(len(inputs), *sides)
+    raise ValueError(f"X has samples of shape {own}, but the network takes {tuple(shape)}.")
