@@ -14,6 +14,7 @@ _HOME = {
     "CNNSpace": "skprune.ensemble",
     "MultiViewCNNClassifier": "skprune.ensemble",
     "PrunedCNNClassifier": "skprune.compression",
+    "PrunedMultiViewClassifier": "skprune.compression",
     "PruningAmountOptimizer": "skprune.amount",
     "RandomCNNEnsembleClassifier": "skprune.ensemble",
     "SOCPEnsemblePruner": "skprune.pruning",

@@ -2,5 +2,7 @@
 
 from ._point import OperatingPoint
 from ._pruned_cnn import PrunedCNNClassifier
+from ._pruned_views import PrunedMultiViewClassifier
+from ._view_networks import ViewNetworks
 
-__all__ = ["OperatingPoint", "PrunedCNNClassifier"]
+__all__ = ["OperatingPoint", "PrunedCNNClassifier", "PrunedMultiViewClassifier", "ViewNetworks"]

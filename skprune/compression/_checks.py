@@ -31,16 +31,19 @@ def check_numbers(estimator: Any, **lowest: int) -> None:
             )
 
 
-def check_limits(estimator: Any) -> None:
-    """Check ``min_accuracy``, ``max_size`` and ``max_time``.
+def check_limits(estimator: Any, *limits: str) -> None:
+    """Check limits of accuracy, size and time.
 
     Parameters
     ----------
     estimator : estimator
         Whose parameters are checked.
+    *limits : str
+        Some of ``min_accuracy``, ``max_size`` and ``max_time``.
     """
-    for parameter, most in (("min_accuracy", 1.0), ("max_size", np.inf), ("max_time", np.inf)):
+    for parameter in limits:
         value = getattr(estimator, parameter)
+        most = 1.0 if parameter == "min_accuracy" else np.inf
         number = isinstance(value, Real) and not isinstance(value, bool)
         if value is not None and not (number and 0 < float(value) <= most):
             right = "a share in (0, 1]" if most == 1 else "a positive number"
@@ -50,7 +53,7 @@ def check_limits(estimator: Any) -> None:
 
 
 def check_shared(estimator: Any) -> None:
-    """Check ``learning_rate``, ``optimizer`` and ``memory``.
+    """Check ``learning_rate``, ``memory``, and ``optimizer`` where there is one.
 
     Parameters
     ----------
@@ -61,7 +64,7 @@ def check_shared(estimator: Any) -> None:
     number = isinstance(rate, Real) and not isinstance(rate, bool)
     if not number or not 0 < float(rate) < np.inf:
         raise ValueError(f"{name}: learning_rate must be a positive number; got {rate!r}.")
-    optimizer = estimator.optimizer
+    optimizer = getattr(estimator, "optimizer", None)
     if optimizer is not None and not isinstance(optimizer, PruningAmountOptimizer):
         raise TypeError(
             f"{name}: optimizer must be a PruningAmountOptimizer or None; got {optimizer!r}."

@@ -295,7 +295,7 @@ class PrunedCNNClassifier(ClassifierMixin, BaseEstimator):
                 raise ValueError(f"{type(self).__name__}: amount must be {right}; got {amount!r}.")
         method_named(self.method)
         check_amounts(self.amounts)
-        check_limits(self)
+        check_limits(self, "min_accuracy", "max_size", "max_time")
         check_numbers(self, fine_tune_epochs=0, latency_batch_size=1)
         check_shared(self)
 

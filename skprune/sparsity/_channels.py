@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..utils import layer_graph
 from ._cells import Cell, cells_of, kept_channels, scores
@@ -14,7 +15,7 @@ from ._checks import check_amount
 from ._layer_rules import Walk, apply_rule
 from ._rebuild import rebuild
 
-__all__ = ["prune_channels"]
+__all__ = ["choose_channels", "map_channels", "prune_channels"]
 
 _CRITERIA = ("l1", "batchnorm")
 
@@ -93,32 +94,9 @@ def prune_channels(
     >>> model.count_params(), prune_channels(model, 0.5).count_params()
     (1955, 979)
     """
-    if criterion not in _CRITERIA:
-        raise ValueError(f"criterion must be one of {_CRITERIA}; got {criterion!r}.")
-    if not isinstance(round_to, Integral) or isinstance(round_to, bool) or round_to < 1:
-        raise ValueError(f"round_to must be an integer of at least 1; got {round_to!r}.")
     channel_map = map_channels(model)
-    cells = cells_of(channel_map)
-    if not cells:
-        raise ValueError(
-            f"The model {model.name!r} has no prunable layer: none whose channels are neither its "
-            "inputs nor its outputs. Prune single weights with prune_magnitude."
-        )
-    if criterion == "batchnorm" and np.isnan(scores(channel_map, "batchnorm")).all():
-        raise ValueError(
-            f"The model {model.name!r} has no batch normalisation with factors (scale=True); use "
-            "criterion='l1'."
-        )
-    shares = amounts_of_cells(cells, amounts, round_to)
-    n_kept = [cell.n_kept(share, round_to) for cell, share in zip(cells, shares, strict=True)]
-    if _only_rounding_keeps_all(cells, shares, n_kept):
-        warnings.warn(
-            f"amounts={amounts!r} removes no channel: round_to={round_to} rounds every layer up "
-            "to all it has. Use a smaller round_to, or a larger amount.",
-            UserWarning,
-            stacklevel=2,
-        )
-    return rebuild(model, channel_map, kept_channels(channel_map, cells, n_kept, criterion))
+    kept = choose_channels(model, channel_map, amounts, criterion, round_to)
+    return rebuild(model, channel_map, kept)
 
 
 def map_channels(model: Any) -> ChannelMap:
@@ -147,6 +125,56 @@ def map_channels(model: Any) -> ChannelMap:
         if flow is not None:
             walk.unions.fix(flow.ids)
     return ChannelMap(tuple(walk.layers.values()), walk.unions.roots(), walk.unions.fixed())
+
+
+def choose_channels(
+    model: Any,
+    channel_map: ChannelMap,
+    amounts: float | Mapping[str, float],
+    criterion: str,
+    round_to: int,
+) -> NDArray[np.bool_]:
+    """Check what a user gave, and choose the channels that stay.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The model.
+    channel_map : ChannelMap
+        Its channels.
+    amounts, criterion, round_to
+        As :func:`prune_channels` takes them.
+
+    Returns
+    -------
+    ndarray of shape (n,), bool
+        For every number in the ids of the map, whether its channel stays.
+    """
+    if criterion not in _CRITERIA:
+        raise ValueError(f"criterion must be one of {_CRITERIA}; got {criterion!r}.")
+    if not isinstance(round_to, Integral) or isinstance(round_to, bool) or round_to < 1:
+        raise ValueError(f"round_to must be an integer of at least 1; got {round_to!r}.")
+    cells = cells_of(channel_map)
+    if not cells:
+        raise ValueError(
+            f"The model {model.name!r} has no prunable layer: none whose channels are neither its "
+            "inputs nor its outputs. Prune single weights with prune_magnitude."
+        )
+    if criterion == "batchnorm" and np.isnan(scores(channel_map, "batchnorm")).all():
+        raise ValueError(
+            f"The model {model.name!r} has no batch normalisation with factors (scale=True); use "
+            "criterion='l1'."
+        )
+    shares = amounts_of_cells(cells, amounts, round_to)
+    n_kept = [cell.n_kept(share, round_to) for cell, share in zip(cells, shares, strict=True)]
+    if _only_rounding_keeps_all(cells, shares, n_kept):
+        warnings.warn(
+            f"amounts={amounts!r} removes no channel: round_to={round_to} rounds every layer up "
+            "to all it has. Use a smaller round_to, or a larger amount.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return kept_channels(channel_map, cells, n_kept, criterion)
 
 
 def amounts_of_cells(

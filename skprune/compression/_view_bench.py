@@ -1,0 +1,223 @@
+"""One trained multi-view network on a bench: its towers pruned, trained together and measured."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+
+from ..metrics import latency, latency_ratio
+from ..sparsity import SweepResult, TimingPlan, Trial, measure_amounts, prune_channels, recover
+from ._nested import NestedTowers
+from ._point import OperatingPoint
+from ._view_networks import ViewNetworks, assemble
+
+__all__ = ["ViewBench", "ViewSamples"]
+
+_REPEATS = 20
+_WHOLE = 1 - 1e-9  # an amount that leaves nothing
+
+
+@dataclass(frozen=True, eq=False)
+class ViewSamples:
+    """Samples of several views with their labels.
+
+    Attributes
+    ----------
+    images : ndarray of shape (n, V, h, w, c)
+        Pixels, those of missing views filled.
+    mask : ndarray of shape (n, V), bool
+        True where a view is there.
+    y : ndarray of shape (n,)
+        Labels, or positions in the classes.
+    weights : ndarray of shape (n,) or None
+        Weights in the loss.
+    """
+
+    images: NDArray
+    mask: NDArray[np.bool_]
+    y: NDArray
+    weights: NDArray | None = None
+
+    def __getitem__(self, rows: Any) -> "ViewSamples":
+        weights = None if self.weights is None else self.weights[rows]
+        return ViewSamples(self.images[rows], self.mask[rows], self.y[rows], weights)
+
+
+@dataclass(frozen=True, eq=False)
+class ViewBench:
+    """How the towers of one multi-view network are pruned and measured.
+
+    Attributes
+    ----------
+    networks : ViewNetworks
+        The unpruned network.
+    train, held_out : ViewSamples
+        What it is fine-tuned with, and measured on; labels as positions in the classes.
+    round_to : int
+        As :func:`~skprune.sparsity.prune_channels` takes it.
+    tuning : dict
+        Of :func:`~skprune.sparsity.recover`.
+    batch_size : int
+        Samples of a timed batch.
+    """
+
+    networks: ViewNetworks
+    train: ViewSamples
+    held_out: ViewSamples
+    round_to: int
+    tuning: dict[str, Any]
+    batch_size: int
+
+    def sweep(self, amounts: NDArray[np.float64], location: Any, verbose: int) -> SweepResult:
+        """Measure the network with one pruned tower for all views, for several amounts.
+
+        Parameters
+        ----------
+        amounts : ndarray of shape (n,)
+            Amounts, 0 among them.
+        location : str or None
+            Folder that the results are kept in.
+        verbose : int
+            Show a progress bar.
+
+        Returns
+        -------
+        SweepResult
+        """
+        tower, head = self.networks.towers[0], self.networks.head
+        fingerprint = joblib.hash(
+            {
+                "network": [(m.to_json(), m.get_weights()) for m in (tower, head)],
+                "data": [(s.images, s.mask, s.y, s.weights) for s in (self.train, self.held_out)],
+                "settings": (self.tuning, self.round_to, self.batch_size, self.networks.pooling),
+            }
+        )
+        path = None
+        if location is not None:
+            path = Path(os.fspath(location)) / "skprune_sweeps" / f"{fingerprint}.json"
+
+        def trial(amount: float) -> Trial:
+            pruned = prune_channels(tower, amount, round_to=self.round_to) if amount else tower
+            towers = tuple(pruned for _ in self.networks.towers)
+            before = ViewNetworks(towers, head, self.networks.pooling)
+            tuned = self._tuned(before)
+            return Trial(
+                accuracy_before=self._accuracy(before),
+                accuracy=self._accuracy(tuned),
+                cost=tuned.cost(),
+                predict=self._predict(tuned),
+            )
+
+        return measure_amounts(
+            trial,
+            amounts,
+            TimingPlan(self.held_out.images[: self.batch_size], self.batch_size, _REPEATS),
+            size_kind="dense_bytes",
+            path=path,
+            about={
+                "method": "channels of one tower",
+                "n_validation": len(self.held_out.y),
+                "fine_tune_epochs": self.tuning["epochs"],
+                "fingerprint": fingerprint,
+            },
+            verbose=verbose,
+        )
+
+    def copies(self, amounts: NDArray[np.float64]) -> ViewNetworks:
+        """Towers of their own for all views, trained together.
+
+        Parameters
+        ----------
+        amounts : ndarray of shape (V,)
+            Pruning amount of each view; 1 drops it.
+
+        Returns
+        -------
+        ViewNetworks
+        """
+        towers = tuple(
+            None if amount >= _WHOLE else prune_channels(tower, amount, round_to=self.round_to)
+            for tower, amount in zip(self.networks.towers, amounts.tolist(), strict=True)
+        )
+        return self._tuned(ViewNetworks(towers, self.networks.head, self.networks.pooling))
+
+    def nested(self, amounts: NDArray[np.float64]) -> tuple[NestedTowers, Any]:
+        """Slices of one tower, trained together.
+
+        Parameters
+        ----------
+        amounts : ndarray of shape (V,)
+            Pruning amount of each view; 1 drops it.
+
+        Returns
+        -------
+        nested : NestedTowers
+            The towers.
+        head : keras.Model
+            Their head.
+        """
+        views = tuple(np.flatnonzero(amounts < _WHOLE).tolist())
+        nested = NestedTowers.of(
+            self.networks.towers[0], amounts[list(views)], views, self.round_to
+        )
+        masked = nested.masked(len(amounts))
+        tuned = self._tuned(ViewNetworks(masked, self.networks.head, self.networks.pooling))
+        return nested.trained(tuned.distinct[0]), tuned.head
+
+    def measured(
+        self, networks: ViewNetworks, amount: float, base_time: float | None, stored: Any = None
+    ) -> OperatingPoint:
+        """Accuracy on held-out samples, time and size.
+
+        Parameters
+        ----------
+        networks : ViewNetworks
+            What to measure.
+        amount : float
+            What to call it.
+        base_time : float or None
+            Seconds of the unpruned network; None measures it, and takes it for the answer where
+            ``networks`` is the unpruned network.
+        stored : keras.Model, default=None
+            The one tower that is held, where all are slices of it.
+
+        Returns
+        -------
+        OperatingPoint
+        """
+        batch, base = self.held_out.images[: self.batch_size], self._predict(self.networks)
+        if base_time is None:
+            base_time = latency(base, batch, repeats=_REPEATS).median
+        ratio = 1.0
+        if networks is not self.networks:
+            ratio = latency_ratio(self._predict(networks), base, batch, repeats=_REPEATS).ratio
+        size = networks.cost(stored).dense_bytes / 1e6
+        return OperatingPoint(amount, self._accuracy(networks), base_time * ratio, size)
+
+    def _tuned(self, networks: ViewNetworks) -> ViewNetworks:
+        if not self.tuning["epochs"]:
+            return networks
+        model = assemble(networks, self.train.images.shape[1:])
+        kept = [tower is not None for tower in networks.towers]
+        there = (self.train.mask & kept).any(axis=1)  # samples of which a view is left
+        train = self.train[there]
+        inputs = [train.images, train.mask]
+        tuned = recover(model, inputs, train.y, sample_weight=train.weights, **self.tuning)
+        return networks.retrained(tuned)
+
+    def _accuracy(self, networks: ViewNetworks) -> float:
+        """Share of right answers; a sample that no kept view shows has none."""
+        kept = np.array([tower is not None for tower in networks.towers])
+        there = (self.held_out.mask & kept).any(axis=1)
+        rows = self.held_out[there]
+        found = networks.predict_proba(rows.images, rows.mask).argmax(axis=1)
+        return float((found == rows.y).sum() / len(there))
+
+    def _predict(self, networks: ViewNetworks) -> Any:
+        model = assemble(networks, self.held_out.images.shape[1:])
+        mask = np.ones((self.batch_size, len(networks.towers)), dtype=bool)
+        return lambda images: model.predict_on_batch([images, mask[: len(images)]])

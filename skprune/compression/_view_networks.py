@@ -1,0 +1,108 @@
+"""A multi-view network with a tower of its own for each view, and how it is trained as one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..metrics import ModelCost, model_cost
+
+__all__ = ["ViewNetworks", "assemble"]
+
+
+@dataclass(frozen=True, eq=False)
+class ViewNetworks:
+    """Towers, one a view, and the head over their pooled features.
+
+    Attributes
+    ----------
+    towers : tuple of V keras.Model or None
+        From a view to its features; views may share one. None: the view is dropped.
+    head : keras.Model
+        From pooled features to probabilities.
+    pooling : {"max", "mean"}
+        How the features of views become one.
+    """
+
+    towers: tuple[Any, ...]
+    head: Any
+    pooling: str
+
+    @property
+    def distinct(self) -> list[Any]:
+        """The towers, each once."""
+        return list({id(t): t for t in self.towers if t is not None}.values())
+
+    def cost(self, stored: Any = None) -> ModelCost:
+        """What the networks hold, and compute for one sample.
+
+        Parameters
+        ----------
+        stored : keras.Model, default=None
+            One tower that all others are slices of: what is then held instead of them.
+
+        Returns
+        -------
+        ModelCost
+        """
+        own = {id(tower): model_cost(tower) for tower in self.distinct}
+        held = list(own.values()) if stored is None else [model_cost(stored)]
+        head = model_cost(self.head)
+        macs = head.macs + sum(own[id(tower)].macs for tower in self.towers if tower is not None)
+        return replace(sum(held, head), macs=macs)
+
+    def predict_proba(self, images: NDArray, mask: NDArray[np.bool_] | None = None) -> NDArray:
+        """Probabilities of samples of shape (n, V, h, w, c)."""
+        from ..ensemble._multi_view_network import predict_views
+
+        return predict_views(self.towers, self.head, images, mask, self.pooling)
+
+    def retrained(self, model: Any) -> "ViewNetworks":
+        """The same networks with the weights of an :func:`assemble`-d model of theirs."""
+        new = {id(tower): model.get_layer(_name(i)) for i, tower in enumerate(self.distinct)}
+        towers = tuple(None if t is None else new[id(t)] for t in self.towers)
+        return ViewNetworks(towers, model.get_layer("head"), self.pooling)
+
+
+def assemble(networks: ViewNetworks, view_shape: Sequence[int]) -> Any:
+    """One model of all towers and the head, from pixels and a mask to probabilities.
+
+    Parameters
+    ----------
+    networks : ViewNetworks
+        What it is made of; layers are shared.
+    view_shape : sequence of four int
+        Views, height, width and channels.
+
+    Returns
+    -------
+    keras.Model
+        From pixels (n, V, h, w, c) and a mask (n, V) to probabilities (n, C).
+    """
+    import keras
+    from keras import ops
+
+    from ..ensemble._multi_view_network import ViewPooling
+
+    n_views, *image_shape = (int(side) for side in view_shape)
+    pixels = keras.Input((n_views, *image_shape), name="pixels", dtype="float32")
+    mask = keras.Input((n_views,), name="mask", dtype="bool")
+    features, order = [], []
+    for number, tower in enumerate(networks.distinct):
+        views = [v for v, own in enumerate(networks.towers) if own is tower]
+        named = keras.Model(tower.inputs[0], tower.outputs[0], name=_name(number))
+        given = pixels if len(views) == n_views else ops.take(pixels, np.array(views), axis=1)
+        found = named(ops.reshape(given, (-1, *image_shape)))
+        features.append(ops.reshape(found, (-1, len(views), tower.output_shape[-1])))
+        order += views
+    joined = features[0] if len(features) == 1 else ops.concatenate(features, axis=1)
+    present = mask if order == list(range(n_views)) else ops.take(mask, np.array(order), axis=1)
+    pooled = ViewPooling(networks.pooling, name="view_pooling", dtype="float32")(joined, present)
+    head = keras.Model(networks.head.inputs[0], networks.head.outputs[0], name="head")
+    return keras.Model([pixels, mask], head(pooled), name="multi_view")
+
+
+def _name(number: int) -> str:
+    return f"tower_{number}"
