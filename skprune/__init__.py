@@ -12,6 +12,7 @@ from ._version import __version__
 # Public name -> the room that defines it.
 _HOME = {
     "CNNSpace": "skprune.ensemble",
+    "EnsembleCompressor": "skprune.compression",
     "MultiViewCNNClassifier": "skprune.ensemble",
     "PrunedCNNClassifier": "skprune.compression",
     "PrunedMultiViewClassifier": "skprune.compression",

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,11 @@ class Samples:
 
     def encoded(self, cnn: FittedCNN) -> "Samples":
         """The same as a network takes them, with labels as positions in its classes."""
-        return Samples(cnn.inputs(self.X), np.searchsorted(cnn.classes, self.y), self.weights)
+        return replace(self, X=cnn.inputs(self.X)).with_positions(cnn.classes)
+
+    def with_positions(self, classes: NDArray) -> "Samples":
+        """The same with labels as positions in sorted classes."""
+        return replace(self, y=np.searchsorted(classes, self.y))
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,14 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from ..amount import PruningAmountOptimizer
 from ..exceptions import AmountCorrectedWarning, InfeasibleLimitsWarning
 from ..sparsity import check_amounts, classification_loss, held_out_rows, method_named
-from ..utils import check_cache, check_sample_weight, draw_seed, set_missing_seeds, unfreeze
+from ..utils import (
+    check_cache,
+    check_sample_weight,
+    draw_seed,
+    emptied,
+    set_missing_seeds,
+    unfreeze,
+)
 from ._auto_amount import TOLERANCE, fit_optimizer, promised_at
 from ._bench import Bench, Found, Samples, covering, probabilities, smaller_amounts
 from ._checks import check_limits, check_numbers, check_probabilities, check_shared
@@ -279,8 +286,8 @@ class PrunedCNNClassifier(ClassifierMixin, BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        if "_kept" in state and isinstance(self.estimator, FrozenEstimator):
-            state["estimator"] = FrozenEstimator(clone(unfreeze(self.estimator)))
+        if "_kept" in state:
+            state["estimator"] = emptied(self.estimator)
         return state
 
     def _is_auto(self) -> bool:

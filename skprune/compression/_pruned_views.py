@@ -18,7 +18,14 @@ from ..ensemble._multi_view_data import as_mask, as_views, check_same_views, fil
 from ..exceptions import InfeasibleLimitsWarning
 from ..metrics import view_importance
 from ..sparsity import SweepResult, check_amounts, held_out_rows
-from ..utils import check_cache, check_sample_weight, draw_seed, set_missing_seeds, unfreeze
+from ..utils import (
+    check_cache,
+    check_sample_weight,
+    draw_seed,
+    emptied,
+    set_missing_seeds,
+    unfreeze,
+)
 from ._auto_amount import TOLERANCE
 from ._bench import covering
 from ._checks import check_limits, check_numbers, check_shared
@@ -323,8 +330,8 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        if "_kept" in state and isinstance(self.estimator, FrozenEstimator):
-            state["estimator"] = FrozenEstimator(clone(unfreeze(self.estimator)))
+        if "_kept" in state:
+            state["estimator"] = emptied(self.estimator)
         return state
 
     def _check_parameters(self) -> None:

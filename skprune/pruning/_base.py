@@ -21,6 +21,7 @@ from ..utils import (
     check_cache,
     check_sample_weight,
     draw_seed,
+    emptied,
     num_samples,
     set_missing_seeds,
 )
@@ -33,7 +34,7 @@ from ._calibration import (
     holds_only_frozen,
     is_fraction,
 )
-from ._checks import check_estimator_parameter, emptied, with_shape
+from ._checks import check_estimator_parameter, with_shape
 from ._evidence import Evidence
 from ._routing import routed_params, router_of
 from ._tasks import Task

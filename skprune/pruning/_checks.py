@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
-from sklearn.frozen import FrozenEstimator
 
 __all__ = [
     "check_at_least",
@@ -14,7 +12,6 @@ __all__ = [
     "check_one_of",
     "check_reweight",
     "check_threshold",
-    "emptied",
     "positions_in",
     "with_shape",
 ]
@@ -110,12 +107,3 @@ def positions_in(y: NDArray, classes: NDArray) -> NDArray[np.intp]:
 def with_shape(X: Any) -> Any:
     """X itself if it is an array, a sparse matrix or a frame; lists become arrays."""
     return X if hasattr(X, "shape") else np.asarray(X)
-
-
-def emptied(estimator: Any) -> Any:
-    """The same specification, without what was learnt."""
-    if isinstance(estimator, list):
-        return [(name, emptied(member)) for name, member in estimator]
-    if isinstance(estimator, FrozenEstimator):
-        return FrozenEstimator(emptied(estimator.estimator))
-    return clone(estimator)

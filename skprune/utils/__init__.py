@@ -1,6 +1,6 @@
 """Floor 0: what every room may use."""
 
-from ._base_pool import BasePool, unfreeze
+from ._base_pool import BasePool, emptied, unfreeze
 from ._layer_graph import LayerCall, LayerGraph, layer_graph
 from ._pandas import load_pandas
 from ._pool import MemberPool
@@ -31,6 +31,7 @@ __all__ = [
     "check_method_params",
     "check_sample_weight",
     "draw_seed",
+    "emptied",
     "layer_graph",
     "load_pandas",
     "num_samples",

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.multioutput import (
@@ -18,7 +19,7 @@ from sklearn.multioutput import (
     RegressorChain,
 )
 
-__all__ = ["BasePool", "describe", "features_of", "members_of", "unfreeze"]
+__all__ = ["BasePool", "describe", "emptied", "features_of", "members_of", "unfreeze"]
 
 # Ensembles whose members each answer a question of their own: two classes, or one target.
 _DECOMPOSITIONS = (
@@ -47,6 +48,25 @@ def unfreeze(estimator: Any) -> Any:
     while isinstance(estimator, FrozenEstimator):
         estimator = estimator.estimator
     return estimator
+
+
+def emptied(estimator: Any) -> Any:
+    """The same specification, without what was learnt.
+
+    Parameters
+    ----------
+    estimator : estimator, FrozenEstimator or list of (name, estimator)
+        Fitted or not.
+
+    Returns
+    -------
+    object of the same kind
+    """
+    if isinstance(estimator, list):
+        return [(name, emptied(member)) for name, member in estimator]
+    if isinstance(estimator, FrozenEstimator):
+        return FrozenEstimator(emptied(estimator.estimator))
+    return clone(estimator)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,435 @@
+"""A whole ensemble: few members are kept, and these are cut down."""
+
+import warnings
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_random_state, get_tags
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
+
+from ..amount import PruningAmountOptimizer
+from ..exceptions import AmountCorrectedWarning, InfeasibleLimitsWarning
+from ..pruning import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
+from ..sparsity import check_amounts, classification_loss, held_out_rows, method_named
+from ..utils import (
+    check_cache,
+    check_sample_weight,
+    draw_seed,
+    emptied,
+    set_missing_seeds,
+    unfreeze,
+)
+from ._bench import Samples, covering
+from ._checks import check_limits, check_numbers, check_shared
+from ._cut_members import RULES, CutMembers, cut_members, report_on
+from ._members import full_vote
+from ._vote import NetworkMember, NetworkVote
+from ._vote_bench import VoteBench
+
+__all__ = ["EnsembleCompressor"]
+
+_PIXELS = (np.float32, np.uint8)
+
+# Accuracy that may go where the user names no limit.
+_TOLERANCE = 0.002
+
+
+class EnsembleCompressor(ClassifierMixin, BaseEstimator):
+    """Keep the few networks of an ensemble that matter, and cut those down.
+
+    The second-order cone program chooses members and their weights
+    (:class:`~skprune.SOCPEnsemblePruner`). The vote of the kept members is measured with all of
+    them pruned by several amounts; curves and rewards say how much accuracy to give for size and
+    time (:class:`~skprune.PruningAmountOptimizer`), and each member gets an amount of its own, its
+    weight being its importance. The members are pruned, fine-tuned and weighed again, and the whole
+    is measured.
+
+    Parameters
+    ----------
+    estimator : ensemble, list of (name, classifier), or FrozenEstimator
+        A :class:`~skprune.RandomCNNEnsembleClassifier`, or fitted scikeras classifiers of the same
+        classes. What is wrapped in :class:`~sklearn.frozen.FrozenEstimator` is not trained again.
+    pruner : SOCPEnsemblePruner or SOCPEnsemblePrunerCV, default=None
+        Chooses the members; its `estimator` and `cv` are not used. None is
+        ``SOCPEnsemblePruner()``. Its ``max_members`` limits their number.
+    rule : {"search", "inverse"}, default="search"
+        How members get their amounts: the smallest mean size at the accuracy aimed at, by CMA-ES
+        (:func:`~skprune.amount.smallest_amounts`), or less for the weightier members
+        (:func:`~skprune.amount.importance_inverse_amounts`).
+    method : {"channels", "magnitude"} or callable, default="channels"
+        How members are pruned, as :class:`~skprune.PrunedCNNClassifier` takes it.
+    min_accuracy : float, default=None
+        Least accuracy on held-out samples, in [0, 1]. None is 0.002 below the full
+        ensemble's.
+    max_size : float, default=None
+        Most megabytes of all members together.
+    max_time : float, default=None
+        Most seconds to predict a batch of `latency_batch_size`, network after network.
+    max_amount : float, default=0.9
+        Largest amount of a member, in (0, 1).
+    amounts : array-like of shape (n,), default=(0, 0.2, 0.4, 0.6, 0.8, 0.9)
+        Amounts to measure, 0 among them.
+    fine_tune_epochs : int, default=4
+        Epochs of training after pruning.
+    learning_rate : float, default=1e-3
+        Its learning rate.
+    validation_fraction : float, default=0.25
+        Share of the samples of each class that is held out from training, unless `fit` is given
+        others.
+    optimizer : PruningAmountOptimizer, default=None
+        Curves and rewards, as :class:`~skprune.PrunedCNNClassifier` takes it.
+    latency_batch_size : int, default=256
+        Samples of a timed batch, or as many as are held out.
+    memory : str, Path or joblib.Memory, default=None
+        Folder that measured amounts are written to, so that a fit that was stopped goes on from
+        them. Needs an int `random_state`.
+    random_state : int, RandomState instance or None, default=None
+        Seeds what is held out, fine-tuning, and every ``random_state`` that is None.
+    verbose : int, default=0
+        Show the progress of the sweep, and a line for each step.
+
+    Attributes
+    ----------
+    estimators_ : list of classifiers
+        The cut members, with networks `model_`.
+    weights_ : ndarray of shape (n_members_,)
+        Weights of their votes, summing to one.
+    n_members_, n_members_in_ : int
+        Number of members at the end, and at the start.
+    support_ : ndarray of shape (n_members_in_,), bool
+        Members that the program kept; weighing again may drop more.
+    member_amounts_ : ndarray of shape (support_.sum(),)
+        Pruning amount of each of these.
+    pruner_ : SOCPEnsemblePruner or SOCPEnsemblePrunerCV
+        Fitted, without its members.
+    sweep_ : SweepResult
+        The vote of the kept members, all pruned alike.
+    optimizer_ : PruningAmountOptimizer
+        Fitted to it.
+    promised_, delivered_ : OperatingPoint
+        What the curves said, and what was measured on held-out samples.
+    corrected_ : tuple of OperatingPoint
+        What was delivered by amounts that were given up.
+    report_ : CompressionReport
+        The full ensemble, the kept members and the cut ones.
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    n_features_in_ : int
+        ``X.shape[1]``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of X, where it had them.
+
+    See Also
+    --------
+    PrunedCNNClassifier : One network.
+    SOCPEnsemblePruner : Members only, of any kind.
+
+    Notes
+    -----
+    A fitted compressor is saved without the networks that were dropped or cut from.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skprune import CNNSpace, EnsembleCompressor, RandomCNNEnsembleClassifier
+    >>> X, y = load_digits(n_class=3, return_X_y=True)
+    >>> space = CNNSpace(n_blocks=[1], filters=[16], dense_units=[32], learning_rate=(5e-3, 5e-3))
+    >>> ensemble = RandomCNNEnsembleClassifier(3, space=space, image_shape=(8, 8), epochs=4)
+    >>> compressor = EnsembleCompressor(ensemble, amounts=[0, 0.5], random_state=0).fit(X, y)
+    >>> compressor.n_members_ <= 3, compressor.report_.times_smaller > 1
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        pruner: Any = None,
+        rule: str = "search",
+        method: Any = "channels",
+        min_accuracy: float | None = None,
+        max_size: float | None = None,
+        max_time: float | None = None,
+        max_amount: float = 0.9,
+        amounts: ArrayLike = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9),
+        fine_tune_epochs: int = 4,
+        learning_rate: float = 1e-3,
+        validation_fraction: float = 0.25,
+        optimizer: PruningAmountOptimizer | None = None,
+        latency_batch_size: int = 256,
+        memory: Any = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.pruner = pruner
+        self.rule = rule
+        self.method = method
+        self.min_accuracy = min_accuracy
+        self.max_size = max_size
+        self.max_time = max_time
+        self.max_amount = max_amount
+        self.amounts = amounts
+        self.fine_tune_epochs = fine_tune_epochs
+        self.learning_rate = learning_rate
+        self.validation_fraction = validation_fraction
+        self.optimizer = optimizer
+        self.latency_batch_size = latency_batch_size
+        self.memory = memory
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        inner = unfreeze(self.estimator)
+        if hasattr(inner, "get_params"):
+            tags.input_tags.three_d_array = get_tags(inner).input_tags.three_d_array
+        return tags
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+    ) -> Self:
+        """Train the ensemble, choose members, cut them, weigh them again, and measure.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples to train and fine-tune with.
+        y : array-like of shape (n_samples,)
+            Labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights in the loss of training and fine-tuning.
+        X_val, y_val : array-like, default=None
+            Samples to choose and measure on, which a frozen ensemble was not trained on. None holds
+            out part of X.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is wrong, or a network cannot be pruned; an earlier fit is kept.
+
+        Warns
+        -----
+        InfeasibleLimitsWarning
+            If the limits cannot be met, or were not.
+        AmountCorrectedWarning
+            If smaller amounts were taken than the curves said.
+        """
+        self._check_parameters()
+        X, y = validate_data(self, X, y, allow_nd=True, dtype=_PIXELS)
+        check_classification_targets(y)
+        y = column_or_1d(y)
+        weights = None
+        if sample_weight is not None:
+            weights = check_sample_weight(sample_weight, X, dtype=np.float32)
+        rng = check_random_state(self.random_state)
+        seed = draw_seed(rng)
+        train, held_out = self._split(Samples(X, y, weights), X_val, y_val, seed)
+        ensemble = self._fitted(train, rng)
+        full, classes = full_vote(ensemble)
+        for name, labels in (("y", train.y), ("y_val", held_out.y)):
+            unknown = np.setdiff1d(labels, classes)
+            if len(unknown):
+                raise ValueError(
+                    f"{name} holds classes that the ensemble does not know: {unknown[:5]}."
+                )
+        self._report("choosing members")
+        pruner = self._chosen(ensemble, held_out, seed)
+        support, votes = pruner.support_, pruner.weights_[pruner.support_]
+        models = tuple(m for m, kept in zip(full.models, support, strict=True) if kept)
+        bench = self._bench(NetworkVote(models, votes), train, held_out, classes, seed)
+        self._report(f"measuring pruning amounts of {len(models)} of {len(support)} members")
+        location = check_cache(self.memory).location
+        found = cut_members(
+            bench,
+            bench.sweep(check_amounts(self.amounts), location, self.verbose),
+            lambda vote: bench.weighed(vote, pruner, classes),
+            self._limits(full, bench),
+            optimizer=self.optimizer,
+            rule=self.rule,
+            max_amount=float(self.max_amount),
+            seed=seed,
+            report=self._report,
+        )
+        report = report_on(bench, full, found.vote, bench.held_out, "held-out")
+        # Nothing is set before everything has gone well.
+        self.classes_, self.support_, self.n_members_in_ = classes, support, len(support)
+        self.estimators_ = [NetworkMember(model, classes) for model in found.vote.models]
+        self.weights_, self.n_members_ = found.vote.weights, len(found.vote.models)
+        self.pruner_ = emptied(pruner)
+        self.member_amounts_, self.sweep_ = found.amounts, found.sweep
+        self.optimizer_, self.promised_ = found.optimizer, found.promised
+        self.delivered_, self.corrected_ = found.delivered, found.corrected
+        self.report_ = report
+        self._warn_of_misses(found)
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray:
+        """Probabilities of the classes, the weighted mean of the members'.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Classes in the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, allow_nd=True, dtype=_PIXELS, reset=False)
+        total: Any = 0.0
+        for member, weight in zip(self.estimators_, self.weights_, strict=True):
+            total = total + weight * member.predict_proba(X)
+        return np.asarray(total)
+
+    def predict(self, X: Any) -> NDArray:
+        """The label with the highest probability, the first of ``classes_`` among equals.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "estimators_" in state:
+            state["estimator"] = emptied(self.estimator)
+        return state
+
+    def _check_parameters(self) -> None:
+        name = type(self).__name__
+        if self.pruner is not None and not isinstance(
+            self.pruner, (SOCPEnsemblePruner, SOCPEnsemblePrunerCV)
+        ):
+            raise TypeError(
+                f"{name}: pruner must be a SOCPEnsemblePruner, a SOCPEnsemblePrunerCV or None; got "
+                f"{self.pruner!r}."
+            )
+        if self.rule not in RULES:
+            raise ValueError(f"{name}: rule must be one of {RULES}; got {self.rule!r}.")
+        most = self.max_amount
+        if not isinstance(most, Real) or isinstance(most, bool) or not 0 < float(most) < 1:
+            raise ValueError(f"{name}: max_amount must be a number in (0, 1); got {most!r}.")
+        method_named(self.method)
+        check_amounts(self.amounts)
+        check_limits(self, "min_accuracy", "max_size", "max_time")
+        check_numbers(self, fine_tune_epochs=0, latency_batch_size=1)
+        check_shared(self)
+
+    def _split(
+        self, samples: Samples, X_val: Any, y_val: Any, seed: int
+    ) -> tuple[Samples, Samples]:
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val must be given together, or neither.")
+        if X_val is None:
+            held_out = covering(held_out_rows(samples.y, self.validation_fraction, seed), samples.y)
+            return samples[~held_out], samples[held_out]
+        X_val = check_array(X_val, allow_nd=True, dtype=_PIXELS, input_name="X_val")
+        y_val = column_or_1d(y_val)
+        if X_val.shape[1:] != samples.X.shape[1:] or len(X_val) != len(y_val):
+            raise ValueError(
+                f"X_val and y_val must hold samples of shape {samples.X.shape[1:]} and their "
+                f"labels; got shapes {X_val.shape} and {y_val.shape}."
+            )
+        return samples, Samples(X_val, y_val)
+
+    def _fitted(self, train: Samples, rng: np.random.RandomState) -> Any:
+        """The trained ensemble, or list of members."""
+        if isinstance(self.estimator, FrozenEstimator):
+            return unfreeze(self.estimator)
+        self._report("training")
+        given = {} if train.weights is None else {"sample_weight": train.weights}
+        if isinstance(self.estimator, list):
+            members = []
+            for name, member in self.estimator:
+                if not isinstance(member, FrozenEstimator):
+                    member = set_missing_seeds(clone(member), rng).fit(train.X, train.y, **given)
+                members.append((name, unfreeze(member)))
+            return members
+        return set_missing_seeds(clone(self.estimator), rng).fit(train.X, train.y, **given)
+
+    def _chosen(self, ensemble: Any, held_out: Samples, seed: int) -> Any:
+        """The fitted pruner."""
+        frozen: Any = (
+            [(name, FrozenEstimator(member)) for name, member in ensemble]
+            if isinstance(ensemble, list)
+            else FrozenEstimator(ensemble)
+        )
+        pruner = SOCPEnsemblePruner(frozen) if self.pruner is None else clone(self.pruner)
+        pruner.set_params(estimator=frozen, cv="prefit")
+        if pruner.random_state is None:
+            pruner.set_params(random_state=seed)
+        return pruner.fit(held_out.X, held_out.y)
+
+    def _bench(
+        self, kept: NetworkVote, train: Samples, held_out: Samples, classes: NDArray, seed: int
+    ) -> VoteBench:
+        return VoteBench(
+            kept,
+            train.with_positions(classes),
+            held_out.with_positions(classes),
+            method=self.method,
+            tuning={
+                "epochs": int(self.fine_tune_epochs),
+                "learning_rate": self.learning_rate,
+                "loss": classification_loss(kept.models[0]),
+                "random_state": seed,
+            },
+            batch_size=min(int(self.latency_batch_size), len(held_out.y)),
+        )
+
+    def _limits(self, full: NetworkVote, bench: VoteBench) -> dict[str, float | None]:
+        limits = {n: getattr(self, n) for n in ("min_accuracy", "max_time", "max_size")}
+        if limits["min_accuracy"] is None and self.optimizer is None:
+            accuracy = full.accuracy(bench.held_out.X, bench.held_out.y)
+            limits["min_accuracy"] = accuracy - _TOLERANCE
+        return limits
+
+    def _warn_of_misses(self, found: CutMembers) -> None:
+        limits = {n: getattr(found.optimizer, n) for n in ("min_accuracy", "max_time", "max_size")}
+        if found.corrected:
+            first = found.corrected[0]
+            warnings.warn(
+                f"Amounts of {first.amount:.4g} in the mean delivered an accuracy of "
+                f"{first.accuracy:.4g}, below min_accuracy={limits['min_accuracy']:.4g}. Smaller "
+                f"ones were taken, {found.delivered.amount:.4g} in the mean, which deliver "
+                f"{found.delivered.accuracy:.4g}.",
+                AmountCorrectedWarning,
+                stacklevel=3,
+            )
+        misses = found.delivered.misses(**limits)
+        if misses and found.optimizer.feasible_:
+            said = " and ".join(f"{n}={limits[n]:.4g} by {miss:.3g}" for n, miss in misses.items())
+            warnings.warn(
+                f"The cut members miss {said}. Relax the limit, fine-tune longer, or keep more "
+                "members.",
+                InfeasibleLimitsWarning,
+                stacklevel=3,
+            )
+
+    def _report(self, message: str) -> None:
+        if self.verbose:
+            print(f"[{type(self).__name__}] {message}", flush=True)

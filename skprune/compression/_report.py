@@ -1,0 +1,109 @@
+"""What became of an ensemble: whole, kept members, cut members."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..utils import load_pandas
+
+__all__ = ["CompressionReport", "CompressionStage"]
+
+
+@dataclass(frozen=True)
+class CompressionStage:
+    """An ensemble at one stage.
+
+    Attributes
+    ----------
+    name : str
+        Which stage.
+    n_models : int
+        Networks that vote.
+    accuracy : float
+        Of the vote, in [0, 1].
+    parameters : int
+        Of all networks together.
+    size : float
+        Megabytes of all networks together.
+    macs : int
+        Multiply-accumulates for one sample.
+    time : float
+        Seconds to predict a batch, network after network.
+    """
+
+    name: str
+    n_models: int
+    accuracy: float
+    parameters: int
+    size: float
+    macs: int
+    time: float
+
+
+@dataclass(frozen=True)
+class CompressionReport:
+    """The stages of a compressed ensemble.
+
+    Attributes
+    ----------
+    stages : tuple of CompressionStage
+        The full ensemble, the kept members as they were trained, and the cut ones.
+    batch_size : int
+        Samples of a timed batch.
+    n_samples : int
+        Samples that accuracy was measured on.
+    sample : {"held-out", "test"}
+        Which samples these are. Held-out ones were also chosen on, which flatters.
+    """
+
+    stages: tuple[CompressionStage, ...]
+    batch_size: int
+    n_samples: int
+    sample: str
+
+    @property
+    def times_smaller(self) -> float:
+        """Size of the full ensemble as a multiple of the cut one."""
+        return self.stages[0].size / self.stages[-1].size
+
+    @property
+    def times_faster(self) -> float:
+        """Time of the full ensemble as a multiple of the cut one."""
+        return self.stages[0].time / self.stages[-1].time
+
+    def to_frame(self) -> Any:
+        """One row a stage.
+
+        Returns
+        -------
+        pandas.DataFrame
+        """
+        pandas = load_pandas("the attribute `stages`")
+        return pandas.DataFrame([vars(stage) for stage in self.stages]).set_index("name")
+
+    def __str__(self) -> str:
+        head = ("", "models", "accuracy", "parameters", "size, MB", "MACs", "time, ms")
+        rows = [
+            (
+                stage.name,
+                f"{stage.n_models}",
+                f"{stage.accuracy:.2%}",
+                f"{stage.parameters:,}",
+                f"{stage.size:.4g}",
+                f"{stage.macs:,}",
+                f"{1e3 * stage.time:.4g}",
+            )
+            for stage in self.stages
+        ]
+        widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if i == 0 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in (head, *rows)
+        ]
+        lines.append(
+            f"{self.times_smaller:.1f} times smaller, {self.times_faster:.1f} times faster on "
+            f"batches of {self.batch_size}; accuracy on {self.n_samples} {self.sample} samples."
+        )
+        return "\n".join(lines)

@@ -1,0 +1,133 @@
+"""A few networks that vote, and what they cost together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from ..metrics import ModelCost, model_cost
+from ._bench import probabilities
+from ._fitted_cnn import as_inputs
+from ._kept_model import KeptModel
+
+__all__ = ["NetworkMember", "NetworkVote"]
+
+
+class NetworkMember(ClassifierMixin, BaseEstimator):
+    """One cut network as a fitted classifier, so that a pruner can weigh it.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From samples to probabilities.
+    classes : ndarray of shape (C,)
+        The labels of its columns.
+    """
+
+    def __init__(self, model: Any, classes: NDArray) -> None:
+        self._kept = KeptModel(model)
+        self.classes_ = classes
+
+    @property
+    def model_(self) -> Any:
+        """The network."""
+        return self._kept.get()
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """Shape of a sample."""
+        return tuple(self.model_.inputs[0].shape[1:])
+
+    def predict_proba(self, X: NDArray) -> NDArray:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, ...)
+            Samples, flat or shaped.
+
+        Returns
+        -------
+        ndarray of shape (n, C), float32
+        """
+        return probabilities(self.model_, as_inputs(X, self.input_shape))
+
+    def predict(self, X: NDArray) -> NDArray:
+        """The most probable label."""
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkVote:
+    """Networks and the weights of their votes.
+
+    Attributes
+    ----------
+    models : tuple of k keras.Model
+        From samples to probabilities.
+    weights : ndarray of shape (k,)
+        Weights of their probabilities.
+    """
+
+    models: tuple[Any, ...]
+    weights: NDArray[np.float64]
+
+    def outputs(self, X: NDArray) -> NDArray:
+        """Probabilities from each network, of shape (k, n, C)."""
+        return np.stack(
+            [probabilities(m, as_inputs(X, tuple(m.inputs[0].shape[1:]))) for m in self.models]
+        )
+
+    def accuracy(self, X: NDArray, y: NDArray[np.intp]) -> float:
+        """Share of right answers of the weighted vote.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, ...)
+            Samples.
+        y : ndarray of shape (n,)
+            Classes as positions.
+
+        Returns
+        -------
+        float
+        """
+        return vote_accuracy(self.outputs(X), self.weights, y)
+
+    def cost(self) -> ModelCost:
+        """The sum over the networks."""
+        return sum((model_cost(m) for m in self.models), ModelCost(0, 0, 0, 0, 0, 0))
+
+    def predictor(self) -> Callable[[NDArray], NDArray]:
+        """A function to time: each network's compiled prediction in turn, and their vote."""
+        shapes = [tuple(model.inputs[0].shape[1:]) for model in self.models]
+
+        def predict(X: NDArray) -> NDArray:
+            total: Any = 0.0
+            for model, shape, weight in zip(self.models, shapes, self.weights, strict=True):
+                total = total + weight * model.predict_on_batch(as_inputs(X, shape))
+            return total
+
+        return predict
+
+
+def vote_accuracy(P: NDArray, weights: NDArray[np.float64], y: NDArray[np.intp]) -> float:
+    """Share of right answers of a weighted mean of probabilities.
+
+    Parameters
+    ----------
+    P : ndarray of shape (k, n, C)
+        Probabilities from each member.
+    weights : ndarray of shape (k,)
+        Weights.
+    y : ndarray of shape (n,)
+        Classes as positions.
+
+    Returns
+    -------
+    float
+    """
+    return float((np.tensordot(weights, P, 1).argmax(axis=1) == y).mean())

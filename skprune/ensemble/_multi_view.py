@@ -1,0 +1,389 @@
+"""The multi-view convolutional network as a scikit-learn classifier."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import accuracy_score
+from sklearn.utils import assert_all_finite
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    check_array,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from ..utils import check_sample_weight
+from ._data import pixel_statistics, validation_rows
+from ._multi_view_data import as_mask, as_views, check_same_views, fill_missing, present_views
+from ._multi_view_plan import LazyNetworks, MultiViewPlan
+from ._quiet import load_quietly
+from ._space import CNNArchitecture, ConvBlock
+from ._validation import check_multi_view_parameters, check_weights, ensemble_seed
+
+__all__ = ["MultiViewCNNClassifier"]
+
+# Pixel types that are kept as they come; all others become the first.
+_PIXELS = (np.float32, np.uint8)
+
+_SMALL = CNNArchitecture(
+    blocks=(ConvBlock((8, 8), "max"), ConvBlock((16, 16), "max")),
+    dense_units=32,
+    dropout=0.2,
+    learning_rate=2e-3,
+)
+
+
+class MultiViewCNNClassifier(ClassifierMixin, BaseEstimator):
+    """One convolutional network that looks at several views of each sample.
+
+    A tower, the same for all views, turns each view into features; pooling over the views
+    makes one vector of them, and a dense layer the probabilities (Su et al. [1]_). Views may
+    be missing, at training and later: `mask` says which are there, and the others take part
+    in nothing.
+
+    Parameters
+    ----------
+    architecture : CNNArchitecture or None, default=None
+        Blocks and dense layer of the tower (`dense_units` features a view), dropout before the
+        output, learning rate. None is a small one: two blocks of 8 and of 16 filters with
+        maximum pooling, 32 features, dropout 0.2, learning rate 0.002.
+    view_pooling : {"max", "mean"}, default="max"
+        Whether the features of the views become their maximum, as in [1]_, or their mean.
+    view_shape : tuple of (int, int, int) or (int, int, int, int), or None, default=None
+        Views, height, width and, if not 1, channels of a sample, for X of shape
+        (n_samples, n_features). Without it such a sample is one view, which is one row of
+        pixels.
+    epochs : int, default=20
+        Most passes over the training data.
+    batch_size : int, default=32
+        Samples of one gradient step.
+    validation_fraction : float or None, default=0.1
+        Share of the samples of each class held out for early stopping and the importance of
+        views. A class with a single sample has none held out. With None or 0, or where no
+        sample can be held out, all epochs are trained on all samples.
+    n_iter_no_change : int or None, default=5
+        Training stops after that many epochs without a lower validation loss, and the weights
+        of the best epoch are kept. None trains all epochs and keeps the last weights.
+    importance_method : {"permute", "remove"}, default="permute"
+        How a view is destroyed to see what it was worth: its features are shuffled among the
+        samples, or it is masked.
+    n_importance_repeats : int, default=5
+        How often views are ranked for their importance; 0 leaves importance out.
+    random_state : int, RandomState instance or None, default=None
+        Decides initial weights, dropout, the order of samples and the samples held out. The
+        same int gives the same network on the same machine with the same number of threads. No
+        global random state is used: None takes fresh entropy.
+    verbose : int, default=0
+        With 1 or more, print one line for each epoch.
+
+    Attributes
+    ----------
+    tower_ : keras.Model
+        From views of shape (n, height, width, channels) to features (n, dense_units). Its first
+        layer standardises pixels with the mean and standard deviation of the training pixels.
+    head_ : keras.Model
+        From pooled features (n, dense_units) to probabilities (n, n_classes).
+    model_ : keras.Model
+        Both with the pooling between: from a list of pixels (n, V, height, width, channels) and
+        a bool mask (n, V) to probabilities. It shares the layers of `tower_` and `head_`.
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    view_importances_ : ndarray of shape (V,)
+        Importance of each view on the validation samples, the reciprocal mean rank of
+        :func:`skprune.metrics.view_importance`, ranked by what their log likelihood loses. Not
+        there without validation samples, or with ``n_importance_repeats=0``.
+    history_ : dict of str to list of float
+        Loss and accuracy after each epoch.
+    view_shape_ : tuple of (int, int, int, int)
+        Views, height, width and channels of a sample.
+    n_views_ : int
+        Number of views, V.
+    seed_ : int
+        The seed that `random_state` came to.
+    n_features_in_ : int
+        Length of the second axis of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if X has names that are all strings.
+
+    See Also
+    --------
+    RandomCNNEnsembleClassifier : Many networks that look at one image.
+    skprune.metrics.view_importance : Importance of views on other samples, by other scores.
+
+    Notes
+    -----
+    In training, the place of a missing view is taken by another view of the same sample, which
+    pooling passes over: so batch normalisation and the pixel statistics see real views only.
+    Pixels of missing views may be anything, NaN too.
+
+    References
+    ----------
+    .. [1] Su, Maji, Kalogerakis and Learned-Miller, "Multi-view Convolutional Neural Networks
+       for 3D Shape Recognition", ICCV 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.ensemble import MultiViewCNNClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.normal(size=(200, 3, 8, 8)), rng.integers(2, size=200)
+    >>> X[y == 1, 1, :, :4] += 2  # only the second of three views tells the classes apart
+    >>> cnn = MultiViewCNNClassifier(epochs=8, random_state=0).fit(X[:150], y[:150])
+    >>> cnn.score(X[150:], y[150:]) > 0.9
+    True
+    >>> int(cnn.view_importances_.argmax())
+    1
+    >>> cnn.predict_proba(X[:4], mask=[False, True, True]).shape
+    (4, 2)
+    """
+
+    def __init__(
+        self,
+        architecture=None,
+        *,
+        view_pooling="max",
+        view_shape=None,
+        epochs=20,
+        batch_size=32,
+        validation_fraction=0.1,
+        n_iter_no_change=5,
+        importance_method="permute",
+        n_importance_repeats=5,
+        random_state=None,
+        verbose=0,
+    ):
+        self.architecture = architecture
+        self.view_pooling = view_pooling
+        self.view_shape = view_shape
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.importance_method = importance_method
+        self.n_importance_repeats = n_importance_repeats
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_networks")
+
+    @property
+    def tower_(self):
+        """From a view to its features."""
+        return self._live().tower
+
+    @property
+    def head_(self):
+        """From pooled features to probabilities."""
+        return self._live().head
+
+    @property
+    def model_(self):
+        """From pixels and mask to probabilities."""
+        return self._live().model
+
+    def _live(self):
+        if not hasattr(self, "_networks"):
+            raise NotFittedError(
+                f"This {type(self).__name__} is not fitted yet; call fit before using it."
+            )
+        return self._networks.get()
+
+    def fit(self, X, y, sample_weight=None, mask=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, V, height, width), \
+                (n_samples, V, height, width, channels) or (n_samples, n_features)
+            Training views, of any number type.
+        y : array-like of shape (n_samples,)
+            Labels of any kind, of at least two classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the samples in the loss. Samples of weight 0 are left out.
+        mask : array-like of bool of shape (n_samples, V) or (V,), default=None
+            True where a view is there; each sample needs one. None: all are.
+
+        Returns
+        -------
+        MultiViewCNNClassifier
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is wrong; the message names it.
+        """
+        check_multi_view_parameters(self)
+        seed = ensemble_seed(self.random_state)
+        X, y = validate_data(self, X, y, allow_nd=True, dtype=_PIXELS, ensure_all_finite=False)
+        images, present, classes, codes, weights = self._check_training_data(
+            X, y, sample_weight, mask
+        )
+        plan, networks, history, importances = self._train(
+            images, present, codes, weights, len(classes), seed
+        )
+        # Nothing is set before all is there: a fit that fails leaves what was.
+        self.seed_, self.classes_, self.history_ = seed, classes, history
+        self.view_shape_, self.n_views_ = plan.view_shape, plan.view_shape[0]
+        self._fitted_on_flat = X.ndim == 2
+        # The trained model goes, and with it Adam's state and the traced graphs.
+        self._networks = LazyNetworks(plan, networks.model.get_weights())
+        vars(self).pop("view_importances_", None)
+        if importances is not None:
+            self.view_importances_ = importances
+        return self
+
+    def _train(self, images, present, codes, weights, n_classes, seed):
+        """Plan, networks, history, and the importance of views or None."""
+        training = load_quietly("_multi_view_training")
+        rows = training.MultiViewRows(images, present, codes, weights)
+        held_out = validation_rows(codes, self.validation_fraction, seed)
+        train, validation = rows[~held_out], rows[held_out] if held_out.any() else None
+        offset, scale = pixel_statistics(present_views(train.images, train.mask))
+        plan = MultiViewPlan(
+            architecture=_SMALL if self.architecture is None else self.architecture,
+            view_shape=tuple(int(side) for side in images.shape[1:]),
+            n_classes=n_classes,
+            view_pooling=self.view_pooling,
+            offset=offset,
+            scale=scale,
+            seed=seed,
+        )
+        networks, history = training.train_multi_view(
+            plan,
+            train,
+            validation,
+            epochs=int(self.epochs),
+            batch_size=int(self.batch_size),
+            patience=self.n_iter_no_change,
+            report=_Progress(self.epochs) if self.verbose else _no_report,
+        )
+        if validation is None or self.n_importance_repeats == 0:
+            return plan, networks, history, None
+        importances = training.validation_importance(
+            networks,
+            validation,
+            self.view_pooling,
+            method=self.importance_method,
+            n_repeats=int(self.n_importance_repeats),
+            seed=seed,
+        )
+        return plan, networks, history, importances
+
+    def _check_training_data(self, X, y, sample_weight, mask):
+        """Views, which are there, classes, labels as positions in them, and weights."""
+        check_classification_targets(y)
+        images = as_views(X, self.view_shape)
+        classes, codes = np.unique(column_or_1d(y), return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(f"y must have at least two classes, got one class: {classes[0]!r}.")
+        present = as_mask(mask, *images.shape[:2])
+        images = fill_missing(images, present)
+        assert_all_finite(images, input_name="X")
+        if sample_weight is None:
+            return images, present, classes, codes, None
+        weights = check_sample_weight(
+            sample_weight, X, dtype=np.float32, allow_all_zero_weights=True
+        )
+        check_weights(weights, codes)
+        kept = weights > 0
+        return images[kept], present[kept], classes, codes[kept], weights[kept]
+
+    def _check_views(self, X, mask):
+        """X as views of the shape that `fit` saw, and which are there."""
+        check_is_fitted(self)
+        pixels = check_array(
+            X,
+            allow_nd=True,
+            dtype=_PIXELS,
+            ensure_all_finite=False,
+            input_name="X",
+            estimator=self,
+        )
+        if pixels.ndim == 2 and self._fitted_on_flat:
+            validate_data(self, X, reset=False, skip_check_array=True)
+        images = as_views(pixels, self.view_shape)
+        check_same_views(images, self.view_shape_, type(self).__name__)
+        present = as_mask(mask, *images.shape[:2])
+        images = fill_missing(images, present)
+        assert_all_finite(images, input_name="X")
+        return images, present
+
+    def predict_proba(self, X, mask=None):
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, V, height, width), \
+                (n_samples, V, height, width, channels) or (n_samples, n_features)
+            All V views of each sample; those that are missing may hold any pixels.
+        mask : array-like of bool of shape (n_samples, V) or (V,), default=None
+            True where a view is there; each sample needs one. None: all are.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float32
+            Classes in the order of `classes_`.
+        """
+        images, present = self._check_views(X, mask)
+        tower, head, _ = self._networks.get()
+        predict_views = load_quietly("_multi_view_network").predict_views
+        pooling = self._networks.plan.view_pooling
+        return predict_views([tower] * self.n_views_, head, images, present, pooling)
+
+    def predict(self, X, mask=None):
+        """The label with the highest probability, the first of `classes_` among equals.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, V, height, width), \
+                (n_samples, V, height, width, channels) or (n_samples, n_features)
+            All V views of each sample; those that are missing may hold any pixels.
+        mask : array-like of bool of shape (n_samples, V) or (V,), default=None
+            True where a view is there; each sample needs one. None: all are.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels.
+        """
+        probabilities = self.predict_proba(X, mask)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def score(self, X, y, sample_weight=None, mask=None):
+        """Accuracy.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, V, height, width), \
+                (n_samples, V, height, width, channels) or (n_samples, n_features)
+            All V views of each sample; those that are missing may hold any pixels.
+        y : array-like of shape (n_samples,)
+            True labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+        mask : array-like of bool of shape (n_samples, V) or (V,), default=None
+            True where a view is there; each sample needs one. None: all are.
+
+        Returns
+        -------
+        float
+        """
+        return accuracy_score(y, self.predict(X, mask), sample_weight=sample_weight)
+
+
+def _no_report(epoch, logs, seconds) -> None:
+    """Say nothing."""
+
+
+class _Progress:
+    """One line for each epoch."""
+
+    def __init__(self, n_epochs):
+        self._n_epochs = n_epochs
+
+    def __call__(self, epoch, logs, seconds):
+        measures = ", ".join(f"{name} {value:.4f}" for name, value in logs.items())
+        print(f"[{epoch + 1}/{self._n_epochs}] {seconds:.1f} s, {measures}", flush=True)

@@ -1,0 +1,200 @@
+"""Training a multi-view network in this process, and the importance of its views."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..metrics import view_importance
+from ._builder import compile_cnn
+from ._early_stopping import ValidationStopping
+from ._multi_view_network import build_multi_view, predict_features, predict_views, view_features
+from ._multi_view_plan import MultiViewNetworks, MultiViewPlan
+from ._quiet import quiet_first_use
+
+__all__ = ["MultiViewRows", "train_multi_view", "validation_importance"]
+
+
+@dataclass(frozen=True, eq=False)
+class MultiViewRows:
+    """Samples, none of whose pixels is of a missing view.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, V, h, w, c)
+        Pixels, from :func:`fill_missing`.
+    mask : ndarray of bool of shape (n, V)
+        True where a view is there.
+    codes : ndarray of shape (n,)
+        Classes, as integers.
+    weights : ndarray of shape (n,) or None
+        Weights of the samples.
+    """
+
+    images: np.ndarray
+    mask: np.ndarray
+    codes: np.ndarray
+    weights: np.ndarray | None
+
+    def __getitem__(self, rows) -> "MultiViewRows":
+        """Some of the samples."""
+        weights = None if self.weights is None else self.weights[rows]
+        return MultiViewRows(self.images[rows], self.mask[rows], self.codes[rows], weights)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+def train_multi_view(
+    plan: MultiViewPlan,
+    train: MultiViewRows,
+    validation: MultiViewRows | None,
+    *,
+    epochs: int,
+    batch_size: int,
+    patience: int | None,
+    report: Callable[[int, dict[str, float], float], None],
+) -> tuple[MultiViewNetworks, dict[str, list[float]]]:
+    """Train a network without any global random state.
+
+    Parameters
+    ----------
+    plan : MultiViewPlan
+        The network and its seed.
+    train : MultiViewRows
+        Samples to train on.
+    validation : MultiViewRows or None
+        Samples to validate with after each epoch.
+    epochs, batch_size : int
+        Most passes over the samples, and samples of one gradient step.
+    patience : int or None
+        Epochs without a lower validation loss after which training stops.
+    report : callable
+        Called after each epoch with its number from 0, its measures, and the seconds it took.
+
+    Returns
+    -------
+    networks : MultiViewNetworks
+        With the weights of the best epoch if there is a patience.
+    history : dict of str to list of float
+        Loss and accuracy after each epoch.
+    """
+    with quiet_first_use():
+        networks = build_multi_view(plan)
+    model = networks.model
+    compile_cnn(model, plan.architecture)
+    stopping = None
+    if validation is not None:
+
+        def predict_proba(rows):
+            return predict_rows(networks, rows, plan.view_pooling)
+
+        stopping = ValidationStopping(
+            predict_proba, validation, validation.codes, validation.weights, patience=patience
+        )
+        stopping.set_model(model)
+    # A seed of its own: the first is that of the initial weights.
+    rng = np.random.default_rng([plan.seed, 1])
+    history: dict[str, list[float]] = {}
+    model.stop_training = False
+    for epoch in range(epochs):
+        start = time.perf_counter()
+        logs = _run_epoch(model, train, rng.permutation(len(train)), batch_size)
+        if stopping is not None:
+            stopping.on_epoch_end(epoch, logs)
+        for name, value in logs.items():
+            history.setdefault(name, []).append(value)
+        report(epoch, logs, time.perf_counter() - start)
+        if model.stop_training:
+            break
+    if stopping is not None:
+        stopping.on_train_end()
+    return networks, history
+
+
+def _run_epoch(model, train, order, batch_size) -> dict[str, float]:
+    """One pass in the given order; what Keras's `fit` does, less its own shuffle."""
+    totals = {"loss": 0.0, "accuracy": 0.0}
+    for start in range(0, len(order), batch_size):
+        batch = train[order[start : start + batch_size]]
+        inputs = [batch.images.astype(np.float32), batch.mask]
+        logs = model.train_on_batch(inputs, batch.codes, batch.weights, return_dict=True)
+        for name in totals:
+            totals[name] += len(batch) * float(logs[name])
+    return {name: total / len(order) for name, total in totals.items()}
+
+
+def predict_rows(networks: MultiViewNetworks, rows: MultiViewRows, view_pooling: str):
+    """Probabilities of samples, with the weights of the moment."""
+    towers = [networks.tower] * rows.images.shape[1]
+    return predict_views(towers, networks.head, rows.images, rows.mask, view_pooling)
+
+
+def validation_importance(
+    networks: MultiViewNetworks,
+    rows: MultiViewRows,
+    view_pooling: str,
+    *,
+    method: str,
+    n_repeats: int,
+    seed: int,
+) -> np.ndarray:
+    """Importance of views by the log likelihood of validation samples.
+
+    The tower looks at each view once: to destroy a view is to destroy its features.
+
+    Parameters
+    ----------
+    networks : MultiViewNetworks
+        Trained networks.
+    rows : MultiViewRows
+        Validation samples.
+    view_pooling : {"max", "mean"}
+        How the features of views become one.
+    method : {"permute", "remove"}
+        How a view is destroyed.
+    n_repeats : int
+        How often views are ranked.
+    seed : int
+        Seed of the shuffles.
+
+    Returns
+    -------
+    ndarray of shape (V,)
+        Reciprocal mean ranks.
+    """
+    towers = [networks.tower] * rows.images.shape[1]
+    features, present = view_features(towers, rows.images, rows.mask)
+
+    def log_likelihood(estimator, features, places):
+        probabilities = estimator.predict_proba(features)
+        of_truth = probabilities[np.arange(len(places)), rows.codes[places]]
+        logarithms = np.log(np.maximum(of_truth, 1e-7), dtype=np.float64)
+        weights = None if rows.weights is None else rows.weights[places]
+        return float(np.average(logarithms, weights=weights))
+
+    found = view_importance(
+        _FromFeatures(networks.head, view_pooling),
+        features,
+        np.arange(len(rows)),
+        method=method,
+        n_repeats=n_repeats,
+        scoring=log_likelihood,
+        mask=present,
+        random_state=np.random.default_rng([seed, 2]),
+    )
+    return found.importance
+
+
+class _FromFeatures:
+    """What follows the tower, as a classifier that takes a mask."""
+
+    def __init__(self, head, view_pooling):
+        self._head, self._view_pooling = head, view_pooling
+
+    def predict_proba(self, features, mask):
+        return predict_features(self._head, features, mask, self._view_pooling)
+
+    def predict(self, features, mask):
+        return self.predict_proba(features, mask).argmax(axis=1)
