@@ -27,6 +27,7 @@ from ..utils import (
 from ._bench import Samples, covering
 from ._checks import check_limits, check_numbers, check_shared
 from ._cut_members import RULES, CutMembers, cut_members, report_on
+from ._kept_model import KeptModel
 from ._members import full_vote
 from ._vote import NetworkMember, NetworkVote
 from ._vote_bench import VoteBench
@@ -269,7 +270,7 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
         report = report_on(bench, full, found.vote, bench.held_out, "held-out")
         # Nothing is set before everything has gone well.
         self.classes_, self.support_, self.n_members_in_ = classes, support, len(support)
-        self.estimators_ = [NetworkMember(model, classes) for model in found.vote.models]
+        self.estimators_ = [NetworkMember(KeptModel(model), classes) for model in found.vote.models]
         self.weights_, self.n_members_ = found.vote.weights, len(found.vote.models)
         self.pruner_ = emptied(pruner)
         self.member_amounts_, self.sweep_ = found.amounts, found.sweep

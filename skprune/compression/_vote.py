@@ -21,20 +21,32 @@ class NetworkMember(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    model : keras.Model
-        From samples to probabilities.
+    kept : KeptModel
+        A network from samples to probabilities.
     classes : ndarray of shape (C,)
         The labels of its columns.
     """
 
-    def __init__(self, model: Any, classes: NDArray) -> None:
-        self._kept = KeptModel(model)
-        self.classes_ = classes
+    def __init__(self, kept: KeptModel, classes: NDArray) -> None:
+        self.kept = kept
+        self.classes = classes
 
     @property
     def model_(self) -> Any:
         """The network."""
-        return self._kept.get()
+        return self.kept.get()
+
+    @property
+    def classes_(self) -> NDArray:
+        """The labels of its columns."""
+        return self.classes
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def fit(self, X: Any, y: Any) -> "NetworkMember":
+        """Do nothing: a cut member is trained already."""
+        return self
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:

@@ -16,6 +16,7 @@ from ..pruning import SOCPEnsemblePruner
 from ..sparsity import SweepResult, TimingPlan, Trial, measure_amounts, method_named, recover
 from ._bench import Samples
 from ._fitted_cnn import as_inputs
+from ._kept_model import KeptModel
 from ._report import CompressionStage
 from ._vote import NetworkMember, NetworkVote
 
@@ -144,7 +145,7 @@ class VoteBench:
         NetworkVote
         """
         members = [
-            (f"member{i}", FrozenEstimator(NetworkMember(model, classes)))
+            (f"member{i}", FrozenEstimator(NetworkMember(KeptModel(model), classes)))
             for i, model in enumerate(vote.models)
         ]
         again = SOCPEnsemblePruner(

@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 
 __all__ = ["Convex", "Solid", "Torus", "camera_frames", "prism", "pyramid", "render"]
 
-# Rays start and end this far from the middle: outside of every solid, which all have a radius
-# below 1 in units of which the frame of a camera is 2 wide.
+# Rays start and end this far from the middle, well outside of every solid.
 FAR = 100.0
-# Elevations of the cameras in degrees, from the start again after the last.
-ELEVATIONS = (30, 0, 60, -30, 30, 90, 10, -60, 30, -10, 0, -90)
+# Elevations of the cameras in degrees, from the start again after the last. None is near 45, where
+# one image would show profile and plan both.
+ELEVATIONS = (0, 90, 15, -15, 70, 5, -90, -5, 10, 20, -70, 75)
 GOLDEN_ANGLE = 180 * (3 - 5**0.5)
+# Direction to the light: azimuth 45 degrees, elevation 45 degrees.
 LIGHT = np.array([0.5, 0.5, 0.5**0.5])
-AMBIENT = 0.25
+AMBIENT = 0.6
 # Sphere tracing ends this close to the surface, and gives up after so many steps.
 CLOSE = 1e-4
 MAX_STEPS = 100

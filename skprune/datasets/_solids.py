@@ -11,9 +11,9 @@ from ._rendering import Convex, Solid, Torus, camera_frames, prism, pyramid, ren
 
 __all__ = ["SOLID_NAMES", "make_multiview_solids"]
 
-TOP_AND_BOTTOM = np.array([[0, 0, 1], [0, 0, -1]])
+TOP_AND_BOTTOM = np.array([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]])
 CONE_SLOPE = (0.6 / 1.1) ** 2
-OCTANTS = np.array([[x, y, z] for x in (1, -1) for y in (1, -1) for z in (1, -1)])
+OCTANTS = np.array([[x, y, z] for x in (1.0, -1.0) for y in (1.0, -1.0) for z in (1.0, -1.0)])
 
 # All lie within 0.76 of the middle: scale and shift leave them in the frame.
 SOLIDS: dict[str, Solid] = {
@@ -34,7 +34,7 @@ SOLIDS: dict[str, Solid] = {
 }
 SOLID_NAMES = tuple(SOLIDS)
 
-MAX_TILT = 20.0
+MAX_TILT = 12.0
 SCALES = 0.8, 1.2
 MAX_AIM = 0.08
 
@@ -44,7 +44,7 @@ def make_multiview_solids(
     n_views: int = 12,
     size: int = 32,
     *,
-    noise: float = 0.3,
+    noise: float = 0.25,
     n_classes: int = len(SOLID_NAMES),
     random_state: Any = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -42,7 +42,8 @@ def fine_tune(
     epochs : int, default=1
         Passes over the samples; 0 gives a copy.
     batch_size : int, default=64
-        Samples of one step.
+        Most samples of one step. All steps take equally many: an epoch leaves out the few samples
+        that remain, other ones each time.
     learning_rate : float, default=1e-3
         Learning rate of Adam.
     loss : str, callable or keras.Loss, default=None
@@ -103,11 +104,15 @@ def fine_tune(
     if keep_zeros:
         _hold_zeros(trained)
     trained.compile(keras.optimizers.Adam(float(learning_rate)), loss=loss, jit_compile=False)
+    # State made inside the training step, or a smaller last batch, would have it traced twice,
+    # which takes longer than many an epoch.
+    trained.optimizer.build(trained.trainable_variables)
+    n_steps = -(-n // batch_size)
     for epoch in range(epochs):
         start = time.perf_counter()
         trained.reset_metrics()
         order = rng.permutation(n)
-        for rows in (order[at : at + batch_size] for at in range(0, n, batch_size)):
+        for rows in order[: n - n % n_steps].reshape(n_steps, -1):
             of_rows = None if weights is None else weights[rows]
             logs = trained.train_on_batch(inputs(rows), y[rows], of_rows, return_dict=True)
         if verbose:
