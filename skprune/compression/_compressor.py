@@ -56,8 +56,10 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
         A :class:`~skprune.RandomCNNEnsembleClassifier`, or fitted scikeras classifiers of the same
         classes. What is wrapped in :class:`~sklearn.frozen.FrozenEstimator` is not trained again.
     pruner : SOCPEnsemblePruner or SOCPEnsemblePrunerCV, default=None
-        Chooses the members; its `estimator` and `cv` are not used. None is
-        ``SOCPEnsemblePruner()``. Its ``max_members`` limits their number.
+        Chooses the members; its `estimator` and `cv` are not used, so
+        ``SOCPEnsemblePruner(None, max_members=3)`` will do. None is the default one with
+        ``threshold="auto"``, which keeps few, and without that if they have less than
+        `min_accuracy`.
     rule : {"search", "inverse"}, default="search"
         How members get their amounts: the smallest mean size at the accuracy aimed at, by CMA-ES
         (:func:`~skprune.amount.smallest_amounts`), or less for the weightier members
@@ -106,8 +108,8 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
         Members that the program kept; weighing again may drop more.
     member_amounts_ : ndarray of shape (support_.sum(),)
         Pruning amount of each of these.
-    pruner_ : SOCPEnsemblePruner or SOCPEnsemblePrunerCV
-        Fitted, without its members.
+    program_weights_ : ndarray of shape (n_members_in_,)
+        Weights that the pruner gave, before anything was cut.
     sweep_ : SweepResult
         The vote of the kept members, all pruned alike.
     optimizer_ : PruningAmountOptimizer
@@ -250,7 +252,8 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
                     f"{name} holds classes that the ensemble does not know: {unknown[:5]}."
                 )
         self._report("choosing members")
-        pruner = self._chosen(ensemble, held_out, seed)
+        limits = self._limits(full, held_out.with_positions(classes))
+        pruner = self._chosen(ensemble, held_out, limits["min_accuracy"], seed)
         support, votes = pruner.support_, pruner.weights_[pruner.support_]
         models = tuple(m for m, kept in zip(full.models, support, strict=True) if kept)
         bench = self._bench(NetworkVote(models, votes), train, held_out, classes, seed)
@@ -260,7 +263,7 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
             bench,
             bench.sweep(check_amounts(self.amounts), location, self.verbose),
             lambda vote: bench.weighed(vote, pruner, classes),
-            self._limits(full, bench),
+            limits,
             optimizer=self.optimizer,
             rule=self.rule,
             max_amount=float(self.max_amount),
@@ -272,7 +275,7 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
         self.classes_, self.support_, self.n_members_in_ = classes, support, len(support)
         self.estimators_ = [NetworkMember(KeptModel(model), classes) for model in found.vote.models]
         self.weights_, self.n_members_ = found.vote.weights, len(found.vote.models)
-        self.pruner_ = emptied(pruner)
+        self.program_weights_ = pruner.weights_
         self.member_amounts_, self.sweep_ = found.amounts, found.sweep
         self.optimizer_, self.promised_ = found.optimizer, found.promised
         self.delivered_, self.corrected_ = found.delivered, found.corrected
@@ -372,18 +375,26 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
             return members
         return set_missing_seeds(clone(self.estimator), rng).fit(train.X, train.y, **given)
 
-    def _chosen(self, ensemble: Any, held_out: Samples, seed: int) -> Any:
+    def _chosen(
+        self, ensemble: Any, held_out: Samples, min_accuracy: float | None, seed: int
+    ) -> Any:
         """The fitted pruner."""
         frozen: Any = (
             [(name, FrozenEstimator(member)) for name, member in ensemble]
             if isinstance(ensemble, list)
             else FrozenEstimator(ensemble)
         )
-        pruner = SOCPEnsemblePruner(frozen) if self.pruner is None else clone(self.pruner)
-        pruner.set_params(estimator=frozen, cv="prefit")
-        if pruner.random_state is None:
-            pruner.set_params(random_state=seed)
-        return pruner.fit(held_out.X, held_out.y)
+        tried = [self.pruner]
+        if self.pruner is None:  # the fewest members, or if they fall short all with a weight
+            tried = [SOCPEnsemblePruner(None, threshold="auto"), SOCPEnsemblePruner(None)]
+        for pruner in map(clone, tried):
+            pruner.set_params(estimator=frozen, cv="prefit")
+            if pruner.random_state is None:
+                pruner.set_params(random_state=seed)
+            pruner.fit(held_out.X, held_out.y)
+            if min_accuracy is None or pruner.score(held_out.X, held_out.y) >= min_accuracy:
+                break
+        return pruner
 
     def _bench(
         self, kept: NetworkVote, train: Samples, held_out: Samples, classes: NDArray, seed: int
@@ -402,11 +413,10 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
             batch_size=min(int(self.latency_batch_size), len(held_out.y)),
         )
 
-    def _limits(self, full: NetworkVote, bench: VoteBench) -> dict[str, float | None]:
+    def _limits(self, full: NetworkVote, held_out: Samples) -> dict[str, float | None]:
         limits = {n: getattr(self, n) for n in ("min_accuracy", "max_time", "max_size")}
         if limits["min_accuracy"] is None and self.optimizer is None:
-            accuracy = full.accuracy(bench.held_out.X, bench.held_out.y)
-            limits["min_accuracy"] = accuracy - _TOLERANCE
+            limits["min_accuracy"] = full.accuracy(held_out.X, held_out.y) - _TOLERANCE
         return limits
 
     def _warn_of_misses(self, found: CutMembers) -> None:
