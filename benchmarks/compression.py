@@ -186,8 +186,8 @@ def compression_section(cache: Path | None, images: Path | None) -> str:
             + "Random CNNs, few members kept, those cut, all with the defaults of "
             + "`EnsembleCompressor`; its limit is the full ensemble's accuracy on the held-out "
             + "quarter less 0.2 points. Aim: at least 20 times smaller and 10 times faster at "
-            + "equal accuracy (within 0.2 points). Time is that of network after network, compiled, for "
-            + "full and cut ensemble alike.\n\n"
+            + "equal accuracy (within 0.2 points). Time is that of network after network, "
+            + "compiled, for full and cut ensemble alike.\n\n"
             + compressed(splits, cache)
         )
 

