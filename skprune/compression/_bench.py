@@ -1,6 +1,7 @@
 """One trained network on a bench: pruned, fine-tuned and measured at any amount, always alike."""
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ __all__ = [
     "fingerprint",
     "no_retracing_warnings",
     "probabilities",
+    "pruned_quietly",
     "smaller_amounts",
 ]
 
@@ -142,7 +144,8 @@ class Bench:
         amount : float
             Pruning amount.
         base_time : float, default=None
-            Seconds of the unpruned network, measured now by default.
+            Seconds of the unpruned network, from the sweep that the amount was found with. None
+            measures it now: the amount is the user's own.
 
         Returns
         -------
@@ -152,8 +155,10 @@ class Bench:
             What it is and does.
         """
         prune, size_kind = method_named(self.method)
+        own = base_time is None
+        pruned = prune(self.model, amount) if own else pruned_quietly(self.model, amount, prune)
         model = recover(
-            prune(self.model, amount),
+            pruned,
             self.train.X,
             self.train.y,
             sample_weight=self.train.weights,
@@ -198,6 +203,27 @@ class Found:
     promised: OperatingPoint | None = None
     sweep: SweepResult | None = None
     optimizer: PruningAmountOptimizer | None = None
+
+
+def pruned_quietly(model: Any, amount: float, method: Any) -> Any:
+    """Prune by an amount that no user chose: where rounding undoes it, the size shows it.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The network.
+    amount : float
+        Pruning amount.
+    method : str or callable
+        How it is pruned.
+
+    Returns
+    -------
+    keras.Model
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*removes no channel", UserWarning)
+        return method_named(method)[0](model, amount)
 
 
 def fingerprint(

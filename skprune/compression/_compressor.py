@@ -9,32 +9,31 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state, get_tags
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
 from ..amount import PruningAmountOptimizer
 from ..exceptions import AmountCorrectedWarning, InfeasibleLimitsWarning
 from ..pruning import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
-from ..sparsity import check_amounts, classification_loss, held_out_rows, method_named
-from ..utils import (
-    check_cache,
-    check_sample_weight,
-    draw_seed,
-    emptied,
-    set_missing_seeds,
-    unfreeze,
-)
+from ..sparsity import check_amounts, held_out_rows
+from ..utils import check_cache, draw_seed, emptied, set_missing_seeds, unfreeze
 from ._bench import Samples, covering
-from ._checks import check_limits, check_numbers, check_shared
+from ._checks import (
+    PIXELS,
+    check_limits,
+    check_method,
+    check_numbers,
+    check_probabilities,
+    check_shared,
+    check_sweep,
+    checked_samples,
+)
 from ._cut_members import RULES, CutMembers, cut_members, report_on
 from ._kept_model import KeptModel
-from ._members import full_vote
+from ._members import check_members, full_vote
 from ._vote import NetworkMember, NetworkVote
 from ._vote_bench import VoteBench
 
 __all__ = ["EnsembleCompressor"]
-
-_PIXELS = (np.float32, np.uint8)
 
 # Accuracy that may go where the user names no limit.
 _TOLERANCE = 0.002
@@ -76,7 +75,7 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
     max_time : float, default=None
         Most seconds to predict a batch of `latency_batch_size`, network after network.
     max_amount : float, default=0.9
-        Largest amount of a member, in (0, 1).
+        Largest amount of a member, in (0, 1), and no more than the largest of `amounts`.
     amounts : array-like of shape (n,), default=(0, 0.2, 0.4, 0.6, 0.8, 0.9)
         Amounts to measure, 0 among them.
     fine_tune_epochs : int, default=10
@@ -196,6 +195,9 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
             tags.input_tags.three_d_array = get_tags(inner).input_tags.three_d_array
         return tags
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "estimators_")
+
     def fit(
         self,
         X: Any,
@@ -214,7 +216,7 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights in the loss of training and fine-tuning.
+            Weights in the loss of training and fine-tuning. Samples of weight 0 are left out.
         X_val, y_val : array-like, default=None
             Samples to choose and measure on, which a frozen ensemble was not trained on. None holds
             out part of X.
@@ -236,27 +238,22 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
             If smaller amounts were taken than the curves said.
         """
         self._check_parameters()
-        X, y = validate_data(self, X, y, allow_nd=True, dtype=_PIXELS)
-        check_classification_targets(y)
-        y = column_or_1d(y)
-        weights = None
-        if sample_weight is not None:
-            weights = check_sample_weight(sample_weight, X, dtype=np.float32)
+        samples = checked_samples(self, X, y, sample_weight)
         rng = check_random_state(self.random_state)
         seed = draw_seed(rng)
-        train, held_out = self._split(Samples(X, y, weights), X_val, y_val, seed)
-        ensemble = self._fitted(train, rng)
-        full, classes = full_vote(ensemble)
+        train, held_out = self._split(samples, X_val, y_val, seed)
+        full, classes = full_vote(self._fitted(train, rng))
         for name, labels in (("y", train.y), ("y_val", held_out.y)):
             unknown = np.setdiff1d(labels, classes)
             if len(unknown):
                 raise ValueError(
                     f"{name} holds classes that the ensemble does not know: {unknown[:5]}."
                 )
+        for number, p in enumerate(full.outputs(held_out.X[:64])):
+            check_probabilities(p, f"member {number}")
         self._report("choosing members")
         limits = self._limits(full, held_out.with_positions(classes))
-        n_members = len(full.models)
-        pruner = self._chosen(ensemble, n_members, held_out, limits["min_accuracy"], seed)
+        pruner = self._chosen(full, classes, held_out, limits["min_accuracy"], seed)
         support, votes = pruner.support_, pruner.weights_[pruner.support_]
         models = tuple(m for m, kept in zip(full.models, support, strict=True) if kept)
         bench = self._bench(NetworkVote(models, votes), train, held_out, classes, seed)
@@ -275,6 +272,7 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
         )
         report = report_on(bench, full, found.vote, bench.held_out, "held-out")
         # Nothing is set before everything has gone well.
+        validate_data(self, X, skip_check_array=True)
         self.classes_, self.support_, self.n_members_in_ = classes, support, len(support)
         self.estimators_ = [NetworkMember(KeptModel(model), classes) for model in found.vote.models]
         self.weights_, self.n_members_ = found.vote.weights, len(found.vote.models)
@@ -300,7 +298,7 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
             Classes in the order of ``classes_``.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, allow_nd=True, dtype=_PIXELS, reset=False)
+        X = validate_data(self, X, allow_nd=True, dtype=PIXELS, reset=False)
         total: Any = 0.0
         for member, weight in zip(self.estimators_, self.weights_, strict=True):
             total = total + weight * member.predict_proba(X)
@@ -318,12 +316,17 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,)
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        p = self.predict_proba(X)
+        return self.classes_[p.argmax(axis=1)]
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
         if "estimators_" in state:
             state["estimator"] = emptied(self.estimator)
+            if getattr(self.pruner, "estimator", None) is not None:
+                # It is not used, but would be saved with all its members.
+                unused = emptied(self.pruner.estimator)
+                state["pruner"] = clone(self.pruner).set_params(estimator=unused)
         return state
 
     def _check_parameters(self) -> None:
@@ -340,8 +343,9 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
         most = self.max_amount
         if not isinstance(most, Real) or isinstance(most, bool) or not 0 < float(most) < 1:
             raise ValueError(f"{name}: max_amount must be a number in (0, 1); got {most!r}.")
-        method_named(self.method)
-        check_amounts(self.amounts)
+        check_members(self.estimator)
+        check_method(self)
+        check_sweep(self)
         check_limits(self, "min_accuracy", "max_size", "max_time")
         check_numbers(self, fine_tune_epochs=0, latency_batch_size=1)
         check_shared(self)
@@ -354,7 +358,7 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
         if X_val is None:
             held_out = covering(held_out_rows(samples.y, self.validation_fraction, seed), samples.y)
             return samples[~held_out], samples[held_out]
-        X_val = check_array(X_val, allow_nd=True, dtype=_PIXELS, input_name="X_val")
+        X_val = check_array(X_val, allow_nd=True, dtype=PIXELS, input_name="X_val")
         y_val = column_or_1d(y_val)
         if X_val.shape[1:] != samples.X.shape[1:] or len(X_val) != len(y_val):
             raise ValueError(
@@ -380,24 +384,21 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
 
     def _chosen(
         self,
-        ensemble: Any,
-        n_members: int,
+        full: NetworkVote,
+        classes: NDArray,
         held_out: Samples,
         min_accuracy: float | None,
         seed: int,
     ) -> Any:
         """The fitted pruner."""
-        frozen: Any = (
-            [(name, FrozenEstimator(member)) for name, member in ensemble]
-            if isinstance(ensemble, list)
-            else FrozenEstimator(ensemble)
-        )
+        # Not the classifiers themselves: those of scikeras refuse pixels of another type.
+        members = full.members(classes)
         tried = [self.pruner]
         if self.pruner is None:  # few members, or if they fall short all with a weight
-            most = -(-n_members // _SHARE)
+            most = -(-len(members) // _SHARE)
             tried = [SOCPEnsemblePruner(None, max_members=most), SOCPEnsemblePruner(None)]
         for pruner in map(clone, tried):
-            pruner.set_params(estimator=frozen, cv="prefit")
+            pruner.set_params(estimator=members, cv="prefit")
             if pruner.random_state is None:
                 pruner.set_params(random_state=seed)
             pruner.fit(held_out.X, held_out.y)
@@ -416,7 +417,6 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
             tuning={
                 "epochs": int(self.fine_tune_epochs),
                 "learning_rate": self.learning_rate,
-                "loss": classification_loss(kept.models[0]),
                 "random_state": seed,
             },
             batch_size=min(int(self.latency_batch_size), len(held_out.y)),
@@ -425,7 +425,8 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
     def _limits(self, full: NetworkVote, held_out: Samples) -> dict[str, float | None]:
         limits = {n: getattr(self, n) for n in ("min_accuracy", "max_time", "max_size")}
         if limits["min_accuracy"] is None and self.optimizer is None:
-            limits["min_accuracy"] = full.accuracy(held_out.X, held_out.y) - _TOLERANCE
+            least = full.accuracy(held_out.X, held_out.y) - _TOLERANCE
+            limits["min_accuracy"] = least if least > 0 else None
         return limits
 
     def _warn_of_misses(self, found: CutMembers) -> None:

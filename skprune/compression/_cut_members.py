@@ -17,7 +17,7 @@ from ..exceptions import InfeasibleLimitsWarning
 from ..metrics import latency
 from ..sparsity import SweepResult
 from ._auto_amount import fit_optimizer, promised_at
-from ._bench import Samples
+from ._bench import Samples, no_retracing_warnings
 from ._point import OperatingPoint
 from ._report import CompressionReport
 from ._vote import NetworkVote
@@ -86,7 +86,7 @@ def cut_members(
     rule : {"search", "inverse"}
         How members get their amounts.
     max_amount : float
-        Largest amount of a member.
+        Largest amount of a member; no more than was measured.
     seed : int
         Seed of the search.
     report : callable
@@ -100,8 +100,10 @@ def cut_members(
     limits = {name: getattr(fitted, name) for name in limits}
     promised = promised_at(fitted, float(fitted.best_amount_))
     votes, k = bench.kept.weights, len(bench.kept.models)
+    # Beyond what was measured the curves say nothing.
+    max_amount = min(max_amount, float(sweep.amounts[-1]))
     amounts = np.full(k, min(promised.amount, max_amount))
-    if fitted.feasible_ and k > 1:
+    if fitted.feasible_ and k > 1 and promised.accuracy > 0:
         amounts = _amounts(rule, sweep, votes, promised.accuracy, max_amount, seed)
     given_up: list[OperatingPoint] = []
     for tried in [amounts, *_smaller(sweep, amounts, limits["min_accuracy"])]:
@@ -147,19 +149,20 @@ def _amounts(
 def _smaller(
     sweep: SweepResult, amounts: NDArray[np.float64], min_accuracy: float | None
 ) -> Iterator[NDArray[np.float64]]:
-    """Amounts to try in turn where the first ones deliver too little accuracy.
+    """Amounts to try in turn where the first ones deliver too little accuracy, largest first.
 
-    Half of each, then for all the largest that was measured to be good enough, if it is smaller.
+    No member more than the largest amounts that were measured to be good enough for all, half of
+    each, and none at all.
     """
     if min_accuracy is None or not amounts.any():
         return
-    yield amounts / 2
-    good = sweep.amounts[sweep.accuracy >= min_accuracy - 1e-9]
-    if len(good) and good[-1] < amounts.max():
-        yield np.minimum(amounts, good[-1])
-    yield np.zeros_like(amounts)
+    good = sweep.amounts[(sweep.accuracy >= min_accuracy - 1e-9) & (sweep.amounts < amounts.max())]
+    tries = [np.minimum(amounts, most) for most in good[-2:]] + [amounts / 2, 0 * amounts]
+    means = {float(tried.mean()): tried for tried in tries}
+    yield from (means[mean] for mean in sorted(means, reverse=True))
 
 
+@no_retracing_warnings()
 def report_on(
     bench: VoteBench, full: NetworkVote, cut: NetworkVote, rows: Samples, sample: str
 ) -> CompressionReport:

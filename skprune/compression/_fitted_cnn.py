@@ -1,15 +1,18 @@
 """What is taken out of a fitted CNN classifier: its network, classes, and how samples go in."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import FunctionTransformer
 
+from ..ensemble import MultiViewCNNClassifier
 from ..utils import unfreeze
 
-__all__ = ["FittedCNN", "as_inputs", "fitted_cnn"]
+__all__ = ["FittedCNN", "as_inputs", "check_single", "fitted_cnn"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,36 @@ class FittedCNN:
         return as_inputs(X, self.model.inputs[0].shape[1:], self.encoder)
 
 
+def check_single(estimator: Any) -> None:
+    """Refuse, before any training, what is known to become more than one network of one input.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What a user gave.
+
+    Raises
+    ------
+    TypeError
+        If it is an ensemble of several members, or takes several views.
+    """
+    if isinstance(unfreeze(estimator), MultiViewCNNClassifier):
+        raise TypeError(
+            "estimator must be a single network of one input; MultiViewCNNClassifier takes several "
+            "views. Use PrunedMultiViewClassifier."
+        )
+    n: Any = getattr(estimator, "n_estimators", 1)
+    if not isinstance(estimator, FrozenEstimator) and isinstance(n, Integral) and int(n) > 1:
+        raise _several(estimator, int(n))
+
+
+def _several(estimator: Any, n: int) -> TypeError:
+    return TypeError(
+        f"estimator must be a single network; {type(estimator).__name__} has {n} of them. Use "
+        "EnsembleCompressor for all together, or n_estimators=1."
+    )
+
+
 def fitted_cnn(estimator: Any) -> FittedCNN:
     """Take the network out of a fitted classifier.
 
@@ -52,6 +85,8 @@ def fitted_cnn(estimator: Any) -> FittedCNN:
     ------
     TypeError
         If there is no single network in it that takes one input.
+    ValueError
+        If it has not one output for each class.
     """
     estimator = unfreeze(estimator)
     name = type(estimator).__name__
@@ -59,10 +94,7 @@ def fitted_cnn(estimator: Any) -> FittedCNN:
     if hasattr(estimator, "estimators_"):
         members = list(estimator.estimators_)
         if len(members) != 1:
-            raise TypeError(
-                f"estimator must be a single network; {name} has {len(members)} of them. Use "
-                "EnsembleCompressor for all together, or n_estimators=1."
-            )
+            raise _several(estimator, len(members))
         source = members[0]
     model = getattr(source, "model_", None)
     if model is None or classes is None:
@@ -74,6 +106,12 @@ def fitted_cnn(estimator: Any) -> FittedCNN:
         raise TypeError(
             f"The network of {name} has {len(model.inputs)} inputs and {len(model.outputs)} "
             "outputs; it must have one of each. Use PrunedMultiViewClassifier for several views."
+        )
+    shape = tuple(model.outputs[0].shape[1:])
+    if shape != (len(classes),) and (shape, len(classes)) != ((1,), 2):
+        raise ValueError(
+            f"The network of {name} gives outputs of shape {shape} for {len(classes)} classes; it "
+            "must give one probability for each class (or one for two classes)."
         )
     encoder: Any = getattr(source, "feature_encoder_", None)
     plain = type(encoder) is FunctionTransformer and encoder.func is None
@@ -88,7 +126,7 @@ def as_inputs(
     Parameters
     ----------
     X : ndarray of shape (n, ...)
-        Samples, flat or shaped.
+        Samples, flat or shaped. An encoder, too, is given floats: differences of uint8 wrap.
     shape : tuple of int or None
         Shape of one sample that the network takes; None is any length.
     encoder : transformer or None
@@ -98,7 +136,9 @@ def as_inputs(
     -------
     ndarray of shape (n, *shape), float32
     """
-    inputs = np.asarray(X if encoder is None else encoder.transform(X), dtype=np.float32)
+    inputs = np.asarray(X, dtype=np.float32)
+    if encoder is not None:
+        inputs = np.asarray(encoder.transform(inputs), dtype=np.float32)
     own = inputs.shape[1:]
     if len(own) == len(shape) and all(a in (None, b) for a, b in zip(shape, own, strict=True)):
         return inputs

@@ -4,6 +4,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ..ensemble._quiet import quiet_first_use
+
 __all__ = ["KeptModel"]
 
 
@@ -25,10 +27,10 @@ class KeptModel:
     def get(self) -> Any:
         """Return the network, not compiled."""
         if self._live is None:
-            import keras
-
             assert self._bytes is not None
-            with tempfile.TemporaryDirectory() as folder:
+            with quiet_first_use(), tempfile.TemporaryDirectory() as folder:
+                import keras
+
                 path = Path(folder) / "network.keras"
                 path.write_bytes(self._bytes)
                 self._live = keras.models.load_model(path, compile=False, safe_mode=True)

@@ -9,7 +9,25 @@ from ..utils import unfreeze
 from ._fitted_cnn import fitted_cnn
 from ._vote import NetworkVote
 
-__all__ = ["full_vote"]
+__all__ = ["check_members", "full_vote"]
+
+
+def check_members(estimator: Any) -> None:
+    """Refuse, before any training, a list that does not hold named classifiers.
+
+    Parameters
+    ----------
+    estimator : ensemble or list of (name, classifier)
+        What a user gave.
+    """
+    if not isinstance(estimator, list):
+        return
+    for member in estimator:
+        pair = isinstance(member, tuple) and len(member) == 2
+        if not pair or not hasattr(member[1], "fit"):
+            raise TypeError(
+                f"estimator as a list must hold pairs (name, classifier); got {member!r}."
+            )
 
 
 def full_vote(ensemble: Any) -> tuple[NetworkVote, NDArray]:

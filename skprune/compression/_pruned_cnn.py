@@ -277,7 +277,8 @@ class PrunedCNNClassifier(ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,)
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        p = self.predict_proba(X)
+        return self.classes_[p.argmax(axis=1)]
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
@@ -316,7 +317,9 @@ class PrunedCNNClassifier(ClassifierMixin, BaseEstimator):
         self._report("training")
         fitted = set_missing_seeds(clone(self.estimator), rng)
         given = {} if rows.weights is None else {"sample_weight": rows.weights}
-        return fitted_cnn(fitted.fit(rows.X, rows.y, **given))
+        # What scikeras encodes must be of the type that is encoded later.
+        X = rows.X.astype(np.float32) if hasattr(fitted, "feature_encoder") else rows.X
+        return fitted_cnn(fitted.fit(X, rows.y, **given))
 
     def _search(self, bench: Bench, seed: int) -> Found:
         """Measure, choose, apply; and take less where less is delivered than the limit."""

@@ -1,6 +1,8 @@
 """A multi-view network whose views are pruned by their importance."""
 
 import warnings
+from contextlib import nullcontext
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -8,13 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score
-from sklearn.utils import assert_all_finite, check_array, check_random_state
+from sklearn.utils import assert_all_finite, check_array, check_random_state, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..amount import MonotoneCurve, importance_inverse_amounts, normalize_importance
 from ..ensemble import MultiViewCNNClassifier
 from ..ensemble._multi_view_data import as_mask, as_views, check_same_views, fill_missing
+from ..ensemble._validation import check_multi_view_parameters
 from ..exceptions import InfeasibleLimitsWarning
 from ..metrics import view_importance
 from ..sparsity import SweepResult, check_amounts, held_out_rows
@@ -28,14 +31,13 @@ from ..utils import (
 )
 from ._auto_amount import TOLERANCE
 from ._bench import covering
-from ._checks import check_limits, check_numbers, check_shared
+from ._checks import PIXELS, check_limits, check_numbers, check_shared
 from ._kept_views import KeptViews
-from ._view_bench import ViewBench, ViewSamples
+from ._view_bench import WHOLE, ViewBench, ViewSamples, no_rounding_warnings
 from ._view_networks import ViewNetworks
 
 __all__ = ["PrunedMultiViewClassifier"]
 
-_PIXELS = (np.float32, np.uint8)
 _TOWERS = ("copies", "nested")
 
 
@@ -98,9 +100,10 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
     predicted_accuracy_ : float
         Weighted mean of what the curve says of the views, weights by importance.
     delivered_, unpruned_ : OperatingPoint
-        Measured accuracy, time and size after pruning and before; `amount` is the mean.
+        Measured accuracy, time and size of the pruned network, and of the given one as it was
+        trained; `amount` is the mean.
     sweep_ : SweepResult
-        What was measured with all views pruned alike.
+        What was measured with all views pruned alike, and fine-tuned, at amount 0 too.
     curve_ : MonotoneCurve
         Its accuracy against the amount; at 1, that of the commonest class.
     networks_ : ViewNetworks
@@ -188,7 +191,7 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights in the loss of training and fine-tuning.
+            Weights in the loss of training and fine-tuning. Samples of weight 0 are left out.
         mask : array-like of bool of shape (n_samples, V) or (V,), default=None
             True where a view is there; each sample needs one. None: all are.
 
@@ -207,15 +210,12 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
             If the accuracy that was asked for cannot be reached, or was not.
         """
         self._check_parameters()
-        X, y = validate_data(self, X, y, allow_nd=True, dtype=_PIXELS, ensure_all_finite=False)
-        check_classification_targets(y)
-        y = column_or_1d(y)
         samples = self._samples(X, y, sample_weight, mask)
         n_views = samples.images.shape[1]
         given = {name: self._per_view(name, n_views) for name in ("view_amounts", "importance")}
         rng = check_random_state(self.random_state)
         seed = draw_seed(rng)
-        held_out = covering(held_out_rows(y, self.validation_fraction, seed), y)
+        held_out = covering(held_out_rows(samples.y, self.validation_fraction, seed), samples.y)
         cnn = self._fitted(samples[~held_out], rng)
         bench = self._bench(cnn, samples[~held_out], samples[held_out], seed)
         importance = given["importance"]
@@ -232,25 +232,24 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
             rule = importance_inverse_amounts(importance, curve, target, self.max_amount)
             amounts = rule.amounts
         self._report("applying amounts " + ", ".join(f"{a:.2f}" for a in amounts))
-        if self.towers == "nested":
-            kept = KeptViews.of_nested(*bench.nested(amounts), cnn.view_pooling, n_views)
-        else:
-            kept = KeptViews.of_copies(bench.copies(amounts))
+        with nullcontext() if rule is None else no_rounding_warnings():
+            kept = self._applied(bench, amounts)
         time = float(sweep.time[0])
         delivered = bench.measured(kept.get(), float(np.mean(amounts)), time, kept.stored)
+        unpruned = bench.measured(bench.networks, 0.0, time)
+        predicted = predicted_accuracy(importance, curve, amounts)
         # Nothing is set before everything has gone well.
+        validate_data(self, X, skip_check_array=True)
         self._kept, self.classes_ = kept, cnn.classes_
         self.amounts_, self.view_importances_ = amounts, importance
-        self.sweep_, self.curve_, self.delivered_ = sweep, curve, delivered
-        self.unpruned_ = bench.measured(bench.networks, 0.0, time)
-        self.predicted_accuracy_ = predicted_accuracy(importance, curve, amounts)
-        self.view_shape_, self._fitted_on_flat = cnn.view_shape_, X.ndim == 2
+        self.sweep_, self.curve_, self.predicted_accuracy_ = sweep, curve, predicted
+        self.delivered_, self.unpruned_ = delivered, unpruned
+        self.view_shape_, self._fitted_on_flat = cnn.view_shape_, np.ndim(X) == 2
+        vars(self).pop("view_amounts_", None)
         if rule is not None:
             self.view_amounts_ = rule
-        elif hasattr(self, "view_amounts_"):
-            del self.view_amounts_
-        if rule is not None and rule.reachable:
-            self._warn_of_misses(rule.target)
+        if rule is None or rule.reachable:  # if not, the rule has warned
+            self._warn_of_misses(self.min_accuracy if rule is None else rule.target)
         return self
 
     def predict_proba(self, X: Any, mask: Any = None) -> NDArray:
@@ -273,7 +272,7 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
         pixels = check_array(
             X,
             allow_nd=True,
-            dtype=_PIXELS,
+            dtype=PIXELS,
             ensure_all_finite=False,
             input_name="X",
             estimator=self,
@@ -282,13 +281,13 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
             validate_data(self, X, reset=False, skip_check_array=True)
         images = as_views(pixels, unfreeze(self.estimator).view_shape)
         check_same_views(images, self.view_shape_, type(self).__name__)
-        present = as_mask(mask, *images.shape[:2])
-        kept = present & [tower is not None for tower in self.networks_.towers]
-        if kept.any(axis=1).all():
-            present = kept  # the pixels of dropped views need not be finite
-        images = fill_missing(images, present)
-        assert_all_finite(images, input_name="X")
-        return self.networks_.predict_proba(images, present)
+        networks = self.networks_
+        present = as_mask(mask, *images.shape[:2]) & [t is not None for t in networks.towers]
+        if present.any(axis=1).all():  # if not, the networks say which sample has no view
+            # The pixels of dropped views need not be finite either.
+            images = fill_missing(images, present)
+            assert_all_finite(images, input_name="X")
+        return networks.predict_proba(images, present)
 
     def predict(self, X: Any, mask: Any = None) -> NDArray:
         """The label with the highest probability, the first of ``classes_`` among equals.
@@ -342,12 +341,16 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
                 f"{name}: estimator must be a MultiViewCNNClassifier; got {inner!r}. For networks "
                 "of one view use PrunedCNNClassifier."
             )
+        check_multi_view_parameters(inner)
         if self.towers not in _TOWERS:
             raise ValueError(f"{name}: towers must be one of {_TOWERS}; got {self.towers!r}.")
         check_amounts(self.amounts)
         check_limits(self, "min_accuracy")
         check_numbers(self, fine_tune_epochs=0, latency_batch_size=1, round_to=1)
         check_shared(self)
+        most = self.max_amount
+        if not isinstance(most, Real) or isinstance(most, bool) or not 0 < float(most) <= 1:
+            raise ValueError(f"{name}: max_amount must be a number in (0, 1]; got {most!r}.")
 
     def _per_view(self, name: str, n_views: int) -> NDArray[np.float64] | None:
         value = getattr(self, name)
@@ -360,19 +363,21 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"{name} must hold {n_views} {right}, one a view of X; got {np.asarray(value)!r}."
             )
-        if name == "view_amounts" and array.min() == 1:
+        if name == "view_amounts" and array.min() >= WHOLE:
             raise ValueError("view_amounts must leave at least one view; all of them are 1.")
         return array
 
-    def _samples(self, X: NDArray, y: NDArray, sample_weight: Any, mask: Any) -> ViewSamples:
+    def _samples(self, X: Any, y: Any, sample_weight: Any, mask: Any) -> ViewSamples:
+        X, y = check_X_y(X, y, allow_nd=True, dtype=PIXELS, ensure_all_finite=False, estimator=self)
+        check_classification_targets(y)
         images = as_views(X, unfreeze(self.estimator).view_shape)
         present = as_mask(mask, *images.shape[:2])
         images = fill_missing(images, present)
         assert_all_finite(images, input_name="X")
-        weights = None
-        if sample_weight is not None:
-            weights = check_sample_weight(sample_weight, X, dtype=np.float32)
-        return ViewSamples(images, present, y, weights)
+        if sample_weight is None:
+            return ViewSamples(images, present, y)
+        weights = check_sample_weight(sample_weight, X, dtype=np.float32, ensure_non_negative=True)
+        return ViewSamples(images, present, y, weights)[weights > 0]
 
     def _fitted(self, train: ViewSamples, rng: np.random.RandomState) -> MultiViewCNNClassifier:
         if isinstance(self.estimator, FrozenEstimator):
@@ -427,14 +432,20 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
     def _target(self, sweep: SweepResult) -> float:
         if self.min_accuracy is not None:
             return float(self.min_accuracy)
-        return float(sweep.accuracy[0]) - TOLERANCE
+        # A network that is always wrong has nothing to lose.
+        return max(float(sweep.accuracy[0]) - TOLERANCE, 1e-9)
 
-    def _warn_of_misses(self, target: float) -> None:
+    def _applied(self, bench: ViewBench, amounts: NDArray[np.float64]) -> KeptViews:
+        if self.towers == "nested":
+            return KeptViews.of_nested(*bench.nested(amounts), bench.networks.pooling, len(amounts))
+        return KeptViews.of_copies(bench.copies(amounts))
+
+    def _warn_of_misses(self, target: float | None) -> None:
         if self.delivered_.misses(min_accuracy=target):
             warnings.warn(
                 f"The weighted mean promised {self.predicted_accuracy_:.4g}, and the pruned "
                 f"network has an accuracy of {self.delivered_.accuracy:.4g}, below {target:.4g}. "
-                "Fine-tune longer, or ask for more.",
+                "Fine-tune longer, or prune less.",
                 InfeasibleLimitsWarning,
                 stacklevel=3,
             )

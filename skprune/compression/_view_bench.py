@@ -1,7 +1,10 @@
 """One trained multi-view network on a bench: its towers pruned, trained together and measured."""
 
 import os
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +14,23 @@ from numpy.typing import NDArray
 
 from ..metrics import latency, latency_ratio
 from ..sparsity import SweepResult, TimingPlan, Trial, measure_amounts, prune_channels, recover
+from ._bench import no_retracing_warnings
 from ._nested import NestedTowers
 from ._point import OperatingPoint
 from ._view_networks import ViewNetworks, assemble
 
-__all__ = ["ViewBench", "ViewSamples"]
+__all__ = ["WHOLE", "ViewBench", "ViewSamples", "no_rounding_warnings"]
 
 _REPEATS = 20
-_WHOLE = 1 - 1e-9  # an amount that leaves nothing
+WHOLE = 1 - 1e-9  # an amount that leaves nothing
+
+
+@contextmanager
+def no_rounding_warnings() -> Iterator[None]:
+    """Amounts that a user did not choose, and that rounding undoes: the sizes show it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*removes no channel", UserWarning)
+        yield
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +57,20 @@ class ViewSamples:
     def __getitem__(self, rows: Any) -> "ViewSamples":
         weights = None if self.weights is None else self.weights[rows]
         return ViewSamples(self.images[rows], self.mask[rows], self.y[rows], weights)
+
+    def filled_by_view(self) -> "ViewSamples":
+        """The same, with a missing view's pixels those of that view of another sample.
+
+        The batch normalisations of a view's own tower then see this view only.
+        """
+        if self.mask.all():
+            return self
+        images = self.images.copy()
+        for view, there in enumerate(self.mask.T):
+            if there.any():
+                rows = np.resize(np.flatnonzero(there), (~there).sum())
+                images[~there, view] = images[rows, view]
+        return replace(self, images=images)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +127,8 @@ class ViewBench:
             path = Path(os.fspath(location)) / "skprune_sweeps" / f"{fingerprint}.json"
 
         def trial(amount: float) -> Trial:
-            pruned = prune_channels(tower, amount, round_to=self.round_to) if amount else tower
+            with no_rounding_warnings():
+                pruned = prune_channels(tower, amount, round_to=self.round_to) if amount else tower
             towers = tuple(pruned for _ in self.networks.towers)
             before = ViewNetworks(towers, head, self.networks.pooling)
             tuned = self._tuned(before)
@@ -140,7 +167,7 @@ class ViewBench:
         ViewNetworks
         """
         towers = tuple(
-            None if amount >= _WHOLE else prune_channels(tower, amount, round_to=self.round_to)
+            None if amount >= WHOLE else prune_channels(tower, amount, round_to=self.round_to)
             for tower, amount in zip(self.networks.towers, amounts.tolist(), strict=True)
         )
         return self._tuned(ViewNetworks(towers, self.networks.head, self.networks.pooling))
@@ -160,7 +187,7 @@ class ViewBench:
         head : keras.Model
             Their head.
         """
-        views = tuple(np.flatnonzero(amounts < _WHOLE).tolist())
+        views = tuple(np.flatnonzero(amounts < WHOLE).tolist())
         nested = NestedTowers.of(
             self.networks.towers[0], amounts[list(views)], views, self.round_to
         )
@@ -168,6 +195,7 @@ class ViewBench:
         tuned = self._tuned(ViewNetworks(masked, self.networks.head, self.networks.pooling))
         return nested.trained(tuned.distinct[0]), tuned.head
 
+    @no_retracing_warnings()
     def measured(
         self, networks: ViewNetworks, amount: float, base_time: float | None, stored: Any = None
     ) -> OperatingPoint:
@@ -199,12 +227,16 @@ class ViewBench:
         return OperatingPoint(amount, self._accuracy(networks), base_time * ratio, size)
 
     def _tuned(self, networks: ViewNetworks) -> ViewNetworks:
-        if not self.tuning["epochs"]:
-            return networks
-        model = assemble(networks, self.train.images.shape[1:])
         kept = [tower is not None for tower in networks.towers]
         there = (self.train.mask & kept).any(axis=1)  # samples of which a view is left
-        train = self.train[there]
+        if not there.any():
+            raise ValueError(
+                f"No sample to train with has a view that is kept; the views "
+                f"{np.flatnonzero(~np.array(kept)).tolist()} are dropped, and mask says that no "
+                "other is there."
+            )
+        model = assemble(networks, self.train.images.shape[1:])
+        train = self.train[there].filled_by_view()
         inputs = [train.images, train.mask]
         tuned = recover(model, inputs, train.y, sample_weight=train.weights, **self.tuning)
         return networks.retrained(tuned)
@@ -213,6 +245,8 @@ class ViewBench:
         """Share of right answers; a sample that no kept view shows has none."""
         kept = np.array([tower is not None for tower in networks.towers])
         there = (self.held_out.mask & kept).any(axis=1)
+        if not there.any():
+            return 0.0
         rows = self.held_out[there]
         found = networks.predict_proba(rows.images, rows.mask).argmax(axis=1)
         return float((found == rows.y).sum() / len(there))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.frozen import FrozenEstimator
 
 from ..metrics import ModelCost, model_cost
 from ._bench import probabilities
@@ -86,6 +87,13 @@ class NetworkVote:
 
     models: tuple[Any, ...]
     weights: NDArray[np.float64]
+
+    def members(self, classes: NDArray) -> list[tuple[str, FrozenEstimator]]:
+        """The networks as fitted classifiers with labels, as a pruner takes them."""
+        return [
+            (f"member{i}", FrozenEstimator(NetworkMember(KeptModel(model), classes)))
+            for i, model in enumerate(self.models)
+        ]
 
     def outputs(self, X: NDArray) -> NDArray:
         """Probabilities from each network, of shape (k, n, C)."""

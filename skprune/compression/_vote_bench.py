@@ -6,19 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.frozen import FrozenEstimator
 
 from ..metrics import latency_ratio
 from ..pruning import SOCPEnsemblePruner
-from ..sparsity import SweepResult, TimingPlan, Trial, measure_amounts, method_named, recover
-from ._bench import Samples
+from ..sparsity import (
+    SweepResult,
+    TimingPlan,
+    Trial,
+    classification_loss,
+    measure_amounts,
+    method_named,
+    recover,
+)
+from ._bench import Samples, fingerprint, no_retracing_warnings, pruned_quietly
 from ._fitted_cnn import as_inputs
-from ._kept_model import KeptModel
 from ._report import CompressionStage
-from ._vote import NetworkMember, NetworkVote
+from ._vote import NetworkVote
 
 __all__ = ["VoteBench"]
 
@@ -38,7 +43,7 @@ class VoteBench:
     method : str or callable
         How they are cut.
     tuning : dict
-        Of :func:`~skprune.sparsity.recover`.
+        Of :func:`~skprune.sparsity.recover`, but for the loss, which is each network's own.
     batch_size : int
         Samples of a timed batch.
     """
@@ -66,17 +71,17 @@ class VoteBench:
         -------
         SweepResult
         """
-        fingerprint = joblib.hash(
-            {
-                "networks": [(m.to_json(), m.get_weights()) for m in self.kept.models],
-                "weights": self.kept.weights,
-                "data": [(s.X, s.y, s.weights) for s in (self.train, self.held_out)],
-                "settings": (str(self.method), self.tuning, self.batch_size),
-            }
+        known_by = fingerprint(
+            self.kept.models,
+            [self.train, self.held_out],
+            self.method,
+            self.tuning,
+            batch_size=self.batch_size,
+            votes=self.kept.weights,
         )
         path = None
         if location is not None:
-            path = Path(os.fspath(location)) / "skprune_sweeps" / f"{fingerprint}.json"
+            path = Path(os.fspath(location)) / "skprune_sweeps" / f"{known_by}.json"
 
         def trial(amount: float) -> Trial:
             before = self.pruned([amount] * len(self.kept.models))
@@ -98,20 +103,20 @@ class VoteBench:
                 "method": self.method if isinstance(self.method, str) else repr(self.method),
                 "n_validation": len(self.held_out.y),
                 "fine_tune_epochs": self.tuning["epochs"],
-                "fingerprint": fingerprint,
+                "fingerprint": known_by,
             },
             verbose=verbose,
         )
 
     def pruned(self, amounts: Sequence[float]) -> NetworkVote:
         """Each member cut by its amount, and not trained."""
-        prune, _ = method_named(self.method)
         models = tuple(
-            prune(model, float(amount))
+            pruned_quietly(model, float(amount), self.method)
             for model, amount in zip(self.kept.models, amounts, strict=True)
         )
         return NetworkVote(models, self.kept.weights)
 
+    @no_retracing_warnings()
     def tuned(self, vote: NetworkVote) -> NetworkVote:
         """Each member fine-tuned by itself."""
         models = tuple(
@@ -119,6 +124,7 @@ class VoteBench:
                 model,
                 as_inputs(self.train.X, tuple(model.inputs[0].shape[1:])),
                 self.train.y,
+                loss=classification_loss(model),
                 sample_weight=self.train.weights,
                 **self.tuning,
             )
@@ -144,12 +150,8 @@ class VoteBench:
         -------
         NetworkVote
         """
-        members = [
-            (f"member{i}", FrozenEstimator(NetworkMember(KeptModel(model), classes)))
-            for i, model in enumerate(vote.models)
-        ]
         again = SOCPEnsemblePruner(
-            members,
+            vote.members(classes),
             cv="prefit",
             alpha=getattr(pruner, "alpha_", getattr(pruner, "alpha", 0.9)),
             lam=0.0,
@@ -160,6 +162,7 @@ class VoteBench:
         models = tuple(m for m, kept in zip(vote.models, again.support_, strict=True) if kept)
         return NetworkVote(models, again.weights_[again.support_])
 
+    @no_retracing_warnings()
     def stage(
         self,
         name: str,

@@ -17,9 +17,11 @@ GOLDEN_ANGLE = 180 * (3 - 5**0.5)
 # Direction to the light: azimuth 45 degrees, elevation 45 degrees.
 LIGHT = np.array([0.5, 0.5, 0.5**0.5])
 AMBIENT = 0.6
-# Sphere tracing ends this close to the surface, and gives up after so many steps.
-CLOSE = 1e-4
-MAX_STEPS = 100
+# Sphere tracing ends this close to the surface. A ray that grazes it would crawl: it goes on by
+# this much at least, and comes back where that led inside.
+CLOSE = 1e-5
+LEAST_STEP = 2e-3
+MAX_STEPS = 200
 
 
 class Solid(Protocol):
@@ -141,13 +143,13 @@ class Torus:
         alive = np.nonzero(half_chord > 0)
         reach = np.sqrt(half_chord[alive])
         here, end = middle[alive] - reach, middle[alive] + reach
-        start, step = origin[:, *alive], ahead[:, alive[0], 0]
+        start, step = origin[:, alive[0], alive[1]], ahead[:, alive[0], 0]
         for _ in range(MAX_STEPS):
             x, y, z = start + here * step
             distance = np.hypot(np.hypot(x, y) - self.ring, z) - self.tube
-            here = here + distance
-            there = distance < CLOSE
+            there = np.abs(distance) < CLOSE
             depth[alive[0][there], alive[1][there]] = here[there]
+            here = here + np.where(distance > 0, np.maximum(distance, LEAST_STEP), distance)
             go_on = ~there & (here < end)
             alive = alive[0][go_on], alive[1][go_on]
             here, end, start, step = here[go_on], end[go_on], start[:, go_on], step[:, go_on]

@@ -197,5 +197,5 @@ def _check_noise(noise):
     message = f"noise must be a finite number, not negative; got {noise!r}."
     if not isinstance(noise, Real) or isinstance(noise, bool):
         raise TypeError(message)
-    if not 0 <= noise < np.inf:
+    if not 0 <= float(noise) < np.inf:
         raise ValueError(message)
