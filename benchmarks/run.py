@@ -1,6 +1,6 @@
 """Run all benchmarks and write docs/benchmarks.md (`make bench`).
 
-python benchmarks/run.py [--cache cnns] [--race race.jsonl]
+python benchmarks/run.py [--cache cnns] [--race race.jsonl] [--images mnist.npz]
 
 The race of selectors takes an hour or two, and AutoGluon, so it is run by itself
 (`race.py`); --race takes its results into the page, and writes all of its tables to docs/race.md.
@@ -13,7 +13,9 @@ from pathlib import Path
 
 from _common import machine
 from amount import amount_section
+from compression import compression_section
 from demo import over_seeds
+from networks import networks_section
 from program import path_against_ecos, statistics_against_a_product, zero_norm
 from race import Report, read
 from regression import regression
@@ -72,6 +74,20 @@ means over five seeds, and the standard error of the difference.
 ## The best pruning amount
 
 {amount}
+
+## Channels against zeros
+
+Half of the channels removed, beside 80 % of the weights set to zero, of the same network.
+
+{channels}
+
+## Round numbers of channels
+
+{rounding}
+
+## Networks cut to limits: promised and delivered
+
+{compression}
 
 ## What `make demo` keeps and loses
 
@@ -139,7 +155,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--cache", type=Path, help="folder of trained CNNs, to go on from")
     parser.add_argument("--race", type=Path, help="results of race.py")
+    parser.add_argument("--images", type=Path, help="an .npz such as Keras's mnist.npz")
     options = parser.parse_args()
+    channels, rounding = networks_section(path=options.images, cache=options.cache)
     page = PAGE.format(
         machine=machine(),
         race=race_section(options.race) if options.race else "",
@@ -150,6 +168,9 @@ if __name__ == "__main__":
         search=search_times(),
         regression=regression(),
         amount=amount_section(),
+        channels=channels,
+        rounding=rounding,
+        compression=compression_section(options.cache, options.images),
         demo=over_seeds(cache=options.cache),
     )
     target = ROOT / "docs" / "benchmarks.md"
