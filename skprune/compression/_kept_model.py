@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..ensemble._quiet import quiet_first_use
+from ..metrics._model_cost import _not_compiled as not_compiled
 
 __all__ = ["KeptModel"]
 
@@ -25,7 +26,7 @@ class KeptModel:
         self._bytes: bytes | None = None
 
     def get(self) -> Any:
-        """Return the network, not compiled."""
+        """Return the network; where it was read from a file, it is not compiled."""
         if self._live is None:
             assert self._bytes is not None
             with quiet_first_use(), tempfile.TemporaryDirectory() as folder:
@@ -40,6 +41,6 @@ class KeptModel:
         if self._bytes is None:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "network.keras"
-                self._live.save(path)
+                not_compiled(self._live).save(path)  # the state of Adam is twice the weights
                 self._bytes = path.read_bytes()
         return {"_bytes": self._bytes, "_live": None}

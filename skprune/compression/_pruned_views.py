@@ -304,7 +304,8 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,)
         """
-        return self.classes_[self.predict_proba(X, mask).argmax(axis=1)]
+        probabilities = self.predict_proba(X, mask)
+        return self.classes_[probabilities.argmax(axis=1)]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, mask: Any = None) -> float:
         """Accuracy.
@@ -356,9 +357,11 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
         value = getattr(self, name)
         if value is None:
             return None
-        array = check_array(value, ensure_2d=False, dtype=np.float64, input_name=name)
+        array = check_array(
+            np.atleast_1d(value), ensure_2d=False, dtype=np.float64, input_name=name
+        )
         most = 1.0 if name == "view_amounts" else np.inf
-        if array.shape != (n_views,) or array.min() < 0 or array.max() > most:
+        if np.shape(value) != (n_views,) or array.min() < 0 or array.max() > most:
             right = "numbers in [0, 1]" if most == 1 else "non-negative numbers"
             raise ValueError(
                 f"{name} must hold {n_views} {right}, one a view of X; got {np.asarray(value)!r}."

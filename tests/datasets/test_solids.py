@@ -94,7 +94,8 @@ def test_normals_against_the_surface_itself(name):
         assert smooth.sum() > 0.6 * hit.sum()
         # A chord is at right angles to the mean of the normals at its ends, but for higher orders.
         middle = (normals[0] + other) / 2
-        assert np.abs((tangent * middle).sum(axis=0))[smooth].max() < 2e-3
+        bound = 2e-3 if name != "torus" else 0.02  # 1e-5 off the surface, over a step of 2e-3
+        assert np.abs((tangent * middle).sum(axis=0))[smooth].max() < bound
 
 
 def test_normals_of_the_torus_point_away_from_the_circle_in_its_tube():
