@@ -15,8 +15,7 @@ from ..amount import PruningAmountOptimizer
 from ..metrics import latency, latency_ratio, model_cost
 from ..sparsity import SweepResult, method_named, model_accuracy, pruning_sweep, recover
 from ..sparsity._measure import _no_retracing_warnings as no_retracing_warnings
-from ..sparsity._sweep import _described as described_method
-from ..sparsity._sweep import _described_model as described_model
+from ..sparsity._sweep import described_method, described_model
 from ._fitted_cnn import FittedCNN
 from ._point import OperatingPoint
 

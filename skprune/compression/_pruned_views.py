@@ -244,7 +244,7 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
         self.amounts_, self.view_importances_ = amounts, importance
         self.sweep_, self.curve_, self.predicted_accuracy_ = sweep, curve, predicted
         self.delivered_, self.unpruned_ = delivered, unpruned
-        self.view_shape_, self._fitted_on_flat = cnn.view_shape_, np.ndim(X) == 2
+        self.view_shape_, self._fitted_on_flat = cnn.view_shape_, np.asarray(X).ndim == 2
         vars(self).pop("view_amounts_", None)
         if rule is not None:
             self.view_amounts_ = rule

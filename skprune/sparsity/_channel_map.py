@@ -96,8 +96,12 @@ class ChannelMap:
         For every number in the ids of ``layers``, the one that stands for its channel.
     fixed : ndarray of shape (n,)
         Whether that channel must stay.
+    entries : tuple of (keras.Model, list of (shape, axis, ids))
+        Nested models, and for each of their inputs its shape, the axis that channels stand along
+        (None if they are fixed), and the channels.
     """
 
     layers: tuple[LayerChannels, ...]
     roots: Ids
     fixed: NDArray[np.bool_]
+    entries: tuple[tuple[Any, list[tuple[Any, int | None, Ids]]], ...] = ()

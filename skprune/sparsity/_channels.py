@@ -124,7 +124,11 @@ def map_channels(model: Any) -> ChannelMap:
         flow = walk.flows[tensor]
         if flow is not None:
             walk.unions.fix(flow.ids)
-    return ChannelMap(tuple(walk.layers.values()), walk.unions.roots(), walk.unions.fixed())
+    walk.fix_shared_with_inputs()
+    entries = walk.entries()
+    return ChannelMap(
+        tuple(walk.layers.values()), walk.unions.roots(), walk.unions.fixed(), entries
+    )
 
 
 def choose_channels(

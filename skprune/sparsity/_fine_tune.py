@@ -12,7 +12,7 @@ from ..utils import layer_graph
 from ._magnitude import is_kernel
 from ._rebuild import copy_model
 
-__all__ = ["fine_tune", "reestimate_batch_norm"]
+__all__ = ["default_loss", "fine_tune", "reestimate_batch_norm"]
 
 
 def fine_tune(
@@ -47,7 +47,8 @@ def fine_tune(
     learning_rate : float, default=1e-3
         Learning rate of Adam.
     loss : str, callable or keras.Loss, default=None
-        None is the loss that the model is compiled with, or sparse categorical cross-entropy.
+        None is the loss that the model is compiled with, or cross-entropy of classes as integers
+        (binary where the model has one output).
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the samples in the loss.
     keep_zeros : bool, default=True
@@ -93,7 +94,7 @@ def fine_tune(
     if not number or not 0 < float(learning_rate) < np.inf:
         raise ValueError(f"learning_rate must be a positive number; got {learning_rate!r}.")
     if loss is None:
-        loss = getattr(model, "loss", None) or "sparse_categorical_crossentropy"
+        loss = getattr(model, "loss", None) or default_loss(model)
     result = copy_model(model)
     if epochs == 0:
         return result
@@ -124,12 +125,19 @@ def fine_tune(
     return result
 
 
+def default_loss(model: Any) -> str:
+    """Cross-entropy of classes as integers, for a model that names no loss."""
+    one_column = len(model.outputs) == 1 and model.outputs[0].shape[-1] == 1
+    return "binary_crossentropy" if one_column else "sparse_categorical_crossentropy"
+
+
 def reestimate_batch_norm(model: Any, X: Any, *, batch_size: int = 256) -> Any:
     """Measure the means and variances of batch normalisation anew.
 
     After pruning, or after few steps of training, the moving averages in a network are not those
     of what flows through it. Here they are set to the averages over one pass, in which every
-    normalisation uses the statistics of its batch, and dropout is off.
+    normalisation uses the statistics of its batch, and all else works as in prediction. A
+    normalisation that is called more than once gets the average over its calls.
 
     Parameters
     ----------
@@ -165,27 +173,55 @@ def reestimate_batch_norm(model: Any, X: Any, *, batch_size: int = 256) -> Any:
     inputs, n = _checked_inputs(X)
     _check_integer("batch_size", batch_size, 1)
     result, measured = copy_model(model), copy_model(model)
-    norms = []
-    for layer in measured._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = True  # a frozen one would not look at its batch
-            norms.append(layer)
-        elif hasattr(layer, "rate"):
-            layer.rate = 0.0
+    norms = [
+        _MeasuredNorm(layer)
+        for layer in measured._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
     if norms:
         for at in range(0, n, batch_size):
-            rows = np.arange(at, min(at + batch_size, n))
-            for layer in norms:
-                layer.momentum = at / (at + len(rows))  # a mean over all rows so far
-            measured(inputs(rows), training=True)
+            measured(inputs(np.arange(at, min(at + batch_size, n))), training=False)
+        for norm in norms:
+            norm.set_averages()
         result.set_weights(measured.get_weights())
     return result
+
+
+class _MeasuredNorm:
+    """Makes one batch normalisation use the statistics of what it is given, and remember them."""
+
+    def __init__(self, layer: Any) -> None:
+        self._layer, self._call = layer, layer.call
+        self._n, self._mean, self._variance = 0, np.zeros(1), np.zeros(1)
+        layer.call = self._measure
+
+    def _measure(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        from keras import ops
+
+        layer = self._layer
+        mean, variance = layer._moments(ops.cast(inputs, "float32"), mask)
+        layer.moving_mean.assign(mean)
+        layer.moving_variance.assign(variance)
+        n = int(np.prod(inputs.shape) // mean.shape[0])
+        self._n += n
+        self._mean = self._mean + n * ops.convert_to_numpy(mean).astype(np.float64)
+        self._variance = self._variance + n * ops.convert_to_numpy(variance).astype(np.float64)
+        return self._call(inputs, training=False, mask=mask)
+
+    def set_averages(self) -> None:
+        """Set the layer's moving statistics to the averages."""
+        if self._n:
+            self._layer.moving_mean.assign((self._mean / self._n).astype(np.float32))
+            self._layer.moving_variance.assign((self._variance / self._n).astype(np.float32))
 
 
 def _checked_inputs(X: Any) -> tuple[Callable[[Any], Any], int]:
     """A function from rows to what the model takes, and the number of rows."""
     several = isinstance(X, (list, tuple))
     arrays = [np.asarray(each) for each in (X if several else [X])]
+    for array in arrays:
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError("X must be finite; it holds NaN or infinity.")
     lengths = {len(array) for array in arrays}
     if len(lengths) != 1 or lengths == {0}:
         raise ValueError(
@@ -209,8 +245,7 @@ def _check_integer(name: str, value: Any, lowest: int) -> None:
 
 def _seed_layers(model: Any, rng: np.random.Generator) -> None:
     for layer in model._flatten_layers():
-        generator = getattr(layer, "seed_generator", None)
-        if generator is not None:
+        for generator in getattr(layer, "_seed_generators", ()):
             generator.state.assign(np.array([rng.integers(2**31), 0], generator.state.dtype))
 
 
@@ -220,7 +255,7 @@ def _hold_zeros(model: Any) -> None:
     def held(mask: Any, constraint: Callable | None) -> Callable:
         def hold(value: Any) -> Any:
             value = value if constraint is None else constraint(value)
-            return value * mask
+            return keras.ops.where(mask, value, 0)
 
         return hold
 
@@ -228,4 +263,4 @@ def _hold_zeros(model: Any) -> None:
         if is_kernel(variable):
             mask = keras.ops.convert_to_numpy(variable) != 0
             if not mask.all():
-                variable.constraint = held(mask.astype(variable.dtype), variable.constraint)
+                variable.constraint = held(mask, variable.constraint)

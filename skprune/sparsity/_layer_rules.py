@@ -4,7 +4,6 @@ A rule takes the layer, the call and the channels that come in, notes where they
 layer's weights, and says which channels come out. A new kind of layer is a new rule in RULES.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from ._channel_map import Ids, LayerChannels, Unions
 __all__ = ["RULES", "Walk", "apply_rule"]
 
 # Functions of all channels together: without one of them, the others change.
-_JOINT = {"softmax", "log_softmax", "sparsemax", "sparse_sigmoid", "glu"}
+_JOINT = {"softmax", "log_softmax", "sparsemax", "glu"}
 
 
 @dataclass(eq=False)
@@ -46,6 +45,8 @@ class Walk:
         self.flows: dict[int, Flow | None] = dict.fromkeys(graph.inputs)
         self.layers: dict[int, LayerChannels] = {}
         self.reshaped: dict[int, Ids] = {}
+        # Layers that inputs go through before anything is known of their channels.
+        self.on_inputs: set[int] = set()
 
     def fail(self, call: LayerCall, why: str) -> ValueError:
         kind, name = type(call.layer).__name__, call.layer.name
@@ -81,6 +82,45 @@ class Walk:
                 self.unions.unite(old[axis], ids)
         return known
 
+    def fix_shared_with_inputs(self) -> None:
+        """Keep the channels of layers that inputs go through too: inputs keep theirs."""
+        for key in self.on_inputs & set(self.layers):
+            for axes in self.layers[key].weights:
+                for ids in axes.values():
+                    self.unions.fix(ids)
+            if key in self.reshaped:
+                self.unions.fix(self.reshaped[key])
+
+    def entries(self) -> tuple[tuple[Any, list[tuple[Any, int | None, Ids]]], ...]:
+        """For each nested model, what channels come in; those of all its calls are the same."""
+        found: dict[int, tuple[Any, list[tuple[Any, int | None, Ids]]]] = {}
+        for model, tensors in self.graph.nested:
+            flows = [self.flows[tensor] for tensor in tensors]
+            if id(model) not in found:
+                nothing = np.empty(0, np.intp)
+                found[id(model)] = (
+                    model,
+                    [
+                        (self.shape(t), None, nothing)
+                        if f is None
+                        else (self.shape(t), f.axis, f.ids)
+                        for t, f in zip(tensors, flows, strict=True)
+                    ],
+                )
+                continue
+            entries = found[id(model)][1]
+            for place, flow in enumerate(flows):
+                shape, axis, ids = entries[place]
+                if flow is None or axis is None:
+                    if axis is not None:
+                        self.unions.fix(ids)
+                    if flow is not None:
+                        self.unions.fix(flow.ids)
+                    entries[place] = shape, None, ids
+                else:
+                    self.unions.unite(ids, flow.ids)
+        return tuple(found.values())
+
 
 def apply_rule(walk: Walk, call: LayerCall) -> None:
     """Follow the channels through one call.
@@ -97,10 +137,11 @@ def apply_rule(walk: Walk, call: LayerCall) -> None:
     ValueError
         If there is no rule for the layer; the message names it.
     """
-    rule = RULES.get(type(call.layer).__name__) if _is_keras(call.layer) else None
+    rule = _rule_of(call.layer)
     flows = [walk.flows[tensor] for tensor in call.inputs]
     if rule not in _MAKERS and all(flow is None for flow in flows):
         # Whatever is done to the inputs alone has nothing to do with channels that could go.
+        walk.on_inputs.add(id(call.layer))
         walk.flows.update(dict.fromkeys(call.outputs))
         return
     if rule is None:
@@ -112,9 +153,15 @@ def apply_rule(walk: Walk, call: LayerCall) -> None:
     walk.flows[call.outputs[0]] = rule(walk, call)
 
 
-def _is_keras(layer: Any) -> bool:
-    # A subclass may compute anything, so only Keras's own classes are trusted.
-    return type(layer).__module__.split(".")[0] == "keras"
+def _rule_of(layer: Any) -> Callable[[Walk, LayerCall], Flow] | None:
+    import keras
+
+    # A subclass may compute anything, so only Keras's own classes are trusted; operations of
+    # keras.ops are classes too, some of the same names as layers.
+    if type(layer).__module__.split(".")[0] != "keras":
+        return None
+    rules = RULES if isinstance(layer, keras.Layer) else OPERATIONS
+    return rules.get(type(layer).__name__)
 
 
 def _channel_axis(walk: Walk, call: LayerCall) -> int:
@@ -200,13 +247,28 @@ def _made(
         LayerChannels(layer, weights, {entry: lambda count: count(made)}, made, position),
     )
     assert noted.made is not None
-    if _activation(layer) in _JOINT:
+    if _joins_channels(walk, call):
         walk.unions.fix(noted.made)
     return Flow(noted.made, axis)
 
 
-def _activation(layer: Any) -> str:
-    return getattr(getattr(layer, "activation", None), "__name__", "")
+def _joins_channels(walk: Walk, call: LayerCall) -> bool:
+    """Whether the layer's activation is a function of all channels together."""
+    import keras
+
+    activation = getattr(call.layer, "activation", None)
+    if activation is None or isinstance(activation, _activation_layers()):
+        return False
+    name = getattr(activation, "__name__", type(activation).__name__)
+    if activation is not getattr(keras.activations, name, None):
+        raise walk.fail(call, f"its activation {name!r} may join channels; only Keras's are known")
+    return name in _JOINT
+
+
+def _activation_layers() -> tuple[type, ...]:
+    from keras import layers
+
+    return layers.ReLU, layers.LeakyReLU, layers.ELU
 
 
 # Layers that pass channels on
@@ -220,7 +282,7 @@ def _depthwise_conv(walk: Walk, call: LayerCall) -> Flow:
     out = np.repeat(came, layer.depth_multiplier)
     weights = _weights(layer, kernel={rank - 2: came}, bias={0: out})
     walk.note(layer, LayerChannels(layer, weights))
-    if _activation(layer) in _JOINT:
+    if _joins_channels(walk, call):
         walk.unions.fix(out)
     return Flow(out, axis)
 
@@ -257,9 +319,15 @@ def _same(walk: Walk, call: LayerCall) -> Flow:
     return _incoming(walk, call)
 
 
+def _dropout(walk: Walk, call: LayerCall) -> Flow:
+    if any(side not in (None, 1) for side in getattr(call.layer, "noise_shape", None) or ()):
+        raise walk.fail(call, "its noise_shape has lengths of its own")
+    return _incoming(walk, call)
+
+
 def _activation_layer(walk: Walk, call: LayerCall) -> Flow:
     flow = _incoming(walk, call)
-    if _activation(call.layer) in _JOINT:
+    if _joins_channels(walk, call):
         walk.unions.fix(flow.ids)
     return flow
 
@@ -294,12 +362,11 @@ def _flatten(walk: Walk, call: LayerCall) -> Flow:
     sides = [side for axis, side in enumerate(shape) if axis not in (0, flow.axis)]
     if None in sides:
         raise walk.fail(call, f"the shape of its input, {shape[1:]}, is not fixed")
-    n = math.prod(side for side in sides if side is not None)
-    if flow.axis == len(shape) - 1 or call.layer.data_format == "channels_first":
-        return Flow(np.tile(flow.ids, n), 1)
-    if flow.axis == 1:
-        return Flow(np.repeat(flow.ids, n), 1)
-    raise walk.fail(call, f"channels stand along axis {flow.axis} of its input")
+    # Keras moves axis 1 to the end before it flattens channels-first inputs, whatever it holds.
+    along = np.zeros([1 if side is None else side for side in shape[1:]], dtype=np.intp)
+    along += flow.ids.reshape([-1 if axis == flow.axis else 1 for axis in range(1, len(shape))])
+    moved = call.layer.data_format == "channels_first" and len(shape) > 2
+    return Flow((np.moveaxis(along, 0, -1) if moved else along).ravel(), 1)
 
 
 def _reshape(walk: Walk, call: LayerCall) -> Flow:
@@ -353,6 +420,8 @@ def _elementwise(walk: Walk, call: LayerCall) -> Flow:
 
 
 def _concatenate(walk: Walk, call: LayerCall) -> Flow:
+    if any(np.ndim(value) for value in call.constants):
+        raise walk.fail(call, "it joins an array of constants")
     rank = len(walk.shape(call.inputs[0]))
     along = call.layer.axis % rank
     axes = {flow.axis for tensor in call.inputs if (flow := walk.flows[tensor]) is not None}
@@ -373,7 +442,7 @@ def _of_dimensions(rule: Callable, *names: str) -> dict[str, Callable]:
 
 _ELEMENTWISE_LAYERS = (
     *("ReLU", "LeakyReLU", "ELU", "Identity", "ActivityRegularization"),
-    *("Dropout", "GaussianDropout", "GaussianNoise", "AlphaDropout"),
+    *("GaussianDropout", "GaussianNoise"),
     *("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
 )
 _ELEMENTWISE_OPERATIONS = (
@@ -389,10 +458,12 @@ RULES: dict[str, Callable[[Walk, LayerCall], Flow]] = {
     **_of_dimensions(_depthwise_conv, "DepthwiseConv{}D"),
     "BatchNormalization": _batch_norm,
     "PReLU": _prelu,
+    "Dropout": _dropout,
+    "AlphaDropout": _dropout,
     "Activation": _activation_layer,
     "Softmax": _softmax,
     "Rescaling": _rescaling,
-    **dict.fromkeys(_ELEMENTWISE_LAYERS + _ELEMENTWISE_OPERATIONS, _same),
+    **dict.fromkeys(_ELEMENTWISE_LAYERS, _same),
     **_of_dimensions(
         _spatial,
         *("MaxPooling{}D", "AveragePooling{}D", "ZeroPadding{}D", "Cropping{}D", "UpSampling{}D"),
@@ -401,8 +472,14 @@ RULES: dict[str, Callable[[Walk, LayerCall], Flow]] = {
     "Flatten": _flatten,
     "Reshape": _reshape,
     "Concatenate": _concatenate,
+    **dict.fromkeys(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"), _elementwise),
+}
+
+# The same for operations of keras.ops, which are no layers.
+OPERATIONS: dict[str, Callable[[Walk, LayerCall], Flow]] = {
+    **dict.fromkeys(_ELEMENTWISE_OPERATIONS, _same),
     **dict.fromkeys(
-        ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Divide", "TrueDivide"),
-        _elementwise,
+        ("Add", "Subtract", "Multiply", "Maximum", "Minimum", "Divide", "TrueDivide"), _elementwise
     ),
+    "Concatenate": _concatenate,
 }

@@ -101,7 +101,9 @@ def kernels(model: Any) -> list[Any]:
 
 def is_kernel(variable: Any) -> bool:
     """Whether a variable is a kernel, as Keras names them."""
-    return variable.name.endswith("kernel") and len(variable.shape) > 1
+    # Quantised kernels are integers, of which the smallest is not the least.
+    floating = "float" in str(variable.dtype)
+    return variable.name.endswith("kernel") and len(variable.shape) > 1 and floating
 
 
 def _without_smallest(weights: NDArray, amount: float) -> NDArray:

@@ -87,7 +87,7 @@ def check_amounts(amounts: ArrayLike) -> NDArray[np.float64]:
             "amounts must hold 0, the unpruned network that all others are compared with; got "
             f"{array.tolist()}."
         )
-    return np.unique(array)
+    return np.unique(array.round(12))  # 0.1 + 0.2 is 0.3
 
 
 def measure_amounts(
@@ -124,6 +124,8 @@ def measure_amounts(
     SweepResult
     """
     known = None if path is None else _known(path, about["fingerprint"])
+    if path is not None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)  # now, not after the first training
     rows = {} if known is None else _rows_of(known)
     missing = [amount for amount in amounts.tolist() if amount not in rows]
     bar = _progress_bar(len(amounts), len(amounts) - len(missing)) if verbose else None

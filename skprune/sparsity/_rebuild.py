@@ -1,7 +1,8 @@
 """A model again, with fewer channels; or just again."""
 
 import random
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,7 +46,21 @@ def rebuild(model: Any, channel_map: ChannelMap, kept: NDArray[np.bool_]) -> Any
         values = layer.get_weights()
         return values if own is None else _sliced(values, own, kept)
 
-    return _clone(model, config, weights)
+    return _clone(model, config, weights, _entry_shapes(channel_map, count))
+
+
+def _entry_shapes(
+    channel_map: ChannelMap, count: Callable[[Ids], int]
+) -> dict[int, list[tuple[int | None, ...]]]:
+    shapes: dict[int, list[tuple[int | None, ...]]] = {}
+    for model, entries in channel_map.entries:
+        shapes[id(model)] = [
+            shape
+            if axis is None
+            else tuple(count(ids) if place == axis else n for place, n in enumerate(shape))
+            for shape, axis, ids in entries
+        ]
+    return shapes
 
 
 def copy_model(model: Any) -> Any:
@@ -72,24 +87,75 @@ def _sliced(values: list[NDArray], own: LayerChannels, kept: NDArray[np.bool_]) 
     return sliced
 
 
-def _clone(model: Any, config: Callable, weights: Callable) -> Any:
+def _clone(
+    model: Any, config: Callable, weights: Callable, entries: Mapping[int, Any] | None = None
+) -> Any:
+    """Build a model anew, layer by layer; nested models with inputs of their new shapes."""
     import keras
 
+    known: dict[int, Any] = {}
     pairs = []
 
     def clone(layer: Any) -> Any:
-        new = type(layer).from_config(config(layer))
-        if isinstance(layer, keras.Layer):
-            pairs.append((layer, new))
-        return new
+        if id(layer) not in known:
+            if isinstance(layer, keras.Model):
+                known[id(layer)] = nested(layer)
+            else:
+                known[id(layer)] = new = type(layer).from_config(config(layer))
+                if isinstance(layer, keras.Layer):
+                    pairs.append((layer, new))
+        return known[id(layer)]
+
+    def nested(inner: Any) -> Any:
+        shapes = iter((entries or {}).get(id(inner), ()))
+
+        def new_input(tensor: Any) -> Any:
+            shape = next(shapes, None) or tensor.shape
+            return keras.Input(batch_shape=shape, dtype=tensor.dtype, name=tensor.name)
+
+        structure = inner.inputs[0] if isinstance(inner, keras.Sequential) else inner.input
+        tensors = keras.tree.map_structure(new_input, structure)
+        return keras.models.clone_model(
+            _not_compiled(inner), input_tensors=tensors, clone_function=clone
+        )
 
     with _python_random_state_kept():
-        new_model = keras.models.clone_model(model, clone_function=clone, recursive=True)
+        new_model = keras.models.clone_model(_not_compiled(model), clone_function=clone)
         if not new_model.built:  # a Sequential model that got its shape from a first batch
             new_model.build(model.input_shape)
     for old, new in pairs:
         new.set_weights(weights(old))
+        if hasattr(new, "finalize_state"):  # preprocessing computes with what its weights say
+            new.finalize_state()
+    if model.compiled:
+        _compile_alike(model, new_model)
     return new_model
+
+
+def _not_compiled(model: Any) -> Any:
+    """A twin that shares all layers; clone_model would ask for every custom loss and metric."""
+    if not model.compiled:
+        return model
+    twin = object.__new__(type(model))
+    vars(twin).update(vars(model))
+    vars(twin).update(compiled=False)
+    return twin
+
+
+def _compile_alike(model: Any, new_model: Any) -> None:
+    try:
+        new_model.compile_from_config(model.get_compile_config())
+        compiled = new_model.compiled
+    except (TypeError, ValueError):  # a loss or metric that Keras cannot make again by its name
+        compiled = False
+    if not compiled:
+        warnings.warn(
+            f"{model.name!r} is compiled with functions that Keras does not know by name; what was "
+            "made of it is not compiled. Register them with "
+            "keras.saving.register_keras_serializable, or call compile.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 @contextmanager

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from ._channels import prune_channels
-from ._fine_tune import fine_tune, reestimate_batch_norm
+from ._fine_tune import default_loss, fine_tune, reestimate_batch_norm
 from ._magnitude import prune_magnitude
 
 __all__ = [
     "METHODS",
     "classification_loss",
+    "gives_logits",
     "held_out_rows",
     "method_named",
     "model_accuracy",
@@ -77,7 +78,9 @@ def recover(model: Any, X: Any, y: Any, *, epochs: int, **options: Any) -> Any:
     return reestimate_batch_norm(tuned, X) if epochs else tuned
 
 
-def model_accuracy(model: Any, X: NDArray, y: NDArray, batch_size: int = 1024) -> float:
+def model_accuracy(
+    model: Any, X: NDArray, y: NDArray, *, logits: bool = False, batch_size: int = 1024
+) -> float:
     """Share of the samples whose most probable class is the true one.
 
     Parameters
@@ -88,6 +91,8 @@ def model_accuracy(model: Any, X: NDArray, y: NDArray, batch_size: int = 1024) -
         Samples.
     y : ndarray of shape (n,)
         Classes as integers.
+    logits : bool, default=False
+        Whether one column is a logit, of which more than zero means class 1.
     batch_size : int, default=1024
         Samples predicted at a time.
 
@@ -95,11 +100,11 @@ def model_accuracy(model: Any, X: NDArray, y: NDArray, batch_size: int = 1024) -
     -------
     float
     """
-    hits = 0
+    hits, least = 0, 0.0 if logits else 0.5
     for at in range(0, len(X), batch_size):
         rows = slice(at, at + batch_size)
         p = np.asarray(model(X[rows], training=False))
-        found = p.argmax(axis=1) if p.shape[1] > 1 else (p[:, 0] > 0.5).astype(int)
+        found = p.argmax(axis=1) if p.shape[1] > 1 else (p[:, 0] > least).astype(int)
         hits += int((found == y[rows]).sum())
     return hits / len(X)
 
@@ -115,18 +120,36 @@ def classification_loss(model: Any) -> Any:
     Returns
     -------
     str or keras.Loss
-        Without one, cross-entropy of probabilities.
+        Cross-entropy where the model has no loss, or one that takes rows of zeros and ones; label
+        smoothing and focusing are then left out.
     """
     import keras
 
+    losses = keras.losses
+    takes_integers = losses.SparseCategoricalCrossentropy, losses.BinaryCrossentropy
+    names = "sparse_categorical_crossentropy", "binary_crossentropy"
     loss = getattr(model, "loss", None)
-    if loss is None:
-        one_column = model.outputs[0].shape[-1] == 1
-        return "binary_crossentropy" if one_column else "sparse_categorical_crossentropy"
-    if isinstance(loss, keras.losses.CategoricalCrossentropy):
-        logits = loss.get_config()["from_logits"]
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
-    return "sparse_categorical_crossentropy" if loss == "categorical_crossentropy" else loss
+    if isinstance(loss, takes_integers) or (isinstance(loss, str) and loss in names):
+        return loss
+    if isinstance(loss, losses.CategoricalCrossentropy) and loss.get_config()["from_logits"]:
+        return losses.SparseCategoricalCrossentropy(from_logits=True)
+    return default_loss(model)
+
+
+def gives_logits(model: Any) -> bool:
+    """Whether the loss that a model is compiled with takes logits.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A classifier.
+
+    Returns
+    -------
+    bool
+    """
+    loss: Any = getattr(model, "loss", None)
+    return hasattr(loss, "get_config") and bool(loss.get_config().get("from_logits", False))
 
 
 def held_out_rows(y: NDArray, fraction: Any, seed: int) -> NDArray[np.bool_]:

@@ -15,7 +15,14 @@ from sklearn.utils import assert_all_finite, check_random_state
 from ..metrics import model_cost
 from ..utils import check_sample_weight, draw_seed, layer_graph
 from ._measure import SIZES, TimingPlan, Trial, check_amounts, measure_amounts
-from ._recipe import classification_loss, held_out_rows, method_named, model_accuracy, recover
+from ._recipe import (
+    classification_loss,
+    gives_logits,
+    held_out_rows,
+    method_named,
+    model_accuracy,
+    recover,
+)
 from ._sweep_result import SweepResult
 
 __all__ = ["pruning_sweep"]
@@ -135,6 +142,7 @@ def pruning_sweep(
             "functools.partial, no lambda."
         )
     _check_model(model)
+    model_cost(model)  # refuses what it cannot count, before anything is trained
     X_train, y_train = _checked_samples("X", X, "y", y, model)
     seed = draw_seed(check_random_state(random_state))
     if path is not None and not isinstance(random_state, Integral):
@@ -174,11 +182,12 @@ def pruning_sweep(
             # Small amounts that rounding undoes: the sizes show it.
             warnings.filterwarnings("ignore", ".*removes no channel", UserWarning)
             pruned = prune(model, amount)
-        before = model_accuracy(pruned, X_val, y_val)
+        before = model_accuracy(pruned, X_val, y_val, logits=logits)
         tuned = recover(pruned, X_train, y_train, **tuning)
-        after = model_accuracy(tuned, X_val, y_val) if fine_tune_epochs else before
+        after = model_accuracy(tuned, X_val, y_val, logits=logits) if fine_tune_epochs else before
         return Trial(before, after, model_cost(tuned), tuned.predict_on_batch)
 
+    logits = gives_logits(model)
     n_timed = min(int(latency_batch_size), len(X_val))
     about = {
         "method": _name_of(method),
@@ -186,11 +195,11 @@ def pruning_sweep(
         "fine_tune_epochs": int(fine_tune_epochs),
         "fingerprint": joblib.hash(
             {
-                "network": (*_described_model(model), model.get_weights()),
+                "network": (*described_model(model), model.get_weights()),
                 "data": (X_train, y_train, X_val, y_val),
                 "settings": (
                     {name: value for name, value in tuning.items() if name != "loss"},
-                    _described(method),
+                    described_method(method),
                     n_timed,
                 ),
             }
@@ -246,14 +255,20 @@ def _checked_samples(
     return X, y.astype(np.intp)
 
 
-def _described(method: Any) -> Any:
+def described_method(method: Any) -> Any:
     if isinstance(method, partial):
-        return [_described(method.func), method.args, sorted(method.keywords.items())]
+        return [described_method(method.func), method.args, sorted(method.keywords.items())]
     if isinstance(method, str):
         return method
+    if hasattr(method, "__self__"):
+        return [described_method(method.__func__), vars(method.__self__)]
+    if hasattr(method, "__code__"):  # a function inside another is told by what it holds
+        held = [cell.cell_contents for cell in method.__closure__ or ()]
+        named = f"{method.__module__}.{method.__qualname__}"
+        return [named, method.__code__.co_code, method.__defaults__, method.__kwdefaults__, held]
     if hasattr(method, "__qualname__"):
         return f"{method.__module__}.{method.__qualname__}"
-    return [_described(type(method)), vars(method)]
+    return [described_method(type(method)), vars(method)]
 
 
 def _name_of(method: Any) -> str:
@@ -263,7 +278,7 @@ def _name_of(method: Any) -> str:
     return method if isinstance(method, str) else getattr(method, "__name__", type(method).__name__)
 
 
-def _described_model(model: Any) -> tuple[Any, Any]:
+def described_model(model: Any) -> tuple[Any, Any]:
     """Architecture and loss, without the optimizer: its name counts up in every process."""
     architecture = json.loads(model.to_json())
     compiled = architecture.pop("compile_config", None) or {}

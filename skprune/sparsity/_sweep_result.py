@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -111,8 +112,9 @@ class SweepResult:
             content[name] = value.tolist() if isinstance(value, np.ndarray) else value
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-        temporary.write_text(json.dumps(content, indent=1))
+        handle, temporary = tempfile.mkstemp(".part", f"{path.name}.", path.parent)
+        with os.fdopen(handle, "w") as file:
+            json.dump(content, file, indent=1)
         os.replace(temporary, path)
 
     @classmethod

@@ -38,12 +38,15 @@ class LayerGraph:
         Tensors of the model.
     shapes : dict of int to tuple of int or None
         Shape of each tensor, the batch first; None where a side is free.
+    nested : tuple of (keras.Model, tuple of int)
+        Each call of a nested model, and the tensors that go in.
     """
 
     calls: tuple[LayerCall, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     shapes: dict[int, tuple[int | None, ...]]
+    nested: tuple[tuple[Any, tuple[int, ...]], ...]
 
 
 def layer_graph(model: Any) -> LayerGraph:
@@ -79,7 +82,7 @@ def layer_graph(model: Any) -> LayerGraph:
     walk = _Walk()
     inputs = tuple(walk.new(tensor) for tensor in model.inputs)
     outputs = walk.follow(model, inputs)
-    return LayerGraph(tuple(walk.calls), inputs, outputs, walk.shapes)
+    return LayerGraph(tuple(walk.calls), inputs, outputs, walk.shapes, tuple(walk.nested))
 
 
 class _Walk:
@@ -88,6 +91,7 @@ class _Walk:
     def __init__(self) -> None:
         self.calls: list[LayerCall] = []
         self.shapes: dict[int, tuple[int | None, ...]] = {}
+        self.nested: list[tuple[Any, tuple[int, ...]]] = []
 
     def new(self, tensor: Any) -> int:
         self.shapes[len(self.shapes)] = tuple(tensor.shape)
@@ -106,6 +110,7 @@ class _Walk:
                 given = tuple(number[id(tensor)] for tensor in node.arguments.keras_tensors)
                 if isinstance(node.operation, keras.Model):
                     _check(node.operation)
+                    self.nested.append((node.operation, given))
                     made = self.follow(node.operation, given)
                 else:
                     made = tuple(self.new(tensor) for tensor in node.outputs)
@@ -115,13 +120,10 @@ class _Walk:
 
 
 def _constants(node: Any) -> tuple[Any, ...]:
-    given = (*node.arguments.args, *node.arguments.kwargs.values())
-    return tuple(value for value in given if not _holds_tensors(value))
+    import keras
 
-
-def _holds_tensors(value: Any) -> bool:
-    values = value if isinstance(value, (list, tuple)) else [value]
-    return any(hasattr(each, "_keras_history") for each in values)
+    leaves = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
+    return tuple(leaf for leaf in leaves if not hasattr(leaf, "_keras_history"))
 
 
 def _check(model: Any) -> None:
@@ -135,7 +137,8 @@ def _check(model: Any) -> None:
             f"The model {model.name!r} is not built: it does not know the shape of its input. Call "
             "it on a batch, or give it a keras.Input first."
         )
-    if not isinstance(model, keras.Sequential) and not hasattr(model, "_nodes_by_depth"):
+    made_of_layers = isinstance(model, keras.Sequential) or hasattr(model, "_nodes_by_depth")
+    if not made_of_layers or type(model).call.__module__.split(".")[0] != "keras":
         raise TypeError(
             f"The model {model.name!r} ({name}) has a call of its own, which hides how its layers "
             "are connected. Write it as a Functional or Sequential model."

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -29,6 +31,27 @@ def several(digits):
 
     X, _, y, _ = digits
     return FrozenEstimator(cnns(5).fit(X[:140], y[:140]))
+
+
+@pytest.fixture
+def untimed(monkeypatch):
+    """Every network takes a millisecond: to be timed, each would have to be traced first."""
+    import skprune.compression as compression
+    from skprune.sparsity import _measure
+
+    def latency(predict, X, batch_size=None, **options):
+        return SimpleNamespace(
+            median=1e-3, batch_size=batch_size or len(X), threads=1, hardware="none"
+        )
+
+    def latency_ratio(*args, **options):
+        return SimpleNamespace(ratio=1.0, q25=1.0, q75=1.0)
+
+    timed = [compression._bench, compression._vote_bench, compression._cut_members, _measure]
+    for module in timed:
+        for fake in (latency, latency_ratio):
+            if hasattr(module, fake.__name__):
+                monkeypatch.setattr(module, fake.__name__, fake)
 
 
 @pytest.fixture

@@ -25,13 +25,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skprune import MultiViewCNNClassifier, PrunedMultiViewClassifier
 from skprune.amount import importance_inverse_amounts
+from skprune.compression import _view_bench
 from skprune.compression._nested import NestedTowers
 from skprune.compression._view_bench import ViewBench, ViewSamples
 from skprune.compression._view_networks import ViewNetworks, assemble
 from skprune.ensemble import CNNArchitecture, ConvBlock
 from skprune.exceptions import InfeasibleLimitsWarning
 from skprune.metrics import view_importance
-from skprune.sparsity import fine_tune, prune_channels, recover
+from skprune.sparsity import _measure, fine_tune, prune_channels, recover
 
 from ..sparsity.twins import randomise
 
@@ -59,6 +60,22 @@ def pruned(estimator, **params):
 
 def tuned(estimator, **params):
     return pruned(estimator, **{"fine_tune_epochs": 1, "learning_rate": 1e-2, **params})
+
+
+@pytest.fixture(autouse=True)
+def untimed(request, monkeypatch):
+    """Timing traces networks, which takes longer than all else; those of the module are timed."""
+    if "timed" not in request.fixturenames:
+        once = SimpleNamespace(median=1e-3, hardware="none", threads=1, batch_size=1)
+        ratio = SimpleNamespace(ratio=0.5, q25=0.4, q75=0.6)
+        for module in (_measure, _view_bench):
+            monkeypatch.setattr(module, "latency", lambda *args, **kwargs: once)
+            monkeypatch.setattr(module, "latency_ratio", lambda *args, **kwargs: ratio)
+
+
+@pytest.fixture
+def timed():
+    """Nothing is replaced."""
 
 
 @pytest.fixture(scope="module")
@@ -348,7 +365,6 @@ def test_what_is_there_after_fit(copies, data):
     np.testing.assert_array_equal(copies.sweep_.amounts, [0, 0.5])
     assert copies.delivered_.amount == pytest.approx(copies.amounts_.mean())
     assert copies.unpruned_.amount == 0
-    assert copies.delivered_.time > 0
 
 
 def test_predictions_by_hand(fitted, data, mask):
@@ -373,6 +389,34 @@ def test_delivered_and_unpruned_accuracy(fitted, frozen, data):
     assert fitted.sweep_.n_validation == len(held_out) == 40
     assert fitted.delivered_.accuracy == np.mean(fitted.predict(rows) == truth)
     assert fitted.unpruned_.accuracy == np.mean(frozen.predict(rows) == truth)
+
+
+def test_times(fitted, frozen, data):
+    """Measured in the fixtures: of the sweep, and by turns with the unpruned network."""
+    assert fitted.unpruned_.time == fitted.sweep_.time[0] > 0
+    assert fitted.delivered_.time > 0
+    assert fitted.sweep_.batch_size == 40  # of 64, as many as are held out
+    replaced = pruned(frozen, view_amounts=AMOUNTS, amounts=[0], latency_batch_size=7).fit(*data)
+    assert replaced.unpruned_.time == 1e-3
+    assert replaced.delivered_.time == 0.5e-3
+
+
+def test_what_is_timed(frozen, data, monkeypatch):
+    """All views of a batch of held-out samples, through all towers and the head."""
+    found = []
+
+    def ratio(pruned, base, X, repeats):
+        found.append((pruned(X), base(X), X))
+        return SimpleNamespace(ratio=0.5)
+
+    monkeypatch.setattr(_view_bench, "latency_ratio", ratio)
+    settings = {"view_amounts": [0, 0.5, 1, 0.5], "amounts": [0], "latency_batch_size": 7}
+    model = pruned(frozen, **settings).fit(*data)
+    ((of_pruned, of_base, images),) = found
+    rows = split(data[1])[1][:7]
+    np.testing.assert_array_equal(images[..., 0], data[0][rows])
+    np.testing.assert_allclose(of_pruned, model.predict_proba(data[0][rows]), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(of_base, frozen.predict_proba(data[0][rows]), rtol=1e-4, atol=1e-6)
 
 
 def test_delivered_size(copies, nested, frozen):
@@ -470,14 +514,14 @@ def test_importance_that_is_given(frozen, data):
     assert equal.predicted_accuracy_ == pytest.approx(expected)
 
 
-def test_importance_that_is_ranked(data, mask):
+def test_importance_that_is_ranked(frozen, data, mask):
     X, y = data
-    unranked = cnn(n_importance_repeats=0).fit(X, y)
-    assert not hasattr(unranked, "view_importances_")
+    unranked = pickle.loads(pickle.dumps(frozen.estimator))
+    del unranked.view_importances_  # as with n_importance_repeats=0
     _, held_out, seed = split(y)
-    settings = {"min_accuracy": 0.5, "amounts": [0]}
     for given in (None, mask):
-        model = pruned(FrozenEstimator(unranked), **settings).fit(X, y, mask=given)
+        model = pruned(FrozenEstimator(unranked), min_accuracy=0.5, amounts=[0])
+        model.fit(X, y, mask=given)
         there = None if given is None else given[held_out]
         expected = view_importance(
             unranked, X[held_out][..., None], y[held_out], mask=there, random_state=seed
@@ -551,26 +595,6 @@ def test_samples_of_dropped_views_only(frozen, data):
         model.fit(X, y, mask=alone)
 
 
-def test_pixels_of_missing_views_do_not_matter(frozen, data, mask):
-    X, y = data
-    garbage = X.astype(np.float32)
-    garbage[~mask] = np.nan
-    settings = {"view_amounts": AMOUNTS, "amounts": [0]}
-    one = tuned(frozen, **settings).fit(X, y, mask=mask)
-    two = tuned(frozen, **settings).fit(garbage, y, mask=mask)
-    same_bits(one, two)
-    np.testing.assert_array_equal(one.sweep_.accuracy, two.sweep_.accuracy)
-    np.testing.assert_array_equal(
-        one.predict_proba(X, mask=mask), two.predict_proba(garbage, mask=mask)
-    )
-    _, held_out, _ = split(y)
-    accuracy = one.score(X[held_out], y[held_out], mask=mask[held_out])
-    assert one.delivered_.accuracy == two.delivered_.accuracy == pytest.approx(accuracy)
-    weights = np.arange(160)
-    hits = two.predict(garbage, mask=mask) == y
-    assert two.score(garbage, y, weights, mask) == pytest.approx(np.average(hits, weights=weights))
-
-
 # Of other kinds
 
 
@@ -615,24 +639,32 @@ def test_an_estimator_that_is_trained(data, mask):
     assert not hasattr(estimator, "classes_")
 
 
-@pytest.mark.parametrize("pooling", ["max", "mean"])
-def test_fine_tuning_by_hand(frozen, data, pooling):
-    """With weights, of which rows of weight zero have no part in anything."""
+def test_fine_tuning_by_hand(frozen, data, mask):
+    """With weights, where rows of weight zero have no part in anything, and missing views."""
     X, y = data
+    garbage = X.astype(np.float32)
+    garbage[~mask] = np.nan
     weights = np.where(np.arange(160) % 5 == 0, 0.0, 1.0 + np.arange(160) % 3)
-    whole = frozen.estimator
-    if pooling == "mean":
-        whole = pickle.loads(pickle.dumps(whole)).set_params(view_pooling="mean")
-    settings = {"view_amounts": AMOUNTS, "amounts": [0]}
-    model = tuned(FrozenEstimator(whole), **settings).fit(X, y, sample_weight=weights)
-    X, y, weights = X[weights > 0], y[weights > 0], weights[weights > 0]
+    whole = pickle.loads(pickle.dumps(frozen.estimator)).set_params(view_pooling="mean")
+    model = tuned(FrozenEstimator(whole), view_amounts=AMOUNTS, amounts=[0])
+    model.fit(garbage, y, sample_weight=weights, mask=mask)
+    expected = model.score(garbage, y, weights, mask)
+    hits = model.predict(garbage, mask=mask) == y
+    assert expected == pytest.approx(np.average(hits, weights=weights))
+    kept = weights > 0
+    X, y, present, weights = X[kept], y[kept], mask[kept], weights[kept]
     train, held_out, seed = split(y)
+    images = X[train].copy()
+    for view, there in enumerate(present[train].T):  # of other samples, the same view
+        places = np.flatnonzero(there)
+        for number, missing in enumerate(np.flatnonzero(~there)):
+            images[missing, view] = images[places[number % len(places)], view]
     towers = tuple(prune_channels(whole.tower_, amount, round_to=2) for amount in AMOUNTS)
-    networks = ViewNetworks(towers, whole.head_, pooling)
-    expected = networks.retrained(
+    networks = ViewNetworks(towers, whole.head_, "mean")
+    networks = networks.retrained(
         recover(
             assemble(networks, (4, 8, 8, 1)),
-            [X[train][..., None], np.ones((len(train), 4), dtype=bool)],
+            [images[..., None], present[train]],
             np.searchsorted(NAMES, y[train]),
             sample_weight=weights[train],
             epochs=1,
@@ -640,9 +672,9 @@ def test_fine_tuning_by_hand(frozen, data, pooling):
             random_state=seed,
         )
     )
-    same_bits(model, SimpleNamespace(networks_=expected))
-    hits = NAMES[by_hand(expected, X[held_out], pooling=pooling).argmax(axis=1)] == y[held_out]
-    assert model.delivered_.accuracy == np.mean(hits)
+    same_bits(model, SimpleNamespace(networks_=networks))
+    p = by_hand(networks, X[held_out], present[held_out], "mean")
+    assert model.delivered_.accuracy == np.mean(NAMES[p.argmax(axis=1)] == y[held_out])
 
 
 def test_colours_and_flat_rows(data):
@@ -669,25 +701,22 @@ def test_colours_and_flat_rows(data):
 # The same again
 
 
-@pytest.mark.parametrize("towers", ["copies", "nested"])
-def test_the_same_seed_gives_the_same_bits(data, copies, nested, towers):
+def test_the_same_seed_gives_the_same_bits(data, nested):
     import tensorflow as tf
     from tensorflow.python.eager import context
 
-    first = {"copies": copies, "nested": nested}[towers]
     tf.random.set_seed(5)
     state = np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
-    again = clone(first).fit(*data)
+    again = clone(nested).fit(*data)
     np.testing.assert_array_equal(np.random.get_state()[1], state[0])  # noqa: NPY002
     assert random.getstate() == state[1]
     assert context.global_seed() == 5
     drawn = tf.random.uniform([3]).numpy()
     tf.random.set_seed(5)
     np.testing.assert_array_equal(tf.random.uniform([3]).numpy(), drawn)
-    same_bits(first, again)
-    np.testing.assert_array_equal(first.amounts_, again.amounts_)
-    np.testing.assert_array_equal(first.sweep_.accuracy, again.sweep_.accuracy)
-    np.testing.assert_array_equal(first.predict_proba(data[0]), again.predict_proba(data[0]))
+    same_bits(nested, again)
+    np.testing.assert_array_equal(nested.sweep_.accuracy, again.sweep_.accuracy)
+    np.testing.assert_array_equal(nested.predict_proba(data[0]), again.predict_proba(data[0]))
 
 
 def test_pickles(fitted, data, mask):
@@ -818,20 +847,23 @@ def test_grid_search_over_towers_with_masks(data, mask):
 # What is said
 
 
-def test_silence_unless_asked(frozen, data, capfd):
-    settings = {"amounts": [0, 0.1, 0.5], "round_to": 8, "min_accuracy": 0.6}
+def test_silence_unless_asked(frozen, data, capfd, timed):
+    settings = {"amounts": [0, 0.25], "round_to": 8, "min_accuracy": 0.6}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-        pruned(frozen, **settings).fit(*data)  # 0.1 is undone by rounding
+        pruned(frozen, **settings).fit(*data)  # 0.25 is undone by rounding
     assert capfd.readouterr() == ("", "")
     pruned(cnn(epochs=1, n_importance_repeats=0), verbose=1, **settings).fit(*data)
     out, err = capfd.readouterr()
     assert err == ""
     for step in ("training", "ranking views", "measuring pruning amounts", "applying amounts 0."):
         assert f"[PrunedMultiViewClassifier] {step}" in out
-    with pytest.warns(UserWarning, match=r"amounts=0\.1 removes no channel"):
-        pruned(frozen, view_amounts=[0, 0, 0, 0.1], amounts=[0], round_to=8).fit(*data)
+
+
+def test_given_amounts_that_rounding_undoes(frozen, data):
+    with pytest.warns(UserWarning, match=r"amounts=0\.25 removes no channel: round_to=8"):
+        pruned(frozen, view_amounts=[0, 0, 0, 0.25], amounts=[0], round_to=8).fit(*data)
 
 
 def test_more_accuracy_than_is_possible(frozen, data):
@@ -848,17 +880,14 @@ def test_more_accuracy_than_is_possible(frozen, data):
 
 
 def test_less_delivered_than_promised(frozen, data, monkeypatch):
-    monkeypatch.setattr(ViewBench, "_accuracy", lambda self, networks: 0.9)
-    model = pruned(frozen, min_accuracy=0.85).fit(*data)
-    original = ViewBench.measured
+    def accuracy(self, networks):
+        return 0.9 if len(networks.distinct) == 1 else 0.8  # one tower, or a copy for each view
 
-    def worse(self, networks, *args):
-        point = original(self, networks, *args)
-        return SimpleNamespace(accuracy=0.8, misses=type(point)(0, 0.8, 1, 1).misses)
-
-    monkeypatch.setattr(ViewBench, "measured", worse)
+    monkeypatch.setattr(ViewBench, "_accuracy", accuracy)
     with pytest.warns(InfeasibleLimitsWarning, match=r"has an accuracy of 0\.8, below 0\.85"):
-        model.fit(*data)
+        model = pruned(frozen, min_accuracy=0.85).fit(*data)
+    assert model.view_amounts_.reachable
+    assert model.unpruned_.accuracy == 0.9
 
 
 def test_a_network_that_is_always_wrong(frozen, data, monkeypatch):
@@ -1008,18 +1037,24 @@ def test_wrong_masks_at_prediction(fitted, data):
 CHECKED = pruned(
     cnn(
         architecture=CNNArchitecture(
-            (ConvBlock((4, 4), "max"),), dense_units=20, dropout=0.0, learning_rate=2e-2
+            (ConvBlock((8, 8), "max"),), dense_units=20, dropout=0.0, learning_rate=2e-2
         ),
         epochs=20,
         batch_size=512,
         validation_fraction=None,
     ),
     amounts=[0],
-    view_amounts=[0.5],
-    importance=[1],
+    view_amounts=[0.125],
+    round_to=1,
 )
 
-EXPECTED_FAILURES = {}
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "Which rows are held out depends on how many there are, and batch normalisation counts "
+        "rows: a row of weight 2 is not one that stands twice. Rows of weight 0 are as if absent, "
+        "and tested above."
+    ),
+}
 
 
 @parametrize_with_checks([CHECKED], expected_failed_checks=lambda estimator: EXPECTED_FAILURES)

@@ -25,7 +25,9 @@ def randomise(model, seed=0):
 
 
 def flat_layers(model):
-    return {layer.name: layer for layer in model._flatten_layers() if not layer._layers}
+    return {
+        layer.name: layer for layer in model._flatten_layers() if not isinstance(layer, keras.Model)
+    }
 
 
 def masks(model, pruned):
