@@ -132,7 +132,9 @@ class NestedTowers:
 
 
 def _copy_weights(source: Any, target: Any) -> None:
+    import keras
+
     own = {layer.name: layer for layer in source._flatten_layers() if layer.weights}
     for layer in target._flatten_layers():
-        if layer.weights and not layer._layers:
+        if layer.weights and not isinstance(layer, keras.Model):
             layer.set_weights(own[layer.name].get_weights())
