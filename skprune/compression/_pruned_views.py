@@ -245,7 +245,7 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
         self.sweep_, self.curve_, self.predicted_accuracy_ = sweep, curve, predicted
         self.delivered_, self.unpruned_ = delivered, unpruned
         self.view_shape_, self._fitted_on_flat = cnn.view_shape_, np.asarray(X).ndim == 2
-        vars(self).pop("view_amounts_", None)
+        self.__dict__.pop("view_amounts_", None)
         if rule is not None:
             self.view_amounts_ = rule
         if rule is None or rule.reachable:  # if not, the rule has warned

@@ -48,8 +48,8 @@ def prune_channels(
         Remove the channels made by the smallest weights in absolute value [1]_, or with the
         smallest absolute factors of batch normalisation [2]_ ("l1" where there is none).
     round_to : int, default=8
-        The number of channels that stay is rounded up to a multiple of this. Odd numbers can be
-        slower than the round ones above them.
+        The number of channels that stay is rounded up to a multiple of this: accelerators want
+        round numbers. A CPU may not care; 1 is then a little faster.
 
     Returns
     -------

@@ -1,10 +1,13 @@
 """Networks and pruning functions by name: what is saved, or kept in a folder, needs one."""
 
+import warnings
+
 import keras
 import numpy as np
 from keras import layers
 from scikeras.wrappers import KerasClassifier
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -95,14 +98,17 @@ class PerceptronNetwork(ClassifierMixin, BaseEstimator):
         self.units = units
         self.random_state = random_state
 
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         X, y = validate_data(self, X, y, dtype="float32", allow_nd=True)
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
             raise ValueError(f"y must have at least two classes; got one class: {y[0]!r}.")
         perceptron = MLPClassifier(
             (self.units,), solver="lbfgs", max_iter=100, random_state=self.random_state
-        ).fit(X.reshape(len(X), -1), y)
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # good enough
+            perceptron.fit(X.reshape(len(X), -1), y, sample_weight=sample_weight)
         n_outputs = perceptron.intercepts_[-1].size
         self.model_ = keras.Sequential(
             [

