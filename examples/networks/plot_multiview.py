@@ -28,6 +28,7 @@ from skprune.amount import AccuracyReward, PruningReward, SizeReward, TimeReward
 from skprune.compression import PrunedMultiViewClassifier
 from skprune.datasets import SOLID_NAMES, make_multiview_solids
 from skprune.ensemble import CNNArchitecture, ConvBlock
+from skprune.exceptions import InfeasibleLimitsWarning
 from skprune.inspection import (
     AmountFrontierDisplay,
     ImportanceAmountDisplay,
@@ -79,7 +80,8 @@ print("importance of the views:", np.round(cnn.view_importances_, 2))
 
 unpruned = cnn.score(X_train, y_train)
 with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("always", InfeasibleLimitsWarning)
     pruned = PrunedMultiViewClassifier(
         FrozenEstimator(cnn), towers="nested", round_to=2, max_amount=0.9, random_state=0
     ).fit(X_train, y_train)

@@ -21,7 +21,7 @@ class KeptViews:
     pooling : {"max", "mean"}
         How the features of views become one.
     nested : tuple or None
-        Kept channels and views of nested towers, and the number of all views.
+        Kept channels, views and statistics of nested towers, and the number of all views.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class KeptViews:
     @classmethod
     def of_nested(cls, nested: NestedTowers, head: Any, pooling: str, n_views: int) -> "KeptViews":
         """Keep one tower and what is a slice of it."""
-        slices = (nested.slices.kept, nested.views, n_views)
+        slices = (nested.slices.kept, nested.views, nested.norms, n_views)
         return cls([KeptModel(nested.tower)], KeptModel(head), pooling, slices)
 
     @property
@@ -51,6 +51,14 @@ class KeptViews:
         assert tower is not None
         return tower.get()
 
+    @property
+    def norm_bytes(self) -> int:
+        """What nested slices hold besides the one tower."""
+        if self._nested is None:
+            return 0
+        kept, views, norms, _ = self._nested
+        return NestedTowers.from_kept(self.stored, kept, views, norms).norm_bytes
+
     def get(self) -> ViewNetworks:
         """Return the networks, one tower a view."""
         if self._live is None:
@@ -59,8 +67,8 @@ class KeptViews:
                 towers = tuple(None if kept is None else kept.get() for kept in self._towers)
                 self._live = ViewNetworks(towers, head, self._pooling)
             else:
-                kept, views, n_views = self._nested
-                nested = NestedTowers.from_kept(self.stored, kept, views)
+                kept, views, norms, n_views = self._nested
+                nested = NestedTowers.from_kept(self.stored, kept, views, norms)
                 self._live = ViewNetworks(nested.cut(n_views), head, self._pooling)
         return self._live
 

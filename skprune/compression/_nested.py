@@ -1,6 +1,6 @@
 """Towers that are slices of one another, and how they are trained together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from ..sparsity import ChannelSlices, map_channels
 
-__all__ = ["NestedTowers"]
+__all__ = ["NestedTowers", "Norms"]
+
+Norms = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +25,15 @@ class NestedTowers:
         The slice of each view that is kept.
     views : tuple of int
         These views.
+    norms : dict of str to (ndarray of shape (g, c), ndarray of shape (g, c))
+        Means and variances of each batch normalisation for each of the g distinct slices; where a
+        layer has none here, those of the tower.
     """
 
     tower: Any
     slices: ChannelSlices
     views: tuple[int, ...]
+    norms: Norms = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -56,7 +62,11 @@ class NestedTowers:
 
     @classmethod
     def from_kept(
-        cls, tower: Any, kept: NDArray[np.bool_], views: tuple[int, ...]
+        cls,
+        tower: Any,
+        kept: NDArray[np.bool_],
+        views: tuple[int, ...],
+        norms: Norms | None = None,
     ) -> "NestedTowers":
         """Take up again what was saved.
 
@@ -68,12 +78,22 @@ class NestedTowers:
             Channels of each slice.
         views : tuple of k int
             The kept views.
+        norms : dict, default=None
+            As the attribute.
 
         Returns
         -------
         NestedTowers
         """
-        return cls(tower, ChannelSlices(map_channels(tower), kept), views)
+        return cls(tower, ChannelSlices(map_channels(tower), kept), views, norms or {})
+
+    @property
+    def groups(self) -> NDArray[np.intp]:
+        """For each kept view, its slice: 0 to g - 1, in the order of the views."""
+        numbers: dict[bytes, int] = {}
+        return np.array(
+            [numbers.setdefault(row.tobytes(), len(numbers)) for row in self.slices.kept]
+        )
 
     def masked(self, n_views: int) -> tuple[Any, ...]:
         """Towers to train with: one for all views, in which each view's missing channels are zero.
@@ -89,6 +109,7 @@ class NestedTowers:
         """
         import keras
 
+        from ._slice_norm import SliceNorm
         from ._view_mask import ViewMask
 
         masks = self.slices.input_masks()
@@ -97,17 +118,35 @@ class NestedTowers:
             mask = masks.get(layer.name)
             if mask is not None:
                 args = (ViewMask(mask.astype(np.float32))(args[0]), *args[1:])
+            if isinstance(layer, keras.layers.BatchNormalization):
+                same = ("momentum", "epsilon", "center", "scale", "name")
+                config = {name: getattr(layer, name) for name in same}
+                return SliceNorm(self.groups, **config, dtype="float32")(args[0])
             return layer(*args, **kwargs)
 
         functional = keras.Model(self.tower.inputs[0], self.tower.outputs[0])
         twin = keras.models.clone_model(functional, call_function=call)
-        _copy_weights(self.tower, twin)
+        own = _layers(self.tower)
+        for name, layer in _layers(twin).items():
+            if isinstance(layer, SliceNorm):
+                layer.set_statistics(own[name])
+            else:
+                layer.set_weights(own[name].get_weights())
         return tuple(twin if view in self.views else None for view in range(n_views))
 
     def trained(self, twin: Any) -> "NestedTowers":
         """The same with the weights of a trained :meth:`masked` tower."""
-        _copy_weights(twin, self.tower)
-        return self
+        from ._slice_norm import SliceNorm
+
+        norms: Norms = {}
+        own = _layers(self.tower)
+        for name, layer in _layers(twin).items():
+            if isinstance(layer, SliceNorm):
+                norms[name] = layer.statistics()
+                layer.give_factors(own[name])
+            else:
+                own[name].set_weights(layer.get_weights())
+        return replace(self, norms=norms)
 
     def cut(self, n_views: int) -> tuple[Any, ...]:
         """Towers to predict with: a slice for each view; views of equal slices share one.
@@ -121,20 +160,37 @@ class NestedTowers:
         -------
         tuple of n_views keras.Model or None
         """
-        known: dict[bytes, Any] = {}
+        known: dict[int, Any] = {}
         towers: list[Any] = [None] * n_views
-        for i, view in enumerate(self.views):
-            key = self.slices.kept[i].tobytes()
-            if key not in known:
-                known[key] = self.slices.cut(self.tower, i)
-            towers[view] = known[key]
+        for i, (view, group) in enumerate(zip(self.views, self.groups.tolist(), strict=True)):
+            if group not in known:
+                known[group] = self.slices.cut(self.tower, i)
+                self._set_statistics(known[group], i, group)
+            towers[view] = known[group]
         return tuple(towers)
 
+    def _set_statistics(self, sliced: Any, i: int, group: int) -> None:
+        layers = _layers(sliced)
+        for channels in self.slices.channel_map.layers:
+            name = channels.layer.name
+            if name in self.norms:
+                kept = self.slices.kept[i, channels.weights[-1][0]]
+                mean, variance = (values[group, kept] for values in self.norms[name])
+                layers[name].moving_mean.assign(mean)
+                layers[name].moving_variance.assign(variance)
 
-def _copy_weights(source: Any, target: Any) -> None:
+    @property
+    def norm_bytes(self) -> int:
+        """What the statistics of the slices take, beyond those that the tower holds."""
+        held = sum(mean.nbytes + variance.nbytes for mean, variance in self.norms.values())
+        return held - sum(2 * mean[0].nbytes for mean, _ in self.norms.values())
+
+
+def _layers(model: Any) -> dict[str, Any]:
+    """Layers with weights, by name."""
     import keras
 
-    own = {layer.name: layer for layer in source._flatten_layers() if layer.weights}
-    for layer in target._flatten_layers():
-        if layer.weights and not isinstance(layer, keras.Model):
-            layer.set_weights(own[layer.name].get_weights())
+    layers = model._flatten_layers()
+    return {
+        each.name: each for each in layers if each.weights and not isinstance(each, keras.Model)
+    }

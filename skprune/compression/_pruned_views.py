@@ -235,7 +235,9 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
         with nullcontext() if rule is None else no_rounding_warnings():
             kept = self._applied(bench, amounts)
         time = float(sweep.time[0])
-        delivered = bench.measured(kept.get(), float(np.mean(amounts)), time, kept.stored)
+        delivered = bench.measured(
+            kept.get(), float(np.mean(amounts)), time, kept.stored, kept.norm_bytes
+        )
         unpruned = bench.measured(bench.networks, 0.0, time)
         predicted = predicted_accuracy(importance, curve, amounts)
         # Nothing is set before everything has gone well.

@@ -197,7 +197,12 @@ class ViewBench:
 
     @no_retracing_warnings()
     def measured(
-        self, networks: ViewNetworks, amount: float, base_time: float | None, stored: Any = None
+        self,
+        networks: ViewNetworks,
+        amount: float,
+        base_time: float | None,
+        stored: Any = None,
+        norm_bytes: int = 0,
     ) -> OperatingPoint:
         """Accuracy on held-out samples, time and size.
 
@@ -212,6 +217,8 @@ class ViewBench:
             ``networks`` is the unpruned network.
         stored : keras.Model, default=None
             The one tower that is held, where all are slices of it.
+        norm_bytes : int, default=0
+            What these slices hold besides.
 
         Returns
         -------
@@ -223,7 +230,7 @@ class ViewBench:
         ratio = 1.0
         if networks is not self.networks:
             ratio = latency_ratio(self._predict(networks), base, batch, repeats=_REPEATS).ratio
-        size = networks.cost(stored).dense_bytes / 1e6
+        size = (networks.cost(stored).dense_bytes + norm_bytes) / 1e6
         return OperatingPoint(amount, self._accuracy(networks), base_time * ratio, size)
 
     def _tuned(self, networks: ViewNetworks) -> ViewNetworks:

@@ -1,3 +1,4 @@
+import logging
 from types import SimpleNamespace
 
 import numpy as np
@@ -52,6 +53,31 @@ def untimed(monkeypatch):
         for fake in (latency, latency_ratio):
             if hasattr(module, fake.__name__):
                 monkeypatch.setattr(module, fake.__name__, fake)
+
+
+@pytest.fixture
+def retraced(untimed, monkeypatch):
+    """What is heard of TensorFlow's warning that it traced a network, said whenever it does."""
+    import skprune.compression as compression
+
+    logger, heard = logging.getLogger("tensorflow"), []
+    handler = logging.Handler()
+    handler.emit = lambda record: heard.append(record.getMessage())
+    logger.addHandler(handler)
+
+    def loud(function):
+        def traced(*args, **kwargs):
+            logger.warning("5 out of the last 5 calls triggered tf.function retracing.")
+            return function(*args, **kwargs)
+
+        return traced
+
+    for module in (compression._bench, compression._vote_bench, compression._cut_members):
+        for name in ("recover", "latency", "latency_ratio"):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, loud(getattr(module, name)))
+    yield heard
+    logger.removeHandler(handler)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ CHECKED = [
     EnsembleCompressor(
         [("first", PerceptronNetwork()), ("second", PerceptronNetwork(units=8))],
         pruner=SOCPEnsemblePruner(None, lam=0.0),
+        rule="inverse",
         min_accuracy=0.1,
         **SETTINGS,
     ),

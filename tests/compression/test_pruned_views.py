@@ -27,6 +27,7 @@ from skprune import MultiViewCNNClassifier, PrunedMultiViewClassifier
 from skprune.amount import importance_inverse_amounts
 from skprune.compression import _view_bench
 from skprune.compression._nested import NestedTowers
+from skprune.compression._slice_norm import SliceNorm
 from skprune.compression._view_bench import ViewBench, ViewSamples
 from skprune.compression._view_networks import ViewNetworks, assemble
 from skprune.ensemble import CNNArchitecture, ConvBlock
@@ -246,7 +247,7 @@ def test_masked_and_sliced_towers_agree_before_and_after_training(tower, head, p
     model = assemble(masked, (4, 8, 8, 1))
     before = sliced.predict_proba(images, present)
     np.testing.assert_allclose(model([images, present]), before, rtol=1e-4, atol=1e-6)
-    kept = nested.tower.get_weights()
+    kept = [variable.numpy() for variable in nested.tower.trainable_variables]
     y = np.arange(12) % 3
     trained = recover(
         model, [images, present], y, epochs=2, batch_size=6, learning_rate=1e-2, random_state=0
@@ -254,19 +255,40 @@ def test_masked_and_sliced_towers_agree_before_and_after_training(tower, head, p
     networks = masked.retrained(trained)
     assert networks.distinct == [networks.towers[0]]  # one tower, as before
     assert [each is None for each in networks.towers] == [False, True, False, False]
-    nested.trained(networks.distinct[0])
-    for old, new in zip(kept, nested.tower.get_weights(), strict=True):
-        assert not np.array_equal(old, new)
+    nested = nested.trained(networks.distinct[0])
+    for old, new in zip(kept, nested.tower.trainable_variables, strict=True):
+        assert not np.array_equal(old, new.numpy())
+    for mean, variance in nested.norms.values():  # each slice has its own
+        assert len(mean) == len(variance) == 3
+        assert not np.allclose(mean[0], mean[1])
     after = ViewNetworks(nested.cut(4), networks.head, pooling).predict_proba(images, present)
     found = trained([images, present])
     np.testing.assert_allclose(found, after, rtol=1e-4, atol=1e-6)
     assert np.abs(after - before).max() > 1e-2
     # Taken up again from what is saved, it is the same.
-    again = NestedTowers.from_kept(nested.tower, nested.slices.kept, VIEWS).cut(4)
+    again = NestedTowers.from_kept(nested.tower, nested.slices.kept, VIEWS, nested.norms).cut(4)
     for one, other in zip(again, nested.cut(4), strict=True):
         assert (one is None) == (other is None)
         if one is not None:
             np.testing.assert_array_equal(one(images[:, 0]), other(images[:, 0]))
+
+
+def test_the_norm_of_slices_is_batch_normalisation_slice_by_slice():
+    """Against Keras's own, one for each slice, in training and in prediction."""
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(20, 3, 5, 5, 4)) * [[[[1, 2, 3, 4]]]]).astype("float32")
+    x[:, 1] += 7  # another slice
+    layer = SliceNorm([0, 1, 0], momentum=0.5)
+    flat = x.reshape(-1, 5, 5, 4)
+    trained = np.asarray(layer(flat, training=True)).reshape(x.shape)
+    predicted = np.asarray(layer(flat, training=False)).reshape(x.shape)
+    for views in ([0, 2], [1]):
+        own = keras.layers.BatchNormalization(momentum=0.5)
+        part = x[:, views].reshape(-1, 5, 5, 4)
+        for found, training in ((trained, True), (predicted, False)):
+            expected = np.asarray(own(part, training=training))
+            got = found[:, views].reshape(part.shape)
+            np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_views_of_equal_amounts_share_a_slice(tower):
@@ -442,7 +464,10 @@ def test_nested_slices_of_a_narrowed_tower(frozen, data):
     model = pruned(frozen, towers="nested", view_amounts=[0.5, 0.75, 1, 0.5]).fit(*data)
     towers, head = model.networks_.towers, model.networks_.head
     assert towers[0] is towers[3] is not towers[1]
-    assert model.delivered_.size == pytest.approx(n_bytes(towers[0], head) / 1e6)
+    # The second slice has means and variances of its own, as floats of four bytes.
+    norms = [each for each in towers[0].layers if isinstance(each, keras.layers.BatchNormalization)]
+    statistics = sum(2 * 4 * norm.moving_mean.shape[0] for norm in norms)
+    assert model.delivered_.size == pytest.approx((n_bytes(towers[0], head) + statistics) / 1e6)
     for view, amount in ((0, 0.5), (1, 0.75)):
         expected = prune_channels(frozen.estimator.tower_, amount, round_to=2)
         np.testing.assert_array_equal(towers[view](pixels()[:, 0]), expected(pixels()[:, 0]))
