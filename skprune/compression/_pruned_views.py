@@ -14,7 +14,7 @@ from sklearn.utils import assert_all_finite, check_array, check_random_state, ch
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..amount import MonotoneCurve, importance_inverse_amounts, normalize_importance
+from ..amount import importance_inverse_amounts
 from ..ensemble import MultiViewCNNClassifier
 from ..ensemble._multi_view_data import as_mask, as_views, check_same_views, fill_missing
 from ..ensemble._validation import check_multi_view_parameters
@@ -33,6 +33,7 @@ from ._auto_amount import TOLERANCE
 from ._bench import covering
 from ._checks import PIXELS, check_limits, check_numbers, check_shared
 from ._kept_views import KeptViews
+from ._view_accuracy import accuracy_curve, predicted_accuracy
 from ._view_bench import WHOLE, ViewBench, ViewSamples, no_rounding_warnings
 from ._view_networks import ViewNetworks
 
@@ -458,45 +459,3 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
     def _report(self, message: str) -> None:
         if self.verbose:
             print(f"[{type(self).__name__}] {message}", flush=True)
-
-
-def accuracy_curve(sweep: SweepResult, y: NDArray) -> MonotoneCurve:
-    """Accuracy against the amount, from a sweep; at amount 1, that of the commonest class.
-
-    Parameters
-    ----------
-    sweep : SweepResult
-        What was measured.
-    y : ndarray of shape (n,)
-        Classes of the samples it was measured on, as integers.
-
-    Returns
-    -------
-    MonotoneCurve
-    """
-    chance = np.bincount(y).max() / len(y)
-    amounts = np.append(sweep.amounts, 1.0)[:, None]
-    return MonotoneCurve(increasing=False).fit(amounts, np.append(sweep.accuracy, chance))
-
-
-def predicted_accuracy(
-    importance: NDArray[np.float64], curve: MonotoneCurve, amounts: NDArray[np.float64]
-) -> float:
-    """Weighted mean of the curve at each view's amount, as the inverse rule weighs them.
-
-    Parameters
-    ----------
-    importance : ndarray of shape (V,)
-        Importance of the views.
-    curve : MonotoneCurve
-        Accuracy against the amount.
-    amounts : ndarray of shape (V,)
-        Amounts.
-
-    Returns
-    -------
-    float
-    """
-    weights = normalize_importance(importance)
-    weights = weights if weights.any() else np.ones_like(weights)
-    return float(np.average(curve.predict(amounts[:, None]), weights=weights))
