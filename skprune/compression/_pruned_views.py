@@ -73,7 +73,7 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
         The number of channels that stay is rounded up to a multiple of this.
     amounts : array-like of shape (n,), default=(0, 0.1, ..., 0.9)
         Amounts to measure for the curve, 0 among them.
-    fine_tune_epochs : int, default=2
+    fine_tune_epochs : int, default=5
         Epochs of training after pruning.
     learning_rate : float, default=1e-3
         Its learning rate.
@@ -148,7 +148,7 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
         max_amount: float = 0.9,
         round_to: int = 8,
         amounts: ArrayLike = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
-        fine_tune_epochs: int = 2,
+        fine_tune_epochs: int = 5,
         learning_rate: float = 1e-3,
         validation_fraction: float = 0.25,
         latency_batch_size: int = 64,
