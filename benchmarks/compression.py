@@ -10,6 +10,7 @@ import os
 import tempfile
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -27,6 +28,7 @@ from skprune import (
     RandomCNNEnsembleClassifier,
 )
 from skprune.datasets import load_image_npz
+from skprune.sparsity import prune_channels
 
 # What each network is asked for: points of accuracy that may go, and shares of size and time.
 LIMITS = (
@@ -148,7 +150,12 @@ def compressed(splits: list[Split], cache: Path, members: int = 24) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             cut = EnsembleCompressor(
-                FrozenEstimator(ensemble), memory=cache, random_state=0, verbose=1
+                FrozenEstimator(ensemble),
+                # Filters come in eights here: rounded to eights, the narrowest are never cut.
+                method="channels" if large else partial(prune_channels, round_to=2),
+                memory=cache,
+                random_state=0,
+                verbose=1,
             ).fit(split.X, split.y, X_val=split.X_val, y_val=split.y_val)
         report = cut.report_
         before, after = (
@@ -183,8 +190,8 @@ def compression_section(cache: Path | None, images: Path | None) -> str:
         return (
             promised_against_delivered(cache)
             + "\n\n### Whole ensembles\n\n"
-            + "Random CNNs, few members kept, those cut, all with the defaults of "
-            + "`EnsembleCompressor`; its limit is the full ensemble's accuracy on the held-out "
+            + "Random CNNs, few members kept, those cut, with the defaults of "
+            + "`EnsembleCompressor` (on digits with `round_to=2`); its limit is the full ensemble's accuracy on the held-out "
             + "quarter less 0.2 points. Aim: at least 20 times smaller and 10 times faster at "
             + "equal accuracy (within 0.2 points). Time is that of network after network, "
             + "compiled, for full and cut ensemble alike.\n\n"

@@ -56,6 +56,14 @@ def untimed(monkeypatch):
 
 
 @pytest.fixture
+def unsaved(monkeypatch):
+    """No network is written to a file only to count its bytes."""
+    from skprune.metrics import _model_cost
+
+    monkeypatch.setattr(_model_cost, "_file_bytes", lambda model: 0)
+
+
+@pytest.fixture
 def retraced(untimed, monkeypatch):
     """What is heard of TensorFlow's warning that it traced a network, said whenever it does."""
     import skprune.compression as compression

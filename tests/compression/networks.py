@@ -8,7 +8,7 @@ from keras import layers
 from scikeras.wrappers import KerasClassifier
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skprune import CNNSpace, RandomCNNEnsembleClassifier
@@ -91,8 +91,8 @@ def counted(model, amount):
     return prune_channels(model, amount, round_to=4)
 
 
-class PerceptronNetwork(ClassifierMixin, BaseEstimator):
-    """A Keras network of one hidden layer, trained in milliseconds by scikit-learn."""
+class RandomFeatureNetwork(ClassifierMixin, BaseEstimator):
+    """A Keras network of one random hidden layer; only the last is trained, in milliseconds."""
 
     def __init__(self, units=16, random_state=None):
         self.units = units
@@ -100,16 +100,13 @@ class PerceptronNetwork(ClassifierMixin, BaseEstimator):
 
     def fit(self, X, y, sample_weight=None):
         X, y = validate_data(self, X, y, dtype="float32", allow_nd=True)
-        self.classes_ = np.unique(y)
-        if len(self.classes_) < 2:
-            raise ValueError(f"y must have at least two classes; got one class: {y[0]!r}.")
-        perceptron = MLPClassifier(
-            (self.units,), solver="lbfgs", max_iter=100, random_state=self.random_state
-        )
+        flat, rng = X.reshape(len(X), -1), np.random.default_rng(self.random_state)
+        hidden = rng.normal(size=(flat.shape[1], self.units)), rng.normal(size=self.units)
+        last = LogisticRegression(max_iter=20)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # good enough
-            perceptron.fit(X.reshape(len(X), -1), y, sample_weight=sample_weight)
-        n_outputs = perceptron.intercepts_[-1].size
+            last.fit(np.maximum(flat @ hidden[0] + hidden[1], 0), y, sample_weight)
+        self.classes_, n_outputs = last.classes_, len(last.coef_)
         self.model_ = keras.Sequential(
             [
                 keras.Input(X.shape[1:]),
@@ -118,8 +115,7 @@ class PerceptronNetwork(ClassifierMixin, BaseEstimator):
                 layers.Dense(n_outputs, activation="sigmoid" if n_outputs == 1 else "softmax"),
             ]
         )
-        both = zip(perceptron.coefs_, perceptron.intercepts_, strict=True)
-        self.model_.set_weights([array for pair in both for array in pair])
+        self.model_.set_weights([*hidden, last.coef_.T, last.intercept_])
         return self
 
     def predict_proba(self, X):

@@ -3,20 +3,20 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skprune import EnsembleCompressor, PrunedCNNClassifier, SOCPEnsemblePruner
 
-from .networks import PerceptronNetwork
+from .networks import RandomFeatureNetwork
 
 pytestmark = [
     pytest.mark.keras,
-    pytest.mark.usefixtures("untimed"),
+    pytest.mark.usefixtures("untimed", "unsaved"),
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
 
 # Without fine-tuning nothing is traced, and zero weights are possible for any number of columns.
 SETTINGS = {"method": "magnitude", "fine_tune_epochs": 0, "amounts": [0, 0.25], "random_state": 0}
 CHECKED = [
-    PrunedCNNClassifier(PerceptronNetwork(), min_accuracy=0.1, **SETTINGS),
+    PrunedCNNClassifier(RandomFeatureNetwork(), min_accuracy=0.1, **SETTINGS),
     EnsembleCompressor(
-        [("first", PerceptronNetwork()), ("second", PerceptronNetwork(units=8))],
+        [("first", RandomFeatureNetwork()), ("second", RandomFeatureNetwork(units=8))],
         pruner=SOCPEnsemblePruner(None, lam=0.0),
         rule="inverse",
         min_accuracy=0.1,

@@ -32,7 +32,7 @@ from .networks import cnns, counted, scikeras
 
 pytestmark = [
     pytest.mark.keras,
-    pytest.mark.usefixtures("untimed"),
+    pytest.mark.usefixtures("untimed", "unsaved"),
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
 
