@@ -192,8 +192,8 @@ def compression_section(cache: Path | None, images: Path | None) -> str:
             + "\n\n### Whole ensembles\n\n"
             + "Random CNNs, few members kept, those cut, with the defaults of "
             + "`EnsembleCompressor` (on digits with `round_to=2`); its limit is the full "
-            + "ensemble's accuracy on the held-out quarter less 0.2 points. Aim: at least 20 times smaller and 10 times faster at "
-            + "equal accuracy (within 0.2 points). Time is that of network after network, "
+            + "ensemble's accuracy on the held-out quarter less 0.2 points. Aim: at least 20 times "
+            + "smaller and 10 times faster at equal accuracy (within 0.2 points). Time is that of network after network, "
             + "compiled, for full and cut ensemble alike.\n\n"
             + compressed(splits, cache)
         )
