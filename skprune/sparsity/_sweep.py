@@ -144,7 +144,9 @@ def pruning_sweep(
     _check_model(model)
     model_cost(model)  # refuses what it cannot count, before anything is trained
     X_train, y_train = _checked_samples("X", X, "y", y, model)
-    seed = draw_seed(check_random_state(random_state))
+    rng = check_random_state(random_state)
+    # An int is the seed of fine-tuning as it is: whoever prunes again can have the same network.
+    seed = int(random_state) if isinstance(random_state, Integral) else draw_seed(rng)
     if path is not None and not isinstance(random_state, Integral):
         raise ValueError(
             "With path, random_state must be an int: a sweep that goes on must hold out the same "

@@ -276,6 +276,15 @@ def too_good_to_be_true(monkeypatch):
     monkeypatch.setattr(_bench, "pruning_sweep", flattered)
 
 
+def test_what_was_measured_is_what_is_delivered(auto, one, digits):
+    """To go back to a measured amount is to get what was measured there."""
+    X, _, y, _ = digits
+    again = pruned(one, amount=0.5, fine_tune_epochs=1).fit(X, y)
+    at = auto.sweep_.amounts.tolist().index(0.5)
+    assert again.delivered_.accuracy == auto.sweep_.accuracy[at]
+    assert again.delivered_.size == auto.sweep_.size[at]
+
+
 def test_a_smaller_amount_where_less_is_delivered(one, digits, monkeypatch):
     X, _, y, _ = digits
     held_out, _ = held_out_of(y)
