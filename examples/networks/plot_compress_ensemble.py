@@ -88,7 +88,7 @@ print(
 # The report as a figure.
 
 stages = compressor.report_.stages
-names = [f"{stage.name}\n({stage.n_models})" for stage in stages]
+names = ["\n".join([*stage.name.split(), f"({stage.n_models})"]) for stage in stages]
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.4), layout="constrained")
 for ax, title, values, form in (
     (axes[0], "accuracy, held-out samples", [s.accuracy for s in stages], "{:.2%}"),
