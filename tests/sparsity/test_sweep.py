@@ -385,33 +385,37 @@ def test_the_optimizers_defaults_take_it_too(sweep):
 # Stopped, and gone on with
 
 
+CALLS, CUT = [], set()
+
+
+def prune_until_cut(model, amount):
+    CALLS.append(amount)
+    if amount in CUT:
+        raise RuntimeError("power cut")
+    return prune_channels(model, amount)
+
+
 def test_a_sweep_that_failed_goes_on_where_it_was(model, data, sweep, tmp_path):
     path = tmp_path / "sweep.json"
-    calls, cut = [], True
-
-    def method(model, amount):
-        calls.append(amount)
-        if cut and amount == 0.5:
-            raise RuntimeError("power cut")
-        return prune_channels(model, amount)
-
+    CALLS.clear()
+    CUT.add(0.5)
     with pytest.raises(RuntimeError, match="power cut"):
-        pruning_sweep(model, *data, AMOUNTS, method, path=path, **TUNED, **QUICK)
-    assert calls == [0, 0.25, 0.5]
+        pruning_sweep(model, *data, AMOUNTS, prune_until_cut, path=path, **TUNED, **QUICK)
+    assert CALLS == [0, 0.25, 0.5]
     half = SweepResult.load(path)
     np.testing.assert_array_equal(half.amounts, [0, 0.25])
-    calls.clear()
-    cut = False
-    whole = pruning_sweep(model, *data, AMOUNTS, method, path=path, **TUNED, **QUICK)
-    assert calls == [0, 0.5, 0.75]  # the unpruned one once more: others are timed against it
+    CALLS.clear()
+    CUT.clear()
+    whole = pruning_sweep(model, *data, AMOUNTS, prune_until_cut, path=path, **TUNED, **QUICK)
+    assert CALLS == [0, 0.5, 0.75]  # the unpruned one once more: others are timed against it
     assert_same(whole, SweepResult.load(path))
     for name in (*MEASURED, *COUNTED):
         np.testing.assert_array_equal(getattr(whole, name), getattr(sweep, name), err_msg=name)
         np.testing.assert_array_equal(getattr(whole, name)[:2], getattr(half, name), err_msg=name)
     np.testing.assert_array_equal(whole.time[:2], half.time)
-    calls.clear()
-    again = pruning_sweep(model, *data, AMOUNTS, method, path=path, **TUNED, **QUICK)
-    assert calls == []
+    CALLS.clear()
+    again = pruning_sweep(model, *data, AMOUNTS, prune_until_cut, path=path, **TUNED, **QUICK)
+    assert CALLS == []
     assert_same(whole, again)
 
 
