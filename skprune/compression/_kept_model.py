@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..ensemble._quiet import quiet_first_use
-from ..metrics._model_cost import _not_compiled as not_compiled
+from ..metrics import not_compiled
 
 __all__ = ["KeptModel"]
 

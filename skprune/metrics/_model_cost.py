@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ._macs import count_macs
 
-__all__ = ["ModelCost", "model_cost"]
+__all__ = ["ModelCost", "model_cost", "not_compiled"]
 
 
 @dataclass(frozen=True)
@@ -157,11 +157,11 @@ def _as_array(weight: Any) -> NDArray:
 def _file_bytes(model: Any) -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
-        _not_compiled(model).save(path)
+        not_compiled(model).save(path)
         return path.stat().st_size
 
 
-def _not_compiled(model: Any) -> Any:
+def not_compiled(model: Any) -> Any:
     """The model as it was before ``compile``; shares all layers, and leaves it as it is.
 
     Keras has no switch that leaves the optimizer out of a ``.keras`` file, and a clone by way of

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..metrics import not_compiled
 from ._channel_map import ChannelMap, Ids, LayerChannels
 
 __all__ = ["copy_model", "rebuild"]
@@ -116,11 +117,11 @@ def _clone(
         structure = inner.inputs[0] if isinstance(inner, keras.Sequential) else inner.input
         tensors = keras.tree.map_structure(new_input, structure)
         return keras.models.clone_model(
-            _not_compiled(inner), input_tensors=tensors, clone_function=clone
+            not_compiled(inner), input_tensors=tensors, clone_function=clone
         )
 
     with _python_random_state_kept():
-        new_model = keras.models.clone_model(_not_compiled(model), clone_function=clone)
+        new_model = keras.models.clone_model(not_compiled(model), clone_function=clone)
         if not new_model.built:  # a Sequential model that got its shape from a first batch
             new_model.build(model.input_shape)
     for old, new in pairs:
@@ -130,16 +131,6 @@ def _clone(
     if model.compiled:
         _compile_alike(model, new_model)
     return new_model
-
-
-def _not_compiled(model: Any) -> Any:
-    """A twin that shares all layers; clone_model would ask for every custom loss and metric."""
-    if not model.compiled:
-        return model
-    twin = object.__new__(type(model))
-    vars(twin).update(vars(model))
-    vars(twin).update(compiled=False)
-    return twin
 
 
 def _compile_alike(model: Any, new_model: Any) -> None:
