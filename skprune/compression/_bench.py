@@ -13,8 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..amount import PruningAmountOptimizer
 from ..metrics import latency, latency_ratio, model_cost
-from ..sparsity import SweepResult, method_named, model_accuracy, pruning_sweep, recover
-from ..sparsity._measure import _no_retracing_warnings as no_retracing_warnings
+from ..sparsity import (
+    SweepResult,
+    method_named,
+    model_accuracy,
+    no_retracing_warnings,
+    pruning_sweep,
+    recover,
+)
 from ..sparsity._sweep import described_method, described_model
 from ._fitted_cnn import FittedCNN
 from ._point import OperatingPoint

@@ -3,7 +3,14 @@
 from ._channels import map_channels, prune_channels
 from ._fine_tune import fine_tune, reestimate_batch_norm
 from ._magnitude import prune_magnitude
-from ._measure import SIZES, TimingPlan, Trial, check_amounts, measure_amounts
+from ._measure import (
+    SIZES,
+    TimingPlan,
+    Trial,
+    check_amounts,
+    measure_amounts,
+    no_retracing_warnings,
+)
 from ._recipe import classification_loss, held_out_rows, method_named, model_accuracy, recover
 from ._slices import ChannelSlices
 from ._sweep import pruning_sweep
@@ -23,6 +30,7 @@ __all__ = [
     "measure_amounts",
     "method_named",
     "model_accuracy",
+    "no_retracing_warnings",
     "prune_channels",
     "prune_magnitude",
     "pruning_sweep",

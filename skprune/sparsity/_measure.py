@@ -14,7 +14,14 @@ from sklearn.utils import check_array
 from ..metrics import ModelCost, latency, latency_ratio
 from ._sweep_result import SweepResult
 
-__all__ = ["SIZES", "Trial", "TimingPlan", "check_amounts", "measure_amounts"]
+__all__ = [
+    "SIZES",
+    "Trial",
+    "TimingPlan",
+    "check_amounts",
+    "measure_amounts",
+    "no_retracing_warnings",
+]
 
 SIZES = ("compressed_bytes", "dense_bytes", "file_bytes")
 
@@ -131,7 +138,7 @@ def measure_amounts(
     bar = _progress_bar(len(amounts), len(amounts) - len(missing)) if verbose else None
     base: Trial | None = None
     for amount in missing:
-        with _no_retracing_warnings():
+        with no_retracing_warnings():
             if base is None:
                 # Needed for its time, even where the file holds its row.
                 base = trial(0.0)
@@ -210,7 +217,7 @@ def _known(path: Any, fingerprint: str) -> SweepResult | None:
 
 
 @contextmanager
-def _no_retracing_warnings() -> Iterator[None]:
+def no_retracing_warnings() -> Iterator[None]:
     """Every amount is another network, so TensorFlow cannot but trace again and again."""
 
     def is_other(record: logging.LogRecord) -> bool:
