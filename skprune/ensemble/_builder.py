@@ -6,11 +6,13 @@ from keras import layers
 
 from ._space import CNNArchitecture, pool_window
 
-__all__ = ["build_cnn", "build_tower_and_head", "compile_cnn"]
+__all__ = ["build_cnn", "build_tower_and_head", "compile_cnn", "make_training_state"]
 
 # Keras's default of 0.99 needs hundreds of steps to forget its start, so that a network
 # trained for a few epochs predicts with moving averages that are still wrong.
 BATCH_NORM_MOMENTUM = 0.9
+# Keras's default, named because predictions fold it in.
+BATCH_NORM_EPSILON = 1e-3
 
 # Whatever Keras is set to in the user's process, a member is what it was when trained.
 _FIXED = {"dtype": "float32"}
@@ -101,7 +103,11 @@ def _features(inputs, architecture, offset, scale, seeds):
                 **_FIXED,
             )(x)
         x = layers.BatchNormalization(
-            axis=-1, momentum=BATCH_NORM_MOMENTUM, name=f"block{number}_norm", **_FIXED
+            axis=-1,
+            momentum=BATCH_NORM_MOMENTUM,
+            epsilon=BATCH_NORM_EPSILON,
+            name=f"block{number}_norm",
+            **_FIXED,
         )(x)
         x = layers.ReLU(name=f"block{number}_relu", **_FIXED)(x)
         window = pool_window(height, width)
@@ -140,7 +146,13 @@ def compile_cnn(model: keras.Model, architecture: CNNArchitecture) -> None:
         # Compiling costs 10 to 16 s a model, more than a small member's whole training.
         jit_compile=False,
     )
-    # State of Adam or metrics made inside the training function would have it traced twice.
+
+
+def make_training_state(model: keras.Model) -> None:
+    """Make what Keras's own training steps need of a compiled model, before they are traced.
+
+    State of Adam or metrics made inside the training function would have it traced twice.
+    """
     model.optimizer.build(model.trainable_variables)
     n_classes = model.output_shape[1]
     model.compute_metrics(None, np.zeros((1, 1)), np.full((1, n_classes), 1 / n_classes), None)

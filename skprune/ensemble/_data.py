@@ -1,6 +1,7 @@
 """Images as arrays: their layouts, the validation rows, and files that workers share."""
 
 import os
+import platform
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -167,6 +168,11 @@ class SharedArrays:
         """Map one array into memory, read-only; None if there is none of that name."""
         if name not in self.names:
             return None
+        if not os.path.isdir(self.folder):
+            raise FileNotFoundError(
+                f"the training data in {self.folder} cannot be seen by {platform.node()}. On a "
+                "cluster, set JOBLIB_TEMP_FOLDER to a folder that all its machines share."
+            )
         return np.asarray(np.load(self._path(name), mmap_mode="r"))
 
     def remove(self) -> None:

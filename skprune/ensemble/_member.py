@@ -8,8 +8,10 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import ClassifierTags
 
-from ._builder import build_cnn, compile_cnn
+from ._builder import build_cnn, compile_cnn, make_training_state
 from ._early_stopping import ValidationStopping
+from ._epochs import runs_whole_epochs, train_epochs
+from ._forward import FoldedCNN
 from ._quiet import quiet_first_use, restore_member
 from ._space import CNNArchitecture
 
@@ -25,6 +27,8 @@ class CNNMember(KerasClassifier):
     A thin layer over :class:`scikeras.wrappers.KerasClassifier` that mends what keeps that
     from being a scikit-learn classifier: its tags, pixels of any number type, predictions
     without a traced graph per model, and pickles that hold arrays instead of Keras objects.
+    It is trained by one compiled function a pass over the data, see
+    :func:`~skprune.ensemble._epochs.train_epochs`.
 
     Parameters
     ----------
@@ -44,7 +48,7 @@ class CNNMember(KerasClassifier):
     random_state : int, default=0
         Seed of initial weights, dropout and order of samples.
     verbose : int, default=0
-        Verbosity of Keras.
+        With 1 or more, print one line a pass.
 
     Attributes
     ----------
@@ -207,7 +211,9 @@ class CNNMember(KerasClassifier):
         validation_data : tuple of (X, y) or (X, y, sample_weight), default=None
             Samples that early stopping looks at.
         **kwargs
-            Further arguments of ``keras.Model.fit``.
+            Further arguments of ``keras.Model.fit``. With any but `callbacks`, or with a
+            callback that wants to see every batch, Keras's ``fit`` trains the network: the
+            same steps in another order of samples, more slowly.
 
         Returns
         -------
@@ -235,6 +241,33 @@ class CNNMember(KerasClassifier):
                 )
             ]
 
+    def _fit_keras_model(
+        self, X, y, sample_weight, warm_start, epochs, initial_epoch, callbacks=(), **kwargs
+    ):
+        self._fit_callbacks += callbacks
+        if kwargs or not runs_whole_epochs(self._fit_callbacks):
+            make_training_state(self.model_)
+            super()._fit_keras_model(
+                X, y, sample_weight, warm_start, epochs, initial_epoch, **kwargs
+            )
+            return
+        if self.verbose:
+            self._fit_callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=_print_epoch))
+        n = len(X)
+        history = train_epochs(
+            self.model_,
+            X,
+            y,
+            sample_weight,
+            epochs=range(initial_epoch, initial_epoch + epochs),
+            batch_size=n if self.batch_size == -1 else self.batch_size,
+            # A seed of its own: the first is that of the initial weights.
+            order=lambda epoch: np.random.default_rng([self.random_state, 1, epoch]).permutation(n),
+            callbacks=self._fit_callbacks,
+        )
+        before = self.history_ if warm_start else {}
+        self.history_ = {name: before.get(name, []) + history[name] for name in history}
+
     def predict_proba(self, X, **kwargs) -> np.ndarray:
         """Probabilities of the classes.
 
@@ -250,16 +283,14 @@ class CNNMember(KerasClassifier):
         ndarray of shape (n_samples, n_classes), float32
             Rows sum to 1.
         """
-        model = self.model_
+        if not self.initialized_:
+            raise NotFittedError("This CNNMember is not fitted yet; call fit before using it.")
         X, _ = self._validate_data(X)
-        rows = self._rows_of_a_batch()
-        # model.predict would trace a graph for each member, a second or two each time.
+        model = vars(self).get("_model")
+        weights = self._weights if model is None else model.get_weights()
+        folded = FoldedCNN.from_weights(self.architecture, weights, self.offset, self.scale)
         with quiet_first_use():
-            parts = [
-                keras.ops.convert_to_numpy(model(X[start : start + rows], training=False))
-                for start in range(0, len(X), rows)
-            ]
-        return np.concatenate(parts)
+            return folded.predict(X, self._rows_of_a_batch())
 
     def _rows_of_a_batch(self) -> int:
         height, width, channels = self.X_shape_[1:]
@@ -283,3 +314,8 @@ class CNNMember(KerasClassifier):
         """
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
+
+
+def _print_epoch(epoch, logs):
+    measures = ", ".join(f"{name} {value:.4f}" for name, value in logs.items())
+    print(f"epoch {epoch + 1}: {measures}", flush=True)

@@ -1,6 +1,7 @@
 """Training the members of an ensemble: in worker processes, from a cache where possible."""
 
 import time
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass
 
@@ -15,7 +16,10 @@ from ._workers import WorkerDiedError, run_in_worker
 __all__ = ["TrainedMember", "TrainingSettings", "train_members"]
 
 # Goes into the key of cached members: to be raised when training changes its results.
-_TRAINING_VERSION = 1
+_TRAINING_VERSION = 2
+
+# Worker processes that a member may lose before it is given up.
+_MAX_DEATHS = 2
 
 
 @dataclass(frozen=True)
@@ -139,30 +143,45 @@ def train_members(
         joblib.delayed(_train_timed)(cached, _Job(plan, settings, data), fingerprint)
         for plan in sorted(plans, key=lambda plan: -cost[plan.index])
     )
-    members = {}
-    for plan, member, seconds in finished:
-        members[plan.index] = member
-        report(plan, member, seconds)
+    members: dict[int, TrainedMember] = {}
+    try:
+        for plan, member, seconds in finished:
+            members[plan.index] = member
+            report(plan, member, seconds)
+    except MemberTrainingError:
+        raise
+    except (Exception, CancelledError) as error:
+        kept = "are in the cache" if memory.store_backend else "would be kept by memory='folder'"
+        raise MemberTrainingError(
+            f"Training ended after {len(members)} of {len(plans)} members: joblib's back end "
+            f"gave up with {type(error).__name__}: {error}. If it is a cluster, see whether its "
+            f"client is still connected. The members trained so far {kept}; fit again to go on."
+        ) from error
     return [members[plan.index] for plan in plans]
 
 
 def _train_timed(train, job: _Job, fingerprint: str | None):
     start = time.perf_counter()
     plan, settings = job.plan, job.settings
-    try:
-        member = train(
-            # Their text, for equal architectures that share objects differently when pickled
-            # would have different keys.
-            architecture=repr(plan.architecture),
-            seed=plan.seed,
-            settings=repr((_TRAINING_VERSION, *astuple(settings))),
-            data=fingerprint,
-            job=job,
-        )
-    except WorkerDiedError as error:
-        raise _failure(plan, "its worker process ended unexpectedly", error) from error
-    except Exception as error:
-        raise _failure(plan, "training raised an error", error) from error
+    for n_deaths in range(_MAX_DEATHS):
+        try:
+            member = train(
+                # Their text, for equal architectures that share objects differently when
+                # pickled would have different keys.
+                architecture=repr(plan.architecture),
+                seed=plan.seed,
+                settings=repr((_TRAINING_VERSION, *astuple(settings))),
+                data=fingerprint,
+                job=job,
+            )
+            break
+        except WorkerDiedError as error:
+            # Out of memory, mostly: beside others that may have finished when it is tried again.
+            if n_deaths + 1 == _MAX_DEATHS:
+                what = f"its worker process ended unexpectedly, {_MAX_DEATHS} times"
+                raise _failure(plan, what, error) from error
+        except Exception as error:
+            raise _failure(plan, "training raised an error", error) from error
     return plan, TrainedMember(*member), time.perf_counter() - start
 
 
@@ -178,7 +197,7 @@ def _train(architecture, seed, settings, data, job):
 
     The cache is emptied when the text of this function changes, so it only hands over.
     """
-    return run_in_worker(_train_here, job)
+    return run_in_worker(_train_here, job, keras_backend=job.settings.backend)
 
 
 def _train_here(job: _Job) -> tuple[list[np.ndarray], dict[str, list[float]]]:
@@ -196,6 +215,11 @@ def _train_here(job: _Job) -> tuple[list[np.ndarray], dict[str, list[float]]]:
     if not gc.get_freeze_count():
         # Clearing the session collects garbage: a third of a second in TensorFlow's modules.
         gc.freeze()
+    if job.settings.backend == "tensorflow":
+        import tensorflow as tf
+
+        # TensorFlow's rewriting of the graph takes longer (0.12 s) than it saves.
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     member = member_class(**job.settings.member_params(job.plan))
     validation = {}
     if load("validation_X") is not None:

@@ -7,6 +7,7 @@ afresh (never forked), with one TensorFlow thread each, so that a member's weigh
 depend on how many train beside it.
 """
 
+import multiprocessing
 import os
 import sys
 import tempfile
@@ -28,15 +29,22 @@ _IDLE_LIMIT = 60
 # A process grows by some 15 MB with each model, whatever is cleared.
 _MAX_TASKS = 40
 
+# One thread, for each back end in its own words.
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
+    "NPROC": "1",
 }
+_XLA_FLAGS = "--xla_cpu_multi_thread_eigen=false"
+# A worker shares the GPU with the others, so it must not take all of its memory. What the
+# user has set stays.
+_SHARED_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 _lock = threading.Lock()
+_starting = threading.Lock()
 _idle: list["_Worker"] = []
 _of_the_parent: list["_Worker"] = []
 
@@ -45,7 +53,7 @@ class WorkerDiedError(Exception):
     """The process ended before it gave a result; the message is what it wrote last."""
 
 
-def run_in_worker(function: Callable, *args: Any) -> Any:
+def run_in_worker(function: Callable, *args: Any, keras_backend: str | None = None) -> Any:
     """Call a function in a worker process and wait for what it returns.
 
     Parameters
@@ -54,6 +62,8 @@ def run_in_worker(function: Callable, *args: Any) -> Any:
         Importable by name.
     *args
         Its arguments, to be pickled.
+    keras_backend : str, default=None
+        Keras's back end in the worker, whatever the machine it runs on is set to.
 
     Returns
     -------
@@ -65,13 +75,13 @@ def run_in_worker(function: Callable, *args: Any) -> Any:
     WorkerDiedError
         If the process ended. What the function itself raises is raised here.
     """
-    with _borrowed_worker() as worker:
+    with _borrowed_worker(keras_backend) as worker:
         return worker.run(function, *args)
 
 
 @contextmanager
-def _borrowed_worker():
-    worker = _take() or _Worker()
+def _borrowed_worker(keras_backend):
+    worker = _take(keras_backend) or _Worker(keras_backend)
     try:
         yield worker
     except Exception as error:
@@ -92,13 +102,16 @@ def _give_back(worker: "_Worker", usable: bool = True) -> None:
         _idle.append(worker)
 
 
-def _take() -> "_Worker | None":
-    """The idle worker used last, after letting go of those idle for long."""
+def _take(keras_backend: str | None) -> "_Worker | None":
+    """The idle worker of a back end used last, after letting go of those idle for long."""
     oldest = time.monotonic() - _IDLE_LIMIT
     with _lock:
         stale = [worker for worker in _idle if worker.idle_since < oldest]
         _idle[:] = [worker for worker in _idle if worker.idle_since >= oldest]
-        worker = _idle.pop() if _idle else None
+        usable = [worker for worker in _idle if worker.keras_backend == keras_backend]
+        worker = usable[-1] if usable else None
+        if worker is not None:
+            _idle.remove(worker)
     for old in stale:
         old.stop()
     return worker
@@ -107,19 +120,24 @@ def _take() -> "_Worker | None":
 class _Worker:
     """One process and the file its output goes to."""
 
-    def __init__(self):
+    def __init__(self, keras_backend):
+        self.keras_backend = keras_backend
         # Open as long as the worker lives.
         self._output = tempfile.NamedTemporaryFile(  # noqa: SIM115
             prefix="skprune_worker_", delete=False
         )
-        # A worker shares the GPU with the others, so it must not take all of its memory.
-        growth = {"TF_FORCE_GPU_ALLOW_GROWTH": os.environ.get("TF_FORCE_GPU_ALLOW_GROWTH", "true")}
+        environment = _ENVIRONMENT | {
+            name: os.environ.get(name, value) for name, value in _SHARED_GPU.items()
+        }
+        environment["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_XLA_FLAGS}".strip()
+        if keras_backend is not None:
+            environment["KERAS_BACKEND"] = keras_backend
         self._executor = ProcessPoolExecutor(
             max_workers=1,
             timeout=_IDLE_TIMEOUT,
             initializer=_start,
             initargs=(os.getpid(), self._output.name),
-            env={**_ENVIRONMENT, **growth},
+            env=environment,
         )
         self.n_tasks = 0
         self.idle_since = time.monotonic()
@@ -127,7 +145,9 @@ class _Worker:
     def run(self, function, *args):
         self.n_tasks += 1
         try:
-            return self._executor.submit(function, *args).result()
+            with _allowed_children():
+                future = self._executor.submit(function, *args)
+            return future.result()
         except BrokenProcessPool as error:
             raise WorkerDiedError(f"{error}\n{self._last_words()}".strip()) from error
 
@@ -140,6 +160,22 @@ class _Worker:
         self._executor.shutdown(wait=False, kill_workers=kill)
         self._output.close()
         _remove(self._output.name)
+
+
+@contextmanager
+def _allowed_children():
+    """Let this process start one even if it is a daemonic one, such as a worker of dask.
+
+    The standard library forbids them children lest these outlive them; ours end by themselves.
+    """
+    config = multiprocessing.current_process()._config
+    with _starting:
+        daemonic = config.pop("daemon", None)
+        try:
+            yield
+        finally:
+            if daemonic is not None:
+                config["daemon"] = daemonic
 
 
 def _remove(path: str) -> None:
@@ -168,8 +204,8 @@ def _end_with(parent: int) -> None:
 
 def _forget() -> None:
     # The workers of a process are not those of its forks, which must not stop them either.
-    global _lock
-    _lock = threading.Lock()
+    global _lock, _starting
+    _lock, _starting = threading.Lock(), threading.Lock()
     _of_the_parent.extend(_idle)
     _idle.clear()
 

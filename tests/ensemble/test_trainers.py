@@ -21,7 +21,7 @@ pytestmark = pytest.mark.keras
 def new_workers():
     """No worker is left that is due to be replaced."""
     while _workers._idle:
-        _workers._idle.pop().stop()
+        _workers._idle.pop().stop(kill=True)
 
 
 def entries(folder):
@@ -153,6 +153,7 @@ def test_a_worker_that_dies_is_quoted_and_replaced():
 def test_workers_stay_and_do_not_share_threads_or_output(new_workers, capfd):
     assert run_in_worker(os.getpid) == run_in_worker(os.getpid)
     assert run_in_worker(os.getenv, "TF_NUM_INTRAOP_THREADS") == "1"
+    assert run_in_worker(os.getenv, "KERAS_BACKEND", keras_backend="jax") == "jax"
     run_in_worker(os.system, "echo heard; echo heard >&2")
     assert capfd.readouterr() == ("", "")
 
@@ -165,31 +166,67 @@ def test_what_a_function_raises_comes_through_and_the_worker_stays(new_workers):
 
 
 def test_workers_are_replaced_before_they_grow_too_large(new_workers, monkeypatch):
+    assert _workers._MAX_TASKS > 2
     monkeypatch.setattr(_workers, "_MAX_TASKS", 2)
     pids = [run_in_worker(os.getpid) for _ in range(3)]
     assert pids[0] == pids[1] != pids[2]
 
 
-def test_the_member_whose_worker_dies_is_named(tiny, digits, tmp_path, new_workers):
-    pid = run_in_worker(os.getpid)
-    ensemble = tiny(1, epochs=100_000, validation_fraction=None, memory=str(tmp_path))
-    failures = []
+def worker_pids():
+    """Process ids of the workers of this process."""
+    children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    pids = {int(pid) for file in children for pid in file.read_text().split()}
+    return {p for p in pids if b"popen_loky" in Path(f"/proc/{p}/cmdline").read_bytes()}
 
-    def fit():
-        try:
-            ensemble.fit(*digits)
-        except MemberTrainingError as error:
-            failures.append(str(error))
 
-    thread = threading.Thread(target=fit)
-    thread.start()
-    time.sleep(3)
-    assert thread.is_alive()
-    os.kill(pid, signal.SIGKILL)
-    thread.join(60)
-    assert len(failures) == 1
-    assert "Member 0" in failures[0]
-    assert "CNNArchitecture(blocks=" in failures[0]
+class KillsWorkers(threading.Thread):
+    """Kills the next workers that are started, each a while after its start."""
+
+    def __init__(self, n_deaths):
+        super().__init__(daemon=True)
+        self.n_deaths, self.killed, self.known = n_deaths, [], worker_pids()
+        self.start()
+
+    def run(self):
+        deadline = time.monotonic() + 100
+        while len(self.killed) < self.n_deaths and time.monotonic() < deadline:
+            for pid in worker_pids() - self.known:
+                time.sleep(1)
+                os.kill(pid, signal.SIGKILL)
+                self.killed.append(pid)
+                self.known.add(pid)
+            time.sleep(0.05)
+
+
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/task").exists(), reason="reads Linux's /proc"
+)
+
+
+@needs_proc
+def test_a_killed_worker_costs_its_member_only_a_second_try(tiny, digits, new_workers):
+    params = {"epochs": 300, "validation_fraction": None}
+    expected = tiny(1, **params).fit(*digits)
+    _workers._idle.pop().stop(kill=True)
+    killer = KillsWorkers(1)
+    found = tiny(1, **params).fit(*digits)
+    killer.join(5)
+    assert len(killer.killed) == 1
+    assert_same_bits(expected, found)
+
+
+@needs_proc
+@pytest.mark.timeout(180)
+def test_the_member_that_loses_two_workers_is_named(tiny, digits, tmp_path, new_workers):
+    killer = KillsWorkers(2)
+    ensemble = tiny(1, epochs=1_000_000, validation_fraction=None, memory=str(tmp_path))
+    with pytest.raises(MemberTrainingError) as caught:
+        ensemble.fit(*digits)
+    killer.join(5)
+    assert len(killer.killed) == 2
+    assert "Member 0" in str(caught.value)
+    assert "2 times" in str(caught.value)
+    assert "CNNArchitecture(blocks=" in str(caught.value)
     assert entries(tmp_path) == {}
     tiny(1).fit(*digits)
 

@@ -1,0 +1,116 @@
+"""Predicting with a member's weights alone, without a Keras model.
+
+To build a Keras model takes some 80 ms, and to call it 20 ms; the operations of a small
+network take three. So predictions are made from the arrays, in the operations of whatever
+back end Keras has, with each batch normalisation folded into the convolution before it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from keras import ops
+
+from ._builder import BATCH_NORM_EPSILON
+from ._space import CNNArchitecture, pool_window
+
+__all__ = ["FoldedCNN"]
+
+
+@dataclass(frozen=True, eq=False)
+class FoldedCNN:
+    """A trained network as plain convolutions and matrix products.
+
+    Parameters
+    ----------
+    architecture : CNNArchitecture
+        The network.
+    layers : tuple of (ndarray, ndarray)
+        Kernel and bias of each convolution and dense layer, normalisation included.
+    offset, scale : float
+        A pixel x becomes (x - offset) / scale first.
+    """
+
+    architecture: CNNArchitecture
+    layers: tuple[tuple[np.ndarray, np.ndarray], ...]
+    offset: float
+    scale: float
+
+    @classmethod
+    def from_weights(
+        cls,
+        architecture: CNNArchitecture,
+        weights: list[np.ndarray],
+        offset: float = 0.0,
+        scale: float = 1.0,
+    ) -> "FoldedCNN":
+        """Fold the weights of a network of :func:`build_cnn`.
+
+        Parameters
+        ----------
+        architecture : CNNArchitecture
+            The network.
+        weights : list of ndarray
+            In the order of ``keras.Model.get_weights``.
+        offset, scale : float
+            As the network was built.
+        """
+        arrays = iter(weights)
+        layers = []
+        for block in architecture.blocks:
+            for _ in block.filters:
+                kernel, bias = next(arrays), next(arrays)
+                layers.append((kernel, bias))
+            layers[-1] = _normalised(*layers[-1], *(next(arrays) for _ in range(4)))
+        layers += zip(arrays, arrays, strict=True)
+        return cls(architecture, tuple(layers), offset, scale)
+
+    def predict(self, X: np.ndarray, rows: int) -> np.ndarray:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, height, width, channels), float32
+            Pixels.
+        rows : int
+            Samples that are predicted at a time.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes), float32
+        """
+        tensors = [tuple(map(ops.convert_to_tensor, layer)) for layer in self.layers]
+        return np.concatenate(
+            [
+                ops.convert_to_numpy(self._batch(X[start : start + rows], iter(tensors)))
+                for start in range(0, len(X), rows)
+            ]
+        )
+
+    def _batch(self, X: np.ndarray, layers: Iterator):
+        height, width = X.shape[1:3]
+        # As Keras's Rescaling, to the last bit.
+        x = ops.convert_to_tensor(X) * np.float32(1.0 / self.scale)
+        x = x + np.float32(-self.offset / self.scale)
+        for block in self.architecture.blocks:
+            for _ in block.filters:
+                kernel, bias = next(layers)
+                x = ops.conv(x, kernel, padding="same", data_format="channels_last") + bias
+            x = ops.relu(x)
+            window = pool_window(height, width)
+            if window != (1, 1):
+                pool = {"average": ops.average_pool, "max": ops.max_pool}[block.pooling]
+                x = pool(x, window, window, data_format="channels_last")
+                height, width = height // window[0], width // window[1]
+        (kernel, bias), (last_kernel, last_bias) = layers
+        x = ops.relu(ops.matmul(ops.reshape(x, (len(X), -1)), kernel) + bias)
+        return ops.softmax(ops.matmul(x, last_kernel) + last_bias)
+
+
+def _normalised(kernel, bias, gamma, beta, mean, variance):
+    """A convolution with the batch normalisation that follows it, folded in double precision."""
+    factor = gamma / np.sqrt(variance.astype(np.float64) + BATCH_NORM_EPSILON)
+    return (
+        (kernel * factor).astype(np.float32),
+        ((bias - mean.astype(np.float64)) * factor + beta).astype(np.float32),
+    )

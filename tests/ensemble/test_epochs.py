@@ -1,0 +1,187 @@
+"""The training loop against Keras's own `fit`; on the back end that Keras has in this process."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.keras
+
+BACKENDS = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
+
+
+@pytest.fixture(scope="module")
+def keras():
+    return pytest.importorskip("keras")
+
+
+def plan(dropout=0.3):
+    from skprune.ensemble._space import CNNArchitecture, ConvBlock
+
+    blocks = ConvBlock((3, 4), "max"), ConvBlock((4, 2), "average")
+    return CNNArchitecture(blocks, dense_units=8, dropout=dropout, learning_rate=3e-3)
+
+
+def network(dropout=0.3):
+    from skprune.ensemble._builder import build_cnn, compile_cnn
+
+    model = build_cnn(plan(dropout), (6, 6, 1), 3, offset=0.5, scale=2.0, seed=5)
+    compile_cnn(model, plan(dropout))
+    return model
+
+
+def data(n):
+    rng = np.random.default_rng(n)
+    y = rng.integers(0, 3, n)
+    X = rng.normal(size=(n, 6, 6, 1)) + y[:, None, None, None]
+    return X.astype(np.float32), y, rng.uniform(0.2, 3.0, n).astype(np.float32)
+
+
+def order_of(n):
+    return lambda epoch: np.random.default_rng([9, epoch]).permutation(n)
+
+
+# One step, a last step of one sample, whole steps only, fewer samples than a batch.
+@pytest.mark.parametrize(("n", "batch_size"), [(40, 40), (41, 8), (32, 8), (5, 64)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_losses_are_those_of_keras_for_the_same_order(keras, n, batch_size, weighted):
+    from skprune.ensemble._epochs import train_epochs
+
+    X, y, w = data(n)
+    w = w if weighted else None
+    ours, theirs = network(), network()
+    history = train_epochs(ours, X, y, w, epochs=range(3), batch_size=batch_size, order=order_of(n))
+    for epoch in range(3):
+        rows = order_of(n)(epoch)
+        expected = theirs.fit(
+            X[rows],
+            y[rows],
+            sample_weight=None if w is None else w[rows],
+            batch_size=batch_size,
+            shuffle=False,
+            verbose=0,
+        ).history
+        np.testing.assert_allclose(history["loss"][epoch], expected["loss"][0], rtol=2e-4)
+        assert abs(history["accuracy"][epoch] - expected["accuracy"][0]) <= 1.01 / n
+    if not weighted:
+        # Not trivially so: another order has other losses, and weights do matter.
+        other = train_epochs(
+            network(), X, y, w, epochs=range(1, 4), batch_size=batch_size, order=order_of(n)
+        )
+        weighed = train_epochs(
+            network(), X, y, data(n)[2], epochs=range(1), batch_size=batch_size, order=order_of(n)
+        )
+        assert abs(weighed["loss"][0] / history["loss"][0] - 1) > 1e-2
+        if n > batch_size:
+            assert abs(other["loss"][0] / history["loss"][0] - 1) > 1e-4
+
+
+def test_the_first_step_is_keras_to_rounding(keras):
+    from skprune.ensemble._epochs import train_epochs
+
+    X, y, w = data(24)
+    ours, theirs = network(), network()
+    train_epochs(ours, X, y, w, epochs=range(1), batch_size=24, order=lambda epoch: np.arange(24))
+    theirs.train_on_batch(X, y, w)
+    for variable, a, b in zip(ours.weights, ours.get_weights(), theirs.get_weights(), strict=True):
+        # A bias before a normalisation has no gradient but rounding, which Adam makes a step of.
+        if not ("conv" in variable.path and "bias" in variable.path):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5, err_msg=variable.path)
+
+
+def test_callbacks_change_the_rate_and_stop_training(keras):
+    from skprune.ensemble._epochs import train_epochs
+
+    X, y, _ = data(40)
+
+    def train(*callbacks):
+        model = network(dropout=0.0)
+        history = train_epochs(
+            model, X, y, None, epochs=range(6), batch_size=16, order=order_of(40),
+            callbacks=callbacks,
+        )  # fmt: skip
+        return model, history
+
+    still = keras.callbacks.LearningRateScheduler(lambda epoch: 0.0)
+    model, history = train(still)
+    start = network(dropout=0.0)
+    for a, b, variable in zip(model.get_weights(), start.get_weights(), model.weights, strict=True):
+        if variable.trainable:
+            np.testing.assert_array_equal(a, b)
+    assert history["learning_rate"] == [0.0] * 6
+
+    stop = keras.callbacks.EarlyStopping("loss", patience=1, min_delta=10.0)
+    assert len(train(stop)[1]["loss"]) == 2
+    seen = []
+    record = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: seen.append("begin"),
+        on_epoch_end=lambda epoch, logs: seen.append((epoch, sorted(logs))),
+        on_train_end=lambda logs: seen.append("end"),
+    )
+    train(record)
+    assert seen == ["begin", *((e, ["accuracy", "loss"]) for e in range(6)), "end"]
+
+
+def test_a_callback_of_batches_is_trained_by_keras(keras):
+    from skprune.ensemble._epochs import runs_whole_epochs
+    from skprune.ensemble._member import CNNMember
+
+    class OfBatches(keras.callbacks.Callback):
+        n_batches = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.n_batches += 1
+
+    callback = OfBatches()
+    assert not runs_whole_epochs([callback])
+    assert runs_whole_epochs([keras.callbacks.EarlyStopping()])
+    X, y, _ = data(40)
+    member = CNNMember(plan(), 3, epochs=2, batch_size=16).fit(X, y, callbacks=[callback])
+    assert callback.n_batches == 6
+    assert len(member.history_["loss"]) == 2
+
+
+def test_members_train_predict_and_round_trip(keras, capsys):
+    import pickle
+
+    from skprune.ensemble._member import CNNMember
+
+    X, y, w = data(90)
+    params = {"epochs": 3, "batch_size": 16, "offset": 0.5, "scale": 2.0, "random_state": 3}
+    member = CNNMember(plan(), 3, **params).fit(X, y, sample_weight=w, validation_data=(X, y))
+    assert sorted(member.history_) == ["accuracy", "loss", "val_accuracy", "val_loss"]
+    again = CNNMember(plan(), 3, verbose=1, **params)
+    again.fit(X, y, sample_weight=w, validation_data=(X, y))
+    assert member.history_ == again.history_
+    assert capsys.readouterr().out.count("epoch") == 3
+    expected = member.predict_proba(X)
+    assert expected.dtype == np.float32
+    np.testing.assert_allclose(expected.sum(axis=1), 1, rtol=1e-5)
+    of_keras = keras.ops.convert_to_numpy(member.model_(X, training=False))
+    np.testing.assert_allclose(expected, of_keras, rtol=2e-5, atol=1e-6)
+    copy = pickle.loads(pickle.dumps(member))
+    np.testing.assert_array_equal(copy.predict_proba(X), expected)
+    assert vars(copy).get("_model") is None, "a prediction needs no Keras model"
+    copy.partial_fit(X, y)
+    assert len(copy.history_["loss"]) == 4
+
+
+@pytest.mark.parametrize("backend", [b for b in BACKENDS if b != "tensorflow"])
+def test_on_the_other_back_ends(backend):
+    if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        pytest.skip("this is the run of another back end")
+    if find_spec(BACKENDS[backend]) is None:
+        pytest.skip(f"{backend} is not installed")
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__]
+        + ["-k", "True-41-8 or first_step or round_trip"],  # JAX takes 10 s to compile each
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-4000:]
+    assert " passed" in run.stdout
