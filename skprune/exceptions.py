@@ -8,8 +8,11 @@ from sklearn.exceptions import NotFittedError
 
 __all__ = [
     "AmountCorrectedWarning",
+    "CacheError",
+    "CacheWarning",
     "CurveMisfitWarning",
     "InfeasibleLimitsWarning",
+    "MemberFileError",
     "MemberTrainingError",
     "NoMemberLeftError",
     "NotFittedError",
@@ -35,8 +38,20 @@ class NoMemberLeftError(SkpruneError, ValueError):
     """The penalty is so large that every weight is zero."""
 
 
+class MemberFileError(SkpruneError, ValueError):
+    """A file of a fitted member is missing, or cannot be used; the message names it."""
+
+
 class MemberTrainingError(SkpruneError, RuntimeError):
     """A member could not be trained; the message names it and its architecture."""
+
+
+class CacheError(SkpruneError, OSError):
+    """The disk of the cache has no room for what is to be stored; nothing has been trained."""
+
+
+class CacheWarning(UserWarning):
+    """The cache holds something broken or of another version, or could not take something."""
 
 
 class InfeasibleLimitsWarning(UserWarning):

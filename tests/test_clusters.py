@@ -112,7 +112,7 @@ def test_a_client_that_has_gone_is_said_and_what_was_trained_is_kept(digits, tmp
     large = ensemble(40, epochs=30, memory=str(tmp_path))
     with (
         joblib.parallel_config(backend="dask"),
-        pytest.raises(MemberTrainingError, match="client is still connected.*in the cache"),
+        pytest.raises(MemberTrainingError, match=r"client is still connected.*in the cache"),
     ):
         large.fit(X, y)
     leaver.join()

@@ -151,10 +151,11 @@ def train_members(
     except MemberTrainingError:
         raise
     except (Exception, CancelledError) as error:
+        reason = f"{type(error).__name__}: {error}".rstrip(".")
         kept = "are in the cache" if memory.store_backend else "would be kept by memory='folder'"
         raise MemberTrainingError(
             f"Training ended after {len(members)} of {len(plans)} members: joblib's back end "
-            f"gave up with {type(error).__name__}: {str(error).rstrip(chr(46))}. If it is a cluster, see whether its "
+            f"gave up with {reason}. If it is a cluster, see whether its "
             f"client is still connected. The members trained so far {kept}; fit again to go on."
         ) from error
     return [members[plan.index] for plan in plans]

@@ -18,6 +18,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..utils import (
     BasePool,
+    MemberFile,
+    Predictions,
+    ScratchFolder,
     check_cache,
     check_sample_weight,
     draw_seed,
@@ -28,14 +31,19 @@ from ..utils import (
 from ._calibration import (
     Calibration,
     TrainingData,
-    calibrate_fitted,
     calibrate_trained,
-    check_fitted_members,
-    holds_only_frozen,
-    is_fraction,
 )
-from ._checks import check_estimator_parameter, with_shape
+from ._checks import check_cv, check_prediction_dtype, with_shape
+from ._estimator import (
+    check_estimator_parameter,
+    check_fitted_members,
+    check_trainable,
+    holds_only_fitted,
+    named_members,
+    with_files,
+)
 from ._evidence import Evidence
+from ._prefit import calibrate_fitted, predictions_of, stored_dtype
 from ._routing import routed_params, router_of
 from ._tasks import Task
 
@@ -53,6 +61,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
     score_name: str
     estimator: Any
     cv: Any
+    prediction_dtype: str | None
     memory: Any
     n_jobs: int | None
     random_state: Any
@@ -61,6 +70,10 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
     @abstractmethod
     def _check_target(self, y: Any) -> NDArray:
         """Validate y."""
+
+    def _check_labels(self, y: Any) -> NDArray:
+        """Validate a part of y."""
+        return self._check_target(y)
 
     @abstractmethod
     def _prefit_task(self, y: NDArray) -> tuple[Task, BasePool, NDArray]:
@@ -80,7 +93,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _evidence(
-        self, P: NDArray, y: NDArray, sample_weight: NDArray[np.float64] | None, task: Task
+        self, P: Predictions, y: NDArray, sample_weight: NDArray[np.float64] | None, task: Task
     ) -> Evidence:
         """Predictions of all members as the choice wants them."""
 
@@ -148,21 +161,48 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
         memory = check_cache(self.memory)
-        if prefit:
-            if fit_params:
-                raise ValueError(
-                    f"{sorted(fit_params)} cannot be passed to fit: the members are fitted already."
-                )
-            check_fitted_members(self.estimator)
-            task, pool, encoded = self._prefit_task(y)
-            self._check_calibration(encoded, weight, task)
-            self._report(f"predicting {len(y)} samples with {len(pool)} fitted members")
-            calibration = calibrate_fitted(
-                pool, X, encoded, memory=memory, n_jobs=self.n_jobs, sample_weight=weight
-            )
-        else:
-            task, encoded = self._task(y)
-            calibration = self._train(X, y, encoded, task, memory, weight, fit_params)
+        with ScratchFolder() as scratch:
+            if prefit:
+                if fit_params:
+                    raise ValueError(
+                        f"{sorted(fit_params)} cannot be passed to fit: the members are fitted "
+                        "already."
+                    )
+                calibration, task = self._predict_fitted(X, y, weight, memory, scratch)
+            else:
+                task, encoded = self._task(y)
+                calibration = self._train(X, y, encoded, task, memory, weight, fit_params)
+            self._choose(calibration, task, tuple(X.shape[1:]))
+        return self
+
+    def _predict_fitted(
+        self,
+        X: Any,
+        y: NDArray,
+        sample_weight: NDArray[np.float64] | None,
+        memory: Memory,
+        scratch: ScratchFolder,
+    ) -> tuple[Calibration, Task]:
+        check_fitted_members(self.estimator)
+        task, pool, encoded = self._prefit_task(y)
+        self._check_calibration(encoded, sample_weight, task)
+        self._report(f"predicting {len(y)} samples with {len(pool)} fitted members")
+        calibration = calibrate_fitted(
+            pool,
+            X,
+            encoded,
+            memory=memory,
+            n_jobs=self.n_jobs,
+            sample_weight=sample_weight,
+            dtype=stored_dtype(pool, self.prediction_dtype),
+            scratch=scratch,
+        )
+        return calibration, task
+
+    def _choose(
+        self, calibration: Calibration, task: Task, sample_shape: tuple[int, ...] | None
+    ) -> None:
+        """Choose members by their predictions, and keep them."""
         n_samples = len(calibration.y)
         self._report(f"choosing among {len(calibration.P)} members on {n_samples} samples")
         evidence = self._evidence(*calibration.heard(), task)
@@ -170,9 +210,9 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
         weights = self._select(evidence, calibration)
         self._keep(pool, weights)
         self._finish(evidence, weights, task)
-        self.sample_shape_ = tuple(X.shape[1:])
+        self._shelf = calibration.shelf
+        self.sample_shape_ = sample_shape
         self._report(f"kept {self.n_members_} of {self.n_members_in_} members")
-        return self
 
     def evidence(self, ensemble: Any, X: Any, y: ArrayLike) -> Evidence:
         """What all members say of some rows: for reports and figures.
@@ -199,15 +239,15 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
         """
         check_is_fitted(self)
         task = self._fitted_task()
-        pool = task.pool(ensemble)
+        pool = task.pool(with_files(ensemble))
         if len(pool) != self.n_members_in_:
             raise ValueError(
                 f"ensemble has {len(pool)} members, but the pruner chose among "
                 f"{self.n_members_in_}: it is not the ensemble that was pruned."
             )
         encoded = self._encoded(np.asarray(y), task)
-        evidence = self._evidence(pool.outputs(X, self.n_jobs), encoded, None, task)
-        return self._on_new_rows(evidence)
+        P = predictions_of(pool, X, self.n_jobs, stored_dtype(pool, self.prediction_dtype))
+        return self._on_new_rows(self._evidence(P, encoded, None, task))
 
     def member_scores(self, X: Any, y: ArrayLike) -> NDArray[np.float64]:
         """Score of each kept member alone: accuracy, or R^2.
@@ -243,7 +283,9 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        members = self.estimator if isinstance(self.estimator, list) else [("", self.estimator)]
+        members = [("", self.estimator)]
+        if isinstance(self.estimator, list):  # what a file takes is not known before it is read
+            members = [m for m in named_members(self.estimator) if not isinstance(m[1], MemberFile)]
         inputs = [get_tags(member).input_tags for _, member in members]
         tags.input_tags.sparse = all(i.sparse for i in inputs)
         tags.input_tags.allow_nan = all(i.allow_nan for i in inputs)
@@ -253,31 +295,27 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
         # Members that were fitted beforehand stand in `estimator` too. A fitted pruner that
         # is saved leaves them out: it is as small as what it kept, and needs no more.
         state = dict(super().__getstate__())
+        state.pop("_shelf", None)  # what predicts elsewhere writes to no cache
         if "weights_" in state and self._is_prefit():
             state["estimator"] = emptied(self.estimator)
         return state
 
     def _member_outputs(self, X: Any) -> Iterator[NDArray]:
         check_is_fitted(self)
-        return self._pool().member_outputs(self._check_samples(X), self.n_jobs)
+        X, shelf = self._check_samples(X), getattr(self, "_shelf", None)
+        if shelf is None:
+            return self._pool().member_outputs(X, self.n_jobs)
+        return shelf.outputs(self._pool(), np.flatnonzero(self.support_), X, self.n_jobs)
 
     def _check_parameters(self) -> None:
         check_estimator_parameter(self.estimator)
-        cv = self.cv
-        if isinstance(cv, str) and cv != "prefit":
-            raise ValueError(
-                f"cv must be a fraction, 'prefit', a number of folds or a splitter; got {cv!r}."
-            )
-        if isinstance(cv, bool) or (is_fraction(cv) and not 0 < cv < 1):
-            raise ValueError(
-                f"cv as a fraction must lie strictly between 0 and 1; got {cv!r}. For folds, "
-                "give an int of at least 2."
-            )
-        if isinstance(cv, Integral) and cv < 2:
-            raise ValueError(f"cv as a number of folds must be at least 2; got {cv!r}.")
+        check_prediction_dtype(self.prediction_dtype)
+        check_cv(self.cv)
+        if not self._is_prefit():
+            check_trainable(self.estimator, self.cv)
 
     def _is_prefit(self) -> bool:
-        return holds_only_frozen(self.estimator) or (
+        return holds_only_fitted(self.estimator) or (
             isinstance(self.cv, str) and self.cv == "prefit"
         )
 
@@ -295,6 +333,8 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _check_samples(self, X: Any) -> Any:
         X = with_shape(X)
+        if self.sample_shape_ is None:  # fit_predictions has seen no sample
+            return X
         shape = tuple(X.shape[1:])
         if not shape and self.sample_shape_:
             raise ValueError(
@@ -335,7 +375,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
             estimator = set_missing_seeds(clone(self.estimator), rng)
         member_params, split_params = routed_params(self, sample_weight, fit_params)
         self._report(f"training members on {len(y)} samples, cv={self.cv}")
-        return calibrate_trained(
+        calibration = calibrate_trained(
             estimator,
             TrainingData(X, y, member_params),
             encoded,
@@ -350,13 +390,14 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
                 encoded[rows], None if sample_weight is None else sample_weight[rows], task
             ),
         )
+        return calibration.narrowed(self.prediction_dtype)
 
     def _keep(self, pool: BasePool, weights: NDArray[np.float64]) -> None:
         self.support_ = weights > 0
         self.weights_ = weights
         self.n_members_in_ = len(weights)
         self.n_members_ = int(self.support_.sum())
-        kept = pool.subset(self.support_)
+        kept = pool.subset(self.support_).loaded()
         self.estimators_ = list(kept.estimators)
         self._features = kept.features
         self._note_pool(kept)

@@ -1,32 +1,36 @@
 """Predictions on rows that no member was trained on, and the members that go with them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
 import joblib
 import numpy as np
+import sklearn
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
-from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit, check_cv
 from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import check_is_fitted
 
-from ..utils import BasePool, check_method_params
+from ..utils import (
+    BasePool,
+    Predictions,
+    cached_call,
+    check_method_params,
+    data_hash,
+    narrowed,
+    select,
+)
+from ._cached_ensemble import CachedEnsemble, PredictionShelf
 from ._tasks import Classification, Task
 
 __all__ = [
     "Calibration",
     "TrainingData",
-    "calibrate_fitted",
     "calibrate_trained",
-    "check_fitted_members",
-    "holds_only_frozen",
     "is_fraction",
 ]
 
@@ -37,7 +41,7 @@ class Calibration:
 
     Attributes
     ----------
-    P : ndarray of shape (M, N, k)
+    P : Predictions of shape (M, N, k)
         Probabilities of k classes, or predictions of k targets, on the calibration rows.
     y : ndarray of shape (N,) or (N, k)
         Their classes as positions, or their targets.
@@ -47,21 +51,41 @@ class Calibration:
         Returns the members to keep from; called once the choice is made.
     X : callable
         Returns the calibration rows.
+    cached : callable, default=compute
+        Takes a kind, a key and a function: what it returns, from the cache where it is there,
+        for what depends on P, y and the key alone.
+    shelf : PredictionShelf or None, default=None
+        Where predictions on rows that a search scores on are kept.
     """
 
-    P: NDArray
+    P: Predictions
     y: NDArray
     sample_weight: NDArray[np.float64] | None
     pool: Callable[[], BasePool]
     X: Callable[[], Any]
+    cached: Callable[[str, Any, Callable[[], Any]], Any] = lambda kind, key, compute: compute()
+    shelf: PredictionShelf | None = None
 
-    def heard(self) -> tuple[NDArray, NDArray, NDArray[np.float64] | None]:
+    def heard(self) -> tuple[Predictions, NDArray, NDArray[np.float64] | None]:
         """P, y and sample_weight of the rows that have a weight."""
         weight = self.sample_weight
         if weight is None or weight.all():
             return self.P, self.y, weight
         rows = np.flatnonzero(weight)
-        return self.P[:, rows], self.y[rows], weight[rows]
+        return select(self.P, rows), self.y[rows], weight[rows]
+
+    def narrowed(self, dtype: str | None) -> "Calibration":
+        """The same with predictions in memory kept in another precision; None leaves them."""
+        if dtype is None:
+            return self
+        assert isinstance(self.P, np.ndarray)
+        P = np.empty(self.P.shape, dtype)
+        for i, output in enumerate(self.P):
+            P[i] = narrowed(output, P.dtype, i)
+        # What is cached of statistics is that of the predictions as they are used.
+        return replace(
+            self, P=P, cached=lambda kind, of, compute: self.cached(kind, (of, dtype), compute)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,85 +95,6 @@ class TrainingData:
     X: Any
     y: NDArray
     fit_params: dict[str, Any]
-
-
-def holds_only_frozen(estimator: Any) -> bool:
-    """Whether there is nothing to train: all members are FrozenEstimators.
-
-    Parameters
-    ----------
-    estimator : estimator or list of (name, classifier)
-        What a pruner was given.
-
-    Returns
-    -------
-    bool
-    """
-    if isinstance(estimator, list):
-        return all(isinstance(member, FrozenEstimator) for _, member in estimator)
-    return isinstance(estimator, FrozenEstimator)
-
-
-def check_fitted_members(estimator: Any) -> None:
-    """Refuse members that are not fitted, although they were said to be.
-
-    Parameters
-    ----------
-    estimator : estimator or list of (name, estimator)
-        What is to be fitted.
-
-    Raises
-    ------
-    ValueError
-        If a member is not fitted.
-    """
-    members = estimator if isinstance(estimator, list) else [("estimator", estimator)]
-    for name, member in members:
-        try:
-            check_is_fitted(member)
-        except NotFittedError as error:
-            raise ValueError(
-                f"cv='prefit' needs fitted members, and {name!r} is not fitted. Fit it first, and "
-                "wrap it in sklearn.frozen.FrozenEstimator: clone (and so GridSearchCV) returns "
-                "anything else unfitted."
-            ) from error
-
-
-def calibrate_fitted(
-    pool: BasePool,
-    X: Any,
-    y: NDArray,
-    *,
-    memory: joblib.Memory,
-    n_jobs: int | None,
-    sample_weight: NDArray[np.float64] | None,
-) -> Calibration:
-    """Predict all rows with members that were fitted beforehand, on other rows.
-
-    Parameters
-    ----------
-    pool : BasePool
-        Fitted members.
-    X : array-like of shape (N, ...)
-        Calibration rows.
-    y : ndarray of shape (N,) or (N, k)
-        Their classes as positions, or their targets.
-    memory : joblib.Memory
-        Cache of the predictions.
-    n_jobs : int or None
-        Threads for predicting.
-    sample_weight : ndarray of shape (N,) or None
-        Weights of the rows.
-
-    Returns
-    -------
-    Calibration
-    """
-    # The fingerprint of a fitted member is only as good as its pickle: a difference that
-    # means nothing costs one more prediction, never a wrong one.
-    key = joblib.hash((pool, X)) if _is_caching(memory) else None
-    predict = memory.cache(_predict_fitted, ignore=["pool", "X", "n_jobs"])
-    return Calibration(predict(key, pool, X, n_jobs), y, sample_weight, lambda: pool, lambda: X)
 
 
 def calibrate_trained(
@@ -197,23 +142,34 @@ def calibrate_trained(
     -------
     Calibration
     """
-    fingerprint = joblib.hash((data.X, data.y, data.fit_params)) if _is_caching(memory) else None
-    fit_cached = memory.cache(_fit_pool, ignore=["data", "n_jobs"])
-    predict_cached = memory.cache(_predict_held_out, ignore=["pool", "data", "n_jobs"])
+    name = "list of members" if isinstance(estimator, list) else type(estimator).__name__
 
-    def trained_on(rows: NDArray[np.intp] | None) -> Callable[[], BasePool]:
-        # Trained, or read from the cache, when first asked for; kept for this fit.
-        return cache(lambda: fit_cached(estimator, rows, task, fingerprint, data, n_jobs))
+    key = None
+    if _is_caching(memory):
+        # Members are pickles, which another scikit-learn may read wrongly or train otherwise.
+        known = (estimator, task, data.X, data.y, data.fit_params, sklearn.__version__)
+        key = data_hash(*known)
 
-    def held_out(pool: Callable[[], BasePool], train: NDArray, test: NDArray) -> NDArray:
-        return predict_cached(estimator, train, test, task, fingerprint, pool, data, n_jobs)
+    def trained_on(rows: NDArray[np.intp] | None) -> CachedEnsemble:
+        fit = partial(_fit_pool, estimator, rows, task, data, n_jobs)
+        n_rows = len(data.y) if rows is None else len(rows)
+        return CachedEnsemble(memory, (key, rows), fit, f"{name} trained on {n_rows} rows")
+
+    def held_out(trained: CachedEnsemble, test: NDArray[np.intp]) -> NDArray:
+        def predict() -> NDArray:
+            return trained.pool().outputs(_safe_indexing(data.X, test), n_jobs)
+
+        about = f"{trained.about}, on {len(test)} others"
+        P: NDArray = cached_call(memory, "predictions", (trained.key, test), predict, about=about)
+        return P
 
     if is_fraction(cv):
         by_class = y if isinstance(task, Classification) else np.zeros(len(y), dtype=np.intp)
         train, rows = _split_once(by_class, float(cv), seed)
         check(rows)
-        pool = trained_on(train)
-        P = held_out(pool, train, rows)
+        ensemble = trained_on(train)
+        keys = [ensemble.key]
+        P = held_out(ensemble, rows)
     else:
         folds = list(_folds(cv, data, split_params, isinstance(task, Classification)))
         rows = np.concatenate([test for _, test in folds])
@@ -223,7 +179,8 @@ def calibrate_trained(
                 "disjoint, such as KFold or StratifiedKFold."
             )
         check(rows)
-        parts = [held_out(trained_on(train), train, test) for train, test in folds]
+        keys = [trained_on(train).key for train, _ in folds]
+        parts = [held_out(trained_on(train), test) for train, test in folds]
         sizes = {len(part) for part in parts}
         if len(sizes) > 1:
             raise ValueError(
@@ -231,9 +188,23 @@ def calibrate_trained(
                 "Out-of-fold calibration needs member i in all of them; use a fraction as cv."
             )
         P = np.concatenate(parts, axis=1)
-        pool = trained_on(None)
+        ensemble = trained_on(None)
     weight = None if sample_weight is None else sample_weight[rows]
-    return Calibration(P, y[rows], weight, pool, lambda: _safe_indexing(data.X, rows))
+
+    def cached(kind: str, of: Any, compute: Callable[[], Any]) -> Any:
+        return cached_call(
+            memory, kind, (keys, rows, weight, of), compute, about=f"{kind} of {ensemble.about}"
+        )
+
+    return Calibration(
+        P,
+        y[rows],
+        weight,
+        ensemble.pool,
+        lambda: _safe_indexing(data.X, rows),
+        cached,
+        None if ensemble.key is None else PredictionShelf(memory, ensemble.key, ensemble.about),
+    )
 
 
 def is_fraction(cv: Any) -> bool:
@@ -241,28 +212,10 @@ def is_fraction(cv: Any) -> bool:
     return isinstance(cv, Real) and not isinstance(cv, Integral)
 
 
-def _predict_fitted(key: str | None, pool: BasePool, X: Any, n_jobs: int | None) -> NDArray:
-    return pool.outputs(X, n_jobs)
-
-
-def _predict_held_out(
-    estimator: Any,
-    train: NDArray[np.intp],
-    test: NDArray[np.intp],
-    task: Task,
-    fingerprint: str | None,
-    pool: Callable[[], BasePool],
-    data: TrainingData,
-    n_jobs: int | None,
-) -> NDArray:
-    return pool().outputs(_safe_indexing(data.X, test), n_jobs)
-
-
 def _fit_pool(
     estimator: Any,
     rows: NDArray[np.intp] | None,
     task: Task,
-    fingerprint: str | None,
     data: TrainingData,
     n_jobs: int | None,
 ) -> BasePool:

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 __all__ = [
     "check_at_least",
-    "check_estimator_parameter",
+    "check_cv",
     "check_one_of",
+    "check_prediction_dtype",
     "check_reweight",
     "check_threshold",
     "positions_in",
@@ -27,6 +28,32 @@ def check_at_least(name: str, value: Any, least: int) -> None:
     """Refuse what is no integer of that size."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")
+
+
+def check_cv(cv: Any) -> None:
+    """Refuse a share of the rows, or a number of folds, that cannot be."""
+    if isinstance(cv, str) and cv != "prefit":
+        raise ValueError(
+            f"cv must be a fraction, 'prefit', a number of folds or a splitter; got {cv!r}."
+        )
+    fraction = isinstance(cv, Real) and not isinstance(cv, Integral)
+    if isinstance(cv, bool) or (fraction and not 0 < cv < 1):
+        raise ValueError(
+            f"cv as a fraction must lie strictly between 0 and 1; got {cv!r}. For folds, "
+            "give an int of at least 2."
+        )
+    if isinstance(cv, Integral) and cv < 2:
+        raise ValueError(f"cv as a number of folds must be at least 2; got {cv!r}.")
+
+
+def check_prediction_dtype(prediction_dtype: Any) -> None:
+    """Refuse what predictions are not kept in."""
+    if prediction_dtype is not None:
+        named = isinstance(prediction_dtype, str) and prediction_dtype in ("float32", "float16")
+        if not named:
+            raise ValueError(
+                f"prediction_dtype must be None, 'float32' or 'float16'; got {prediction_dtype!r}."
+            )
 
 
 def check_threshold(threshold: Any, *, auto: bool = False) -> None:
@@ -62,35 +89,6 @@ def check_reweight(reweight: Any) -> None:
             "reweight must be 'relaxed' (0), 'equal' (1), 'none' or a number in [0, 1] between "
             f"them; got {reweight!r}."
         )
-
-
-def check_estimator_parameter(estimator: Any) -> None:
-    """Refuse what cannot be an ensemble, or a list of named classifiers."""
-    if isinstance(estimator, list):
-        if not estimator:
-            raise ValueError("estimator must hold at least one (name, estimator); got [].")
-        for item in estimator:
-            if not (isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)):
-                raise TypeError(
-                    "estimator as a list must hold (name, estimator) pairs; it holds "
-                    f"{item!r:.100}."
-                )
-        names = [name for name, _ in estimator]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"The names in estimator must differ; {twice} occur more than once.")
-        taken = sorted({"splitter", "method_mapping"} & set(names))
-        if taken:
-            raise ValueError(f"{taken} cannot be names in estimator: metadata routing uses them.")
-        members = [member for _, member in estimator]
-    else:
-        members = [estimator]
-    for member in members:
-        if not hasattr(member, "fit") or not hasattr(member, "get_params"):
-            raise TypeError(
-                "estimator must be an ensemble, a list of (name, estimator) or FrozenEstimators "
-                f"of fitted ones; got {type(member).__name__}."
-            )
 
 
 def positions_in(y: NDArray, classes: NDArray) -> NDArray[np.intp]:

@@ -8,16 +8,17 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d
 
-from ..utils import BasePool, MemberPool, as_probabilities
-from ._base import BaseEnsemblePruner
+from ..utils import BasePool, MemberPool, Predictions, as_probabilities
+from ._by_parts import FitsByParts
 from ._checks import positions_in
+from ._estimator import with_files
 from ._evidence import VotingEvidence
 from ._tasks import Classification, Task
 
 __all__ = ["BaseClassifierPruner"]
 
 
-class BaseClassifierPruner(ClassifierMixin, BaseEnsemblePruner):
+class BaseClassifierPruner(ClassifierMixin, FitsByParts):
     """An ensemble pruner whose members are classifiers and vote."""
 
     voting: str
@@ -83,15 +84,19 @@ class BaseClassifierPruner(ClassifierMixin, BaseEnsemblePruner):
             raise ValueError(f"voting must be 'soft' or 'hard'; got {self.voting!r}.")
 
     def _check_target(self, y: Any) -> NDArray:
-        y = column_or_1d(y, warn=True)
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
+        y = self._check_labels(y)
         if len(np.unique(y)) < 2:
             raise ValueError(f"y has one class only, {y[0]!r}; pruning a vote needs at least two.")
         return y
 
+    def _check_labels(self, y: Any) -> NDArray:
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
+        return y
+
     def _prefit_task(self, y: NDArray) -> tuple[Task, BasePool, NDArray]:
-        pool = MemberPool.from_fitted(self.estimator)
+        pool = MemberPool.from_fitted(with_files(self.estimator))
         task = Classification(pool.classes)
         return task, pool, self._encoded(y, task)
 
@@ -107,7 +112,7 @@ class BaseClassifierPruner(ClassifierMixin, BaseEnsemblePruner):
         return positions_in(y, task.classes)
 
     def _evidence(
-        self, P: NDArray, y: NDArray, sample_weight: NDArray[np.float64] | None, task: Task
+        self, P: Predictions, y: NDArray, sample_weight: NDArray[np.float64] | None, task: Task
     ) -> VotingEvidence:
         assert isinstance(task, Classification)
         return VotingEvidence(P, y, sample_weight, task.classes, self.voting)

@@ -111,7 +111,8 @@ def member_costs(
     pool = calibration.pool()
     if costs == "parameters":
         counts = np.empty(len(pool))
-        for i, member in enumerate(pool.estimators):
+        for i in range(len(pool)):
+            member = pool.member(i)
             try:
                 counts[i] = n_parameters(member)
             except TypeError as error:
@@ -124,11 +125,15 @@ def member_costs(
         return counts
     X = calibration.X()
     X = _safe_indexing(X, np.arange(min(_TIMED_ROWS, num_samples(X))))
-    seconds = latencies(pool.member_calls(X))
+    if pool.has_files:  # one at a time, although what slows the machine then meets some only
+        one = np.eye(len(pool), dtype=bool)
+        seconds = np.concatenate([latencies(pool.subset(i).member_calls(X)) for i in one])
+    else:
+        seconds = latencies(pool.member_calls(X))
     if not seconds.min() > 0:
         i = int(seconds.argmin())
         raise ValueError(
-            f"costs='latency', but member {names[i]!r} ({type(pool.estimators[i]).__name__}) is "
+            f"costs='latency', but member {names[i]!r} ({type(pool.member(i)).__name__}) is "
             "faster than the clock; give the costs as numbers, one a member."
         )
     return seconds

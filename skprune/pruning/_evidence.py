@@ -5,6 +5,7 @@ in ``_program`` and ``_search``, knows only what they have in common.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar
@@ -13,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..socp import EnsembleStatistics
-from ..utils import as_probabilities, vote_hits, weighted_votes
+from ..utils import Predictions, as_probabilities, select, weighted_votes
 
 __all__ = ["Evidence", "RegressionEvidence", "VotingEvidence"]
 
 Rows = NDArray[np.intp]
+
+# Bytes of predictions (in double precision) held at once.
+_BLOCK_BYTES = 2**25
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,15 +30,15 @@ class Evidence(ABC):
 
     Attributes
     ----------
-    P : ndarray of shape (M, N, k)
-        Probabilities of k classes, or predictions of k targets.
+    P : Predictions of shape (M, N, k)
+        Probabilities of k classes, or predictions of k targets; read block by block only.
     y : ndarray of shape (N,) or (N, k)
         Classes as positions, or targets.
     sample_weight : ndarray of shape (N,) or None
         Weights of the rows.
     """
 
-    P: NDArray
+    P: Predictions
     y: NDArray
     sample_weight: NDArray[np.float64] | None
 
@@ -79,8 +83,10 @@ class Evidence(ABC):
         """What K weightings predict for n rows, (K, n, k); an intercept is that of ``train``."""
 
     @abstractmethod
-    def squared_errors(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Squared error of every row under each of K weightings, (K, N)."""
+    def squared_errors(
+        self, weights: NDArray[np.float64]
+    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """Squared error of each row under each of K weightings, (K, n) for a block of rows."""
 
     @property
     @abstractmethod
@@ -119,22 +125,22 @@ class VotingEvidence(Evidence):
 
     def statistics(self, rows: Rows) -> EnsembleStatistics:
         return EnsembleStatistics.from_predictions(
-            self.P[:, rows], self.y[rows], self.weights_of(rows)
+            select(self.P, rows), self.y[rows], self.weights_of(rows)
         )
 
     def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
         return weights / weights.sum(axis=1, keepdims=True)
 
     def outputs(self, weights: NDArray[np.float64], rows: Rows, train: Rows) -> NDArray:
-        parts = weighted_votes(self.P[:, rows], weights, self.voting)
+        parts = weighted_votes(select(self.P, rows), weights, self.voting)
         return as_probabilities(np.concatenate([votes for _, votes in parts], axis=1))
 
-    def squared_errors(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        errors = np.empty((len(weights), self.n_rows))
+    def squared_errors(
+        self, weights: NDArray[np.float64]
+    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         for rows, votes in weighted_votes(self.P, weights, self.voting):
             true = votes[:, np.arange(votes.shape[1]), self.y[rows]]
-            errors[:, rows] = np.square(votes).sum(axis=2) - 2 * true + 1
-        return errors
+            yield rows, (np.square(votes).sum(axis=2) - 2 * true + 1).astype(np.float64)
 
     @property
     def equal_weights(self) -> NDArray[np.float64]:
@@ -142,17 +148,23 @@ class VotingEvidence(Evidence):
         return np.ones(self.n_members)
 
     def scores(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(vote_hits(self.P, self.y, weights, self.voting) @ self.shares)
+        hits = np.zeros(len(weights))
+        for rows, votes in weighted_votes(self.P, weights, self.voting):
+            hits += (votes.argmax(axis=2) == self.y[rows]) @ self.shares[rows]
+        return hits
 
     def member_scores(self) -> NDArray[np.float64]:
-        return np.asarray((self.P.argmax(axis=2) == self.y) @ self.shares)
+        hits = np.zeros(self.n_members)
+        for rows, block in _blocks(self.P):
+            hits += (block.argmax(axis=2) == self.y[rows]) @ self.shares[rows]
+        return hits
 
     def quick_scores(
         self, weights: NDArray[np.float64], rows: Rows, train: Rows
     ) -> dict[str, NDArray[np.float64]]:
         share, y = self._shares(rows), self.y[rows]
         hits, logs = np.zeros(len(weights)), np.zeros(len(weights))
-        for part, votes in weighted_votes(self.P[:, rows], weights, self.voting):
+        for part, votes in weighted_votes(select(self.P, rows), weights, self.voting):
             hits += (votes.argmax(axis=2) == y[part]) @ share[part]
             true = votes[:, np.arange(votes.shape[1]), y[part]].astype(np.float64)
             # As sklearn.metrics.log_loss clips what predict_proba returns, which is float64.
@@ -196,7 +208,7 @@ class RegressionEvidence(Evidence):
     def statistics(self, rows: Rows) -> EnsembleStatistics:
         # Centred and scaled alike for all rows, so that statistics of folds add up.
         return EnsembleStatistics.from_regression(
-            self.P[:, rows],
+            select(self.P, rows),
             self.y[rows],
             self.weights_of(rows),
             center=self.center,
@@ -207,19 +219,22 @@ class RegressionEvidence(Evidence):
         # The factor and the intercept that fit the targets best: a regression on one column.
         weights = weights / weights.sum(axis=1, keepdims=True)
         share = self._shares(rows)
-        sums = self._sums(weights, rows) / self.scale
-        sums -= np.einsum("n,knt->kt", share, sums)[:, None]
-        wanted = self.y[rows] / self.scale
-        wanted = wanted - share @ wanted
-        slope = np.einsum("n,knt,nt->k", share, sums, wanted)
-        power = np.einsum("n,knt,knt->k", share, sums, sums)
+        means, target = self.mean_of(rows)
+        wanted = (self.y[rows] - target) / self.scale
+        slope, power = np.zeros(len(weights)), np.zeros(len(weights))
+        for part, sums in self._sums(weights, rows):
+            off = (sums - (weights @ means)[:, None]) / self.scale
+            slope += np.einsum("n,knt,nt->k", share[part], off, wanted[part])
+            power += np.einsum("n,knt,knt->k", share[part], off, off)
         usable = (slope > 0) & (power > 1e-12)
         return weights * np.where(usable, slope / np.where(usable, power, 1.0), 1.0)[:, None]
 
     def mean_of(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean predictions (M, k) and mean targets (k,) of some rows."""
         share = self._shares(rows)
-        predictions = np.einsum("n,mnt->mt", share, self.P[:, rows].astype(np.float64))
+        predictions = np.zeros((self.n_members, self.P.shape[2]))
+        for part, block in _blocks(select(self.P, rows)):
+            predictions += np.einsum("n,mnt->mt", share[part], block.astype(np.float64))
         return predictions, share @ self.y[rows]
 
     def intercepts(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
@@ -228,12 +243,17 @@ class RegressionEvidence(Evidence):
         return targets - weights @ predictions
 
     def outputs(self, weights: NDArray[np.float64], rows: Rows, train: Rows) -> NDArray:
-        return self._sums(weights, rows) + self.intercepts(weights, train)[:, None]
+        sums = np.concatenate([part for _, part in self._sums(weights, rows)], axis=1)
+        return sums + self.intercepts(weights, train)[:, None]
 
-    def squared_errors(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def squared_errors(
+        self, weights: NDArray[np.float64]
+    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         every = np.arange(self.n_rows)
-        off = (self.outputs(weights, every, every) - self.y) / self.scale
-        return np.square(off).mean(axis=2)
+        intercepts = self.intercepts(weights, every)[:, None]
+        for rows, sums in self._sums(weights, every):
+            off = (sums + intercepts - self.y[rows]) / self.scale
+            yield rows, np.square(off).mean(axis=2)
 
     @property
     def equal_weights(self) -> NDArray[np.float64]:
@@ -251,8 +271,11 @@ class RegressionEvidence(Evidence):
         self, weights: NDArray[np.float64], rows: Rows, train: Rows
     ) -> dict[str, NDArray[np.float64]]:
         share, y = self._shares(rows), self.y[rows]
-        off = np.square(self.outputs(weights, rows, train) - y)
-        error = np.einsum("n,knt->kt", share, off)
+        intercepts = self.intercepts(weights, train)[:, None]
+        error = np.zeros((len(weights), y.shape[1]))
+        for part, sums in self._sums(weights, rows):
+            off = np.square(sums + intercepts - y[part])
+            error += np.einsum("n,knt->kt", share[part], off)
         spread = share @ np.square(y - share @ y)
         # As sklearn.metrics.r2_score: a constant target scores one where it is met, else zero;
         # but what rounding leaves of its variance does not count.
@@ -265,6 +288,14 @@ class RegressionEvidence(Evidence):
     def truth(self) -> NDArray:
         return self.y
 
-    def _sums(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
-        P = self.P[:, rows].astype(np.float64)
-        return np.concatenate([sums for _, sums in weighted_votes(P, weights)], axis=1)
+    def _sums(self, weights: NDArray[np.float64], rows: Rows) -> Iterator[tuple[slice, NDArray]]:
+        return weighted_votes(select(self.P, rows), weights, dtype=np.float64)
+
+
+def _blocks(P: Predictions) -> Iterator[tuple[slice, NDArray]]:
+    """Runs of samples, with the predictions of all members."""
+    M, N, k = P.shape
+    step = max(1, _BLOCK_BYTES // (8 * M * k))
+    for start in range(0, N, step):
+        rows = slice(start, min(N, start + step))
+        yield rows, P[:, rows]

@@ -20,6 +20,7 @@ from ..socp import (
     solve_subset,
     solve_support,
 )
+from ..utils import select
 from ._evidence import Evidence, Rows
 
 __all__ = ["Program", "Relaxation", "shrinkage"]
@@ -268,7 +269,7 @@ class Relaxation:
     def _solve_exact(self, lam: float) -> SOCPSolution:
         members, costs = self._affordable, self.program.costs
         exact = solve_exact_entropy(
-            self.evidence.P[members][:, self.rows],
+            select(self.evidence.P, self.rows, members),
             self.evidence.y[self.rows],
             self.alpha,
             lam,

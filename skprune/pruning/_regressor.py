@@ -8,15 +8,16 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ..utils import BasePool, RegressorPool
-from ._base import BaseEnsemblePruner
+from ..utils import BasePool, Predictions, RegressorPool
+from ._by_parts import FitsByParts
+from ._estimator import with_files
 from ._evidence import RegressionEvidence
 from ._tasks import Regression, Task
 
 __all__ = ["BaseRegressorPruner"]
 
 
-class BaseRegressorPruner(RegressorMixin, BaseEnsemblePruner):
+class BaseRegressorPruner(RegressorMixin, FitsByParts):
     """An ensemble pruner whose members are regressors and are summed, with an intercept."""
 
     score_name = "R^2"
@@ -71,7 +72,7 @@ class BaseRegressorPruner(RegressorMixin, BaseEnsemblePruner):
 
     def _prefit_task(self, y: NDArray) -> tuple[Task, BasePool, NDArray]:
         task, targets = self._task(y)
-        return task, task.pool(self.estimator), targets
+        return task, task.pool(with_files(self.estimator)), targets
 
     def _task(self, y: NDArray) -> tuple[Task, NDArray]:
         task = Regression(1 if y.ndim == 1 else y.shape[1], flat=y.ndim == 1)
@@ -85,7 +86,7 @@ class BaseRegressorPruner(RegressorMixin, BaseEnsemblePruner):
         return y.reshape(len(y), task.n_targets).astype(np.float64)
 
     def _evidence(
-        self, P: NDArray, y: NDArray, sample_weight: NDArray[np.float64] | None, task: Task
+        self, P: Predictions, y: NDArray, sample_weight: NDArray[np.float64] | None, task: Task
     ) -> RegressionEvidence:
         return RegressionEvidence(P, y, sample_weight)
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import has_fit_parameter
 
-from ..utils import routing_enabled, unfreeze
+from ..utils import MemberFile, routing_enabled, unfreeze
+from ._estimator import named_members
 
 __all__ = ["routed_params", "router_of"]
 
@@ -18,10 +19,11 @@ def router_of(pruner: Any) -> MetadataRouter:
     to_fit = MethodMapping().add(caller="fit", callee="fit")
     to_split = MethodMapping().add(caller="fit", callee="split")
     router = MetadataRouter(owner=pruner).add_self_request(pruner)
-    members = pruner.estimator if isinstance(pruner.estimator, list) else None
-    router.add(
-        **(dict(members) if members else {"estimator": pruner.estimator}), method_mapping=to_fit
-    )
+    members = {"estimator": pruner.estimator}
+    if isinstance(pruner.estimator, list):  # files are not trained
+        named = named_members(pruner.estimator)
+        members = {name: m for name, m in named if not isinstance(m, MemberFile)}
+    router.add(**members, method_mapping=to_fit)
     return router.add(splitter=pruner.cv, method_mapping=to_split)
 
 

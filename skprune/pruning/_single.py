@@ -33,7 +33,10 @@ class SingleProgram(BaseSOCPPruner):
 
     def _select(self, evidence: Evidence, calibration: Calibration) -> NDArray[np.float64]:
         program, every = self._program(calibration), np.arange(evidence.n_rows)
-        stats = evidence.statistics(every)
+        # They do not depend on alpha, lambda and threshold, over which grids search.
+        stats = calibration.cached(
+            "statistics", type(evidence).__name__, lambda: evidence.statistics(every)
+        )
         relaxation = Relaxation(program, evidence, every, stats, self.alpha)
         solution = relaxation.solve(self.lam)
         base, share = solution.weights, shrinkage(self.reweight)

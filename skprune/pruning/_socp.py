@@ -23,11 +23,13 @@ class SOCPEnsemblePruner(SingleProgram, BaseClassifierPruner):
 
     Parameters
     ----------
-    estimator : ensemble, list of (name, classifier), or FrozenEstimator
+    estimator : ensemble, list of paths or (name, classifier or path), or FrozenEstimator
         Any classifier that has ``estimators_`` once fitted (random forest, bagging, voting,
         :class:`~skprune.RandomCNNEnsembleClassifier`, ...), or a list of classifiers. What is
-        wrapped in :class:`~sklearn.frozen.FrozenEstimator` is not trained again, and implies
-        ``cv="prefit"`` where it is all there is.
+        wrapped in :class:`~sklearn.frozen.FrozenEstimator`, or is the path of a joblib file, is
+        not trained again, and implies ``cv="prefit"`` where it is all there is. Members in
+        files are loaded one at a time; in the end the kept ones are in memory. Where all are
+        files, the first one has to know all classes.
     cv : float, "prefit", int, splitter or iterable, default=0.25
         Where the calibration predictions come from. A float holds out that share of the rows,
         by class; "prefit" takes all rows and fitted members, which must not have been trained
@@ -68,6 +70,10 @@ class SOCPEnsemblePruner(SingleProgram, BaseClassifierPruner):
         Most that the kept members may cost together, in the unit of ``costs``.
     solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
         "auto" is exact and needs no conic solver; see :func:`~skprune.socp.solve_socp`.
+    prediction_dtype : {"float32", "float16"}, default=None
+        What calibration predictions are kept in. None is as the members give them, and float32
+        where members are files: then predictions lie in a temporary file (with ``memory``, in
+        the cache) and are read block by block.
     memory : str, Path or joblib.Memory, default=None
         Cache of the trained ensemble and its predictions, so that a grid over ``alpha`` and
         ``lam`` trains it once a fold. Needs an int ``random_state``.
@@ -100,9 +106,9 @@ class SOCPEnsemblePruner(SingleProgram, BaseClassifierPruner):
     classes_ : ndarray of shape (n_classes,)
         Classes.
     sample_shape_ : tuple of int
-        Shape of one sample.
+        Shape of one sample; None after ``fit_predictions``, which sees none.
     n_features_in_ : int
-        ``X.shape[1]``.
+        ``X.shape[1]``, where samples were seen.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Column names of X, where it had them.
 
@@ -145,6 +151,7 @@ class SOCPEnsemblePruner(SingleProgram, BaseClassifierPruner):
         max_members: int | None = None,
         max_cost: float | None = None,
         solver: str = "auto",
+        prediction_dtype: str | None = None,
         memory: Any = None,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -163,6 +170,7 @@ class SOCPEnsemblePruner(SingleProgram, BaseClassifierPruner):
         self.max_members = max_members
         self.max_cost = max_cost
         self.solver = solver
+        self.prediction_dtype = prediction_dtype
         self.memory = memory
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -182,11 +190,13 @@ class SOCPEnsemblePrunerCV(SearchedProgram, BaseClassifierPruner):
 
     Parameters
     ----------
-    estimator : ensemble, list of (name, classifier), or FrozenEstimator
+    estimator : ensemble, list of paths or (name, classifier or path), or FrozenEstimator
         Any classifier that has ``estimators_`` once fitted (random forest, bagging, voting,
         :class:`~skprune.RandomCNNEnsembleClassifier`, ...), or a list of classifiers. What is
-        wrapped in :class:`~sklearn.frozen.FrozenEstimator` is not trained again, and implies
-        ``cv="prefit"`` where it is all there is.
+        wrapped in :class:`~sklearn.frozen.FrozenEstimator`, or is the path of a joblib file, is
+        not trained again, and implies ``cv="prefit"`` where it is all there is. Members in
+        files are loaded one at a time; in the end the kept ones are in memory. Where all are
+        files, the first one has to know all classes.
     cv : float, "prefit", int, splitter or iterable, default=0.25
         Where the calibration predictions come from. A float holds out that share of the rows,
         by class; "prefit" takes all rows and fitted members, which must not have been trained
@@ -234,6 +244,10 @@ class SOCPEnsemblePrunerCV(SearchedProgram, BaseClassifierPruner):
         Most that the kept members may cost together, in the unit of ``costs``.
     solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
         What ``solution_`` is solved with; candidates come from the exact path.
+    prediction_dtype : {"float32", "float16"}, default=None
+        What calibration predictions are kept in. None is as the members give them, and float32
+        where members are files: then predictions lie in a temporary file (with ``memory``, in
+        the cache) and are read block by block.
     memory : str, Path or joblib.Memory, default=None
         Cache of the trained ensemble and its predictions, so that a grid round this estimator
         trains it once a fold. Needs an int ``random_state``.
@@ -291,9 +305,9 @@ class SOCPEnsemblePrunerCV(SearchedProgram, BaseClassifierPruner):
     classes_ : ndarray of shape (n_classes,)
         Classes.
     sample_shape_ : tuple of int
-        Shape of one sample.
+        Shape of one sample; None after ``fit_predictions``, which sees none.
     n_features_in_ : int
-        ``X.shape[1]``.
+        ``X.shape[1]``, where samples were seen.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Column names of X, where it had them.
 
@@ -344,6 +358,7 @@ class SOCPEnsemblePrunerCV(SearchedProgram, BaseClassifierPruner):
         max_members: int | None = None,
         max_cost: float | None = None,
         solver: str = "auto",
+        prediction_dtype: str | None = None,
         memory: Any = None,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -366,6 +381,7 @@ class SOCPEnsemblePrunerCV(SearchedProgram, BaseClassifierPruner):
         self.max_members = max_members
         self.max_cost = max_cost
         self.solver = solver
+        self.prediction_dtype = prediction_dtype
         self.memory = memory
         self.n_jobs = n_jobs
         self.random_state = random_state

@@ -1,5 +1,6 @@
 """What all pruners by cone program share, whoever the members and however tuned."""
 
+from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -12,6 +13,7 @@ from ._base import BaseEnsemblePruner
 from ._calibration import Calibration
 from ._checks import check_at_least, check_one_of
 from ._costs import check_budget, check_costs_parameter, member_costs
+from ._estimator import named_members
 from ._evidence import Evidence
 from ._explain import MemberTable, explain_members
 from ._frontier import frontier
@@ -30,6 +32,7 @@ class BaseSOCPPruner(BaseEnsemblePruner):
     # Regressors predict no probabilities, and have no choice; classifiers have a parameter.
     diversity: str = "gini"
     solver: str
+    _members: MemberTable | partial[MemberTable]
 
     def explain(self) -> MemberTable:
         """Why each member was kept or dropped, on the calibration rows.
@@ -47,7 +50,20 @@ class BaseSOCPPruner(BaseEnsemblePruner):
             If the pruner is not fitted.
         """
         check_is_fitted(self)
+        return self._member_table()
+
+    def _member_table(self) -> MemberTable:
+        # Drawn up when it is first asked for: the candidates of a grid are not, and it is a
+        # third of what one of them costs.
+        if not isinstance(self._members, MemberTable):
+            self._members = self._members()
         return self._members
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if "_members" in state:  # without what it is drawn up from
+            state["_members"] = self._member_table()
+        return state
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -77,7 +93,7 @@ class BaseSOCPPruner(BaseEnsemblePruner):
 
     def _names(self, n_members: int) -> tuple[str, ...]:
         if isinstance(self.estimator, list):
-            return tuple(name for name, _ in self.estimator)
+            return tuple(name for name, _ in named_members(self.estimator))
         return tuple(str(i) for i in range(n_members))
 
     def _note(
@@ -90,9 +106,10 @@ class BaseSOCPPruner(BaseEnsemblePruner):
         """Keep what reports and figures show."""
         self.solution_, self.path_ = solution, relaxation.path
         self.frontier_ = frontier(evidence, relaxation.path, weights)
-        self._members = explain_members(
+        self._members = partial(
+            explain_members,
             self._names(len(weights)),
-            weights,
+            weights.copy(),
             self.frontier_.member_score,
             relaxation.program.costs,
             relaxation.stats,

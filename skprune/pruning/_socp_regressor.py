@@ -18,11 +18,12 @@ class SOCPEnsemblePrunerRegressor(SingleProgram, BaseRegressorPruner):
 
     Parameters
     ----------
-    estimator : ensemble, list of (name, regressor), or FrozenEstimator
+    estimator : ensemble, list of paths or (name, regressor or path), or FrozenEstimator
         Any regressor that has ``estimators_`` once fitted (random forest, bagging, voting,
         ...), or a list of regressors. What is
-        wrapped in :class:`~sklearn.frozen.FrozenEstimator` is not trained again, and implies
-        ``cv="prefit"`` where it is all there is.
+        wrapped in :class:`~sklearn.frozen.FrozenEstimator`, or is the path of a joblib file, is
+        not trained again, and implies ``cv="prefit"`` where it is all there is. Members in
+        files are loaded one at a time; in the end the kept ones are in memory.
     cv : float, "prefit", int, splitter or iterable, default=0.25
         Where the calibration predictions come from. A float holds out that share of the rows;
         "prefit" takes all rows and fitted members, which must not have been trained
@@ -56,6 +57,10 @@ class SOCPEnsemblePrunerRegressor(SingleProgram, BaseRegressorPruner):
         Most that the kept members may cost together, in the unit of ``costs``.
     solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
         "auto" is exact and needs no conic solver; see :func:`~skprune.socp.solve_socp`.
+    prediction_dtype : {"float32", "float16"}, default=None
+        What calibration predictions are kept in. None is as the members give them, and float32
+        where members are files: then predictions lie in a temporary file (with ``memory``, in
+        the cache) and are read block by block.
     memory : str, Path or joblib.Memory, default=None
         Cache of the trained ensemble and its predictions, so that a grid over ``alpha`` and
         ``lam`` trains it once a fold. Needs an int ``random_state``.
@@ -89,9 +94,9 @@ class SOCPEnsemblePrunerRegressor(SingleProgram, BaseRegressorPruner):
     frontier_ : Frontier
         Calibration score against the number of members along the path.
     sample_shape_ : tuple of int
-        Shape of one sample.
+        Shape of one sample; None after ``fit_predictions``, which sees none.
     n_features_in_ : int
-        ``X.shape[1]``.
+        ``X.shape[1]``, where samples were seen.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Column names of X, where it had them.
 
@@ -133,6 +138,7 @@ class SOCPEnsemblePrunerRegressor(SingleProgram, BaseRegressorPruner):
         max_members: int | None = None,
         max_cost: float | None = None,
         solver: str = "auto",
+        prediction_dtype: str | None = None,
         memory: Any = None,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -149,6 +155,7 @@ class SOCPEnsemblePrunerRegressor(SingleProgram, BaseRegressorPruner):
         self.max_members = max_members
         self.max_cost = max_cost
         self.solver = solver
+        self.prediction_dtype = prediction_dtype
         self.memory = memory
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -162,11 +169,12 @@ class SOCPEnsemblePrunerRegressorCV(SearchedProgram, BaseRegressorPruner):
 
     Parameters
     ----------
-    estimator : ensemble, list of (name, regressor), or FrozenEstimator
+    estimator : ensemble, list of paths or (name, regressor or path), or FrozenEstimator
         Any regressor that has ``estimators_`` once fitted (random forest, bagging, voting,
         ...), or a list of regressors. What is
-        wrapped in :class:`~sklearn.frozen.FrozenEstimator` is not trained again, and implies
-        ``cv="prefit"`` where it is all there is.
+        wrapped in :class:`~sklearn.frozen.FrozenEstimator`, or is the path of a joblib file, is
+        not trained again, and implies ``cv="prefit"`` where it is all there is. Members in
+        files are loaded one at a time; in the end the kept ones are in memory.
     cv : float, "prefit", int, splitter or iterable, default=0.25
         Where the calibration predictions come from. A float holds out that share of the rows;
         "prefit" takes all rows and fitted members, which must not have been trained
@@ -207,6 +215,10 @@ class SOCPEnsemblePrunerRegressorCV(SearchedProgram, BaseRegressorPruner):
         Most that the kept members may cost together, in the unit of ``costs``.
     solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
         What ``solution_`` is solved with; candidates come from the exact path.
+    prediction_dtype : {"float32", "float16"}, default=None
+        What calibration predictions are kept in. None is as the members give them, and float32
+        where members are files: then predictions lie in a temporary file (with ``memory``, in
+        the cache) and are read block by block.
     memory : str, Path or joblib.Memory, default=None
         Cache of the trained ensemble and its predictions, so that a grid round this estimator
         trains it once a fold. Needs an int ``random_state``.
@@ -265,9 +277,9 @@ class SOCPEnsemblePrunerRegressorCV(SearchedProgram, BaseRegressorPruner):
     frontier_ : Frontier
         Calibration score against the number of members along the path.
     sample_shape_ : tuple of int
-        Shape of one sample.
+        Shape of one sample; None after ``fit_predictions``, which sees none.
     n_features_in_ : int
-        ``X.shape[1]``.
+        ``X.shape[1]``, where samples were seen.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Column names of X, where it had them.
 
@@ -312,6 +324,7 @@ class SOCPEnsemblePrunerRegressorCV(SearchedProgram, BaseRegressorPruner):
         max_members: int | None = None,
         max_cost: float | None = None,
         solver: str = "auto",
+        prediction_dtype: str | None = None,
         memory: Any = None,
         n_jobs: int | None = None,
         random_state: Any = None,
@@ -332,6 +345,7 @@ class SOCPEnsemblePrunerRegressorCV(SearchedProgram, BaseRegressorPruner):
         self.max_members = max_members
         self.max_cost = max_cost
         self.solver = solver
+        self.prediction_dtype = prediction_dtype
         self.memory = memory
         self.n_jobs = n_jobs
         self.random_state = random_state

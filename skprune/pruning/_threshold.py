@@ -1,5 +1,7 @@
 """How many of the weighted members to keep: the threshold h of the paper's Algorithm 1."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,8 @@ __all__ = ["choose_threshold"]
 
 # Sizes that are tried where each one is a search of its own.
 _FEW_SIZES = 24
+# Bytes of squared errors that are kept, rather than formed twice.
+_HELD_BYTES = 2**27
 
 
 def choose_threshold(
@@ -44,11 +48,18 @@ def choose_threshold(
         few = np.geomspace(1, len(levels), _FEW_SIZES).round().astype(int) - 1
         levels = levels[np.unique(few)]
     weights = np.concatenate([relaxation.weights(base, level, [share]) for level in levels])
-    errors = evidence.squared_errors(weights)
-    mean = errors @ evidence.shares
+    shares = evidence.shares
+    errors: Any = evidence.squared_errors(weights)
+    if weights.shape[0] * evidence.n_rows * 8 <= _HELD_BYTES:
+        errors = list(errors)  # else they are formed twice
+    mean = np.zeros(len(weights))
+    for rows, block in errors:
+        mean += block @ shares[rows]
     best = int(mean.argmin())
-    difference = errors - errors[best]
     # With equal weights share = 1/N this is the usual variance of a mean over N rows.
-    variance = ((difference - (difference @ evidence.shares)[:, None]) ** 2) @ evidence.shares**2
+    variance = np.zeros(len(weights))
+    for rows, block in errors if isinstance(errors, list) else evidence.squared_errors(weights):
+        difference = block - block[best] - (mean - mean[best])[:, None]
+        variance += np.square(difference) @ shares[rows] ** 2
     enough = mean <= mean[best] + np.sqrt(variance) + 1e-12
     return float(levels[np.flatnonzero(enough)[0]])

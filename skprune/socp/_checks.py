@@ -1,6 +1,7 @@
 """Checks of what comes into this room; every message names the argument and what is right."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -102,7 +103,7 @@ def check_probabilities(P: NDArray) -> None:
             )
 
 
-def check_shape(P: NDArray, name: str) -> None:
+def check_shape(P: Any, name: str) -> None:
     """Refuse predictions that are not member x sample x class."""
     if P.ndim != 3 or P.shape[0] == 0 or P.shape[2] == 0:
         raise ValueError(

@@ -3,12 +3,19 @@
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from ..utils import check_alpha, check_lam, with_one_blas_thread
+from ..utils import (
+    Predictions,
+    as_predictions,
+    check_alpha,
+    check_lam,
+    with_one_blas_thread,
+)
 from ._active_set import minimise_active_set
 from ._checks import check_labels, check_shape, check_weights
 from ._problem import SOCPProblem, check_member_left
@@ -48,7 +55,7 @@ class ExactEntropySolution:
 
 @with_one_blas_thread
 def solve_exact_entropy(
-    P: ArrayLike,
+    P: ArrayLike | Predictions,
     y: ArrayLike,
     alpha: float = 0.5,
     lam: float = 0.1,
@@ -68,8 +75,8 @@ def solve_exact_entropy(
 
     Parameters
     ----------
-    P : array-like of shape (M, N, C)
-        Probabilities: member, sample, class. A memory map is read block by block; all is
+    P : array-like or PredictionStore of shape (M, N, C)
+        Probabilities: member, sample, class. What lies in a file is read block by block; all is
         computed in float64.
     y : array-like of shape (N,)
         True classes, integers in 0 .. C - 1.
@@ -139,13 +146,13 @@ def solve_exact_entropy(
 class _Predictions:
     """Checked predictions, to be read block by block as often as need be."""
 
-    P: NDArray
+    P: Predictions
     y: NDArray[np.intp]
     weight: NDArray[np.float64] | None
 
     @classmethod
-    def check(cls, P: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> "_Predictions":
-        P = P if isinstance(P, np.ndarray) else np.asarray(P)
+    def check(cls, P: Any, y: ArrayLike, sample_weight: ArrayLike | None) -> "_Predictions":
+        P = as_predictions(P)
         check_shape(P, "P")
         labels = check_labels(y, P.shape[1], P.shape[2])
         weight = None if sample_weight is None else check_weights(sample_weight, P.shape[1])

@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..utils import Predictions, as_predictions
 from ._checks import check_weights
 
 __all__ = ["regression_fields"]
 
 
 def regression_fields(
-    F: ArrayLike,
+    F: ArrayLike | Predictions,
     y: ArrayLike,
     sample_weight: ArrayLike | None,
     center: ArrayLike | None,
@@ -19,8 +20,8 @@ def regression_fields(
     block_bytes: int,
 ) -> dict[str, Any]:
     """Fields of ``EnsembleStatistics.from_regression``, block by block."""
-    F, target = _check_predictions(F, y)
-    M, N, T = F.shape
+    given, target = _check_predictions(F, y)
+    M, N, T = given.shape
     weight = np.ones(N) if sample_weight is None else check_weights(sample_weight, N)
     total = float(weight.sum())
     if not total > 0:
@@ -33,7 +34,7 @@ def regression_fields(
     for start in range(0, N, step):
         part = slice(start, start + step)
         root = np.sqrt(share[part])[:, None]
-        block = np.array(F[:, part], dtype=np.float64)
+        block = np.array(given[:, part], dtype=np.float64)
         _check_finite(block)
         block -= center_
         block /= scale_
@@ -62,8 +63,8 @@ def regression_fields(
     }
 
 
-def _check_predictions(F: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray[np.float64]]:
-    F = F if isinstance(F, np.ndarray) else np.asarray(F, dtype=np.float64)
+def _check_predictions(F: Any, y: ArrayLike) -> tuple[Any, NDArray[np.float64]]:
+    F = as_predictions(F)
     if F.ndim == 2:
         F = F[:, :, None]
     if F.ndim != 3 or 0 in F.shape:

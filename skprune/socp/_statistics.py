@@ -6,10 +6,12 @@ Convolutional Neural Networks with Second-Order Cone Programming".
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..utils import Predictions, as_predictions
 from ._checks import (
     check_blocks,
     check_labels,
@@ -121,7 +123,7 @@ class EnsembleStatistics:
     @classmethod
     def from_predictions(
         cls,
-        P: ArrayLike,
+        P: ArrayLike | Predictions,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
@@ -131,8 +133,8 @@ class EnsembleStatistics:
 
         Parameters
         ----------
-        P : array-like of shape (M, N, C)
-            Probabilities: member, sample, class. A memory map is read block by block.
+        P : array-like or PredictionStore of shape (M, N, C)
+            Probabilities: member, sample, class. What lies in a file is read block by block.
             float32 (or float16) is multiplied in float32 and accumulated in float64.
         y : array-like of shape (N,)
             True classes, integers in 0 .. C - 1.
@@ -152,19 +154,19 @@ class EnsembleStatistics:
             If the shapes disagree, a probability is NaN, infinite or negative, a row does
             not sum to one, a label lies outside 0 .. C - 1, or the weights are unusable.
         """
-        P = P if isinstance(P, np.ndarray) else np.asarray(P)
-        check_shape(P, "P")
-        y = check_labels(y, P.shape[1], P.shape[2])
+        given: Any = as_predictions(P)
+        check_shape(given, "P")
+        y = check_labels(y, given.shape[1], given.shape[2])
         if sample_weight is not None:
-            sample_weight = check_weights(sample_weight, P.shape[1])
-        step = max(1, _BLOCK_BYTES // max(1, 4 * P.shape[0] * P.shape[2]))
+            sample_weight = check_weights(sample_weight, given.shape[1])
+        step = max(1, _BLOCK_BYTES // max(1, 4 * given.shape[0] * given.shape[2]))
         blocks = (
             (
-                P[:, start : start + step],
+                given[:, start : start + step],
                 y[start : start + step],
                 None if sample_weight is None else sample_weight[start : start + step],
             )
-            for start in range(0, P.shape[1], step)
+            for start in range(0, given.shape[1], step)
         )
         return cls._accumulate(blocks, reference)
 
@@ -196,7 +198,7 @@ class EnsembleStatistics:
     @classmethod
     def from_regression(
         cls,
-        F: ArrayLike,
+        F: ArrayLike | Predictions,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
@@ -211,9 +213,9 @@ class EnsembleStatistics:
 
         Parameters
         ----------
-        F : array-like of shape (M, N, T) or (M, N)
-            Predictions: member, sample, target. A memory map is read block by block; all is
-            computed in float64.
+        F : array-like or PredictionStore of shape (M, N, T), or array-like of shape (M, N)
+            Predictions: member, sample, target. What lies in a file is read block by block; all
+            is computed in float64.
         y : array-like of shape (N, T) or (N,)
             Targets.
         sample_weight : array-like of shape (N,), default=None

@@ -1,12 +1,31 @@
 """Floor 0: what every room may use."""
 
-from ._base_pool import BasePool, emptied, unfreeze
+from ._base_pool import BasePool
+from ._cache import (
+    CacheEntry,
+    cache_entry,
+    cached_call,
+    check_cache,
+    check_cache_space,
+    data_hash,
+)
+from ._cache_contents import CacheContents, CachedThing, cache_contents
+from ._frozen import emptied, unfreeze
 from ._layer_graph import LayerCall, LayerGraph, layer_graph
+from ._member_file import MemberFile
 from ._pandas import load_pandas
 from ._pool import MemberPool
+from ._prediction_store import (
+    PredictionStore,
+    ScratchFolder,
+    check_room,
+    narrowed,
+    write_predictions,
+)
 from ._random import draw_seed, set_missing_seeds
 from ._regressor_pool import RegressorPool
 from ._rounding import as_compared
+from ._selection import Predictions, PredictionSelection, as_predictions, select
 from ._sklearn import (
     check_method_params,
     check_sample_weight,
@@ -14,31 +33,49 @@ from ._sklearn import (
     routing_enabled,
     with_one_blas_thread,
 )
-from ._validation import check_alpha, check_cache, check_lam
+from ._validation import check_alpha, check_lam
 from ._votes import as_probabilities, vote_hits, weighted_votes
 
 __all__ = [
     "BasePool",
+    "CacheContents",
+    "CacheEntry",
+    "CachedThing",
     "LayerCall",
     "LayerGraph",
+    "MemberFile",
     "MemberPool",
+    "PredictionSelection",
+    "PredictionStore",
+    "Predictions",
     "RegressorPool",
+    "ScratchFolder",
     "as_compared",
+    "as_predictions",
     "as_probabilities",
+    "cache_contents",
+    "cache_entry",
+    "cached_call",
     "check_alpha",
     "check_cache",
+    "check_cache_space",
     "check_lam",
     "check_method_params",
+    "check_room",
     "check_sample_weight",
+    "data_hash",
     "draw_seed",
     "emptied",
     "layer_graph",
     "load_pandas",
+    "narrowed",
     "num_samples",
     "routing_enabled",
+    "select",
     "set_missing_seeds",
     "unfreeze",
     "vote_hits",
     "weighted_votes",
     "with_one_blas_thread",
+    "write_predictions",
 ]

@@ -7,10 +7,8 @@ from functools import partial
 from typing import Any, Self
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import NDArray
-from sklearn.base import clone
-from sklearn.frozen import FrozenEstimator
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.multioutput import (
     ClassifierChain,
@@ -19,7 +17,12 @@ from sklearn.multioutput import (
     RegressorChain,
 )
 
-__all__ = ["BasePool", "describe", "emptied", "features_of", "members_of", "unfreeze"]
+from ..exceptions import MemberFileError, NotFittedError
+from ._frozen import unfreeze
+from ._member_file import MemberFile
+from ._prediction_store import narrowed
+
+__all__ = ["BasePool", "describe", "features_of", "members_of", "opened"]
 
 # Ensembles whose members each answer a question of their own: two classes, or one target.
 _DECOMPOSITIONS = (
@@ -33,50 +36,14 @@ _DECOMPOSITIONS = (
 )
 
 
-def unfreeze(estimator: Any) -> Any:
-    """What a FrozenEstimator holds; anything else as it is.
-
-    Parameters
-    ----------
-    estimator : object
-        Estimator, frozen or not.
-
-    Returns
-    -------
-    object
-    """
-    while isinstance(estimator, FrozenEstimator):
-        estimator = estimator.estimator
-    return estimator
-
-
-def emptied(estimator: Any) -> Any:
-    """The same specification, without what was learnt.
-
-    Parameters
-    ----------
-    estimator : estimator, FrozenEstimator or list of (name, estimator)
-        Fitted or not.
-
-    Returns
-    -------
-    object of the same kind
-    """
-    if isinstance(estimator, list):
-        return [(name, emptied(member)) for name, member in estimator]
-    if isinstance(estimator, FrozenEstimator):
-        return FrozenEstimator(emptied(estimator.estimator))
-    return clone(estimator)
-
-
 @dataclass(frozen=True, eq=False)
 class BasePool(ABC):
     """Fitted members, and the columns of X that each one sees.
 
     Attributes
     ----------
-    estimators : tuple of M estimators
-        Fitted members.
+    estimators : tuple of M estimators or MemberFiles
+        Fitted members. Those in files are loaded where they are used, and not kept.
     features : tuple of M ndarrays, or None
         Columns of X that each member sees, where the ensemble draws them.
     """
@@ -87,8 +54,54 @@ class BasePool(ABC):
     def __len__(self) -> int:
         return len(self.estimators)
 
+    @property
+    def has_files(self) -> bool:
+        """Whether any member lies in a file."""
+        return any(isinstance(member, MemberFile) for member in self.estimators)
+
+    def member(self, i: int) -> Any:
+        """One member, in memory; a file is loaded, checked, and not kept.
+
+        Parameters
+        ----------
+        i : int
+            Its position.
+
+        Returns
+        -------
+        fitted estimator
+
+        Raises
+        ------
+        MemberFileError
+            If its file cannot be used; member and path are named.
+        """
+        member = self.estimators[i]
+        if not isinstance(member, MemberFile):
+            return member
+        return opened(i, member, self._check_loaded)
+
+    @property
+    @abstractmethod
+    def n_outputs(self) -> int:
+        """Number of columns that each member's predictions have: classes, or targets."""
+
+    def stamped(self) -> Self:
+        """What a cache knows the pool by: files by their stamps, others by what they are."""
+        stamps = (m.stamp() if isinstance(m, MemberFile) else m for m in self.estimators)
+        return replace(self, estimators=tuple(stamps))
+
+    def loaded(self) -> Self:
+        """The same pool with all members in memory.
+
+        Returns
+        -------
+        pool of the same kind
+        """
+        return replace(self, estimators=tuple(self.member(i) for i in range(len(self))))
+
     def subset(self, mask: NDArray[np.bool_]) -> Self:
-        """The pool of the members where the mask is true.
+        """The pool of the members where the mask is true; files stay files.
 
         Parameters
         ----------
@@ -106,7 +119,9 @@ class BasePool(ABC):
             features=None if self.features is None else tuple(self.features[i] for i in kept),
         )
 
-    def member_outputs(self, X: Any, n_jobs: int | None = None) -> Iterator[NDArray]:
+    def member_outputs(
+        self, X: Any, n_jobs: int | None = None, *, first: int = 0
+    ) -> Iterator[NDArray]:
         """Predictions of one member after the other, each of shape (n, k).
 
         Parameters
@@ -114,17 +129,25 @@ class BasePool(ABC):
         X : array-like of shape (n, ...)
             Samples.
         n_jobs : int, default=None
-            Threads, as in joblib.
+            Threads, as in joblib. So many members in files are in memory at once.
+        first : int, default=0
+            The member to begin with.
 
         Yields
         ------
         ndarray of shape (n, k)
             k classes (probabilities) or targets.
         """
-        tasks = (delayed(self._one)(i, rows) for i, rows in enumerate(self._inputs(X)))
-        yield from Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(tasks)
+        bare = _without_names(X)
+        M = len(self)
+        # A thread takes its next task whether or not anybody has taken its last result. Of
+        # files, where results may be written more slowly than they are made, none runs ahead.
+        step = effective_n_jobs(n_jobs) if self.has_files else max(1, M)
+        for start in range(first, M, step):
+            tasks = (delayed(self._predict)(i, X, bare) for i in range(start, min(M, start + step)))
+            yield from Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(tasks)
 
-    def outputs(self, X: Any, n_jobs: int | None = None) -> NDArray:
+    def outputs(self, X: Any, n_jobs: int | None = None, dtype: np.dtype | None = None) -> NDArray:
         """Predictions of all members.
 
         Parameters
@@ -133,14 +156,18 @@ class BasePool(ABC):
             Samples.
         n_jobs : int, default=None
             Threads, as in joblib.
+        dtype : dtype, default=None
+            What to keep them in.
 
         Returns
         -------
         ndarray of shape (M, n, k)
-            float32 where every member gives float32.
+            Without ``dtype``, float32 where every member gives float32.
         """
         P: NDArray | None = None
         for i, output in enumerate(self.member_outputs(X, n_jobs)):
+            if dtype is not None:
+                output = narrowed(output, dtype, i)
             if P is None:
                 P = np.empty((len(self), *output.shape), dtype=output.dtype)
             elif output.dtype == np.float64 and P.dtype != np.float64:
@@ -151,7 +178,7 @@ class BasePool(ABC):
         return P
 
     def member_calls(self, X: Any) -> list[Callable[[], NDArray]]:
-        """One call a member that predicts the same samples, to be timed.
+        """One call a member that predicts the same samples, to be timed; all are in memory.
 
         Parameters
         ----------
@@ -162,24 +189,55 @@ class BasePool(ABC):
         -------
         list of M callables
         """
-        return [partial(self._one, i, rows) for i, rows in enumerate(self._inputs(X))]
+        bare = _without_names(X)
+        pool = self.loaded()
+        return [
+            partial(pool._one, i, member, pool._rows_for(i, member, X, bare))
+            for i, member in enumerate(pool.estimators)
+        ]
 
-    def _inputs(self, X: Any) -> Iterator[Any]:
-        """X as each member is to be given it."""
-        bare = np.asarray(X) if hasattr(X, "iloc") or isinstance(X, (list, tuple)) else X
-        for i, member in enumerate(self.estimators):
-            # A member that was fitted with column names gets them again.
-            rows = X if hasattr(member, "feature_names_in_") else bare
-            yield rows if self.features is None else rows[:, self.features[i]]
+    def _predict(self, i: int, X: Any, bare: Any) -> NDArray:
+        member = self.member(i)
+        return self._one(i, member, self._rows_for(i, member, X, bare))
+
+    def _rows_for(self, i: int, member: Any, X: Any, bare: Any) -> Any:
+        """X as a member is to be given it: with column names if it was fitted with some."""
+        rows = X if hasattr(member, "feature_names_in_") else bare
+        return rows if self.features is None else rows[:, self.features[i]]
+
+    def _describe(self, i: int, member: Any) -> str:
+        """Name member i, which is in memory, in a message; and its file, if it has one."""
+        file = self.estimators[i]
+        where = f" in {file.path!r}" if isinstance(file, MemberFile) else ""
+        return f"{describe(i, member)}{where}"
 
     @abstractmethod
-    def _one(self, i: int, X: Any) -> NDArray:
-        """Predictions of member i, shape (n, k)."""
+    def _check_loaded(self, i: int, member: Any) -> None:
+        """Refuse what came out of a file and is no such member."""
+
+    @abstractmethod
+    def _one(self, i: int, member: Any, X: Any) -> NDArray:
+        """Predictions of member i, which is in memory; shape (n, k)."""
+
+
+def _without_names(X: Any) -> Any:
+    return np.asarray(X) if hasattr(X, "iloc") or isinstance(X, (list, tuple)) else X
 
 
 def describe(i: int, member: Any) -> str:
     """Name a member in a message."""
     return f"member {i} ({type(member).__name__})"
+
+
+def opened(i: int, file: MemberFile, check: Callable[[int, Any], None]) -> Any:
+    """Load a member; whatever is wrong with it is said of its file."""
+    try:
+        member = file.load()
+        check(i, member)
+    except (MemberFileError, NotFittedError, TypeError, ValueError) as error:
+        where = "" if repr(file.path) in str(error) else f" in {file.path!r}"
+        raise MemberFileError(f"member {i}{where}: {error}") from error
+    return member
 
 
 def members_of(fitted: Any) -> list[Any]:

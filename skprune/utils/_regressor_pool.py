@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier
+from sklearn.utils.validation import check_is_fitted
 
-from ._base_pool import BasePool, describe, features_of, members_of, unfreeze
+from ._base_pool import BasePool, describe, features_of, members_of
+from ._frozen import unfreeze
+from ._member_file import MemberFile
 
 __all__ = ["RegressorPool"]
 
@@ -18,7 +21,7 @@ class RegressorPool(BasePool):
 
     Attributes
     ----------
-    estimators : tuple of M regressors
+    estimators : tuple of M regressors or MemberFiles
         Fitted members.
     features : tuple of M ndarrays, or None
         Columns of X that each member sees, where the ensemble draws them.
@@ -54,19 +57,32 @@ class RegressorPool(BasePool):
         if not members:
             raise ValueError("estimator must have at least one member; got an empty list.")
         for i, member in enumerate(members):
-            if not hasattr(member, "predict") or is_classifier(member):
-                raise TypeError(f"Members must be regressors; {describe(i, member)} is not.")
+            if not isinstance(member, MemberFile):
+                _check_member(i, member)
         features = None if isinstance(fitted, list | tuple) else features_of(fitted)
         return cls(tuple(members), features, n_targets)
 
-    def _one(self, i: int, X: Any) -> NDArray:
-        member = self.estimators[i]
+    @property
+    def n_outputs(self) -> int:
+        """Number of targets T."""
+        return self.n_targets
+
+    def _check_loaded(self, i: int, member: Any) -> None:
+        check_is_fitted(member)
+        _check_member(i, member)
+
+    def _one(self, i: int, member: Any, X: Any) -> NDArray:
         output = np.asarray(member.predict(X))
         if output.ndim == 1:
             output = output[:, None]
         if output.ndim != 2 or output.shape[1] != self.n_targets:
             raise ValueError(
-                f"predict of {describe(i, member)} must have shape (n, {self.n_targets}), one "
-                f"column a target; got {output.shape}."
+                f"predict of {self._describe(i, member)} must have shape "
+                f"(n, {self.n_targets}), one column a target; got {output.shape}."
             )
         return output if output.dtype in (np.float32, np.float64) else output.astype(np.float64)
+
+
+def _check_member(i: int, member: Any) -> None:
+    if not hasattr(member, "predict") or is_classifier(member):
+        raise TypeError(f"Members must be regressors; {describe(i, member)} is not.")

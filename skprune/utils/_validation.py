@@ -1,14 +1,10 @@
 """Checks of parameters that several rooms share."""
 
-import os
 from numbers import Real
-from typing import Any
 
 import numpy as np
-from joblib import Memory
-from sklearn.utils.validation import check_memory
 
-__all__ = ["check_alpha", "check_cache", "check_lam"]
+__all__ = ["check_alpha", "check_lam"]
 
 
 def check_alpha(alpha: float) -> float:
@@ -34,13 +30,3 @@ def check_lam(lam: float, *, upper: float = 1.0) -> float:
             f"{lam!r}. Any lam below 1 keeps at least one member."
         )
     return float(lam)
-
-
-def check_cache(memory: Any) -> Memory:
-    """Return a joblib.Memory for None, a folder or a Memory, or raise what is wrong."""
-    try:
-        return check_memory(os.fspath(memory) if isinstance(memory, os.PathLike) else memory)
-    except ValueError as error:
-        raise ValueError(
-            f"memory must be None, the path of a folder or a joblib.Memory; got {memory!r}."
-        ) from error

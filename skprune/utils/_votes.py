@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
+
+from ._selection import Predictions
 
 __all__ = ["as_probabilities", "vote_hits", "weighted_votes"]
 
@@ -12,36 +14,39 @@ _BLOCK_BYTES = 2**26
 
 
 def weighted_votes(
-    P: NDArray, weights: NDArray, voting: str = "soft"
+    P: Predictions, weights: NDArray, voting: str = "soft", dtype: DTypeLike | None = None
 ) -> Iterator[tuple[slice, NDArray]]:
     """Votes of all candidates, block by block of samples: one matrix product each.
 
     Parameters
     ----------
-    P : ndarray of shape (M, N, C)
+    P : Predictions of shape (M, N, C)
         Probabilities; or predictions of C targets.
     weights : ndarray of shape (K, M)
         One candidate a row.
     voting : {"soft", "hard"}, default="soft"
         What is weighed: the predictions, or each member's choice.
+    dtype : dtype, default=None
+        Precision; that of P by default, and single for half.
 
     Yields
     ------
     rows : slice
         Samples of the block.
     votes : ndarray of shape (K, n, C)
-        In the precision of P.
     """
     M, N, C = P.shape
     K = len(weights)
-    weights = weights.astype(P.dtype, copy=False)
+    precision = np.result_type(np.float32, P.dtype) if dtype is None else np.dtype(dtype)
+    weights = weights.astype(precision, copy=False)
     # Members that nobody gives a weight cost nothing.
-    heard = weights.any(axis=0)
-    if not heard.all():
-        P, weights = P[heard], weights[:, heard]
-    step = max(1, _BLOCK_BYTES // (P.dtype.itemsize * C * (K + M)))
+    heard = np.flatnonzero(weights.any(axis=0))
+    members: slice | NDArray[np.intp] = slice(None)
+    if len(heard) < M:
+        members, weights = heard, weights[:, heard]
+    step = max(1, _BLOCK_BYTES // (precision.itemsize * C * (K + M)))
     for start in range(0, N, step):
-        block = P[:, start : start + step]
+        block = P[members, start : start + step].astype(precision, copy=False)
         if voting == "hard":
             block = _choices(block)
         n = block.shape[1]
@@ -52,13 +57,13 @@ def weighted_votes(
 
 
 def vote_hits(
-    P: NDArray, y: NDArray[np.intp], weights: NDArray[np.float64], voting: str
+    P: Predictions, y: NDArray[np.intp], weights: NDArray[np.float64], voting: str
 ) -> NDArray[np.bool_]:
     """Which samples each candidate weighting classifies rightly.
 
     Parameters
     ----------
-    P : ndarray of shape (M, N, C)
+    P : Predictions of shape (M, N, C)
         Probabilities.
     y : ndarray of shape (N,)
         True classes as positions.

@@ -175,9 +175,10 @@ def test_on_the_other_back_ends(backend):
         pytest.skip("this is the run of another back end")
     if find_spec(BACKENDS[backend]) is None:
         pytest.skip(f"{backend} is not installed")
+    some = "True-41-8 or first_step or round_trip"  # JAX takes 10 s to compile each
+    options = ["-q", "-x", "-p", "no:cacheprovider", "-k", some]
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__]
-        + ["-k", "True-41-8 or first_step or round_trip"],  # JAX takes 10 s to compile each
+        [sys.executable, "-m", "pytest", *options, __file__],
         env={**os.environ, "KERAS_BACKEND": backend},
         capture_output=True,
         text=True,

@@ -198,9 +198,7 @@ class KillsWorkers(threading.Thread):
             time.sleep(0.05)
 
 
-needs_proc = pytest.mark.skipif(
-    not Path("/proc/self/task").exists(), reason="reads Linux's /proc"
-)
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads Linux's /proc")
 
 
 @needs_proc

@@ -1,0 +1,271 @@
+"""Training an ensemble, against a plain loop of Keras's `fit` over the same architectures.
+
+python benchmarks/training.py [--seeds 5] [--memory]
+
+Each arm runs in a process of its own, with as many threads as its ensemble trains members at a
+time. With KERAS_BACKEND=torch, and PyTorch installed, a loop of raw PyTorch in channels_last is
+there too, as the floor.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean, median
+
+import numpy as np
+from _common import machine, table
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+# Space, members, most passes.
+SIZES = {"small": (6, 10), "paper": (3, 3)}
+BATCH, FRACTION = 64, 0.1
+BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
+
+
+def digits() -> list[np.ndarray]:
+    X, y = load_digits(return_X_y=True)
+    X = X.reshape(-1, 8, 8, 1).astype(np.uint8)
+    return train_test_split(X, y, test_size=1 / 3, stratify=y, random_state=0)
+
+
+def arm(name: str, space: str, n_jobs: int, seed: int, n_members: int | None = None) -> dict:
+    """Run one arm in a process of its own: seconds, accuracies, memory."""
+    threads = {} if name == "ours" else {thread: str(n_jobs) for thread in THREADS}
+    run = subprocess.run(
+        [sys.executable, __file__, "--child", json.dumps([name, space, n_jobs, seed, n_members])],
+        env={**os.environ, **threads, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode:
+        raise RuntimeError(run.stderr[-2000:])
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def child(name: str, space: str, n_jobs: int, seed: int, n_members: int | None) -> None:
+    import resource
+
+    X, X_test, y, y_test = digits()
+    default, epochs = SIZES[space]
+    n_members = n_members or default
+    run = {"ours": ours, "fit": keras_fit, "raw": raw_pytorch}[name]
+    resident: list[float] = []
+    seconds, outputs = run(X, y, X_test, space, n_members, epochs, n_jobs, seed, resident)
+    outputs = np.asarray(outputs)
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "member": float((outputs.argmax(axis=2) == y_test).mean()),
+                "vote": float((outputs.mean(axis=0).argmax(axis=1) == y_test).mean()),
+                "resident": resident,
+                "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10,
+            }
+        )
+    )
+
+
+def resident_mib() -> float:
+    line = next(r for r in Path("/proc/self/status").read_text().splitlines() if "VmRSS" in r)
+    return int(line.split()[1]) / 2**10
+
+
+def ours(X, y, X_test, space, n_members, epochs, n_jobs, seed, resident):
+    from skprune import CNNSpace, RandomCNNEnsembleClassifier
+
+    def ensemble(n_members, **params):
+        return RandomCNNEnsembleClassifier(
+            n_members,
+            space=getattr(CNNSpace, space)(),
+            batch_size=BATCH,
+            validation_fraction=FRACTION,
+            n_iter_no_change=None,
+            n_jobs=n_jobs,
+            **params,
+        )
+
+    # Worker processes stay between fits; their start is not part of a member's training.
+    ensemble(n_jobs, epochs=1, random_state=12345).fit(X[:200], y[:200])
+    start = time.perf_counter()
+    fitted = ensemble(n_members, epochs=epochs, random_state=seed).fit(X, y)
+    seconds = time.perf_counter() - start
+    return seconds, fitted.member_predict_proba(X_test)
+
+
+def plans(X, y, space, n_members, seed) -> Iterator:
+    """Architectures and networks as the ensemble has them, and the same validation rows."""
+    from skprune.ensemble import CNNSpace
+    from skprune.ensemble._data import pixel_statistics, validation_rows
+    from skprune.ensemble._space import sample_members
+
+    held_out = validation_rows(y, FRACTION, seed)
+    offset, scale = pixel_statistics(X[~held_out])
+    for plan in sample_members(getattr(CNNSpace, space)(), n_members, seed):
+        yield plan, held_out, offset, scale
+
+
+def keras_fit(X, y, X_test, space, n_members, epochs, n_jobs, seed, resident):
+    import keras
+
+    from skprune.ensemble._builder import build_cnn
+
+    X, X_test = X.astype(np.float32), X_test.astype(np.float32)
+    outputs, start, seconds = [], time.perf_counter(), 0.0
+    for plan, held_out, offset, scale in plans(X, y, space, n_members, seed):
+        if seconds == 0.0:  # importing and the first operation are not part of the training
+            keras.ops.convert_to_numpy(keras.ops.ones(1) + 1)
+            start = time.perf_counter()
+        model = build_cnn(
+            plan.architecture, X.shape[1:], 10, offset=offset, scale=scale, seed=plan.seed
+        )
+        model.compile(
+            keras.optimizers.Adam(plan.architecture.learning_rate),
+            "sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+        )
+        model.fit(
+            X[~held_out],
+            y[~held_out],
+            validation_data=(X[held_out], y[held_out]),
+            epochs=epochs,
+            batch_size=BATCH,
+            verbose=0,
+        )
+        seconds = time.perf_counter() - start
+        outputs.append(keras.ops.convert_to_numpy(model(X_test)))
+        start += time.perf_counter() - start - seconds
+        del model
+        keras.backend.clear_session()
+        resident.append(resident_mib())
+    return seconds, outputs
+
+
+def raw_pytorch(X, y, X_test, space, n_members, epochs, n_jobs, seed, resident):
+    """What PyTorch takes without Keras: no shared code with what is measured."""
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(n_jobs)
+
+    def tensor(images):
+        images = torch.from_numpy(images.astype(np.float32)).permute(0, 3, 1, 2)
+        return images.contiguous(memory_format=torch.channels_last)
+
+    outputs, seconds = [], 0.0
+    for plan, held_out, offset, scale in plans(X, y, space, n_members, seed):
+        torch.manual_seed(plan.seed)
+        start = time.perf_counter()
+        layers, channels, side = [], X.shape[3], X.shape[1]
+        for block in plan.architecture.blocks:
+            for filters in block.filters:
+                layers.append(nn.Conv2d(channels, filters, 3, padding=1))
+                channels = filters
+            layers += [nn.BatchNorm2d(channels), nn.ReLU()]
+            if side > 1:
+                layers.append({"max": nn.MaxPool2d, "average": nn.AvgPool2d}[block.pooling](2))
+                side //= 2
+        layers += [nn.Flatten(), nn.Linear(channels * side**2, plan.architecture.dense_units)]
+        layers += [nn.ReLU(), nn.Dropout(plan.architecture.dropout)]
+        layers.append(nn.Linear(plan.architecture.dense_units, 10))
+        network = nn.Sequential(*layers).to(memory_format=torch.channels_last)
+        optimizer = torch.optim.Adam(network.parameters(), plan.architecture.learning_rate)
+        loss_of = nn.CrossEntropyLoss()
+        images, labels = (tensor(X[~held_out]) - offset) / scale, torch.from_numpy(y[~held_out])
+        validation = (tensor(X[held_out]) - offset) / scale, torch.from_numpy(y[held_out])
+        for _ in range(epochs):
+            network.train()
+            for rows in torch.randperm(len(images)).split(BATCH):
+                optimizer.zero_grad()
+                loss_of(network(images[rows]), labels[rows]).backward()
+                optimizer.step()
+            network.eval()
+            with torch.no_grad():
+                loss_of(network(validation[0]), validation[1]).item()
+        seconds += time.perf_counter() - start
+        with torch.no_grad():
+            outputs.append(network((tensor(X_test) - offset) / scale).softmax(1).numpy())
+    return seconds, outputs
+
+
+def training(seeds: int) -> str:
+    """Seconds a member, how many times as long `fit` takes, and the accuracies."""
+    names = ["ours", "fit", *(["raw"] if BACKEND == "torch" else [])]
+    rows = []
+    for space, (n_members, _epochs) in SIZES.items():
+        for n_jobs in (1, 2):
+            n_seeds = seeds if space == "small" else min(seeds, 2)
+            # The arms take turns, so that a busy minute is everybody's.
+            found = [{n: arm(n, space, n_jobs, seed) for n in names} for seed in range(n_seeds)]
+            for name in names:
+                ratio = median(each["fit"]["seconds"] / each[name]["seconds"] for each in found)
+                rows.append(
+                    [
+                        space,
+                        n_jobs,
+                        {"ours": "ensemble", "fit": "Keras `fit`", "raw": "raw PyTorch"}[name],
+                        f"{median(each[name]['seconds'] for each in found) / n_members:.2f}",
+                        f"{ratio:.2f}",
+                        f"{100 * mean(each[name]['member'] for each in found):.2f}",
+                        f"{100 * mean(each[name]['vote'] for each in found):.2f}",
+                    ]
+                )
+    spread = "Spaces: " + "; ".join(
+        f"{space}, {n_members} members, {epochs} passes"
+        for space, (n_members, epochs) in SIZES.items()
+    )
+    head = ["space", "n_jobs", BACKEND, "s a member", "`fit` takes times", "member, %", "vote, %"]
+    return f"{spread}.\n\n{table(head, rows)}"
+
+
+def memory(n_members: int = 100) -> str:
+    """Resident memory of one process that trains member after member."""
+    from skprune.ensemble import _workers
+    from skprune.ensemble._workers import run_in_worker
+
+    _workers._MAX_TASKS = n_members + 1
+    rows = []
+    found = [run_in_worker(_grow, seed, keras_backend=BACKEND) for seed in range(n_members)]
+    rows.append(["worker of an ensemble", *(f"{found[i]:.0f}" for i in (0, 39, n_members - 1))])
+    fit = arm("fit", "small", 1, 0, n_members)["resident"]
+    rows.append(["Keras `fit`, cleared", *(f"{fit[i]:.0f}" for i in (0, 39, n_members - 1))])
+    head = ["resident memory, MiB, after", "1 member", "40 members", f"{n_members} members"]
+    return table(head, rows)
+
+
+def _grow(seed: int) -> float:
+    """Train one small member in this process, as an ensemble's worker does."""
+    from skprune.ensemble import CNNSpace
+    from skprune.ensemble._data import SharedArrays
+    from skprune.ensemble._space import sample_members
+    from skprune.ensemble._trainers import TrainingSettings, _Job, _train_here
+
+    X, _, y, _ = digits()
+    data = SharedArrays.write(X=X[:300], y=y[:300])
+    settings = TrainingSettings((8, 8, 1), 10, 5.0, 6.0, 2, BATCH, None, BACKEND)
+    try:
+        _train_here(_Job(sample_members(CNNSpace.small(), seed + 1, 0)[seed], settings, data))
+    finally:
+        data.remove()
+    return resident_mib()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--memory", action="store_true", help="memory through 100 members too")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        child(*json.loads(given.child))
+    else:
+        print(f"{machine()}\n\n{training(given.seeds)}")
+        if given.memory:
+            print(f"\n{memory()}")

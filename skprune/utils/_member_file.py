@@ -1,0 +1,117 @@
+"""A fitted member that lies in a file, and is in memory only while it is used."""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import joblib
+
+from ..exceptions import MemberFileError
+from ._frozen import unfreeze
+
+__all__ = ["MemberFile"]
+
+
+@dataclass(frozen=True)
+class MemberFile:
+    """A joblib file of a fitted estimator, as light as its path; itself a path too.
+
+    Attributes
+    ----------
+    path : str
+        Where the file lies. As any pickle, it runs code when it is loaded: take files from
+        people you trust.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from skprune.utils import MemberFile
+    >>> tree = DecisionTreeClassifier().fit([[0], [1]], [0, 1])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = MemberFile.save(tree, f"{folder}/tree.joblib")
+    ...     file.load().predict([[1]])
+    array([1])
+    """
+
+    path: str
+
+    @classmethod
+    def save(cls, estimator: Any, path: str | os.PathLike[str]) -> "MemberFile":
+        """Write a fitted estimator; the file is whole or not there, whatever happens.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            What to write. A FrozenEstimator is looked through.
+        path : str or PathLike
+            Where to. A file of that name is replaced.
+
+        Returns
+        -------
+        MemberFile
+        """
+        target = os.fspath(path)
+        folder, name = os.path.split(target)
+        # In the same folder, as a file can only be renamed within a file system.
+        unfinished = os.path.join(folder, f".{name}.{uuid4().hex}")
+        try:
+            with open(unfinished, "xb") as file:
+                joblib.dump(unfreeze(estimator), file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(unfinished, target)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(unfinished)
+            raise
+        return cls(target)
+
+    def load(self) -> Any:
+        """Read the estimator; a FrozenEstimator is looked through.
+
+        Returns
+        -------
+        fitted estimator
+
+        Raises
+        ------
+        MemberFileError
+            If there is no such file, it cannot be read, or it holds no estimator; the message
+            names the path.
+        """
+        self.check_exists()
+        try:
+            member = unfreeze(joblib.load(self.path))
+        except MemoryError:
+            raise
+        except Exception as error:  # a pickle that is cut or strange fails in any way it likes
+            raise MemberFileError(
+                f"{self.path!r} cannot be read as a joblib file of a fitted estimator: "
+                f"{type(error).__name__}: {error}. It may be cut short, or written by something "
+                "else than joblib.dump, or where other packages are installed."
+            ) from error
+        if not hasattr(member, "predict"):
+            raise MemberFileError(
+                f"{self.path!r} holds no estimator but {type(member).__name__} {member!r:.60}; "
+                "write a fitted estimator there, with joblib.dump."
+            )
+        return member
+
+    def check_exists(self) -> None:
+        """Refuse a path that leads to no file, without opening it."""
+        if not os.path.isfile(self.path):
+            what = "is a folder" if os.path.isdir(self.path) else "does not exist"
+            raise MemberFileError(
+                f"{self.path!r} {what}; it must be the joblib file of a fitted estimator."
+            )
+
+    def stamp(self) -> tuple[str, int, int]:
+        """Absolute path, bytes and time of the last change: what a cache knows the file by."""
+        status = os.stat(self.path)
+        return os.path.abspath(self.path), status.st_size, status.st_mtime_ns
+
+    def __fspath__(self) -> str:
+        return self.path

@@ -1,0 +1,382 @@
+"""Rows that come in blocks, and predictions made elsewhere, give what one fit gives."""
+
+import os
+import pickle
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import make_regression
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.tree import ExtraTreeClassifier, ExtraTreeRegressor
+
+from skprune import (
+    SOCPEnsemblePruner,
+    SOCPEnsemblePrunerCV,
+    SOCPEnsemblePrunerRegressor,
+    SOCPEnsemblePrunerRegressorCV,
+)
+from skprune.exceptions import MemberFileError
+from skprune.utils import MemberFile, PredictionStore
+
+from .by_hand import as_rows, pool, targets, told, told_numbers
+
+pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of what was")
+
+SMALL = {"alphas": [0.9], "lams": [0.05, 0.2], "n_folds": 3, "n_resamples": 2, "random_state": 0}
+CLASSIFIERS = [(SOCPEnsemblePruner, {}), (SOCPEnsemblePrunerCV, SMALL)]
+REGRESSORS = [(SOCPEnsemblePrunerRegressor, {}), (SOCPEnsemblePrunerRegressorCV, SMALL)]
+ALL = CLASSIFIERS + REGRESSORS
+WAYS = ["forest", "list", "files"]
+
+
+@pytest.fixture(autouse=True)
+def scratch(tmp_path, monkeypatch):
+    """Where temporary files go; nothing of them is left."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(folder))
+    yield folder
+    assert not [name for name in os.listdir(folder) if name.startswith("skprune_")]
+
+
+@pytest.fixture
+def problem(data, tmp_path):
+    """An ensemble in one of three guises, and calibration rows, for a pruner."""
+
+    def made(cls, way):
+        X, y = data[0], np.array(["ant", "bee", "cat"])[data[1]]
+        forest, tree = RandomForestClassifier, ExtraTreeClassifier
+        if "Regressor" in cls.__name__:
+            X, y = make_regression(400, 12, noise=20, random_state=0)
+            forest, tree = RandomForestRegressor, ExtraTreeRegressor
+        train, rest = slice(0, 200), slice(200, 400)
+        if way == "forest":
+            fitted = forest(12, max_depth=4, random_state=0).fit(X[train], y[train])
+            return FrozenEstimator(fitted), X[rest], y[rest]
+        trees = [tree(max_depth=4, random_state=i).fit(X[train], y[train]) for i in range(12)]
+        if way == "files":
+            folder = tmp_path / cls.__name__
+            folder.mkdir()
+            files = [MemberFile.save(t, folder / f"{i}.joblib").path for i, t in enumerate(trees)]
+            return files, X[rest], y[rest]
+        return [(str(i), FrozenEstimator(t)) for i, t in enumerate(trees)], X[rest], y[rest]
+
+    return made
+
+
+def blocks(X, y, sizes, sample_weight=None):
+    start = 0
+    for n in sizes:
+        part = slice(start, start + n)
+        yield (
+            (X[part], y[part]) if sample_weight is None else (X[part], y[part], sample_weight[part])
+        )
+        start += n
+    assert start == len(X)
+
+
+def the_same(found, expected, X):
+    np.testing.assert_allclose(found.weights_, expected.weights_, atol=1e-6)
+    np.testing.assert_array_equal(found.support_, expected.support_)
+    np.testing.assert_allclose(found.frontier_.score, expected.frontier_.score, atol=1e-6)
+    if hasattr(found, "classes_"):
+        np.testing.assert_array_equal(found.predict(X), expected.predict(X))
+    else:
+        np.testing.assert_allclose(found.predict(X), expected.predict(X), rtol=1e-6)
+    for name in ("sample_shape_", "n_features_in_"):
+        assert getattr(found, name) == getattr(expected, name)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("way", "sizes"),
+    [
+        *((way, [70, 1, 0, 99, 30]) for way in WAYS),
+        ("list", [200]),
+        ("list", [1] * 200),
+        ("list", [0, 200, 0]),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(("cls", "params"), ALL)
+def test_blocks_give_what_one_fit_gives(cls, params, way, sizes, weighted, problem):
+    estimator, X, y = problem(cls, way)
+    weight = np.random.default_rng(0).exponential(size=200) if weighted else None
+    expected = cls(estimator, **params).fit(X, y, weight)
+    assert expected.n_members_ < expected.n_members_in_
+    found = cls(estimator, **params).fit_blocks(blocks(X, y, sizes, weight))
+    the_same(found, expected, X)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("cls", "params"), CLASSIFIERS)
+def test_a_class_that_only_a_late_block_has(cls, params, way, problem):
+    estimator, X, y = problem(cls, way)
+    order = np.argsort(y, kind="stable")
+    X, y = X[order], y[order]
+    found = cls(estimator, **params).fit_blocks(blocks(X, y, [40, 60, 100]))
+    the_same(found, cls(estimator, **params).fit(X, y), X)
+
+
+def test_several_targets():
+    P, y = targets(6, T=2)
+    expected = SOCPEnsemblePrunerRegressor(told_numbers(P)).fit(as_rows(P), y)
+    found = SOCPEnsemblePrunerRegressor(told_numbers(P)).fit_blocks(blocks(as_rows(P), y, [50, 70]))
+    the_same(found, expected, as_rows(P))
+    the_same(
+        SOCPEnsemblePrunerRegressor(told_numbers(P)).fit_blocks(
+            blocks(as_rows(P).astype(np.float32), y, [50, 70])
+        ),
+        SOCPEnsemblePrunerRegressor(told_numbers(P)).fit(as_rows(P).astype(np.float32), y),
+        as_rows(P),
+    )
+
+
+def test_frames_and_lists(problem):
+    estimator, X, y = problem(SOCPEnsemblePruner, "list")
+    expected = SOCPEnsemblePruner(estimator).fit(X, y)
+    lists = SOCPEnsemblePruner(estimator).fit_blocks(
+        [(X[:90].tolist(), list(y[:90])), [X[90:].tolist(), list(y[90:])]]
+    )
+    the_same(lists, expected, X)
+    frame = pd.DataFrame(X, columns=list("abcdefghijkl"))
+    frames = SOCPEnsemblePruner(estimator).fit_blocks(
+        (frame.iloc[part], pd.Series(y).iloc[part]) for part in (slice(0, 90), slice(90, 200))
+    )
+    np.testing.assert_array_equal(frames.feature_names_in_, list("abcdefghijkl"))
+    np.testing.assert_allclose(frames.weights_, expected.weights_)
+
+
+def test_costs_are_counted_and_timed(problem):
+    estimator, X, y = problem(SOCPEnsemblePruner, "files")
+    for costs in ("parameters", "latency"):
+        pruner = SOCPEnsemblePruner(estimator, costs=costs)
+        assert (pruner.fit_blocks(blocks(X, y, [120, 80])).explain().cost > 0).all()
+
+
+class TestWrongBlocks:
+    @pytest.fixture
+    def fit(self, problem):
+        estimator, X, y = problem(SOCPEnsemblePruner, "list")
+
+        def refused(made, error, match):
+            pruner = SOCPEnsemblePruner(estimator)
+            with pytest.raises(error, match=match):
+                pruner.fit_blocks(made(X, y))
+            with pytest.raises(NotFittedError):
+                pruner.predict(X)
+
+        return refused
+
+    @pytest.mark.parametrize(
+        ("made", "error", "match"),
+        [
+            (lambda X, y: [], ValueError, "blocks hold 0 samples"),
+            (lambda X, y: [(X[:0], y[:0])], ValueError, "blocks hold 0 samples"),
+            (lambda X, y: (X, y), TypeError, r"\(X, y, sample_weight\); block 0 is ndarray"),
+            (lambda X, y: [(X, y), X], TypeError, "block 1 is ndarray"),
+            (lambda X, y: [(X,)], TypeError, "block 0 is tuple"),
+            (lambda X, y: [(X, y[:-1])], ValueError, "inconsistent numbers of samples"),
+            (lambda X, y: [(X, y, np.ones(3))], ValueError, "inconsistent numbers of samples"),
+            (
+                lambda X, y: [(X, y), (X[:, :5], y)],
+                ValueError,
+                "Block 1: X has 5 features.*12",
+            ),
+            (
+                lambda X, y: [(X, y), (X, y, np.ones(200))],
+                ValueError,
+                r"Block 1 has .* a sample_weight; the blocks before it have .* no sample_weight",
+            ),
+            (
+                lambda X, y: [(X, y, np.ones(200)), (X, y, None)],
+                ValueError,
+                r"Block 1 has .* no sample_weight; the blocks before it have .* a sample_weight",
+            ),
+            (lambda X, y: [(X, y, -np.ones(200))], ValueError, "Block 0: Negative values"),
+            (lambda X, y: [(X, y, np.zeros(200))], ValueError, "zero for all calibration samples"),
+            (
+                lambda X, y: [(X, y), (X[:1], ["dog"])],
+                ValueError,
+                r"classes that the fitted members do not know: \['dog'\]",
+            ),
+            (lambda X, y: [(X, np.full(200, "ant"))] * 2, ValueError, "y has one class only"),
+        ],
+    )
+    def test_are_named(self, made, error, match, fit):
+        fit(made, error, match)
+
+    def test_a_block_of_zero_weights_is_one_that_is_not_there(self, problem):
+        estimator, X, y = problem(SOCPEnsemblePruner, "list")
+        weight = np.ones(200)
+        weight[:80] = 0
+        found = SOCPEnsemblePruner(estimator).fit_blocks(blocks(X, y, [80, 120], weight))
+        the_same(found, SOCPEnsemblePruner(estimator).fit(X[80:], y[80:]), X)
+
+    def test_other_targets(self):
+        P, y = targets(6, T=2)
+        X = as_rows(P)
+        pruner = SOCPEnsemblePrunerRegressor(told_numbers(P))
+        with pytest.raises(ValueError, match=r"Block 1 has .*targets of shape \(\) .*shape \(2,\)"):
+            pruner.fit_blocks([(X, y), (X, y[:, 0])])
+
+    @pytest.mark.parametrize("way", WAYS)
+    def test_a_disk_without_room(self, way, problem, monkeypatch):
+        estimator, X, y = problem(SOCPEnsemblePruner, way)
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=100))
+        with pytest.raises(OSError, match=r"12 members for .*JOBLIB_TEMP_FOLDER"):
+            SOCPEnsemblePruner(estimator).fit_blocks([(X, y)])
+
+    def test_a_file_that_is_broken_between_blocks(self, problem):
+        estimator, X, y = problem(SOCPEnsemblePruner, "files")
+
+        def interrupted():
+            yield X[:100], y[:100]
+            os.unlink(estimator[5])
+            yield X[100:], y[100:]
+
+        with pytest.raises(MemberFileError, match=r"member 5: '.*5.joblib' does not exist"):
+            SOCPEnsemblePruner(estimator).fit_blocks(interrupted())
+
+
+@pytest.mark.parametrize("method", ["fit_blocks", "fit_predictions"])
+@pytest.mark.parametrize(("cls", "params"), ALL)
+class TestFittedMembersOnly:
+    def call(self, pruner, method, X, y):
+        if method == "fit_blocks":
+            return pruner.fit_blocks([(X, y)])
+        return pruner.fit_predictions(np.zeros((2, len(y), 3)), y)
+
+    def test_others_are_refused(self, cls, params, method, problem):
+        _, X, y = problem(cls, "list")
+        ensemble = RandomForestRegressor if "Regressor" in cls.__name__ else RandomForestClassifier
+        with pytest.raises(ValueError, match=f"{method} takes fitted members only, and cv=0.25"):
+            self.call(cls(ensemble(), **params), method, X, y)
+        with pytest.raises(ValueError, match="needs fitted members, and 'estimator' is not"):
+            self.call(cls(ensemble(), cv="prefit", **params), method, X, y)
+
+    def test_a_fit_before_is_forgotten(self, cls, params, method, problem):
+        estimator, X, y = problem(cls, "list")
+        pruner = cls(estimator, **params).fit(X, y)
+        with pytest.raises((ValueError, TypeError)):
+            self.call(pruner, method, X[:1, :5], y[:0])
+        with pytest.raises(NotFittedError):
+            pruner.predict(X)
+
+
+def predictions(estimator, X, y):
+    members = [m.estimator for _, m in estimator]
+    if hasattr(members[0], "classes_"):
+        return np.array([m.predict_proba(X) for m in members])
+    return np.array([m.predict(X) for m in members])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", ["array", "map", "store", "lists"])
+@pytest.mark.parametrize(("cls", "params"), ALL)
+class TestPredictions:
+    def test_they_give_what_their_members_give(
+        self, cls, params, kind, weighted, problem, tmp_path
+    ):
+        estimator, X, y = problem(cls, "list")
+        weight = np.random.default_rng(0).integers(0, 3, 200).astype(float) if weighted else None
+        P = predictions(estimator, X, y)
+        np.save(tmp_path / "P.npy", P if P.ndim == 3 else P[:, :, None])
+        given = {
+            "array": lambda: P,
+            "map": lambda: np.load(tmp_path / "P.npy", mmap_mode="r"),
+            "store": lambda: PredictionStore.open([tmp_path / "P.npy"]),
+            "lists": P.tolist,
+        }[kind]()
+        expected = cls(estimator, **params).fit(X, y, weight)
+        found = cls(estimator, **params).fit_predictions(given, y, weight)
+        np.testing.assert_allclose(found.weights_, expected.weights_, atol=1e-12)
+        np.testing.assert_array_equal(found.predict(X), expected.predict(X))
+        assert found.sample_shape_ is None
+        assert not hasattr(found, "n_features_in_")
+        again = pickle.loads(pickle.dumps(found))
+        np.testing.assert_array_equal(again.predict(X), expected.predict(X))
+
+
+def test_files_are_loaded_for_their_classes_and_where_they_are_kept(problem):
+    estimator, X, y = problem(SOCPEnsemblePruner, "files")
+    P = np.array([MemberFile(path).load().predict_proba(X) for path in estimator])
+    expected = SOCPEnsemblePruner(estimator).fit(X, y)
+    dropped = np.flatnonzero(~expected.support_)
+    for i in dropped[dropped > 0]:
+        with open(estimator[i], "w") as file:
+            file.write("nobody reads this")
+    found = SOCPEnsemblePruner(estimator).fit_predictions(P, y)
+    np.testing.assert_allclose(found.weights_, expected.weights_, atol=1e-5)
+    np.testing.assert_array_equal(found.predict(X), expected.predict(X))
+
+
+class TestWrongPredictions:
+    P, y = pool(5, N=60)
+
+    @pytest.mark.parametrize(
+        ("given", "error", "match"),
+        [
+            (P[:4], ValueError, r"P has 4 members where there are 5 \(axis 0 .*\(5, 60, 3\)"),
+            (P[:, :59], ValueError, r"P has 59 samples where there are 60 .*\(5, 60, 3\)"),
+            (P[:, :, :2], ValueError, r"P has 2 outputs where there are 3 .*classes \[0 1 2\]"),
+            (P[0], ValueError, r"P has 2 dimensions and shape \(60, 3\); it must be \(5, 60, 3\)"),
+            (P.astype(str), TypeError, "P must hold numbers; got <U"),
+            (P.transpose(1, 0, 2), ValueError, "P has 60 members where there are 5"),
+            (3 * P, ValueError, "must sum to one: those of member 0"),
+            (np.where(P > 0.9, np.nan, P), ValueError, "NaN or infinite"),
+            (None, (ValueError, TypeError), "P "),
+        ],
+    )
+    def test_are_named(self, given, error, match):
+        with pytest.raises(error, match=match):
+            SOCPEnsemblePruner(told(self.P)).fit_predictions(given, self.y)
+
+    @pytest.mark.parametrize(
+        ("y", "match"),
+        [
+            (y[:0], "y has 0 samples"),
+            (np.zeros(60, int), "one class only"),
+            (np.where(y == 2, 3, y), r"do not know: \[3\]"),
+            (y[:50], "P has 60 samples where there are 50"),
+        ],
+    )
+    def test_so_is_a_wrong_y(self, y, match):
+        with pytest.raises(ValueError, match=match):
+            SOCPEnsemblePruner(told(self.P)).fit_predictions(self.P, y)
+
+    @pytest.mark.parametrize("weight", [np.ones(59), -np.ones(60), np.zeros(60)])
+    def test_and_wrong_weights(self, weight):
+        with pytest.raises(ValueError, match=r"[Ww]eight"):
+            SOCPEnsemblePruner(told(self.P)).fit_predictions(self.P, self.y, weight)
+
+    def test_of_regressors(self):
+        P, y = targets(5, N=60, T=2)
+        pruner = SOCPEnsemblePrunerRegressor(told_numbers(P))
+        with pytest.raises(ValueError, match=r"P has 2 dimensions .*\(5, 60, 2\): .*targets in y"):
+            pruner.fit_predictions(P[:, :, 0], y)
+        with pytest.raises(ValueError, match="P has 2 outputs where there are 1"):
+            SOCPEnsemblePrunerRegressor(told_numbers(P[:, :, :1])).fit_predictions(P, y[:, 0])
+        P[3, 5, 1] = np.inf
+        with pytest.raises(ValueError, match="member 3 does"):
+            pruner.fit_predictions(P, y)
+
+    def test_rows_to_time_members_on(self):
+        pruner = SOCPEnsemblePruner(told(self.P), costs="latency")
+        with pytest.raises(ValueError, match="costs='latency' is measured on calibration rows"):
+            pruner.fit_predictions(self.P, self.y)
+        given = SOCPEnsemblePruner(told(self.P), costs=[1, 2, 3, 4, 5])
+        assert given.fit_predictions(self.P, self.y).n_members_ >= 1
+
+
+def test_whole_numbers_are_taken():
+    P, y = pool(5, N=60)
+    votes = np.eye(3, dtype=int)[P.argmax(axis=2)]
+    found = SOCPEnsemblePruner(told(P)).fit_predictions(votes, y)
+    expected = SOCPEnsemblePruner(told(P)).fit_predictions(votes.astype(float), y)
+    np.testing.assert_array_equal(found.weights_, expected.weights_)

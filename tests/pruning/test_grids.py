@@ -1,0 +1,327 @@
+"""Grids over cached ensembles: what is trained, read and predicted, and how often."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.ensemble import BaggingClassifier, BaggingRegressor
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.tree import DecisionTreeClassifier
+
+from skprune import (
+    SOCPEnsemblePruner,
+    SOCPEnsemblePrunerCV,
+    SOCPEnsemblePrunerRegressor,
+)
+from skprune.exceptions import CacheWarning
+from skprune.utils import _cache, cache_contents
+
+M = 7
+GRID = {"alpha": [0.3, 0.9], "lam": [0.05, 0.2]}
+
+
+class LoggingTree(DecisionTreeClassifier):
+    """A tree that writes a line to a file each time it is trained or predicts."""
+
+    def __init__(self, log=None, max_depth=3, random_state=None):
+        super().__init__(max_depth=max_depth, random_state=random_state)
+        self.log = log
+
+    def fit(self, X, y, sample_weight=None):
+        self._note("fit", len(X))
+        return super().fit(X, y, sample_weight)
+
+    def predict_proba(self, X):
+        self._note("predict", f"{self.random_state}-{float(np.sum(X)):.6f}")
+        return super().predict_proba(X)
+
+    def _note(self, *what):
+        # one write a line, so that lines of several processes do not mix
+        file = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.write(file, (" ".join(map(str, what)) + "\n").encode())
+        os.close(file)
+
+
+def lines(log, what):
+    if not Path(log).exists():
+        return []
+    return [line.split()[1] for line in Path(log).read_text().splitlines() if line[:3] == what[:3]]
+
+
+@pytest.fixture
+def log(tmp_path):
+    return str(tmp_path / "log")
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def pruner(log, cache):
+    bag = BaggingClassifier(LoggingTree(log), M, random_state=0)
+    return SOCPEnsemblePruner(bag, memory=cache, random_state=0)
+
+
+def files(folder):
+    return {path: path.stat().st_mtime_ns for path in Path(folder).rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_grid_trains_and_asks_each_member_once(pruner, data, log, n_jobs):
+    search = GridSearchCV(pruner, GRID, cv=5, n_jobs=n_jobs, return_train_score=True).fit(*data)
+    assert len(lines(log, "fit")) == 6 * M
+    # On the rows to choose on, and for each fold on its test rows and its training rows.
+    asked = Counter(lines(log, "predict"))
+    assert max(asked.values()) == 1
+    assert 6 * M < len(asked) <= 6 * M + 2 * 5 * M
+    best = search.best_estimator_
+    plain = clone(best).set_params(memory=None).fit(*data)
+    np.testing.assert_array_equal(plain.weights_, best.weights_)
+    np.testing.assert_array_equal(plain.predict_proba(data[0]), best.predict_proba(data[0]))
+
+
+def test_a_grid_scores_as_without_a_cache(pruner, data):
+    scores = [
+        GridSearchCV(pruner.set_params(memory=memory), GRID, cv=3, scoring="neg_log_loss")
+        .fit(*data)
+        .cv_results_["mean_test_score"]
+        for memory in (pruner.memory, pruner.memory, None)
+    ]
+    np.testing.assert_array_equal(scores[0], scores[2])
+    np.testing.assert_array_equal(scores[1], scores[2])
+
+
+def test_the_search_with_folds_trains_one_set_of_ensembles(pruner, data, log):
+    search = SOCPEnsemblePrunerCV(
+        pruner.estimator, cv=5, memory=pruner.memory, random_state=0, alphas=[0.5, 0.9], lams=[0.1]
+    )
+    search.fit(*data)
+    assert len(lines(log, "fit")) == 6 * M
+    clone(search).set_params(lams=[0.01, 0.3]).fit(*data)
+    assert len(lines(log, "fit")) == 6 * M
+
+
+ALONE = """
+import sys, time
+from pathlib import Path
+from sklearn.datasets import make_classification
+from sklearn.ensemble import BaggingClassifier
+from skprune import SOCPEnsemblePruner
+from tests.pruning.test_grids import M, LoggingTree
+
+class Slow(LoggingTree):
+    def fit(self, X, y, sample_weight=None):
+        time.sleep(0.05)
+        return super().fit(X, y, sample_weight)
+
+X, y = make_classification(200, 8, random_state=0)
+log, cache = sys.argv[1:]
+pruner = SOCPEnsemblePruner(
+    BaggingClassifier(Slow(log), M, random_state=0), cv=3, memory=cache, random_state=0
+)
+print("ready", flush=True)
+sys.stdin.readline()
+print(pruner.fit(X, y).weights_.tolist())
+"""
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-c", ALONE, *map(str, arguments)],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_processes_that_fit_the_same_train_it_once(log, cache):
+    runs = [start(log, cache) for _ in range(2)]
+    for run in runs:
+        assert run.stdout.readline() == "ready\n"
+    for run in runs:
+        run.stdin.write("go\n")
+        run.stdin.flush()
+    weights = [run.communicate(timeout=120)[0] for run in runs]
+    assert weights[0] == weights[1] != ""
+    assert len(lines(log, "fit")) == 4 * M
+
+
+def test_a_killed_fit_goes_on_where_it_was(log, cache):
+    run = start(log, cache)
+    assert run.stdout.readline() == "ready\n"
+    run.stdin.write("go\n")
+    run.stdin.flush()
+    deadline = time.monotonic() + 60
+    while len(lines(log, "fit")) < 2 * M + 2:  # in the third of four ensembles
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+    before = len(lines(log, "fit"))
+    assert before < 3 * M
+    again = start(log, cache)
+    weights, _ = again.communicate("go\n", timeout=120)
+    assert again.returncode == 0
+    assert len(lines(log, "fit")) == before + 2 * M
+    plain = start(log, cache.with_name("other"))
+    assert plain.communicate("go\n", timeout=120)[0] == weights
+
+
+class TestReading:
+    def test_only_kept_members_are_read(self, pruner, data, monkeypatch):
+        first = pruner.fit(*data)
+        read = []
+        plain = _cache.CacheEntry.read_part
+
+        def read_part(self, name, default, **options):
+            read.append(name)
+            return plain(self, name, default, **options)
+
+        monkeypatch.setattr(_cache.CacheEntry, "read_part", read_part)
+        again = clone(pruner).fit(*data)
+        kept = np.flatnonzero(again.support_)
+        assert 0 < len(kept) < M
+        assert read == [f"member_{i:05d}.pkl" for i in kept]
+        np.testing.assert_array_equal(first.predict_proba(data[0]), again.predict_proba(data[0]))
+
+    @pytest.mark.parametrize("break_it", ["flip", "cut", "remove"])
+    def test_a_broken_member_is_trained_again_with_a_warning(self, pruner, data, log, break_it):
+        pruner.fit(*data)
+        before = pruner.predict_proba(data[0])
+        i = np.flatnonzero(pruner.support_)[0]
+        path = next(Path(pruner.memory).rglob(f"member_{i:05d}.pkl"))
+        content = bytearray(path.read_bytes())
+        if break_it == "remove":
+            path.unlink()
+        else:
+            content[len(content) // 2] ^= 1
+            path.write_bytes(content[: None if break_it == "flip" else 300])
+        with pytest.warns(CacheWarning, match=rf"member_{i:05d}\.pkl is broken") as caught:
+            again = clone(pruner).fit(*data)
+        assert len(caught) == 1
+        assert len(lines(log, "fit")) == 2 * M
+        np.testing.assert_array_equal(again.predict_proba(data[0]), before)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            clone(pruner).fit(*data)
+        assert len(lines(log, "fit")) == 2 * M
+
+    @pytest.mark.parametrize("kind", ["ensemble", "predictions", "statistics", "outputs"])
+    def test_every_kind_of_entry_may_break(self, pruner, data, kind):
+        before = pruner.fit(*data).predict_proba(data[0])
+        (broken,) = (Path(pruner.memory) / "joblib" / "skprune").glob(f"*/{kind}/*/output.pkl")
+        broken.write_bytes(broken.read_bytes()[:-1])
+        with pytest.warns(CacheWarning, match=r"output\.pkl is broken") as caught:
+            again = clone(pruner).fit(*data).predict_proba(data[0])
+        assert len(caught) == 1
+        np.testing.assert_array_equal(again, before)
+
+    def test_weights_of_calibration_rows_are_known_to_the_cache(self, data, cache):
+        # Members that take no weights are trained on the same data whatever the weights are.
+        X, y = data
+        members = [(str(k), KNeighborsClassifier(k)) for k in (1, 5, 15, 45)]
+        rng = np.random.default_rng(0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            for weight in rng.random((2, len(y))) ** 4:
+                pruner = SOCPEnsemblePruner(members, random_state=0, reweight="none")
+                plain = clone(pruner).fit(X, y, weight)
+                cached = pruner.set_params(memory=cache).fit(X, y, weight)
+                np.testing.assert_array_equal(plain.weights_, cached.weights_)
+        assert sum(e.kind == "ensemble" for e in cache_contents(cache).entries) == 1
+
+    def test_regressors(self, cache):
+        rng = np.random.default_rng(0)
+        X = rng.normal(size=(200, 5))
+        y = X[:, 0] + np.abs(X[:, 1])
+        pruner = SOCPEnsemblePrunerRegressor(
+            BaggingRegressor(n_estimators=6, random_state=0), memory=cache, random_state=0, cv=3
+        )
+        plain = clone(pruner).set_params(memory=None).fit(X, y).predict(X)
+        for _ in range(2):
+            np.testing.assert_array_equal(clone(pruner).fit(X, y).predict(X), plain)
+
+
+class TestSaved:
+    def test_a_loaded_pruner_writes_to_no_cache(self, pruner, data):
+        X, y = data
+        pruner.fit(X, y)
+        loaded = pickle.loads(pickle.dumps(pruner))
+        before = files(pruner.memory)
+        np.testing.assert_array_equal(loaded.predict_proba(X), pruner.predict_proba(X))
+        assert len(files(pruner.memory)) == len(before) + 2  # of the one that was fitted here
+        before = files(pruner.memory)
+        for n in (10, 20, 30):
+            loaded.predict(X[:n])
+        assert files(pruner.memory) == before
+        assert "_shelf" not in vars(loaded)
+
+    def test_one_that_goes_on_predicting_stops_writing(self, pruner, data):
+        X, y = data
+        pruner.fit(X, y)
+        before = len(files(pruner.memory))
+        for n in range(1, 20):
+            pruner.predict(X[:n])
+        assert len(files(pruner.memory)) == before + 2 * 2
+
+    def test_it_works_without_the_cache_it_was_fitted_with(self, pruner, data):
+        pruner.fit(*data)
+        before = pruner.predict_proba(data[0])
+        cache_contents(pruner.memory).clear()
+        np.testing.assert_array_equal(pruner.predict_proba(data[0]), before)
+        assert pruner.estimators_[0].tree_.node_count > 1
+
+    def test_the_table_of_members_is_saved_and_not_what_it_is_made_of(self, pruner, data):
+        pruner.fit(*data)
+        unread, loaded = pickle.loads(pickle.dumps(clone(pruner).fit(*data))), pruner
+        assert type(vars(unread)["_members"]).__name__ == "MemberTable"
+        assert str(unread.explain()) == str(loaded.explain())
+        np.testing.assert_array_equal(unread.frontier_.score, loaded.frontier_.score)
+
+
+class TestWrongMemory:
+    @pytest.mark.parametrize("below", ["", "below"])
+    def test_nothing_is_trained(self, pruner, data, log, tmp_path, below):
+        (tmp_path / "file").write_text("")
+        pruner.set_params(memory=tmp_path / "file" / below)
+        with pytest.raises(ValueError, match=r"memory=.* cannot be used as a cache"):
+            pruner.fit(*data)
+        assert not Path(log).exists()
+
+    def test_members_that_cannot_be_told_apart_are_refused(self, pruner, data, log):
+        members = [("a", make_pipeline(FunctionTransformer(lambda X: X), LoggingTree(log)))]
+        pruner.set_params(estimator=members)
+        with pytest.raises(TypeError, match=r"memory: .* cannot be pickled.*no lambdas"):
+            pruner.fit(*data)
+        assert not Path(log).exists()
+        pruner.set_params(memory=None).fit(*data)
+
+    def test_a_full_disk_costs_the_cache_and_nothing_else(self, pruner, data, small_disk):
+        pruner.set_params(memory=small_disk, estimator__n_estimators=60)
+        plain = clone(pruner).set_params(memory=None).fit(*data).predict_proba(data[0])
+        for _ in range(2):
+            with pytest.warns(CacheWarning, match="the disk is full") as caught:
+                got = clone(pruner).fit(*data).predict_proba(data[0])
+            assert len(caught) == 1
+            np.testing.assert_array_equal(got, plain)
+        assert not any(e.kind == "ensemble" for e in cache_contents(small_disk).entries)
+
+
+def test_splits_that_draw_from_a_generator_still_work(pruner, data):
+    folds = KFold(3, shuffle=True, random_state=np.random.RandomState(0))
+    assert pruner.set_params(cv=folds).fit(*data).n_members_ >= 1

@@ -1,0 +1,616 @@
+"""Pools of files: each member is loaded once, and what is fitted is what memory would give."""
+
+import os
+import pickle
+import shutil
+from collections import Counter
+
+import joblib
+import numpy as np
+import pytest
+import sklearn
+from sklearn.base import clone
+from sklearn.datasets import make_regression
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
+from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier, ExtraTreeRegressor
+
+from skprune import (
+    SOCPEnsemblePruner,
+    SOCPEnsemblePrunerCV,
+    SOCPEnsemblePrunerRegressor,
+    SOCPEnsemblePrunerRegressorCV,
+)
+from skprune.exceptions import MemberFileError
+from skprune.pruning import _evidence
+from skprune.pruning._evidence import RegressionEvidence, VotingEvidence
+from skprune.socp import _exact_entropy, _statistics
+from skprune.utils import MemberFile, PredictionStore, _votes
+
+from .by_hand import pool, targets
+
+pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of what was")
+
+SMALL = {"alphas": [0.9], "lams": [0.05, 0.2], "n_folds": 3, "n_resamples": 2, "random_state": 0}
+CLASSIFIERS = [(SOCPEnsemblePruner, {}), (SOCPEnsemblePrunerCV, SMALL)]
+REGRESSORS = [(SOCPEnsemblePrunerRegressor, {}), (SOCPEnsemblePrunerRegressorCV, SMALL)]
+ALL = CLASSIFIERS + REGRESSORS
+M = 12
+
+
+class Diary:
+    """Notes in files who was unpickled, and who predicted."""
+
+    folder = None
+
+    def note(self, what):
+        if Diary.folder is not None:
+            with open(Diary.folder / what, "a") as file:
+                file.write(f"{self.random_state}\n")
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        self.note("loads")
+
+
+class Voter(Diary, ExtraTreeClassifier):
+    fails = None
+
+    def predict_proba(self, X):
+        if self.random_state == Voter.fails:
+            raise KeyboardInterrupt
+        self.note("predictions")
+        return super().predict_proba(X)
+
+
+class Number(Diary, ExtraTreeRegressor):
+    def predict(self, X):
+        self.note("predictions")
+        return super().predict(X)
+
+
+@pytest.fixture
+def diary(tmp_path, monkeypatch):
+    """How often each member was loaded, or predicted, since it was last asked."""
+    folder = tmp_path / "diary"
+    folder.mkdir()
+    monkeypatch.setattr(Diary, "folder", folder)
+
+    def counts(what):
+        path = folder / what
+        found = Counter(map(int, path.read_text().split())) if path.exists() else Counter()
+        path.unlink(missing_ok=True)
+        return found
+
+    return counts
+
+
+@pytest.fixture(autouse=True)
+def scratch(tmp_path, monkeypatch):
+    """Where temporary files go; nothing of them is left."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(folder))
+    yield folder
+    assert not [name for name in os.listdir(folder) if name.startswith("skprune_")]
+
+
+class Data:
+    def __init__(self, data, folder):
+        X, y = data
+        names = np.array(["ant", "bee", "cat"])[y]
+        self.classes = X, names
+        self.numbers = make_regression(400, 12, noise=20, random_state=0)
+        self.members, self.paths = {}, {}
+        for kind, cls, (X, y) in (("c", Voter, self.classes), ("r", Number, self.numbers)):
+            self.members[kind] = [
+                cls(max_depth=4, random_state=i).fit(X[:200], y[:200]) for i in range(M)
+            ]
+            (folder / kind).mkdir()
+            self.paths[kind] = [
+                MemberFile.save(member, folder / kind / f"{i}.joblib").path
+                for i, member in enumerate(self.members[kind])
+            ]
+
+    def of(self, cls):
+        """Paths, fitted members, and calibration rows for a pruner."""
+        kind = "r" if "Regressor" in cls.__name__ else "c"
+        X, y = self.numbers if kind == "r" else self.classes
+        return self.paths[kind], self.members[kind], X[200:], y[200:]
+
+
+@pytest.fixture
+def given(data, tmp_path):
+    return Data(data, tmp_path)
+
+
+def frozen(members):
+    return [(str(i), FrozenEstimator(member)) for i, member in enumerate(members)]
+
+
+def the_same(one, other, X, atol=0.0):
+    np.testing.assert_allclose(one.weights_, other.weights_, atol=atol)
+    np.testing.assert_allclose(one.frontier_.score, other.frontier_.score, atol=max(atol, 1e-12))
+    if hasattr(one, "predict_proba"):
+        np.testing.assert_allclose(one.predict_proba(X), other.predict_proba(X), atol=atol)
+    else:
+        np.testing.assert_allclose(one.predict(X), other.predict(X), rtol=1e-12 + atol)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize(("cls", "params"), ALL)
+def test_the_fit_is_that_of_members_in_memory(cls, params, n_jobs, given):
+    paths, members, X, y = given.of(cls)
+    files = cls(paths, n_jobs=n_jobs, **params).fit(X, y)
+    memory = cls(frozen(members), prediction_dtype="float32", **params).fit(X, y)
+    the_same(files, memory, X)
+    assert 1 <= files.n_members_ < files.n_members_in_ == M
+    assert [type(m) for m in files.estimators_] == [type(members[0])] * files.n_members_
+    assert files.explain().names == tuple(paths)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"voting": "hard"}, {"threshold": "auto"}, {"diversity": "exact"}, {"penalty": "l0"}],
+    ids=str,
+)
+def test_and_so_it_is_whatever_is_asked_for(params, given):
+    paths, members, X, y = given.of(SOCPEnsemblePruner)
+    weight = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
+    files = SOCPEnsemblePruner(paths, **params).fit(X, y, weight)
+    memory = SOCPEnsemblePruner(frozen(members), prediction_dtype="float32", **params)
+    the_same(files, memory.fit(X, y, weight), X)
+
+
+@pytest.mark.parametrize("scoring", ["f1_macro", "neg_log_loss"])
+def test_scorers_get_what_they_got(scoring, given):
+    paths, members, X, y = given.of(SOCPEnsemblePruner)
+    params = SMALL | {"scoring": scoring}
+    files = SOCPEnsemblePrunerCV(paths, **params).fit(X, y)
+    memory = SOCPEnsemblePrunerCV(frozen(members), prediction_dtype="float32", **params).fit(X, y)
+    for key, values in memory.cv_results_.items():
+        if "score" in key:
+            np.testing.assert_array_equal(files.cv_results_[key], values)
+
+
+@pytest.mark.parametrize("cls", [SOCPEnsemblePruner, SOCPEnsemblePrunerRegressor])
+def test_an_ensemble_may_keep_its_members_in_files(cls, given, tmp_path):
+    _, _, X, y = given.of(cls)
+    kind = RandomForestClassifier if cls is SOCPEnsemblePruner else RandomForestRegressor
+    forest = kind(M, max_depth=3, random_state=0).fit(X[:100], y[:100])
+    expected = cls(FrozenEstimator(forest), prediction_dtype="float32").fit(X, y)
+    forest.estimators_ = [
+        MemberFile.save(tree, tmp_path / f"tree_{i}.joblib")
+        for i, tree in enumerate(forest.estimators_)
+    ]
+    found = cls(FrozenEstimator(forest)).fit(X, y)
+    the_same(found, expected, X)
+    again = pickle.loads(pickle.dumps(found))
+    np.testing.assert_array_equal(again.predict(X), expected.predict(X))
+
+
+class TestLoads:
+    @pytest.mark.parametrize(("cls", "params"), ALL)
+    def test_once_for_a_member_that_is_dropped_and_not_after_the_fit(
+        self, cls, params, given, diary
+    ):
+        paths, _, X, y = given.of(cls)
+        pruner = cls(paths, **params).fit(X, y)
+        loads = diary("loads")
+        kept = np.flatnonzero(pruner.support_)
+        assert len(kept) < M
+        # The first classifier says which classes there are, and stays until the end.
+        again = kept[kept > 0] if hasattr(pruner, "classes_") else kept
+        assert loads == Counter(range(M)) + Counter(again.tolist())
+        asked = diary("predictions")
+        assert asked == Counter(range(M))
+        pruner.predict(X)
+        pruner.explain()
+        clone(pruner)
+        pruner.get_params()
+        pickle.dumps(pruner)
+        assert not diary("loads")
+        assert set(diary("predictions")) == set(kept.tolist())
+
+    def test_by_frozen_members_and_files_alike(self, given, diary):
+        paths, members, X, y = given.of(SOCPEnsemblePruner)
+        mixed = [*frozen(members[:4]), *paths[4:8], *((f"p{i}", paths[i]) for i in range(8, M))]
+        pruner = SOCPEnsemblePruner(mixed).fit(X, y)
+        assert diary("loads") == Counter(range(4, M)) + Counter(
+            i for i in np.flatnonzero(pruner.support_).tolist() if i >= 4
+        )
+        the_same(pruner, SOCPEnsemblePruner(paths).fit(X, y), X)
+        assert pruner.explain().names[3:9] == ("3", *paths[4:8], "p8")
+
+    def test_costs_load_each_member_once_more(self, given, diary):
+        paths, members, X, y = given.of(SOCPEnsemblePruner)
+        pruner = SOCPEnsemblePruner(paths, costs="parameters").fit(X, y)
+        assert diary("loads")[M - 1] <= 3
+        memory = SOCPEnsemblePruner(
+            frozen(members), costs="parameters", prediction_dtype="float32"
+        ).fit(X, y)
+        the_same(pruner, memory, X)
+        timed = SOCPEnsemblePruner(paths, costs="latency").fit(X, y)
+        assert (timed.explain().cost > 0).all()
+
+    def test_what_a_report_asks_of_all_members(self, given, scratch):
+        paths, members, X, y = given.of(SOCPEnsemblePruner)
+        pruner = SOCPEnsemblePruner(paths).fit(X, y)
+        found = pruner.evidence(paths, X, y)
+        assert isinstance(found.P, PredictionStore)
+        assert len(os.listdir(scratch)) == 1  # and it is gone in the end
+        np.testing.assert_array_equal(
+            found.member_scores(), pruner.evidence(members, X, y).member_scores()
+        )
+
+
+class TestAsAnEstimator:
+    @pytest.mark.parametrize(("cls", "params"), ALL)
+    def test_it_is_copied_and_saved_before_the_fit(self, cls, params, given):
+        paths, _, X, y = given.of(cls)
+        pairs = [(f"m{i}", path) for i, path in enumerate(paths)]
+        for estimator in (paths, pairs, [MemberFile(path) for path in paths]):
+            pruner = cls(estimator, **params)
+            assert clone(pruner).estimator == estimator
+            assert pruner.get_params()["estimator"] is estimator
+            again = pickle.loads(pickle.dumps(clone(pruner)))
+            the_same(again.fit(X, y), cls(paths, **params).fit(X, y), X)
+
+    @pytest.mark.parametrize(("cls", "params"), ALL)
+    def test_what_is_saved_after_the_fit_needs_no_file(self, cls, params, given):
+        paths, _, X, y = given.of(cls)
+        pruner = cls(paths, **params).fit(X, y)
+        expected = pruner.predict(X)
+        saved = pickle.dumps(pruner)
+        for path in paths:
+            os.unlink(path)
+        again = pickle.loads(saved)
+        np.testing.assert_array_equal(again.predict(X), expected)
+        assert again.estimator == paths
+        np.testing.assert_array_equal(pruner.predict(X), expected)
+
+    def test_a_grid_search(self, given):
+        paths, _, X, y = given.of(SOCPEnsemblePruner)
+        search = GridSearchCV(SOCPEnsemblePruner(paths), {"lam": [0.05, 0.6]}, cv=3).fit(X, y)
+        assert (search.cv_results_["mean_test_score"] > 0.4).all()
+
+    def test_under_metadata_routing(self, given):
+        paths, members, X, y = given.of(SOCPEnsemblePruner)
+        weight = np.random.default_rng(0).exponential(size=len(y))
+        mixed = [*paths[:6], *frozen(members[6:])]
+        plain = SOCPEnsemblePruner(mixed).fit(X, y, weight)
+        with sklearn.config_context(enable_metadata_routing=True):
+            routed = SOCPEnsemblePruner(mixed).set_fit_request(sample_weight=True)
+            routed.get_metadata_routing()
+            the_same(routed.fit(X, y, sample_weight=weight), plain, X)
+
+
+class TestHalfPrecision:
+    @pytest.mark.parametrize("in_files", [True, False])
+    @pytest.mark.parametrize(("cls", "params"), ALL)
+    def test_it_changes_what_it_may(self, cls, params, in_files, given):
+        paths, members, X, y = given.of(cls)
+        estimator = paths if in_files else frozen(members)
+        half = cls(estimator, prediction_dtype="float16", **params).fit(X, y)
+        full = cls(frozen(members), **params).fit(X, y)
+        np.testing.assert_array_equal(half.support_, full.support_)
+        np.testing.assert_allclose(half.weights_, full.weights_, atol=2e-3)
+        np.testing.assert_allclose(half.path_.lams[:3], full.path_.lams[:3], rtol=1e-2)
+        np.testing.assert_allclose(half.frontier_.full_score, full.frontier_.full_score, atol=0.02)
+
+    @pytest.mark.parametrize("voting", ["soft", "hard"])
+    def test_only_the_numbers_are_half_not_what_is_formed_of_them(self, voting):
+        P, y = pool(6, N=50)
+        half = P.astype(np.float16)
+        rows, W = np.arange(3, 47), np.random.default_rng(0).random((4, 6))
+
+        def everything(P):
+            evidence = VotingEvidence(P, y, None, np.arange(3), voting)
+            statistics = evidence.statistics(rows)
+            quick = evidence.quick_scores(W, rows, rows)
+            return [
+                statistics.gram,
+                statistics.reference_gram,
+                statistics.divergence,
+                evidence.outputs(W, rows, rows),
+                evidence.scores(W),
+                evidence.member_scores(),
+                *(errors for _, errors in evidence.squared_errors(W)),
+                *quick.values(),
+            ]
+
+        for found, expected in zip(
+            everything(half), everything(half.astype(np.float32)), strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
+
+    def test_nor_what_is_formed_of_targets(self):
+        P, y = targets(6, N=50, T=2)
+        half = P.astype(np.float16)
+        rows, W = np.arange(3, 47), np.random.default_rng(0).random((4, 6))
+
+        def everything(P):
+            evidence = RegressionEvidence(P, y, None)
+            return [
+                evidence.statistics(rows).gram,
+                evidence.outputs(W, rows, rows),
+                evidence.rescaled(W, rows),
+                evidence.member_scores(),
+                *evidence.quick_scores(W, rows, rows).values(),
+            ]
+
+        for found, expected in zip(everything(half), everything(half.astype(float)), strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+    def test_of_trained_members_too(self, data):
+        forest = RandomForestClassifier(10, random_state=0, max_depth=3)
+        half, full = (
+            SOCPEnsemblePruner(forest, random_state=0, prediction_dtype=dtype).fit(*data)
+            for dtype in ("float16", None)
+        )
+        assert np.abs(half.weights_ - full.weights_).max() < 2e-3
+        assert (half.weights_ != full.weights_).any()
+
+    def test_targets_that_it_cannot_hold_are_named(self, given):
+        _, _, X, y = given.of(SOCPEnsemblePrunerRegressor)
+        big = [ExtraTreeRegressor(random_state=i).fit(X, 1e6 * y) for i in range(2)]
+        with pytest.raises(ValueError, match=r"Member 0 predicts .*float16 cannot hold"):
+            SOCPEnsemblePrunerRegressor(frozen(big), prediction_dtype="float16").fit(X, y)
+
+    @pytest.mark.parametrize(("cls", "params"), ALL)
+    @pytest.mark.parametrize("wrong", ["float64", "half", np.float16, 16])
+    def test_other_names_are_refused(self, wrong, cls, params, given, diary):
+        paths, _, X, y = given.of(cls)
+        with pytest.raises(ValueError, match="prediction_dtype must be None, 'float32' or"):
+            cls(paths, prediction_dtype=wrong, **params).fit(X, y)
+        assert not diary("loads")
+
+
+class TestMemory:
+    """Predictions in the cache."""
+
+    def fit(self, given, tmp_path, **params):
+        paths, _, X, y = given.of(SOCPEnsemblePruner)
+        return SOCPEnsemblePruner(paths, memory=tmp_path / "cache", **params).fit(X, y)
+
+    def test_they_are_found_again(self, given, diary, tmp_path, scratch):
+        first = self.fit(given, tmp_path)
+        diary("loads"), diary("predictions")
+        second = self.fit(given, tmp_path, lam=0.5, threshold="auto")
+        kept = set(np.flatnonzero(second.support_).tolist())
+        assert set(diary("loads")) == {0} | kept  # the first says which classes there are
+        assert not diary("predictions")
+        the_same(self.fit(given, tmp_path), first, given.classes[0])
+        assert len(list((tmp_path / "cache").rglob("predictions.npy"))) == 1
+
+    def test_a_file_that_changed_is_asked_again(self, given, diary, tmp_path):
+        self.fit(given, tmp_path)
+        diary("predictions")
+        MemberFile.save(given.members["c"][0], given.paths["c"][3])
+        self.fit(given, tmp_path)
+        assert len(diary("predictions")) == M - 1  # the place of 3 is 0's now
+
+    def test_so_it_is_for_another_precision(self, given, diary, tmp_path):
+        self.fit(given, tmp_path)
+        diary("predictions")
+        self.fit(given, tmp_path, prediction_dtype="float16")
+        assert diary("predictions") == Counter(range(M))
+
+    def test_a_run_that_ended_half_way_is_gone_on_with(self, given, diary, tmp_path, monkeypatch):
+        monkeypatch.setattr(Voter, "fails", 7)
+        with pytest.raises(KeyboardInterrupt):
+            self.fit(given, tmp_path)
+        assert diary("predictions") == Counter(range(7))
+        monkeypatch.setattr(Voter, "fails", None)
+        pruner = self.fit(given, tmp_path)
+        assert diary("predictions") == Counter(range(7, M))
+        the_same(
+            pruner,
+            SOCPEnsemblePruner(given.paths["c"]).fit(
+                given.classes[0][200:], given.classes[1][200:]
+            ),
+            given.classes[0],
+        )
+        assert not list((tmp_path / "cache").rglob("*.part"))
+
+    @pytest.mark.parametrize("how", ["missing", "cut"])
+    def test_predictions_that_are_broken_are_made_again(self, how, given, diary, tmp_path):
+        first = self.fit(given, tmp_path)
+        (path,) = (tmp_path / "cache").rglob("predictions.npy")
+        broken(path, how)
+        diary("predictions")
+        the_same(self.fit(given, tmp_path), first, given.classes[0])
+        assert diary("predictions")[M - 1] >= 1
+
+    def test_without_it_nothing_is_left_of_such_a_run(self, given, monkeypatch, scratch):
+        monkeypatch.setattr(Voter, "fails", 7)
+        paths, _, X, y = given.of(SOCPEnsemblePruner)
+        with pytest.raises(KeyboardInterrupt):
+            SOCPEnsemblePruner(paths).fit(X, y)
+        assert not [name for name in os.listdir(scratch) if name.startswith("skprune_")]
+
+
+@pytest.mark.parametrize(
+    ("cls", "params"),
+    [
+        *ALL,
+        (SOCPEnsemblePruner, {"diversity": "exact"}),
+        (SOCPEnsemblePruner, {"threshold": "auto", "voting": "hard"}),
+        (SOCPEnsemblePrunerRegressor, {"threshold": "auto", "reweight": "none"}),
+    ],
+)
+def test_predictions_are_never_all_in_memory(cls, params, given, monkeypatch):
+    for module in (_statistics, _exact_entropy, _votes, _evidence):
+        monkeypatch.setattr(module, "_BLOCK_BYTES", 2**11)
+    shares = []
+    whole = PredictionStore.__getitem__
+
+    def noting(self, key):
+        block = whole(self, key)
+        shares.append(block.nbytes / self.nbytes)
+        return block
+
+    monkeypatch.setattr(PredictionStore, "__getitem__", noting)
+    paths, _, X, y = given.of(cls)
+    weight = np.random.default_rng(0).integers(0, 4, len(y)).astype(float)
+    cls(paths, **params).fit(X, y, weight)
+    assert 0 < max(shares) < 0.12
+
+
+def broken(path, how):
+    if how == "missing":
+        os.unlink(path)
+    elif how == "folder":
+        os.unlink(path)
+        os.mkdir(path)
+    elif how == "cut":
+        with open(path, "r+b") as file:
+            file.truncate(os.path.getsize(path) // 2)
+    elif how == "no estimator":
+        joblib.dump({"a": 1}, path)
+    else:
+        with open(path, "w") as file:
+            file.write("text")
+
+
+class Usage:
+    """What shutil says of a disk that is nearly full."""
+
+    free = 100
+
+
+class TestWrongFiles:
+    @pytest.mark.parametrize(("cls", "params"), ALL)
+    @pytest.mark.parametrize("how", ["missing", "folder", "cut", "no estimator", "text"])
+    @pytest.mark.parametrize("place", [0, 5])
+    def test_member_and_path_are_named(self, place, how, cls, params, given, diary):
+        paths, _, X, y = given.of(cls)
+        broken(paths[place], how)
+        pairs = [(f"m{i}", path) for i, path in enumerate(paths)]
+        said = {"missing": "does not exist", "folder": "is a folder"}.get(how)
+        for estimator, name in ((paths, ""), (pairs, f"'m{place}': ")):
+            match = f"{name}'{paths[place]}' {said}" if said else f"member {place}.*{paths[place]}"
+            with pytest.raises(MemberFileError, match=match):
+                cls(estimator, **params).fit(X, y)
+            # What is missing is seen before anything is loaded.
+            assert len(diary("loads")) == (0 if said else place)
+
+    def test_several_missing_are_counted(self, given):
+        paths, _, X, y = given.of(SOCPEnsemblePruner)
+        for i in (2, 4, 5):
+            os.unlink(paths[i])
+        with pytest.raises(MemberFileError, match=r"2.joblib' does not exist.*2 more"):
+            SOCPEnsemblePruner(paths).fit(X, y)
+
+    def test_members_of_other_classes(self, given, diary):
+        paths, _, X, y = given.of(SOCPEnsemblePruner)
+        MemberFile.save(GaussianNB().fit(X, np.where(y == "cat", "dog", y)), paths[4])
+        match = r"member 4 in '.*4.joblib': GaussianNB knows classes \['dog'\]"
+        with pytest.raises(MemberFileError, match=match):
+            SOCPEnsemblePruner(paths).fit(X, y)
+        MemberFile.save(GaussianNB().fit(X, np.unique(y, return_inverse=True)[1]), paths[4])
+        with pytest.raises(MemberFileError, match=r"member 4 in '.*4.joblib': .* knows classes"):
+            SOCPEnsemblePruner(paths).fit(X, y)
+
+    def test_classes_of_y_that_the_first_does_not_know(self, given, diary):
+        paths, _, X, y = given.of(SOCPEnsemblePruner)
+        with pytest.raises(ValueError, match=r"y has classes .* do not know: \['dog'\]"):
+            SOCPEnsemblePruner(paths).fit(X, np.where(y == "cat", "dog", y))
+        assert diary("loads") == {0: 1}
+
+    def test_a_classifier_among_regressors_and_the_reverse(self, given):
+        paths, members, X, y = given.of(SOCPEnsemblePrunerRegressor)
+        MemberFile.save(given.members["c"][0], paths[3])
+        with pytest.raises(MemberFileError, match=r"member 3 in .*3.joblib': .*be regressors"):
+            SOCPEnsemblePrunerRegressor(paths).fit(X, y)
+        others, _, X, y = given.of(SOCPEnsemblePruner)
+        MemberFile.save(members[0], others[3])
+        with pytest.raises(MemberFileError, match=r"member 3 in .*3.joblib': .*predict_proba"):
+            SOCPEnsemblePruner(others).fit(X, y)
+
+    def test_a_member_that_is_not_fitted(self, given):
+        paths, _, X, y = given.of(SOCPEnsemblePruner)
+        MemberFile.save(DecisionTreeClassifier(), paths[3])
+        with pytest.raises(MemberFileError, match=r"member 3 in .*3.joblib': .*fitted"):
+            SOCPEnsemblePruner(paths).fit(X, y)
+        paths, _, X, y = given.of(SOCPEnsemblePrunerRegressor)
+        MemberFile.save(ExtraTreeRegressor(), paths[3])
+        with pytest.raises(MemberFileError, match=r"member 3 in .*3.joblib': .*not fitted"):
+            SOCPEnsemblePrunerRegressor(paths).fit(X, y)
+
+    def test_a_disk_without_room(self, given, diary, monkeypatch, tmp_path):
+        paths, _, X, y = given.of(SOCPEnsemblePruner)
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage())
+        match = r"12 members for 200 rows and 3 outputs in float32 .*JOBLIB_TEMP_FOLDER"
+        with pytest.raises(OSError, match=match):
+            SOCPEnsemblePruner(paths).fit(X, y)
+        with pytest.raises(OSError, match="memory a folder on another disk"):
+            SOCPEnsemblePruner(paths, memory=tmp_path / "cache").fit(X, y)
+        assert not diary("predictions")
+
+
+class TestWrongLists:
+    @pytest.mark.parametrize(("cls", "params"), ALL)
+    @pytest.mark.parametrize("cv", [0.25, 3])
+    def test_members_to_train_beside_files(self, cv, cls, params, given, diary):
+        paths, members, X, y = given.of(cls)
+        mixed = [*paths, ("new", clone(members[0]))]
+        with pytest.raises(ValueError, match=rf"files of fitted members, and \['new'\].*cv={cv}"):
+            cls(mixed, cv=cv, **params).fit(X, y)
+        with pytest.raises(ValueError, match="'new' is not fitted"):
+            cls(mixed, cv="prefit", **params).fit(X, y)
+        assert not diary("loads")
+        pruner = cls([*paths, ("new", members[0])], cv="prefit", **params).fit(X, y)
+        assert pruner.n_members_in_ == M + 1
+
+    @pytest.mark.parametrize(
+        ("estimator", "error", "match"),
+        [
+            (["a.joblib", 3], TypeError, r"\(name, estimator\) pairs, or paths .* it holds 3"),
+            (["a.joblib", ("b", "c", "d")], TypeError, "it holds"),
+            ([(3, "a.joblib")], TypeError, "it holds"),
+            (["a.joblib", "a.joblib"], ValueError, "names in estimator must differ.*a.joblib"),
+            ([("a", "b.joblib"), ("a", "c.joblib")], ValueError, "names .* must differ"),
+            ([("splitter", "b.joblib")], ValueError, "cannot be names"),
+            ([("a", None)], TypeError, "NoneType"),
+            ("a.joblib", TypeError, "got str"),
+            (["a.joblib"], MemberFileError, "a.joblib' does not exist"),
+        ],
+        ids=str,
+    )
+    def test_of_other_things(self, estimator, error, match, data):
+        with pytest.raises(error, match=match):
+            SOCPEnsemblePruner(estimator).fit(*data)
+
+
+class TestSizes:
+    @pytest.fixture
+    def many(self, given, tmp_path):
+        tree = given.members["c"][0]
+        return [MemberFile.save(tree, tmp_path / f"same_{i}.joblib").path for i in range(300)]
+
+    def test_no_rows(self, many, given, diary):
+        X, y = given.classes
+        with pytest.raises(ValueError, match="X has 0 samples; at least two are needed"):
+            SOCPEnsemblePruner(many).fit(X[:0], y[:0])
+        assert not diary("loads")
+
+    def test_more_members_than_rows(self, many, given):
+        X, y = given.classes
+        pruner = SOCPEnsemblePruner(many).fit(X[200:230], y[200:230])
+        assert pruner.n_members_in_ == 300
+        assert pruner.n_members_ >= 1
+
+    def test_one_member(self, given):
+        paths, members, X, y = given.of(SOCPEnsemblePruner)
+        pruner = SOCPEnsemblePruner(paths[:1]).fit(X, y)
+        np.testing.assert_array_equal(pruner.weights_, [1])
+        np.testing.assert_allclose(pruner.predict_proba(X), members[0].predict_proba(X))
+
+    def test_one_class(self, many, given, diary):
+        X, y = given.classes
+        with pytest.raises(ValueError, match=r"y has one class only, .*ant"):
+            SOCPEnsemblePruner(many).fit(X, np.full(len(y), "ant"))
+        assert not diary("loads")
