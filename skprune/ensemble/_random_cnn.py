@@ -2,7 +2,6 @@
 
 import threading
 
-import joblib
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
@@ -13,7 +12,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ..utils import check_cache, check_sample_weight
+from ..utils import check_cache, check_sample_weight, data_hash
 from ._data import SharedArrays, as_images, pixel_statistics, validation_rows
 from ._quiet import load_member_class
 from ._space import CNNSpace, sample_members
@@ -181,6 +180,8 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, BaseEstimator):
         ------
         TypeError, ValueError
             If an argument is wrong; the message names it.
+        CacheError
+            If the disk of `memory` has no room for the networks, before any is trained.
         MemberTrainingError
             If a network could not be trained. With `memory`, the networks trained before are
             kept and not trained again.
@@ -247,7 +248,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, BaseEstimator):
         memory = check_cache(self.memory)
         fingerprint = None
         if memory.store_backend is not None:
-            fingerprint = joblib.hash((images, codes, weights, held_out))
+            fingerprint = data_hash(images, codes, weights, held_out)
         arrays = {"X": images, "y": codes, "sample_weight": weights}
         shared = {}
         for name, array in arrays.items():

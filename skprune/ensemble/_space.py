@@ -75,6 +75,32 @@ class CNNArchitecture:
             height, width = height // down, width // across
         return total + (height * width * channels + n_classes) * self.dense_units
 
+    def n_weights(self, input_shape: tuple[int, int, int], n_classes: int) -> int:
+        """Number of weights, the moving statistics of normalisation among them.
+
+        Parameters
+        ----------
+        input_shape : tuple of (int, int, int)
+            Height, width and channels of a sample.
+        n_classes : int
+            Number of outputs.
+
+        Returns
+        -------
+        int
+        """
+        height, width, channels = input_shape
+        total = 0
+        for block in self.blocks:
+            for filters in block.filters:
+                total += (9 * channels + 1) * filters
+                channels = filters
+            total += 4 * channels
+            down, across = pool_window(height, width)
+            height, width = height // down, width // across
+        units = self.dense_units
+        return total + (height * width * channels + 1) * units + (units + 1) * n_classes
+
 
 def pool_window(height: int, width: int) -> tuple[int, int]:
     """Window of the pooling layer after a block: 2 on each axis that is longer than 1."""

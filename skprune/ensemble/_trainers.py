@@ -4,11 +4,13 @@ import time
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass
+from functools import partial
 
 import joblib
 import numpy as np
 
 from ..exceptions import MemberTrainingError
+from ..utils import cache_entry, cached_call, check_cache_space
 from ._data import SharedArrays
 from ._space import MemberPlan
 from ._workers import WorkerDiedError, run_in_worker
@@ -89,6 +91,15 @@ class _Job:
     settings: TrainingSettings
     data: SharedArrays
 
+    def cached_as(self, fingerprint: str | None) -> tuple[str, tuple, str]:
+        """What the member is called in the cache, its key, and a line about it."""
+        architecture = self.plan.architecture
+        settings = (_TRAINING_VERSION, *astuple(self.settings))
+        # Their text, for equal architectures that share objects differently when pickled would
+        # have different keys.
+        key = (repr(architecture), self.plan.seed, repr(settings), fingerprint)
+        return "member", key, f"a network of seed {self.plan.seed}, {architecture}"
+
 
 def train_members(
     plans: list[MemberPlan],
@@ -127,10 +138,13 @@ def train_members(
 
     Raises
     ------
+    CacheError
+        If the cache's disk has no room for the members, before any is trained.
     MemberTrainingError
         If a member could not be trained; those trained before it are in the cache.
     """
-    cached = memory.cache(_train, ignore=["job"])
+    jobs = {plan.index: _Job(plan, settings, data) for plan in plans}
+    _check_room(list(jobs.values()), memory, fingerprint)
     cost = {
         plan.index: plan.architecture.multiply_adds(settings.input_shape, settings.n_classes)
         for plan in plans
@@ -140,7 +154,7 @@ def train_members(
     finished: Iterator = joblib.Parallel(
         n_jobs=n_jobs, prefer="threads", return_as="generator_unordered"
     )(
-        joblib.delayed(_train_timed)(cached, _Job(plan, settings, data), fingerprint)
+        joblib.delayed(_train_timed)(jobs[plan.index], memory, fingerprint)
         for plan in sorted(plans, key=lambda plan: -cost[plan.index])
     )
     members: dict[int, TrainedMember] = {}
@@ -161,20 +175,28 @@ def train_members(
     return [members[plan.index] for plan in plans]
 
 
-def _train_timed(train, job: _Job, fingerprint: str | None):
+def _check_room(jobs: list[_Job], memory: joblib.Memory, fingerprint: str | None) -> None:
+    """Refuse to begin what the cache's disk cannot take."""
+    missing = []
+    for job in jobs:
+        entry = cache_entry(memory, *job.cached_as(fingerprint))
+        if entry is not None and not entry.exists():
+            missing.append(job)
+    n_weights = sum(
+        job.plan.architecture.n_weights(job.settings.input_shape, job.settings.n_classes)
+        for job in missing
+    )
+    check_cache_space(memory, 4 * n_weights, f"the weights of {len(missing)} members")
+
+
+def _train_timed(job: _Job, memory: joblib.Memory, fingerprint: str | None):
     start = time.perf_counter()
-    plan, settings = job.plan, job.settings
+    plan = job.plan
     for n_deaths in range(_MAX_DEATHS):
         try:
-            member = train(
-                # Their text, for equal architectures that share objects differently when
-                # pickled would have different keys.
-                architecture=repr(plan.architecture),
-                seed=plan.seed,
-                settings=repr((_TRAINING_VERSION, *astuple(settings))),
-                data=fingerprint,
-                job=job,
-            )
+            kind, key, about = job.cached_as(fingerprint)
+            train = partial(run_in_worker, _train_here, job, keras_backend=job.settings.backend)
+            member = cached_call(memory, kind, key, train, about=about)
             break
         except WorkerDiedError as error:
             # Out of memory, mostly: beside others that may have finished when it is tried again.
@@ -191,14 +213,6 @@ def _failure(plan: MemberPlan, what: str, error: Exception) -> MemberTrainingErr
         f"Member {plan.index} could not be trained: {what}. Its architecture is "
         f"{plan.architecture}, its seed {plan.seed}. {type(error).__name__}: {error}"
     )
-
-
-def _train(architecture, seed, settings, data, job):
-    """Train one member in a worker; joblib caches it by every argument but `job`.
-
-    The cache is emptied when the text of this function changes, so it only hands over.
-    """
-    return run_in_worker(_train_here, job, keras_backend=job.settings.backend)
 
 
 def _train_here(job: _Job) -> tuple[list[np.ndarray], dict[str, list[float]]]:

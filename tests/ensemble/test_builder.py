@@ -91,3 +91,9 @@ def test_keras_settings_of_the_user_do_not_matter(build_cnn):
     finally:
         keras.config.set_dtype_policy(policy)
         keras.config.set_image_data_format(layout)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (5, 1, 3), (1, 64, 1)])
+def test_weights_are_counted_without_building(build_cnn, shape):
+    planned = architecture("max", "average", "max")
+    assert planned.n_weights(shape, 7) == build_cnn(planned, shape, 7).count_params()

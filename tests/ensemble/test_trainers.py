@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import joblib
@@ -12,7 +13,8 @@ import pytest
 
 from skprune.ensemble import _workers
 from skprune.ensemble._workers import WorkerDiedError, run_in_worker
-from skprune.exceptions import MemberTrainingError
+from skprune.exceptions import CacheError, CacheWarning, MemberTrainingError
+from skprune.utils import cache_contents
 
 pytestmark = pytest.mark.keras
 
@@ -77,6 +79,40 @@ def test_the_cache_knows_what_matters(tiny, digits, tmp_path):
     for params in ({"n_jobs": 2}, {"voting": "hard"}, {"verbose": 1}):
         tiny(1, memory=joblib.Memory(tmp_path, verbose=0), **params).fit(X, y)
     assert len(entries(tmp_path)) == len(variants)
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_trained(tiny, digits, small_disk):
+    large = tiny(200, memory=str(small_disk), verbose=1)
+    with pytest.raises(CacheError, match=r"weights of 200 members will take about .* free"):
+        large.fit(*digits)
+    assert entries(small_disk) == {}
+    # What is in the cache already needs no room.
+    few = tiny(3, memory=str(small_disk)).fit(*digits)
+    filler = small_disk / "filler"
+    with suppress(OSError), filler.open("wb") as file:
+        file.write(b"0" * 300_000)
+    assert_same_bits(few, tiny(3, memory=str(small_disk)).fit(*digits))
+
+
+def test_a_broken_member_is_trained_again(tiny, digits, tmp_path):
+    expected = tiny(2, memory=str(tmp_path)).fit(*digits)
+    first, _ = sorted(tmp_path.rglob("output.pkl"))
+    whole = first.read_bytes()
+    first.write_bytes(whole[:-100])
+    with pytest.warns(CacheWarning, match="broken.*a network of seed"):
+        found = tiny(2, memory=str(tmp_path)).fit(*digits)
+    assert_same_bits(expected, found)
+    assert len(first.read_bytes()) == len(whole)
+
+
+def test_the_cache_says_what_it_holds(tiny, digits, tmp_path):
+    fitted = tiny(2, memory=str(tmp_path)).fit(*digits)
+    contents = cache_contents(str(tmp_path))
+    assert len(contents.entries) == 2
+    for member in fitted.estimators_:
+        assert str(member.architecture) in "".join(entry.about for entry in contents.entries)
+    contents.clear()
+    assert entries(tmp_path) == {}
 
 
 INTERRUPTED = """
