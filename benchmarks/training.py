@@ -1,10 +1,11 @@
 """Training an ensemble, against a plain loop of Keras's `fit` over the same architectures.
 
 python benchmarks/training.py [--seeds 5] [--memory]
+python benchmarks/training.py --images mnist.npz --rows 20000 --n-jobs 1 4 8
 
 Each arm runs in a process of its own, with as many threads as its ensemble trains members at a
 time. With KERAS_BACKEND=torch, and PyTorch installed, a loop of raw PyTorch in channels_last is
-there too, as the floor.
+there too, as the floor. Where there is a GPU, all of them use it.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, median
 
@@ -29,36 +31,55 @@ BATCH, FRACTION = 64, 0.1
 BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
 
 
-def digits() -> list[np.ndarray]:
-    X, y = load_digits(return_X_y=True)
-    X = X.reshape(-1, 8, 8, 1).astype(np.uint8)
-    return train_test_split(X, y, test_size=1 / 3, stratify=y, random_state=0)
+@dataclass(frozen=True)
+class Arm:
+    """One way to train one ensemble: digits, or as many rows of a file of images."""
+
+    name: str
+    space: str
+    n_jobs: int
+    seed: int
+    n_members: int
+    epochs: int
+    images: str | None = None
+    rows: int | None = None
+
+    def data(self) -> list[np.ndarray]:
+        """X, X_test, y, y_test."""
+        if self.images is None:
+            X, y = load_digits(return_X_y=True)
+            X = X.reshape(-1, 8, 8, 1).astype(np.uint8)
+            return train_test_split(X, y, test_size=1 / 3, stratify=y, random_state=0)
+        from skprune.datasets import load_image_npz
+
+        data = load_image_npz(self.images)
+        X, X_test = (X if X.ndim == 4 else X[..., None] for X in (data.X_train, data.X_test))
+        n_test = 2000  # at once, so no more
+        X, y = X[: self.rows], data.y_train[: self.rows]
+        return [X, X_test[:n_test], y, data.y_test[:n_test]]
+
+    def run(self) -> dict:
+        """Run in a process of its own: seconds, accuracies, memory."""
+        threads = {thread: str(self.n_jobs) for thread in THREADS} if self.name != "ours" else {}
+        run = subprocess.run(
+            [sys.executable, __file__, "--child", json.dumps(asdict(self))],
+            env={**os.environ, **threads, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if run.returncode:
+            raise RuntimeError(run.stderr[-2000:])
+        return json.loads(run.stdout.splitlines()[-1])
 
 
-def arm(name: str, space: str, n_jobs: int, seed: int, n_members: int | None = None) -> dict:
-    """Run one arm in a process of its own: seconds, accuracies, memory."""
-    threads = {} if name == "ours" else {thread: str(n_jobs) for thread in THREADS}
-    run = subprocess.run(
-        [sys.executable, __file__, "--child", json.dumps([name, space, n_jobs, seed, n_members])],
-        env={**os.environ, **threads, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if run.returncode:
-        raise RuntimeError(run.stderr[-2000:])
-    return json.loads(run.stdout.splitlines()[-1])
-
-
-def child(name: str, space: str, n_jobs: int, seed: int, n_members: int | None) -> None:
+def child(arm: Arm) -> None:
     import resource
 
-    X, X_test, y, y_test = digits()
-    default, epochs = SIZES[space]
-    n_members = n_members or default
-    run = {"ours": ours, "fit": keras_fit, "raw": raw_pytorch}[name]
+    X, X_test, y, y_test = arm.data()
     resident: list[float] = []
-    seconds, outputs = run(X, y, X_test, space, n_members, epochs, n_jobs, seed, resident)
+    train = {"ours": ours, "fit": keras_fit, "raw": raw_pytorch}[arm.name]
+    seconds, outputs = train(arm, X, y, X_test, resident)
     outputs = np.asarray(outputs)
     print(
         json.dumps(
@@ -78,48 +99,48 @@ def resident_mib() -> float:
     return int(line.split()[1]) / 2**10
 
 
-def ours(X, y, X_test, space, n_members, epochs, n_jobs, seed, resident):
+def ours(arm, X, y, X_test, resident):
     from skprune import CNNSpace, RandomCNNEnsembleClassifier
 
     def ensemble(n_members, **params):
         return RandomCNNEnsembleClassifier(
             n_members,
-            space=getattr(CNNSpace, space)(),
+            space=getattr(CNNSpace, arm.space)(),
             batch_size=BATCH,
             validation_fraction=FRACTION,
             n_iter_no_change=None,
-            n_jobs=n_jobs,
+            n_jobs=arm.n_jobs,
             **params,
         )
 
     # Worker processes stay between fits; their start is not part of a member's training.
-    ensemble(n_jobs, epochs=1, random_state=12345).fit(X[:200], y[:200])
+    ensemble(arm.n_jobs, epochs=1, random_state=12345).fit(X[:200], y[:200])
     start = time.perf_counter()
-    fitted = ensemble(n_members, epochs=epochs, random_state=seed).fit(X, y)
+    fitted = ensemble(arm.n_members, epochs=arm.epochs, random_state=arm.seed).fit(X, y)
     seconds = time.perf_counter() - start
     return seconds, fitted.member_predict_proba(X_test)
 
 
-def plans(X, y, space, n_members, seed) -> Iterator:
+def plans(arm, X, y) -> Iterator:
     """Architectures and networks as the ensemble has them, and the same validation rows."""
     from skprune.ensemble import CNNSpace
     from skprune.ensemble._data import pixel_statistics, validation_rows
     from skprune.ensemble._space import sample_members
 
-    held_out = validation_rows(y, FRACTION, seed)
+    held_out = validation_rows(y, FRACTION, arm.seed)
     offset, scale = pixel_statistics(X[~held_out])
-    for plan in sample_members(getattr(CNNSpace, space)(), n_members, seed):
+    for plan in sample_members(getattr(CNNSpace, arm.space)(), arm.n_members, arm.seed):
         yield plan, held_out, offset, scale
 
 
-def keras_fit(X, y, X_test, space, n_members, epochs, n_jobs, seed, resident):
+def keras_fit(arm, X, y, X_test, resident):
     import keras
 
     from skprune.ensemble._builder import build_cnn
 
     X, X_test = X.astype(np.float32), X_test.astype(np.float32)
     outputs, start, seconds = [], time.perf_counter(), 0.0
-    for plan, held_out, offset, scale in plans(X, y, space, n_members, seed):
+    for plan, held_out, offset, scale in plans(arm, X, y):
         if seconds == 0.0:  # importing and the first operation are not part of the training
             keras.ops.convert_to_numpy(keras.ops.ones(1) + 1)
             start = time.perf_counter()
@@ -135,32 +156,34 @@ def keras_fit(X, y, X_test, space, n_members, epochs, n_jobs, seed, resident):
             X[~held_out],
             y[~held_out],
             validation_data=(X[held_out], y[held_out]),
-            epochs=epochs,
+            epochs=arm.epochs,
             batch_size=BATCH,
             verbose=0,
         )
         seconds = time.perf_counter() - start
         outputs.append(keras.ops.convert_to_numpy(model(X_test)))
-        start += time.perf_counter() - start - seconds
+        start = time.perf_counter() - seconds
         del model
         keras.backend.clear_session()
         resident.append(resident_mib())
     return seconds, outputs
 
 
-def raw_pytorch(X, y, X_test, space, n_members, epochs, n_jobs, seed, resident):
+def raw_pytorch(arm, X, y, X_test, resident):
     """What PyTorch takes without Keras: no shared code with what is measured."""
     import torch
     from torch import nn
 
-    torch.set_num_threads(n_jobs)
+    torch.set_num_threads(arm.n_jobs)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.zeros(1, device=device) + 1  # starting is not part of the training
 
     def tensor(images):
-        images = torch.from_numpy(images.astype(np.float32)).permute(0, 3, 1, 2)
+        images = torch.from_numpy(images.astype(np.float32)).to(device).permute(0, 3, 1, 2)
         return images.contiguous(memory_format=torch.channels_last)
 
     outputs, seconds = [], 0.0
-    for plan, held_out, offset, scale in plans(X, y, space, n_members, seed):
+    for plan, held_out, offset, scale in plans(arm, X, y):
         torch.manual_seed(plan.seed)
         start = time.perf_counter()
         layers, channels, side = [], X.shape[3], X.shape[1]
@@ -175,41 +198,55 @@ def raw_pytorch(X, y, X_test, space, n_members, epochs, n_jobs, seed, resident):
         layers += [nn.Flatten(), nn.Linear(channels * side**2, plan.architecture.dense_units)]
         layers += [nn.ReLU(), nn.Dropout(plan.architecture.dropout)]
         layers.append(nn.Linear(plan.architecture.dense_units, 10))
-        network = nn.Sequential(*layers).to(memory_format=torch.channels_last)
+        network = nn.Sequential(*layers).to(device, memory_format=torch.channels_last)
         optimizer = torch.optim.Adam(network.parameters(), plan.architecture.learning_rate)
         loss_of = nn.CrossEntropyLoss()
-        images, labels = (tensor(X[~held_out]) - offset) / scale, torch.from_numpy(y[~held_out])
-        validation = (tensor(X[held_out]) - offset) / scale, torch.from_numpy(y[held_out])
-        for _ in range(epochs):
+        halves = (~held_out, held_out)
+        images, validation = ((tensor(X[half]) - offset) / scale for half in halves)
+        labels, expected = (torch.from_numpy(y[half]).long().to(device) for half in halves)
+        for _ in range(arm.epochs):
             network.train()
-            for rows in torch.randperm(len(images)).split(BATCH):
+            for rows in torch.randperm(len(images), device=device).split(BATCH):
                 optimizer.zero_grad()
                 loss_of(network(images[rows]), labels[rows]).backward()
                 optimizer.step()
             network.eval()
             with torch.no_grad():
-                loss_of(network(validation[0]), validation[1]).item()
+                loss_of(network(validation), expected).item()
         seconds += time.perf_counter() - start
         with torch.no_grad():
-            outputs.append(network((tensor(X_test) - offset) / scale).softmax(1).numpy())
+            test = (tensor(X_test) - offset) / scale
+            outputs.append(network(test).softmax(1).cpu().numpy())
     return seconds, outputs
 
 
-def training(seeds: int) -> str:
+def training(
+    seeds: int,
+    n_jobs: tuple[int, ...] = (1, 2),
+    sizes: dict[str, tuple[int, int]] = SIZES,
+    images: str | None = None,
+    rows: int | None = None,
+) -> str:
     """Seconds a member, how many times as long `fit` takes, and the accuracies."""
     names = ["ours", "fit", *(["raw"] if BACKEND == "torch" else [])]
-    rows = []
-    for space, (n_members, _epochs) in SIZES.items():
-        for n_jobs in (1, 2):
+    lines = []
+    for space, (n_members, epochs) in sizes.items():
+        for jobs in n_jobs:
             n_seeds = seeds if space == "small" else min(seeds, 2)
             # The arms take turns, so that a busy minute is everybody's.
-            found = [{n: arm(n, space, n_jobs, seed) for n in names} for seed in range(n_seeds)]
+            found = [
+                {
+                    name: Arm(name, space, jobs, seed, n_members, epochs, images, rows).run()
+                    for name in names
+                }
+                for seed in range(n_seeds)
+            ]
             for name in names:
                 ratio = median(each["fit"]["seconds"] / each[name]["seconds"] for each in found)
-                rows.append(
+                lines.append(
                     [
                         space,
-                        n_jobs,
+                        jobs,
                         {"ours": "ensemble", "fit": "Keras `fit`", "raw": "raw PyTorch"}[name],
                         f"{median(each[name]['seconds'] for each in found) / n_members:.2f}",
                         f"{ratio:.2f}",
@@ -217,12 +254,13 @@ def training(seeds: int) -> str:
                         f"{100 * mean(each[name]['vote'] for each in found):.2f}",
                     ]
                 )
+                print(lines[-1], file=sys.stderr, flush=True)
     spread = "Spaces: " + "; ".join(
         f"{space}, {n_members} members, {epochs} passes"
-        for space, (n_members, epochs) in SIZES.items()
+        for space, (n_members, epochs) in sizes.items()
     )
     head = ["space", "n_jobs", BACKEND, "s a member", "`fit` takes times", "member, %", "vote, %"]
-    return f"{spread}.\n\n{table(head, rows)}"
+    return f"{spread}.\n\n{table(head, lines)}"
 
 
 def memory(n_members: int = 100) -> str:
@@ -234,7 +272,7 @@ def memory(n_members: int = 100) -> str:
     rows = []
     found = [run_in_worker(_grow, seed, keras_backend=BACKEND) for seed in range(n_members)]
     rows.append(["worker of an ensemble", *(f"{found[i]:.0f}" for i in (0, 39, n_members - 1))])
-    fit = arm("fit", "small", 1, 0, n_members)["resident"]
+    fit = Arm("fit", "small", 1, 0, n_members, SIZES["small"][1]).run()["resident"]
     rows.append(["Keras `fit`, cleared", *(f"{fit[i]:.0f}" for i in (0, 39, n_members - 1))])
     head = ["resident memory, MiB, after", "1 member", "40 members", f"{n_members} members"]
     return table(head, rows)
@@ -247,7 +285,8 @@ def _grow(seed: int) -> float:
     from skprune.ensemble._space import sample_members
     from skprune.ensemble._trainers import TrainingSettings, _Job, _train_here
 
-    X, _, y, _ = digits()
+    X, y = load_digits(return_X_y=True)
+    X = X.reshape(-1, 8, 8, 1).astype(np.uint8)
     data = SharedArrays.write(X=X[:300], y=y[:300])
     settings = TrainingSettings((8, 8, 1), 10, 5.0, 6.0, 2, BATCH, None, BACKEND)
     try:
@@ -261,11 +300,22 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--memory", action="store_true", help="memory through 100 members too")
+    parser.add_argument("--images", help="an .npz such as Keras's mnist.npz, instead of digits")
+    parser.add_argument("--rows", type=int, help="how many of its training images")
+    parser.add_argument("--n-jobs", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--space", nargs="+", default=list(SIZES), choices=list(SIZES))
+    parser.add_argument("--members", type=int, help="of each ensemble")
+    parser.add_argument("--epochs", type=int, help="of each member")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        child(*json.loads(given.child))
+        child(Arm(**json.loads(given.child)))
     else:
-        print(f"{machine()}\n\n{training(given.seeds)}")
+        sizes = {
+            space: (given.members or SIZES[space][0], given.epochs or SIZES[space][1])
+            for space in given.space
+        }
+        found = training(given.seeds, tuple(given.n_jobs), sizes, given.images, given.rows)
+        print(f"{machine()}\n\n{found}")
         if given.memory:
             print(f"\n{memory()}")
