@@ -98,7 +98,8 @@ def train_epochs(
         Loss and accuracy after each pass, and what callbacks added.
     """
     module = import_module(_BACKENDS[keras.backend.backend()], __package__)
-    runner: EpochRunner = module.Epochs(model, X, y, sample_weight, batch_size)
+    # scikeras hands on a column of classes.
+    runner: EpochRunner = module.Epochs(model, X, np.ravel(y), sample_weight, batch_size)
     record = keras.callbacks.History()  # the last, so that it sees what the others add
     calls = keras.callbacks.CallbackList([*callbacks, record], model=model)
     model.stop_training = False

@@ -1,4 +1,4 @@
-"""Whole passes over the data as one JAX program."""
+"""Passes over data that lies on the device, in JAX."""
 
 from functools import partial
 
@@ -12,6 +12,11 @@ from ._adam import BETA_1, BETA_2, EPSILON
 
 __all__ = ["Epochs"]
 
+# The same bits on every run, of kernels that were timed (which takes seconds a network) only
+# where they are run often.
+_GPU_OPTIONS = {"xla_gpu_deterministic_ops": True}
+_GPU_REST_OPTIONS = {**_GPU_OPTIONS, "xla_gpu_autotune_level": 0}
+
 
 class Epochs:
     """See :class:`~skprune.ensemble._epochs.EpochRunner`."""
@@ -21,50 +26,61 @@ class Epochs:
         self._data = [jnp.asarray(X), jnp.asarray(np.asarray(y, dtype=np.int32))]
         if sample_weight is not None:
             self._data.append(jnp.asarray(np.asarray(sample_weight, dtype=np.float32)))
-        self._n, self._batch_size = len(X), batch_size
+        self._batch_size = batch_size
+        self._n = len(X)
         weights = [variable.value for variable in model.trainable_variables]
         zeros = [jnp.zeros_like(weight) for weight in weights]
         self._moments = (zeros, [jnp.zeros_like(weight) for weight in weights])
         self._steps_done = 0
-        self._pass = jax.jit(self._whole_pass)
+        on_gpu = jax.default_backend() == "gpu"
+        # The old state's memory is given to the new one.
+        compiled = partial(jax.jit, donate_argnums=0, static_argnames="n_rows")
+        self._one = compiled(self._next, compiler_options=_GPU_REST_OPTIONS if on_gpu else None)
+        # XLA's own loop keeps a GPU busier than one of Python. On a CPU the convolutions in it
+        # are without their fast kernels, and take twenty times as long.
+        self._whole = self._python_loop
+        if on_gpu:
+            self._whole = compiled(self._xla_loop, compiler_options=_GPU_OPTIONS)
 
     def run(self, order: np.ndarray, learning_rate: float) -> tuple[float, float]:
         model = self._model
         weights = [variable.value for variable in model.trainable_variables]
         others = [variable.value for variable in model.non_trainable_variables]
-        state, loss, hits = self._pass(
-            (weights, others, *self._moments),
-            jnp.asarray(order.astype(np.int32)),
-            jnp.float32(learning_rate),
-            jnp.int32(self._steps_done),
-            self._data,
-        )
-        weights, others, *self._moments = state
+        state = ((weights, others, *self._moments), jnp.float32(0), jnp.float32(0))
+        size = self._batch_size
+        n_full, n_left = divmod(self._n, size)
+        given = (jnp.asarray(order.astype(np.int32)), np.float32(learning_rate))
+        done = np.int32(self._steps_done)
+        if n_full:
+            state = self._whole(state, 0, done, *given, self._data, n_rows=size)
+        if n_left:  # shapes are fixed in JAX: the rest is a step of its own
+            state = self._one(state, n_full, done, *given, self._data, n_rows=n_left)
+        self._steps_done += -(-self._n // size)
+        (weights, others, *self._moments), loss, hits = state
         for variable, value in zip(model.trainable_variables, weights, strict=True):
             variable.assign(value)
         for variable, value in zip(model.non_trainable_variables, others, strict=True):
             variable.assign(value)
-        self._steps_done += -(-self._n // self._batch_size)
         return float(loss) / self._n, float(hits) / self._n
 
-    def _whole_pass(self, state, order, learning_rate, steps_done, data):
-        size = self._batch_size
-        n_full, n_left = divmod(self._n, size)
+    def _python_loop(self, state, first, *given, n_rows):
+        for number in range(first, self._n // self._batch_size):
+            state = self._one(state, np.int32(number), *given, n_rows=n_rows)
+        return state
 
-        def step(number, carried, n_rows):
-            state, loss, hits = carried
-            rows = lax.dynamic_slice(order, (number * size,), (n_rows,))
-            batch = [each[rows] for each in data]
-            state, batch_loss, batch_hits = self._step(
-                state, learning_rate, steps_done + number + 1, *batch
-            )
-            return state, loss + n_rows * batch_loss, hits + batch_hits
+    def _xla_loop(self, state, first, *given, n_rows):
+        def step(number, state):
+            return self._next(state, number, *given, n_rows=n_rows)
 
-        carried = (state, jnp.float32(0), jnp.float32(0))
-        if n_full:
-            carried = lax.fori_loop(0, n_full, partial(step, n_rows=size), carried)
-        # Shapes are fixed in JAX: the rest is a step of its own.
-        return step(n_full, carried, n_left) if n_left else carried
+        return lax.fori_loop(first, self._n // self._batch_size, step, state)
+
+    def _next(self, state, number, done, order, learning_rate, data, n_rows):
+        state, loss, hits = state
+        rows = lax.dynamic_slice(order, (number * self._batch_size,), (n_rows,))
+        state, batch_loss, batch_hits = self._step(
+            state, learning_rate, done + number + 1, *(each[rows] for each in data)
+        )
+        return state, loss + n_rows * batch_loss, hits + batch_hits
 
     def _step(self, state, learning_rate, t, X, y, sample_weight=None):
         weights, others, means, squares = state

@@ -153,6 +153,9 @@ def test_members_train_predict_and_round_trip(keras, capsys):
     params = {"epochs": 3, "batch_size": 16, "offset": 0.5, "scale": 2.0, "random_state": 3}
     member = CNNMember(plan(), 3, **params).fit(X, y, sample_weight=w, validation_data=(X, y))
     assert sorted(member.history_) == ["accuracy", "loss", "val_accuracy", "val_loss"]
+    hits = 90 * np.array(member.history_["accuracy"])
+    assert hits.max() <= 90
+    np.testing.assert_allclose(hits, hits.round(), atol=1e-4)
     again = CNNMember(plan(), 3, verbose=1, **params)
     again.fit(X, y, sample_weight=w, validation_data=(X, y))
     assert member.history_ == again.history_
