@@ -5,9 +5,11 @@ network take three. So predictions are made from the arrays, in the operations o
 back end Keras has, with each batch normalisation folded into the convolution before it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -79,32 +81,49 @@ class FoldedCNN:
         -------
         ndarray of shape (n, n_classes), float32
         """
-        tensors = [tuple(map(ops.convert_to_tensor, layer)) for layer in self.layers]
+        layers = tuple(tuple(map(ops.convert_to_tensor, layer)) for layer in self.layers)
+        # As Keras's Rescaling, to the last bit.
+        rescaling = np.float32(1.0 / self.scale), np.float32(-self.offset / self.scale)
+        forward = _compiled_for_jax() if keras.backend.backend() == "jax" else _forward
         return np.concatenate(
             [
-                ops.convert_to_numpy(self._batch(X[start : start + rows], iter(tensors)))
+                ops.convert_to_numpy(
+                    forward(X[start : start + rows], layers, rescaling, self.architecture)
+                )
                 for start in range(0, len(X), rows)
             ]
         )
 
-    def _batch(self, X: np.ndarray, layers: Iterator):
-        height, width = X.shape[1:3]
-        # As Keras's Rescaling, to the last bit.
-        x = ops.convert_to_tensor(X) * np.float32(1.0 / self.scale)
-        x = x + np.float32(-self.offset / self.scale)
-        for block in self.architecture.blocks:
-            for _ in block.filters:
-                kernel, bias = next(layers)
-                x = ops.conv(x, kernel, padding="same", data_format="channels_last") + bias
-            x = ops.relu(x)
-            window = pool_window(height, width)
-            if window != (1, 1):
-                pool = {"average": ops.average_pool, "max": ops.max_pool}[block.pooling]
-                x = pool(x, window, window, data_format="channels_last")
-                height, width = height // window[0], width // window[1]
-        (kernel, bias), (last_kernel, last_bias) = layers
-        x = ops.relu(ops.matmul(ops.reshape(x, (len(X), -1)), kernel) + bias)
-        return ops.softmax(ops.matmul(x, last_kernel) + last_bias)
+
+def _forward(X, layers, rescaling, architecture):
+    """Pixels to probabilities, in the operations of Keras's back end."""
+    height, width = X.shape[1:3]
+    arrays = iter(layers)
+    x = ops.convert_to_tensor(X) * rescaling[0] + rescaling[1]
+    for block in architecture.blocks:
+        for _ in block.filters:
+            kernel, bias = next(arrays)
+            x = ops.conv(x, kernel, padding="same", data_format="channels_last") + bias
+        x = ops.relu(x)
+        window = pool_window(height, width)
+        if window != (1, 1):
+            pool = {"average": ops.average_pool, "max": ops.max_pool}[block.pooling]
+            x = pool(x, window, window, data_format="channels_last")
+            height, width = height // window[0], width // window[1]
+    (kernel, bias), (last_kernel, last_bias) = arrays
+    x = ops.relu(ops.matmul(ops.reshape(x, (len(X), -1)), kernel) + bias)
+    return ops.softmax(ops.matmul(x, last_kernel) + last_bias)
+
+
+@cache
+def _compiled_for_jax() -> Callable:
+    """One program a network: JAX would compile each operation by itself."""
+    import jax
+
+    # To time its kernels takes seconds, which a prediction rarely wins back.
+    on_gpu = jax.default_backend() == "gpu"
+    options = {"xla_gpu_deterministic_ops": True, "xla_gpu_autotune_level": 0} if on_gpu else None
+    return jax.jit(_forward, static_argnames="architecture", compiler_options=options)
 
 
 def _normalised(kernel, bias, gamma, beta, mean, variance):
