@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, median
 
+import joblib
 import numpy as np
 from _common import machine, table
 from sklearn.datasets import load_digits
@@ -79,7 +80,7 @@ def child(arm: Arm) -> None:
     X, X_test, y, y_test = arm.data()
     resident: list[float] = []
     train = {"ours": ours, "fit": keras_fit, "raw": raw_pytorch}[arm.name]
-    seconds, outputs = train(arm, X, y, X_test, resident)
+    seconds, outputs, *digest = train(arm, X, y, X_test, resident)
     outputs = np.asarray(outputs)
     print(
         json.dumps(
@@ -87,6 +88,7 @@ def child(arm: Arm) -> None:
                 "seconds": seconds,
                 "member": float((outputs.argmax(axis=2) == y_test).mean()),
                 "vote": float((outputs.mean(axis=0).argmax(axis=1) == y_test).mean()),
+                "digest": digest,
                 "resident": resident,
                 "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10,
             }
@@ -102,10 +104,10 @@ def resident_mib() -> float:
 def ours(arm, X, y, X_test, resident):
     from skprune import CNNSpace, RandomCNNEnsembleClassifier
 
-    def ensemble(n_members, **params):
+    def ensemble(n_members, space, **params):
         return RandomCNNEnsembleClassifier(
             n_members,
-            space=getattr(CNNSpace, arm.space)(),
+            space=space,
             batch_size=BATCH,
             validation_fraction=FRACTION,
             n_iter_no_change=None,
@@ -114,11 +116,14 @@ def ours(arm, X, y, X_test, resident):
         )
 
     # Worker processes stay between fits; their start is not part of a member's training.
-    ensemble(arm.n_jobs, epochs=1, random_state=12345).fit(X[:200], y[:200])
+    tiny = CNNSpace(n_blocks=[1], filters=[2], dense_units=[4])
+    ensemble(arm.n_jobs, tiny, epochs=1, random_state=12345).fit(X[:200], y[:200])
+    space = getattr(CNNSpace, arm.space)()
     start = time.perf_counter()
-    fitted = ensemble(arm.n_members, epochs=arm.epochs, random_state=arm.seed).fit(X, y)
+    fitted = ensemble(arm.n_members, space, epochs=arm.epochs, random_state=arm.seed).fit(X, y)
     seconds = time.perf_counter() - start
-    return seconds, fitted.member_predict_proba(X_test)
+    weights = [weight for member in fitted.estimators_ for weight in member.model_.get_weights()]
+    return seconds, fitted.member_predict_proba(X_test), joblib.hash(weights)
 
 
 def plans(arm, X, y) -> Iterator:
