@@ -1,6 +1,6 @@
 """A grid over a growing ensemble: what it costs beside training.
 
-python benchmarks/grid.py [--members 300] [--epochs 10] [--quick] [--n-jobs 1] [--memory FOLDER]
+python benchmarks/grid.py [--members 300] [--epochs 10] [--quick] [--n-jobs 1] [--only grid|cv]
 
 Five values of alpha by five of lambda, five folds: 126 fits of `SOCPEnsemblePruner`, which share
 6 trained ensembles; and one `SOCPEnsemblePrunerCV` with five folds, which trains 6 as well. All
@@ -70,11 +70,13 @@ def grid_section(
     quick: bool = False,
     n_jobs: int | None = None,
     memory: Path | None = None,
+    only: str | None = None,
 ) -> str:
     """Seconds in training and in all else, for a grid of 25 candidates and for the search."""
     X, y = load_digits(return_X_y=True)
     rows = []
-    for name in ("GridSearchCV, 25 candidates", "SOCPEnsemblePrunerCV(cv=5)"):
+    names = {"grid": "GridSearchCV, 25 candidates", "cv": "SOCPEnsemblePrunerCV(cv=5)"}
+    for name in [names[only]] if only else names.values():
         with tempfile.TemporaryDirectory(dir=memory) as folder:
             cache, log = Path(folder) / "cache", Path(folder) / "log"
             os.environ[LOG] = str(log)
@@ -117,6 +119,7 @@ if __name__ == "__main__":
     parser.add_argument("--quick", action="store_true", help="small trees for networks")
     parser.add_argument("--n-jobs", type=int, default=None, help="networks trained at a time")
     parser.add_argument("--memory", type=Path, help="a folder on the disk to measure")
+    parser.add_argument("--only", choices=["grid", "cv"])
     options = parser.parse_args()
     print(machine(), end="\n\n")
     print(
@@ -126,5 +129,6 @@ if __name__ == "__main__":
             quick=options.quick,
             n_jobs=options.n_jobs,
             memory=options.memory,
+            only=options.only,
         )
     )

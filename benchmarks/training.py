@@ -320,7 +320,10 @@ if __name__ == "__main__":
             space: (given.members or SIZES[space][0], given.epochs or SIZES[space][1])
             for space in given.space
         }
-        found = training(given.seeds, tuple(given.n_jobs), sizes, given.images, given.rows)
-        print(f"{machine()}\n\n{found}")
+        print(machine())
+        if given.seeds:
+            print(
+                "\n" + training(given.seeds, tuple(given.n_jobs), sizes, given.images, given.rows)
+            )
         if given.memory:
             print(f"\n{memory()}")

@@ -41,11 +41,7 @@ def check_parameters(estimator) -> None:
         raise _wrong(TypeError, estimator, "space", right)
     right = "(height, width), (height, width, channels), or None"
     _check_shape(estimator, "image_shape", (2, 3), right)
-    try:
-        check_cache(estimator.memory)
-    except ValueError as error:
-        right = "None, the path of a folder, or a joblib.Memory"
-        raise _wrong(ValueError, estimator, "memory", right) from error
+    check_cache(estimator.memory)
 
 
 def check_multi_view_parameters(estimator) -> None:

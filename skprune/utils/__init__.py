@@ -34,7 +34,7 @@ from ._sklearn import (
     with_one_blas_thread,
 )
 from ._validation import check_alpha, check_lam
-from ._votes import as_probabilities, vote_hits, weighted_votes
+from ._votes import as_probabilities, weighted_votes
 
 __all__ = [
     "BasePool",
@@ -74,7 +74,6 @@ __all__ = [
     "select",
     "set_missing_seeds",
     "unfreeze",
-    "vote_hits",
     "weighted_votes",
     "with_one_blas_thread",
     "write_predictions",

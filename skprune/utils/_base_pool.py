@@ -144,7 +144,8 @@ class BasePool(ABC):
         # files, where results may be written more slowly than they are made, none runs ahead.
         step = effective_n_jobs(n_jobs) if self.has_files else max(1, M)
         for start in range(first, M, step):
-            tasks = (delayed(self._predict)(i, X, bare) for i in range(start, min(M, start + step)))
+            members = range(start, min(M, start + step))
+            tasks = (delayed(_Prediction(self, i))(X, bare) for i in members)
             yield from Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(tasks)
 
     def outputs(self, X: Any, n_jobs: int | None = None, dtype: np.dtype | None = None) -> NDArray:
@@ -218,6 +219,21 @@ class BasePool(ABC):
     @abstractmethod
     def _one(self, i: int, member: Any, X: Any) -> NDArray:
         """Predictions of member i, which is in memory; shape (n, k)."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Prediction:
+    """What one member says; sent to another process, it takes along that member alone."""
+
+    pool: BasePool
+    i: int
+
+    def __call__(self, X: Any, bare: Any) -> NDArray:
+        return self.pool._predict(self.i, X, bare)
+
+    def __reduce__(self):
+        members = (m if j == self.i else None for j, m in enumerate(self.pool.estimators))
+        return _Prediction, (replace(self.pool, estimators=tuple(members)), self.i)
 
 
 def _without_names(X: Any) -> Any:

@@ -7,7 +7,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ._selection import Predictions
 
-__all__ = ["as_probabilities", "vote_hits", "weighted_votes"]
+__all__ = ["as_probabilities", "weighted_votes"]
 
 # Bytes of votes held at once while candidates are scored.
 _BLOCK_BYTES = 2**26
@@ -54,32 +54,6 @@ def weighted_votes(
             slice(start, start + n),
             (weights @ block.reshape(len(block), n * C)).reshape(K, n, C),
         )
-
-
-def vote_hits(
-    P: Predictions, y: NDArray[np.intp], weights: NDArray[np.float64], voting: str
-) -> NDArray[np.bool_]:
-    """Which samples each candidate weighting classifies rightly.
-
-    Parameters
-    ----------
-    P : Predictions of shape (M, N, C)
-        Probabilities.
-    y : ndarray of shape (N,)
-        True classes as positions.
-    weights : ndarray of shape (K, M)
-        One candidate a row.
-    voting : {"soft", "hard"}
-        What is weighed: probabilities, or each member's choice.
-
-    Returns
-    -------
-    ndarray of shape (K, N), bool
-    """
-    right = np.empty((len(weights), P.shape[1]), dtype=bool)
-    for rows, votes in weighted_votes(P, weights, voting):
-        right[:, rows] = votes.argmax(axis=2) == y[rows]
-    return right
 
 
 def as_probabilities(votes: NDArray) -> NDArray[np.float64]:

@@ -1,10 +1,12 @@
 """Members of every kind of ensemble, their predictions aligned to one list of classes."""
 
+import pickle
 import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_iris
 from sklearn.ensemble import (
@@ -30,6 +32,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skprune.utils import MemberPool, unfreeze
+from skprune.utils._base_pool import _Prediction
 
 X, CODES = load_iris(return_X_y=True)
 NAMES = ["length", "width", "petal length", "petal width"]
@@ -364,3 +367,14 @@ def test_other_ensembles_of_classifiers_are_taken(ensemble):
     for proba in P:
         predicted = LABELS["strings"][proba.argmax(axis=1)]
         assert (predicted == y).mean() > 0.6  # aligned: chance is a third
+
+
+def test_a_member_goes_to_another_process_without_the_others():
+    """joblib's tasks are pickled one by one: each with the whole pool would be M squared."""
+    pool = MemberPool.from_fitted(RandomForestClassifier(3, random_state=0).fit(X, CODES))
+    sent = pickle.loads(pickle.dumps(_Prediction(pool, 2)))
+    np.testing.assert_array_equal(sent(X, X), _Prediction(pool, 2)(X, X))
+    assert [member is None for member in sent.pool.estimators] == [True, True, False]
+    with parallel_config(backend="loky"):
+        found = list(pool.member_outputs(X, n_jobs=2))
+    np.testing.assert_array_equal(found, list(pool.member_outputs(X)))
