@@ -73,3 +73,11 @@ def test_the_commands_are_targets_of_make():
     named = re.findall(r"^    make (\w+)", README, flags=re.MULTILINE)
     assert {"demo", "test"} <= set(named) <= set(targets)
     assert "make test" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_a_pool_in_files(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(BLOCKS[5], "README.md", "exec"), {})
+    kept = re.search(r"(\d+) of 50 kept", capsys.readouterr().out)
+    assert 0 < int(kept[1]) < 50
+    assert list((tmp_path / "cache").rglob("*.npy")), "no predictions were written"
