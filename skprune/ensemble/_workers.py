@@ -8,6 +8,7 @@ depend on how many train beside it.
 """
 
 import multiprocessing
+import multiprocessing.util
 import os
 import sys
 import tempfile
@@ -141,6 +142,9 @@ class _Worker:
         )
         self.n_tasks = 0
         self.idle_since = time.monotonic()
+        # A process that multiprocessing started, such as a worker of dask, ends by waiting for
+        # its children; an idle one would let it wait for long.
+        multiprocessing.util.Finalize(self, _kill, (self._executor,), exitpriority=1)
 
     def run(self, function, *args):
         self.n_tasks += 1
@@ -176,6 +180,10 @@ def _allowed_children():
         finally:
             if daemonic is not None:
                 config["daemon"] = daemonic
+
+
+def _kill(executor: ProcessPoolExecutor) -> None:
+    executor.shutdown(wait=False, kill_workers=True)
 
 
 def _remove(path: str) -> None:

@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -199,6 +200,17 @@ def test_what_a_function_raises_comes_through_and_the_worker_stays(new_workers):
     with pytest.raises(ZeroDivisionError):
         run_in_worker(divmod, 1, 0)
     assert run_in_worker(os.getpid) == pid
+
+
+def use_a_worker():
+    assert run_in_worker(os.getpid) != os.getpid()
+
+
+def test_a_child_process_does_not_wait_for_its_idle_worker():
+    child = multiprocessing.get_context("spawn").Process(target=use_a_worker)
+    child.start()
+    child.join(timeout=60)  # the worker stays for 90 s
+    assert child.exitcode == 0
 
 
 def test_workers_are_replaced_before_they_grow_too_large(new_workers, monkeypatch):
