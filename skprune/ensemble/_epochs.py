@@ -59,8 +59,9 @@ def runs_whole_epochs(callbacks: Iterable[keras.callbacks.Callback]) -> bool:
     bool
     """
     own = keras.callbacks.Callback
+    # A LambdaCallback has its hooks in the instance.
     return all(
-        getattr(type(callback), hook) is getattr(own, hook)
+        getattr(getattr(callback, hook), "__func__", None) is getattr(own, hook)
         for callback in callbacks
         for hook in _BATCH_HOOKS
     )
@@ -104,6 +105,7 @@ def train_epochs(
     calls = keras.callbacks.CallbackList([*callbacks, record], model=model)
     model.stop_training = False
     calls.on_train_begin()
+    logs: dict[str, float] = {}
     for epoch in epochs:
         calls.on_epoch_begin(epoch)
         loss, accuracy = runner.run(order(epoch), float(model.optimizer.learning_rate))

@@ -190,6 +190,12 @@ class MultiViewCNNClassifier(ClassifierMixin, BaseEstimator):
             )
         return self._networks.get()
 
+    def __skprune_training_key__(self):
+        # For a pruner's cache of whole ensembles.
+        import keras
+
+        return keras.backend.backend()
+
     def fit(self, X, y, sample_weight=None, mask=None):
         """Train the network.
 

@@ -16,7 +16,7 @@ from ..utils import check_cache, check_sample_weight, data_hash
 from ._data import SharedArrays, as_images, pixel_statistics, validation_rows
 from ._quiet import load_member_class
 from ._space import CNNSpace, sample_members
-from ._trainers import TrainingSettings, train_members
+from ._trainers import TRAINING_VERSION, TrainingSettings, train_members
 from ._validation import check_parameters, check_weights, ensemble_seed
 
 __all__ = ["RandomCNNEnsembleClassifier"]
@@ -227,6 +227,12 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, BaseEstimator):
         check_weights(weights, codes)
         kept = weights > 0
         return images[kept], classes, codes[kept], weights[kept]
+
+    def __skprune_training_key__(self):
+        # For a pruner's cache of whole ensembles.
+        import keras
+
+        return TRAINING_VERSION, keras.backend.backend()
 
     def _settings(self, images, n_classes, *, stops_early) -> TrainingSettings:
         import keras

@@ -15,10 +15,10 @@ from ._data import SharedArrays
 from ._space import MemberPlan
 from ._workers import WorkerDiedError, run_in_worker
 
-__all__ = ["TrainedMember", "TrainingSettings", "train_members"]
+__all__ = ["TRAINING_VERSION", "TrainedMember", "TrainingSettings", "train_members"]
 
 # Goes into the key of cached members: to be raised when training changes its results.
-_TRAINING_VERSION = 2
+TRAINING_VERSION = 3
 
 # Worker processes that a member may lose before it is given up.
 _MAX_DEATHS = 2
@@ -94,7 +94,7 @@ class _Job:
     def cached_as(self, fingerprint: str | None) -> tuple[str, tuple, str]:
         """What the member is called in the cache, its key, and a line about it."""
         architecture = self.plan.architecture
-        settings = (_TRAINING_VERSION, *astuple(self.settings))
+        settings = (TRAINING_VERSION, *astuple(self.settings))
         # Their text, for equal architectures that share objects differently when pickled would
         # have different keys.
         key = (repr(architecture), self.plan.seed, repr(settings), fingerprint)

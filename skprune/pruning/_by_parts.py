@@ -111,20 +111,31 @@ class FitsByParts(BaseEnsemblePruner):
         ys: list[NDArray] = []
         codes: list[NDArray] = []
         weights: list[Any] = []
-        for X, y, weight in self._checked(blocks):
+        if not isinstance(blocks, Iterable):
+            raise TypeError(
+                "blocks must be an iterable of (X, y) or (X, y, sample_weight); got "
+                f"{type(blocks).__name__}."
+            )
+        for number, X, y, weight in self._checked(blocks):
             if stored is None:
                 task, pool, encoded = self._prefit_task(y)
                 dtype = stored_dtype(pool, self.prediction_dtype)
                 stored, first = StoredBlocks(pool, dtype, scratch, self.n_jobs), X
             else:
-                encoded = self._encoded(y, task)
+                try:
+                    encoded = self._encoded(y, task)
+                except ValueError as error:
+                    raise ValueError(f"Block {number}: {error}") from error
             self._report(f"predicting {len(y)} samples with {len(pool)} fitted members")
             stored.add(X)
             ys.append(y)
             codes.append(encoded)
             weights.append(weight)
         if stored is None:
-            raise ValueError("blocks hold 0 samples; at least two are needed.")
+            raise ValueError(
+                "blocks hold 0 samples; at least two are needed. An iterator that was read before "
+                "is empty: make it anew."
+            )
         self._check_target(np.concatenate(ys))
         whole, weight = np.concatenate(codes), None
         if weights[0] is not None:
@@ -134,8 +145,8 @@ class FitsByParts(BaseEnsemblePruner):
 
     def _checked(
         self, blocks: Iterable[tuple]
-    ) -> Iterator[tuple[Any, NDArray, NDArray[np.float64] | None]]:
-        """Blocks that hold rows, each like the ones before it."""
+    ) -> Iterator[tuple[int, Any, NDArray, NDArray[np.float64] | None]]:
+        """Blocks that hold rows, with their numbers, each like the ones before it."""
         before: tuple | None = None
         for number, block in enumerate(blocks):
             if not isinstance(block, tuple | list) or len(block) not in (2, 3):
@@ -146,15 +157,16 @@ class FitsByParts(BaseEnsemblePruner):
             X, y, *rest = block
             weight = rest[0] if rest else None
             X = with_shape(X)
-            indexable(X, y, weight)  # of one length
-            if num_samples(X) == 0:
-                continue
             try:
+                indexable(X, y, weight)  # of one length
+                if num_samples(X) == 0:
+                    continue
                 validate_data(self, X, skip_check_array=True, reset=before is None)
                 y = self._check_labels(y)
                 weight = None if weight is None else _weights(weight, y)
-            except ValueError as error:
-                raise ValueError(f"Block {number}: {error}") from error
+            except (TypeError, ValueError) as error:
+                kind_of_error = TypeError if isinstance(error, TypeError) else ValueError
+                raise kind_of_error(f"Block {number}: {error}") from error
             kind = tuple(X.shape[1:]), tuple(y.shape[1:]), weight is not None
             if before is not None and kind != before:
                 raise ValueError(
@@ -162,7 +174,7 @@ class FitsByParts(BaseEnsemblePruner):
                     f"{_kind_in_words(*before)}."
                 )
             before = kind
-            yield X, y, weight
+            yield number, X, y, weight
 
 
 def _weights(sample_weight: Any, y: NDArray) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """Predictions on rows that no member was trained on, and the members that go with them."""
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -148,7 +149,7 @@ def calibrate_trained(
     if _is_caching(memory):
         # Members are pickles, which another scikit-learn may read wrongly or train otherwise.
         known = (estimator, task, data.X, data.y, data.fit_params, sklearn.__version__)
-        key = data_hash(*known)
+        key = data_hash(*known, *_training_keys(estimator))
 
     def trained_on(rows: NDArray[np.intp] | None) -> CachedEnsemble:
         fit = partial(_fit_pool, estimator, rows, task, data, n_jobs)
@@ -168,7 +169,7 @@ def calibrate_trained(
         train, rows = _split_once(by_class, float(cv), seed)
         check(rows)
         ensemble = trained_on(train)
-        keys = [ensemble.key]
+        tested = [(ensemble.key, rows)]
         P = held_out(ensemble, rows)
     else:
         folds = list(_folds(cv, data, split_params, isinstance(task, Classification)))
@@ -179,7 +180,7 @@ def calibrate_trained(
                 "disjoint, such as KFold or StratifiedKFold."
             )
         check(rows)
-        keys = [trained_on(train).key for train, _ in folds]
+        tested = [(trained_on(train).key, test) for train, test in folds]
         parts = [held_out(trained_on(train), test) for train, test in folds]
         sizes = {len(part) for part in parts}
         if len(sizes) > 1:
@@ -193,7 +194,7 @@ def calibrate_trained(
 
     def cached(kind: str, of: Any, compute: Callable[[], Any]) -> Any:
         return cached_call(
-            memory, kind, (keys, rows, weight, of), compute, about=f"{kind} of {ensemble.about}"
+            memory, kind, (tested, weight, of), compute, about=f"{kind} of {ensemble.about}"
         )
 
     return Calibration(
@@ -205,6 +206,19 @@ def calibrate_trained(
         cached,
         None if ensemble.key is None else PredictionShelf(memory, ensemble.key, ensemble.about),
     )
+
+
+def _training_keys(estimator: Any) -> list[Any]:
+    """What training depends on beside parameters and data: for networks, Keras's back end."""
+    named = estimator if isinstance(estimator, list) else [("", estimator)]
+    keys = []
+    for _, each in named:
+        for part in (each, *each.get_params(deep=True).values()):
+            if hasattr(part, "__skprune_training_key__"):
+                keys.append(part.__skprune_training_key__())
+            elif any(base.__module__.startswith("scikeras.") for base in type(part).__mro__):
+                keys.append(sys.modules["keras"].backend.backend())
+    return keys
 
 
 def is_fraction(cv: Any) -> bool:

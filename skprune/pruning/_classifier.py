@@ -96,7 +96,7 @@ class BaseClassifierPruner(ClassifierMixin, FitsByParts):
         return y
 
     def _prefit_task(self, y: NDArray) -> tuple[Task, BasePool, NDArray]:
-        pool = MemberPool.from_fitted(with_files(self.estimator))
+        pool = MemberPool.from_fitted(with_files(self.estimator), labels=np.unique(y))
         task = Classification(pool.classes)
         return task, pool, self._encoded(y, task)
 

@@ -2,15 +2,16 @@
 
 import os
 import time
+import warnings
 import weakref
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 import joblib
 import numpy as np
 from numpy.typing import NDArray
 
+from ..exceptions import CacheWarning
 from ..utils import (
     BasePool,
     CacheEntry,
@@ -22,6 +23,7 @@ from ..utils import (
     cached_call,
     check_room,
     data_hash,
+    file_checksum,
     num_samples,
     write_predictions,
 )
@@ -34,6 +36,9 @@ __all__ = [
     "predictions_of",
     "stored_dtype",
 ]
+
+# Stamps of files of predictions whose checksum was found right.
+_sound: set[tuple] = set()
 
 _SMALLER = "prediction_dtype='float16' takes half of what float32 does."
 _IN_SCRATCH = f"Set JOBLIB_TEMP_FOLDER to a folder on another disk; {_SMALLER}"
@@ -157,22 +162,46 @@ def _stored(
     """Predictions in a file, of the cache or for this fit only."""
     if entry is None:
         path = os.path.join(scratch.path, "predictions.npy")
-        return _written(path, pool, X, dtype, n_jobs, _IN_SCRATCH)
+        return _written(path, pool, X, dtype, n_jobs, _IN_SCRATCH)[0]
     path = str(entry.folder / "predictions.npy")
     with entry.lock():  # others wait, and what a killed run has left is nobody else's
-        if entry.read(None) is not None:
-            with suppress(OSError, ValueError):  # gone, or cut short: it is made again
-                return PredictionStore.open([path])
+        checksum = entry.read(None)
+        if checksum is not None:
+            try:
+                return _opened(path, checksum)
+            except ValueError as error:
+                warnings.warn(
+                    f"A file of the cache is broken, so its predictions are made again: {error}",
+                    CacheWarning,
+                    stacklevel=2,
+                )
         start = time.perf_counter()
         entry.folder.mkdir(parents=True, exist_ok=True)
-        store = _written(path, pool, X, dtype, n_jobs, _IN_CACHE)
-        entry.write(store.shape, time.perf_counter() - start)
+        store, checksum = _written(path, pool, X, dtype, n_jobs, _IN_CACHE)
+        entry.write(checksum, time.perf_counter() - start)
+        _sound.add(_stamp(path))
         return store
+
+
+def _opened(path: str, checksum: int) -> PredictionStore:
+    """Predictions of the cache, whose bytes are read once in a process to see that they are."""
+    store = PredictionStore.open([path])
+    stamp = _stamp(path)
+    if stamp not in _sound:
+        if file_checksum(path) != checksum:
+            raise ValueError(f"{path!r} is not what was written there.")
+        _sound.add(stamp)
+    return store
+
+
+def _stamp(path: str) -> tuple:
+    status = os.stat(path)
+    return path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _written(
     path: str, pool: BasePool, X: Any, dtype: np.dtype, n_jobs: int | None, remedy: str
-) -> PredictionStore:
+) -> tuple[PredictionStore, int]:
     shape = (len(pool), num_samples(X), pool.n_outputs)
     what = f"{shape[0]} members for {shape[1]:,} rows and {shape[2]} outputs in {dtype}"
 

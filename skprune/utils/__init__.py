@@ -19,6 +19,7 @@ from ._prediction_store import (
     PredictionStore,
     ScratchFolder,
     check_room,
+    file_checksum,
     narrowed,
     write_predictions,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "check_sample_weight",
     "data_hash",
     "draw_seed",
+    "file_checksum",
     "emptied",
     "layer_graph",
     "load_pandas",

@@ -21,6 +21,7 @@ from ..exceptions import MemberFileError, NotFittedError
 from ._frozen import unfreeze
 from ._member_file import MemberFile
 from ._prediction_store import narrowed
+from ._sklearn import num_samples
 
 __all__ = ["BasePool", "describe", "features_of", "members_of", "opened"]
 
@@ -199,7 +200,22 @@ class BasePool(ABC):
 
     def _predict(self, i: int, X: Any, bare: Any) -> NDArray:
         member = self.member(i)
-        return self._one(i, member, self._rows_for(i, member, X, bare))
+        try:
+            output = self._one(i, member, self._rows_for(i, member, X, bare))
+        except MemoryError:
+            raise
+        except Exception as error:
+            if isinstance(self.estimators[i], MemberFile):  # one of hundreds: which?
+                who = self._describe(i, member)
+                said = f"{type(error).__name__}: {error}"
+                raise MemberFileError(f"{who} cannot predict these samples: {said}") from error
+            raise
+        if len(output) != num_samples(X):
+            raise ValueError(
+                f"{self._describe(i, member)} predicts {len(output)} samples where it was given "
+                f"{num_samples(X)}."
+            )
+        return output
 
     def _rows_for(self, i: int, member: Any, X: Any, bare: Any) -> Any:
         """X as a member is to be given it: with column names if it was fitted with some."""

@@ -108,10 +108,12 @@ class MemberFile:
                 f"{self.path!r} {what}; it must be the joblib file of a fitted estimator."
             )
 
-    def stamp(self) -> tuple[str, int, int]:
-        """Absolute path, bytes and time of the last change: what a cache knows the file by."""
+    def stamp(self) -> tuple[str, int, int, int]:
+        """Absolute path, bytes and times of the last change: what a cache knows the file by."""
         status = os.stat(self.path)
-        return os.path.abspath(self.path), status.st_size, status.st_mtime_ns
+        # The second time is the system's own, which no copy brings along.
+        times = status.st_mtime_ns, status.st_ctime_ns
+        return os.path.abspath(self.path), status.st_size, *times
 
     def __fspath__(self) -> str:
         return self.path

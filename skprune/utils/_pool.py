@@ -65,7 +65,9 @@ class MemberPool(BasePool):
     _spoken: _Spoken | None = None
 
     @classmethod
-    def from_fitted(cls, fitted: Any, classes: NDArray | None = None) -> "MemberPool":
+    def from_fitted(
+        cls, fitted: Any, classes: NDArray | None = None, labels: NDArray | None = None
+    ) -> "MemberPool":
         """Take the members out of a fitted ensemble, or out of a list of classifiers.
 
         Parameters
@@ -76,6 +78,8 @@ class MemberPool(BasePool):
             where no member in memory says which classes there are.
         classes : ndarray of shape (C,), default=None
             Classes to align to; those of the ensemble, or of all members, by default.
+        labels : ndarray, default=None
+            Labels that will be asked for: files are looked into until all of them are known.
 
         Returns
         -------
@@ -97,7 +101,7 @@ class MemberPool(BasePool):
                 _check_member(i, member)
         features = None
         if isinstance(fitted, Sequence):
-            members, seen = _look_into(members, 1 if classes is None else 0)
+            members, seen = _look_into(members, 1 if classes is None else 0, labels)
             own = names = _known_to(seen) if seen or classes is None else classes
         else:
             if any(np.ndim(label) for label in fitted.classes_):
@@ -189,15 +193,18 @@ def _known_to(members: list[Any]) -> NDArray:
     return np.unique(np.concatenate([np.asarray(member.classes_) for member in members]))
 
 
-def _look_into(members: list[Any], n_classes: int) -> tuple[list[Any], list[Any]]:
-    """Load files until so many classes are known; the first one stays loaded.
+def _look_into(
+    members: list[Any], n_classes: int, labels: NDArray | None = None
+) -> tuple[list[Any], list[Any]]:
+    """Load files until so many classes, and these labels, are known; the first stays loaded.
 
     Returns the members, with the file that stays loaded among them, and those that were seen.
     """
     members, seen = list(members), [m for m in members if not isinstance(m, MemberFile)]
     files = [i for i, member in enumerate(members) if isinstance(member, MemberFile)]
     for i in files:
-        if n_classes <= (len(_known_to(seen)) if seen else 0):
+        known = _known_to(seen) if seen else np.empty(0)
+        if n_classes <= len(known) and (labels is None or np.isin(labels, known).all()):
             break
         seen.append(opened(i, members[i], _check_member))
         if i == files[0]:

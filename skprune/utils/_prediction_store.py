@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from mmap import mmap
 from typing import Any, Self
+from zlib import crc32
 
 import numpy as np
 from joblib.externals.loky.backend import resource_tracker
@@ -19,6 +20,7 @@ __all__ = [
     "PredictionStore",
     "ScratchFolder",
     "check_room",
+    "file_checksum",
     "is_run",
     "narrowed",
     "outer",
@@ -30,6 +32,9 @@ __all__ = [
 # of 2.4 GB came to be resident where 64 kB a member were reckoned with).
 _MAPPED_BYTES = 2**25
 _LEAST_TOUCHED = 2**21
+
+# Bytes of which a checksum is taken at a time.
+_CHUNK = 2**22
 
 
 @dataclass(frozen=True)
@@ -92,13 +97,15 @@ class PredictionStore:
         ValueError
             If there is no file, or one of them is cut short or does not fit the others.
         """
+        if isinstance(paths, str | os.PathLike):
+            raise TypeError(f"paths must be a list of paths; got the one path {paths!r}.")
         if not len(paths):
             raise ValueError("paths must name at least one .npy file; got none.")
         parts: list[_Part] = []
         kinds = []
         for given in paths:
             path = os.fspath(given)
-            mapped = np.load(path, mmap_mode="r")
+            mapped = _mapped(path)
             if mapped.ndim != 3 or not mapped.flags.c_contiguous or mapped.dtype.kind != "f":
                 raise ValueError(
                     f"{path!r} must hold floats of shape (n_members, n_samples, n_classes) in C "
@@ -130,7 +137,9 @@ class PredictionStore:
         whole = isinstance(array, np.memmap) and isinstance(array.base, mmap)
         if not whole or array.filename is None or array.mode == "c":
             return array
-        if array.ndim != 3 or not array.flags.c_contiguous:
+        if array.ndim != 3 or not array.flags.c_contiguous or array.dtype.kind != "f":
+            return array
+        if not os.path.isfile(array.filename):  # deleted; the map lives on
             return array
         array.flush()
         part = _Part(os.fspath(array.filename), array.offset, array.shape[1])
@@ -184,6 +193,19 @@ class PredictionStore:
             mapped = np.memmap(part.path, self.dtype, "r", part.offset, shape)
             some = slice(start, start + at_once)
             out[some] = outer(mapped, members[some], rows)
+
+
+def _mapped(path: str) -> np.memmap:
+    try:
+        mapped = np.load(path, mmap_mode="r")
+    except (OSError, EOFError, ValueError) as error:
+        raise ValueError(
+            f"{path!r} cannot be read as an .npy file of predictions: {type(error).__name__}: "
+            f"{error}. It may be missing, or cut short."
+        ) from error
+    if not isinstance(mapped, np.memmap):
+        raise ValueError(f"{path!r} holds {type(mapped).__name__}, not one array; use np.save.")
+    return mapped
 
 
 def outer(array: NDArray, members: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray:
@@ -288,7 +310,7 @@ def write_predictions(
     dtype: np.dtype,
     outputs: Callable[[int], Iterator[NDArray]],
     check: Callable[[int], None],
-) -> PredictionStore:
+) -> tuple[PredictionStore, int]:
     """Write predictions member by member; the file has its name only when it is whole.
 
     Members that an earlier attempt at the same file wrote before it was killed are not asked
@@ -309,7 +331,9 @@ def write_predictions(
 
     Returns
     -------
-    PredictionStore
+    store : PredictionStore
+    checksum : int
+        Of the whole file.
 
     Raises
     ------
@@ -321,16 +345,41 @@ def write_predictions(
     a_member = shape[1] * shape[2] * dtype.itemsize
     done = _whole_members(unfinished, head, a_member)
     check((shape[0] - done) * a_member)
+    checksum = file_checksum(unfinished, len(head) + done * a_member) if done else crc32(head)
     with open(unfinished, "r+b" if done else "wb") as file:
         if not done:
             file.write(head)
         file.truncate(len(head) + done * a_member)
         file.seek(0, os.SEEK_END)
         for i, output in enumerate(outputs(done), start=done):
-            file.write(narrowed(output, dtype, i).tobytes())
+            written = narrowed(output, dtype, i).tobytes()
+            checksum = crc32(written, checksum)
+            file.write(written)
             file.flush()  # what a killed process has written is whole members, and one at most not
+        os.fsync(file.fileno())
     os.replace(unfinished, path)
-    return PredictionStore.open([path])
+    return PredictionStore.open([path]), checksum
+
+
+def file_checksum(path: str, n_bytes: int | None = None) -> int:
+    """The checksum of a file, or of its beginning.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    n_bytes : int, default=None
+        How much of it; all by default.
+
+    Returns
+    -------
+    int
+    """
+    checksum, left = 0, os.path.getsize(path) if n_bytes is None else n_bytes
+    with open(path, "rb") as file:
+        while left > 0 and (chunk := file.read(min(left, _CHUNK))):
+            checksum, left = crc32(chunk, checksum), left - len(chunk)
+    return checksum
 
 
 def _npy_head(shape: tuple[int, int, int], dtype: np.dtype) -> bytes:

@@ -138,6 +138,9 @@ def test_a_callback_of_batches_is_trained_by_keras(keras):
     callback = OfBatches()
     assert not runs_whole_epochs([callback])
     assert runs_whole_epochs([keras.callbacks.EarlyStopping()])
+    within = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    assert not runs_whole_epochs([within])
+    assert runs_whole_epochs([keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: None)])
     X, y, _ = data(40)
     member = CNNMember(plan(), 3, epochs=2, batch_size=16).fit(X, y, callbacks=[callback])
     assert callback.n_batches == 6

@@ -102,6 +102,7 @@ def the_same(found, expected, X):
         ("list", [0, 200, 0]),
     ],
     ids=str,
+    ids=lambda value: f"{len(value)} blocks" if isinstance(value, list) else value,
 )
 @pytest.mark.parametrize(("cls", "params"), ALL)
 def test_blocks_give_what_one_fit_gives(cls, params, way, sizes, weighted, problem):
@@ -178,6 +179,9 @@ class TestWrongBlocks:
         [
             (lambda X, y: [], ValueError, "blocks hold 0 samples"),
             (lambda X, y: [(X[:0], y[:0])], ValueError, "blocks hold 0 samples"),
+            (lambda X, y: iter(()), ValueError, "An iterator that was read before is empty"),
+            (lambda X, y: None, TypeError, "blocks must be an iterable of .*got NoneType"),
+            (lambda X, y: [(X, y, 2.0)], TypeError, "Block 0: "),
             (lambda X, y: (X, y), TypeError, r"\(X, y, sample_weight\); block 0 is ndarray"),
             (lambda X, y: [(X, y), X], TypeError, "block 1 is ndarray"),
             (lambda X, y: [(X,)], TypeError, "block 0 is tuple"),
@@ -203,7 +207,7 @@ class TestWrongBlocks:
             (
                 lambda X, y: [(X, y), (X[:1], ["dog"])],
                 ValueError,
-                r"classes that the fitted members do not know: \['dog'\]",
+                r"Block 1: .*classes that the fitted members do not know: \['dog'\]",
             ),
             (lambda X, y: [(X, np.full(200, "ant"))] * 2, ValueError, "y has one class only"),
         ],
@@ -374,9 +378,24 @@ class TestWrongPredictions:
         assert given.fit_predictions(self.P, self.y).n_members_ >= 1
 
 
-def test_whole_numbers_are_taken():
+def test_whole_numbers_are_taken(tmp_path):
     P, y = pool(5, N=60)
     votes = np.eye(3, dtype=int)[P.argmax(axis=2)]
     found = SOCPEnsemblePruner(told(P)).fit_predictions(votes, y)
     expected = SOCPEnsemblePruner(told(P)).fit_predictions(votes.astype(float), y)
+    np.testing.assert_array_equal(found.weights_, expected.weights_)
+    np.save(tmp_path / "votes.npy", votes)
+    mapped = np.load(tmp_path / "votes.npy", mmap_mode="r")
+    found = SOCPEnsemblePruner(told(P)).fit_predictions(mapped, y)
+    np.testing.assert_array_equal(found.weights_, expected.weights_)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be deleted there")
+def test_a_memory_map_whose_file_is_gone(tmp_path):
+    P, y = pool(5, N=60)
+    np.save(tmp_path / "P.npy", P)
+    mapped = np.load(tmp_path / "P.npy", mmap_mode="r")
+    os.unlink(tmp_path / "P.npy")
+    found = SOCPEnsemblePruner(told(P)).fit_predictions(mapped, y)
+    expected = SOCPEnsemblePruner(told(P)).fit_predictions(P, y)
     np.testing.assert_array_equal(found.weights_, expected.weights_)

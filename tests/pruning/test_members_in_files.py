@@ -23,7 +23,7 @@ from skprune import (
     SOCPEnsemblePrunerRegressor,
     SOCPEnsemblePrunerRegressorCV,
 )
-from skprune.exceptions import MemberFileError
+from skprune.exceptions import CacheWarning, MemberFileError
 from skprune.pruning import _evidence
 from skprune.pruning._evidence import RegressionEvidence, VotingEvidence
 from skprune.socp import _exact_entropy, _statistics
@@ -63,6 +63,17 @@ class Voter(Diary, ExtraTreeClassifier):
             raise KeyboardInterrupt
         self.note("predictions")
         return super().predict_proba(X)
+
+
+class Elsewhere(GaussianNB):
+    """Has always its own number of samples in mind."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.n = n
+
+    def predict_proba(self, X):
+        return super().predict_proba(np.resize(X, (self.n, X.shape[1])))
 
 
 class Number(Diary, ExtraTreeRegressor):
@@ -415,13 +426,19 @@ class TestMemory:
         )
         assert not list((tmp_path / "cache").rglob("*.part"))
 
-    @pytest.mark.parametrize("how", ["missing", "cut"])
+    @pytest.mark.parametrize("how", ["missing", "cut", "empty", "other numbers"])
     def test_predictions_that_are_broken_are_made_again(self, how, given, diary, tmp_path):
         first = self.fit(given, tmp_path)
         (path,) = (tmp_path / "cache").rglob("predictions.npy")
-        broken(path, how)
+        if how == "other numbers":
+            P = np.load(path)
+            np.save(path, P[:, :, ::-1])
+        else:
+            broken(path, how)
         diary("predictions")
-        the_same(self.fit(given, tmp_path), first, given.classes[0])
+        with pytest.warns(CacheWarning, match=r"is broken, .*predictions.npy'"):
+            again = self.fit(given, tmp_path)
+        the_same(again, first, given.classes[0])
         assert diary("predictions")[M - 1] >= 1
 
     def test_without_it_nothing_is_left_of_such_a_run(self, given, monkeypatch, scratch):
@@ -468,6 +485,8 @@ def broken(path, how):
     elif how == "cut":
         with open(path, "r+b") as file:
             file.truncate(os.path.getsize(path) // 2)
+    elif how == "empty":
+        path.write_bytes(b"")
     elif how == "no estimator":
         joblib.dump({"a": 1}, path)
     else:
@@ -514,11 +533,36 @@ class TestWrongFiles:
         with pytest.raises(MemberFileError, match=r"member 4 in '.*4.joblib': .* knows classes"):
             SOCPEnsemblePruner(paths).fit(X, y)
 
-    def test_classes_of_y_that_the_first_does_not_know(self, given, diary):
+    def test_classes_of_y_that_no_file_knows(self, given, diary):
         paths, _, X, y = given.of(SOCPEnsemblePruner)
         with pytest.raises(ValueError, match=r"y has classes .* do not know: \['dog'\]"):
             SOCPEnsemblePruner(paths).fit(X, np.where(y == "cat", "dog", y))
-        assert diary("loads") == {0: 1}
+        assert diary("loads") == Counter(range(M))
+
+    def test_a_first_file_that_lacks_a_class(self, given):
+        paths, members, X, y = given.of(SOCPEnsemblePruner)
+        some = y != "cat"
+        members[0] = Voter(max_depth=4, random_state=0).fit(X[some], y[some])
+        MemberFile.save(members[0], paths[0])
+        found = SOCPEnsemblePruner(paths).fit(X, y)
+        the_same(found, SOCPEnsemblePruner(frozen(members), cv="prefit").fit(X, y), X, atol=1e-6)
+
+    def test_a_member_that_was_trained_on_other_columns(self, given):
+        paths, _, X, y = given.of(SOCPEnsemblePruner)
+        MemberFile.save(GaussianNB().fit(X[:, :3], y), paths[4])
+        with pytest.raises(MemberFileError, match=r"member 4 .*4.joblib'.* expecting 3 features"):
+            SOCPEnsemblePruner(paths).fit(X, y)
+
+    @pytest.mark.parametrize("n", [1, 400])
+    def test_a_member_that_answers_for_other_samples(self, n, given):
+        paths, members, X, y = given.of(SOCPEnsemblePruner)
+        members[4] = Elsewhere(n).fit(X, y)
+        MemberFile.save(members[4], paths[4])
+        match = rf"member 4 .*predicts {n} samples where it was given 200"
+        with pytest.raises(ValueError, match=match):
+            SOCPEnsemblePruner(paths).fit(X, y)
+        with pytest.raises(ValueError, match=match):
+            SOCPEnsemblePruner(frozen(members), cv="prefit").fit(X, y)
 
     def test_a_classifier_among_regressors_and_the_reverse(self, given):
         paths, members, X, y = given.of(SOCPEnsemblePrunerRegressor)

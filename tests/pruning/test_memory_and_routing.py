@@ -6,7 +6,9 @@ import sklearn
 from sklearn.ensemble import BaggingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from skprune import SOCPEnsemblePruner
@@ -54,6 +56,50 @@ def test_other_data_or_parameters_are_trained_again(data, tmp_path):
     assert fit(X, cv=0.3) == 3
     assert fit(X, n_estimators=5) == 4
     assert fit(X, sample_weight=np.ones(len(y))) == 5
+
+
+def test_the_same_rows_in_other_folds_are_another_calibration(data, tmp_path):
+    """The same training sets and the same rows in a row, but of other members' folds."""
+    X, y = data
+    train, test = np.arange(100), np.arange(100, len(y))
+    fits = []
+    for cut in (20, len(test) - 20):
+        cv = [(train[:60], test[:cut]), (train[40:], test[cut:])]
+        for memory in (None, str(tmp_path)):
+            pruner = SOCPEnsemblePruner(BaggingClassifier(n_estimators=5, random_state=0), cv=cv)
+            pruner.set_params(random_state=0)
+            fits.append(pruner.set_params(memory=memory).fit(X, y).weights_)
+    np.testing.assert_array_equal(fits[0], fits[1])
+    np.testing.assert_array_equal(fits[2], fits[3])
+    assert np.abs(fits[0] - fits[2]).max() > 1e-3
+
+
+class OnABackEnd(BaggingClassifier):
+    """As an ensemble of networks, of which another back end would train others."""
+
+    back_end = "one"
+    n_fits = 0
+
+    def __skprune_training_key__(self):
+        return OnABackEnd.back_end
+
+    def fit(self, X, y, sample_weight=None):
+        OnABackEnd.n_fits += 1
+        return super().fit(X, y, sample_weight)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_another_back_end_trains_anew(wrapped, data, tmp_path, monkeypatch):
+    ensemble = OnABackEnd(n_estimators=3, random_state=0)
+    estimator = [("a", make_pipeline(ensemble)), ("b", GaussianNB())] if wrapped else ensemble
+    pruner = SOCPEnsemblePruner(estimator, memory=str(tmp_path), random_state=0)
+    counts = []
+    monkeypatch.setattr(OnABackEnd, "n_fits", 0)
+    for back_end in ("one", "two", "one"):
+        monkeypatch.setattr(OnABackEnd, "back_end", back_end)
+        pruner.fit(*data)
+        counts.append(OnABackEnd.n_fits)
+    assert counts == [counts[0], 2 * counts[0], 2 * counts[0]]
 
 
 def test_without_memory_the_ensemble_is_trained_once_a_fit(data, tmp_path):

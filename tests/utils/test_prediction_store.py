@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from skprune.utils import (
     ScratchFolder,
     as_predictions,
     check_room,
+    file_checksum,
     narrowed,
     select,
     write_predictions,
@@ -113,12 +115,26 @@ def test_files_that_do_not_fit(tmp_path):
             PredictionStore.open([tmp_path / f"{name}.npy"])
     with pytest.raises(ValueError, match="at least one"):
         PredictionStore.open([])
+    with pytest.raises(TypeError, match=r"a list of paths; got the one path '.*a.npy'"):
+        PredictionStore.open(str(tmp_path / "a.npy"))
+    whole = (tmp_path / "a.npy").read_bytes()
+    for name, content in {"cut": whole[:3000], "empty": b"", "text": b"text" * 100}.items():
+        (tmp_path / f"{name}.npy").write_bytes(content)
+        with pytest.raises(ValueError, match=rf"{name}.npy' cannot be read as an .npy file"):
+            PredictionStore.open([tmp_path / f"{name}.npy"])
+    with pytest.raises(ValueError, match=r"none.npy' cannot be read"):
+        PredictionStore.open([tmp_path / "none.npy"])
+    np.savez(tmp_path / "many.npz", P=P)
+    with pytest.raises(ValueError, match=r"many.npz' holds NpzFile, not one array"):
+        PredictionStore.open([tmp_path / "many.npz"])
 
 
 class TestWriting:
     def write(self, folder, outputs, dtype=np.float32, check=lambda n: None):
         path = str(folder / "P.npy")
-        return write_predictions(path, P.shape, np.dtype(dtype), outputs, check)
+        store, checksum = write_predictions(path, P.shape, np.dtype(dtype), outputs, check)
+        assert checksum == zlib.crc32((folder / "P.npy").read_bytes()) == file_checksum(path)
+        return store
 
     @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
     def test_it_is_an_array_in_a_file(self, dtype, tmp_path):
