@@ -101,7 +101,6 @@ def the_same(found, expected, X):
         ("list", [1] * 200),
         ("list", [0, 200, 0]),
     ],
-    ids=str,
     ids=lambda value: f"{len(value)} blocks" if isinstance(value, list) else value,
 )
 @pytest.mark.parametrize(("cls", "params"), ALL)
