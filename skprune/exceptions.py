@@ -47,7 +47,7 @@ class MemberTrainingError(SkpruneError, RuntimeError):
 
 
 class CacheError(SkpruneError, OSError):
-    """The disk of the cache has no room for what is to be stored; nothing has been trained."""
+    """The cache has no room for what is to be stored, or cannot keep or find what it must."""
 
 
 class CacheWarning(UserWarning):

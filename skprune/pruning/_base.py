@@ -4,6 +4,7 @@ import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterator
 from numbers import Integral
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -210,7 +211,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
         weights = self._select(evidence, calibration)
         self._keep(pool, weights)
         self._finish(evidence, weights, task)
-        self._shelf = calibration.shelf
+        self._shelf = calibration.shelf, tuple(self.estimators_)
         self.sample_shape_ = sample_shape
         self._report(f"kept {self.n_members_} of {self.n_members_in_} members")
 
@@ -302,8 +303,10 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _member_outputs(self, X: Any) -> Iterator[NDArray]:
         check_is_fitted(self)
-        X, shelf = self._check_samples(X), getattr(self, "_shelf", None)
-        if shelf is None:
+        X, (shelf, members) = self._check_samples(X), getattr(self, "_shelf", (None, ()))
+        # Who puts others in their place gets what those say.
+        others = len(members) != len(self.estimators_)
+        if shelf is None or others or not all(map(is_, members, self.estimators_)):
             return self._pool().member_outputs(X, self.n_jobs)
         return shelf.outputs(self._pool(), np.flatnonzero(self.support_), X, self.n_jobs)
 

@@ -9,7 +9,16 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import BasePool, CacheEntry, MemberFile, cache_entry, data_hash, num_samples
+from ..exceptions import CacheError
+from ..utils import (
+    BasePool,
+    CacheEntry,
+    MemberFile,
+    cache_entry,
+    data_hash,
+    num_samples,
+    store_of,
+)
 
 __all__ = ["CachedEnsemble", "PredictionShelf"]
 
@@ -82,6 +91,26 @@ class CachedEnsemble:
                     self._trained, _ = self._train(self._entry)
         return self._trained.estimators[i] if found is None and self._trained else found
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_pool": None}  # members elsewhere: read from the cache again
+
+    def sent(self, i: int) -> "_SentMember | None":
+        """What a process that has no means to train takes for a member; None if it is broken.
+
+        Parameters
+        ----------
+        i : int
+            Its position.
+
+        Returns
+        -------
+        _SentMember or None
+        """
+        assert self._entry is not None
+        if not self._entry.has_part(_name(i)):
+            return None
+        return _SentMember(str(self._entry.folder / _name(i)), self._entry, i)
+
     def _from(self, entry: CacheEntry) -> BasePool:
         frame = entry.read(None)
         if frame is None:
@@ -114,6 +143,33 @@ class _CachedMember(MemberFile):
         """Read the member, or make it again."""
         return self.ensemble.member(self.position)
 
+    def __reduce__(self):
+        # The ensemble holds the training data, and a task is sent for each member. A broken file
+        # is the exception: then the ensemble goes along, and is trained again over there.
+        sent = self.ensemble.sent(self.position)
+        if sent is not None:
+            return _SentMember, (sent.path, sent.entry, sent.position)
+        return _CachedMember, (self.path, self.ensemble, self.position)
+
+
+@dataclass(frozen=True, eq=False)
+class _SentMember(MemberFile):
+    """A member's file in the cache, for a process that cannot make it again."""
+
+    entry: CacheEntry
+    position: int
+
+    def load(self) -> Any:
+        """Read the member, or say that it is not there."""
+        found = self.entry.read_part(_name(self.position), None)
+        if found is None:
+            raise CacheError(
+                f"memory: {self.path} is missing or broken in the process that was to read it, "
+                "which cannot train it again. Give memory a folder that all processes see; if "
+                "it is one, fit again, and what is missing is trained again."
+            )
+        return found
+
 
 def _name(i: int) -> str:
     return f"member_{i:05d}.pkl"
@@ -139,6 +195,7 @@ class PredictionShelf:
     def __init__(self, memory: joblib.Memory, key: str, about: str) -> None:
         self._memory, self._key, self._about = memory, key, about
         self._row_sets: list[str] = []
+        self._is_closed = False
 
     def outputs(
         self, kept: BasePool, members: NDArray[np.intp], X: Any, n_jobs: int | None
@@ -160,9 +217,12 @@ class PredictionShelf:
         -------
         iterator of ndarrays of shape (n, k)
         """
+        if self._is_closed or not store_of(self._memory).is_dir():
+            return kept.member_outputs(X, n_jobs)
         rows = data_hash(X)
         if rows not in self._row_sets:
             if len(self._row_sets) == _MOST_ROW_SETS:
+                self._is_closed = True  # the search is over
                 return kept.member_outputs(X, n_jobs)
             self._row_sets.append(rows)
         about = f"members of {self._about}, on {num_samples(X)} rows"

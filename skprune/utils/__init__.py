@@ -8,6 +8,7 @@ from ._cache import (
     check_cache,
     check_cache_space,
     data_hash,
+    store_of,
 )
 from ._cache_contents import CacheContents, CachedThing, cache_contents
 from ._frozen import emptied, unfreeze
@@ -74,6 +75,7 @@ __all__ = [
     "num_samples",
     "routing_enabled",
     "select",
+    "store_of",
     "set_missing_seeds",
     "unfreeze",
     "weighted_votes",

@@ -19,7 +19,6 @@ import json
 import os
 import pickle
 import shutil
-import sys
 import time
 import uuid
 import warnings
@@ -27,6 +26,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from sklearn.utils.validation import check_memory
 
 from .._version import __version__
 from ..exceptions import CacheError, CacheWarning
+from ._cache_lock import locked, unlock
 
 __all__ = [
     "CacheEntry",
@@ -136,7 +137,8 @@ def check_cache_space(memory: Memory, n_bytes: float, what: str) -> None:
     if memory.store_backend is None:
         return
     folder = store_of(memory)
-    free = shutil.disk_usage(folder).free
+    # A full disk may not even have taken the folder.
+    free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
     if n_bytes > free:
         raise CacheError(
             f"memory: {what} will take about {in_words(n_bytes)} of the cache, but the disk of "
@@ -159,11 +161,13 @@ def data_hash(*parts: Any) -> str:
     """What stands for data and parameters in keys; the same for equal arrays, mapped or not."""
     try:
         return str(joblib.hash(parts, coerce_mmap=True))
-    except pickle.PicklingError as error:
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        # The first argument alone: joblib appends the whole of what it could not hash.
+        why = error.args[0] if error.args else type(error).__name__
         raise TypeError(
             "memory: what is fitted cannot be pickled, so that the cache cannot tell it from "
-            f"others ({error.args[0]}). Give functions that a module defines, no lambdas, or "
-            "memory=None."
+            f"others ({why}). Give functions that a module defines, no lambdas and nothing that "
+            "holds a lock or an open file, or memory=None."
         ) from error
 
 
@@ -177,7 +181,7 @@ def in_words(n_bytes: float) -> str:
 
 
 def _tell_of_other_versions(store: Path) -> None:
-    if (str(store), "versions") in _told:
+    if (str(store), "versions") in _told or not store.is_dir():
         return
     _told.add((str(store), "versions"))
     others: dict[str, int] = {}
@@ -242,6 +246,11 @@ def cache_entry(memory: Memory, kind: str, key: Any, about: str) -> "CacheEntry 
     store = store_of(memory)
     folder = version_folder(store) / kind / data_hash(_FORMAT, key)
     return CacheEntry(folder, kind, about, memory.compress, str(store))
+
+
+def lock_of(folder: Path) -> Path:
+    """The file that is locked while an entry is made: beside its folder."""
+    return folder.with_suffix(".lock")
 
 
 class _BrokenFileError(Exception):
@@ -317,6 +326,15 @@ class CacheEntry:
                 self._warn_of_broken(self.folder / name, error)
             return default
 
+    def has_part(self, name: str) -> bool:
+        """Whether a part is there as it was written, byte for byte; it is not unpickled."""
+        try:
+            with (self.folder / name).open("rb") as file:
+                _check(file)
+        except (OSError, _BrokenFileError):
+            return False
+        return True
+
     def _warn_of_broken(self, path: Path, error: Exception) -> None:
         warnings.warn(
             f"memory: {path} is broken ({error}), so that {self.about} is made again.",
@@ -327,13 +345,16 @@ class CacheEntry:
     def write(self, value: Any, seconds: float, parts: Iterable[tuple[str, Any]] = ()) -> bool:
         """Store a value and its parts, or warn (once a fit) that it cannot be done.
 
+        Where the same value is there already, only parts that are missing or broken are
+        written, and what is whole stays whatever happens.
+
         Parameters
         ----------
         value : object
             Whole once it is there: it is written last.
         seconds : float
             What it took to make.
-        parts : iterable of (str, object)
+        parts : iterable of (str, object), default=()
             File names and what goes into them.
 
         Returns
@@ -341,30 +362,62 @@ class CacheEntry:
         bool
             Whether it is stored.
         """
-        about = {"kind": self.kind, "about": self.about, "version": __version__}
-        # As in joblib's metadata: duration, input_args and time.
-        note = {"duration": seconds, "input_args": about, "time": time.time()}
-        written: list[Path] = []
+        parts = iter(parts)
+        first = next(parts, None)
+        tried: list[Path] = []
         try:
-            if self.folder.exists() and not self.folder.is_dir():
-                _remove(self.folder)
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for left in self.folder.glob("*.tmp"):  # by a process that was killed
-                _remove(left)
-            for name, part in parts:
-                written.append(self.folder / name)
-                _write(self.folder / name, part, self.compress)
-            _write_text(self.folder / "metadata.json", json.dumps(note))
-            _write(self.file, value, self.compress)
+            self._make_folder()
+            if first is None:
+                self._write_value(value, seconds)
+            elif self._holds(value):
+                self._mend(chain([first], parts))
+            else:
+                # Parts of two values, which another training may have made, are never mixed,
+                # were this process killed in between.
+                _remove(self.file)
+                for name, part in chain([first], parts):
+                    tried.append(self.folder / name)
+                    _write(self.folder / name, part, self.compress)
+                self._write_value(value, seconds)
         except Exception as error:
-            # A disk that is full has no use for parts without a value.
-            for path in [*written, self.folder / "metadata.json"]:
-                _remove(path)
-            with suppress(OSError):
-                self.folder.rmdir()
+            self._remove_remains(tried)
             self._warn_of_storing(error)
             return False
         return True
+
+    def _make_folder(self) -> None:
+        if self.folder.exists() and not self.folder.is_dir():
+            _remove(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for left in self.folder.glob("*.tmp"):  # by a process that was killed
+            _remove(left)
+
+    def _write_value(self, value: Any, seconds: float) -> None:
+        about = {"kind": self.kind, "about": self.about, "version": __version__}
+        # As in joblib's metadata: duration, input_args and time.
+        note = {"duration": seconds, "input_args": about, "time": time.time()}
+        _write_text(self.folder / "metadata.json", json.dumps(note))
+        _write(self.file, value, self.compress)
+
+    def _holds(self, value: Any) -> bool:
+        """Whether the same value is stored, and with it parts that may be whole."""
+        stored = self.read()
+        return stored is not _NOTHING and data_hash(stored) == data_hash(value)
+
+    def _mend(self, parts: Iterable[tuple[str, Any]]) -> None:
+        for name, part in parts:
+            # Read to the end: a checksum does not say that it can still be unpickled.
+            if self.read_part(name, _NOTHING) is _NOTHING:
+                _write(self.folder / name, part, self.compress)
+
+    def _remove_remains(self, tried: list[Path]) -> None:
+        """Make room: a disk that is full has no use for parts without a value."""
+        if self.file.exists():  # that from before, to which everything here belongs
+            return
+        for path in [*tried, self.folder / "metadata.json"]:
+            _remove(path)
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def _warn_of_storing(self, error: Exception) -> None:
         if (self.store, "storing") in _told:
@@ -383,8 +436,9 @@ class CacheEntry:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Keep other threads and processes from making the same entry."""
+        path = lock_of(self.folder)
         try:
-            handle = _locked(self.folder.with_suffix(".lock"))
+            handle: int | None = locked(path)
         except OSError:
             # No room for one more file, or a disk that knows no locks: then two may do the
             # same work, but what they store is whole.
@@ -393,23 +447,28 @@ class CacheEntry:
             yield
         finally:
             if handle is not None:
-                _unlock(handle, self.folder.with_suffix(".lock"))
+                unlock(handle, path)
 
 
 def _read(path: Path) -> Any:
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD)
-            how, checksum = head[:-4], head[-4:]
-            if how not in (_PLAIN, _COMPRESSED) or checksum != _checksum(file):
-                raise _BrokenFileError("its checksum is not that of what was written")
-            file.seek(_HEAD)
-            return pickle.load(file) if how == _PLAIN else joblib.load(file)
-    except (FileNotFoundError, _BrokenFileError):
-        raise
+            return pickle.load(file) if _check(file) == _PLAIN else joblib.load(file)
+    except (FileNotFoundError, _BrokenFileError, MemoryError):
+        raise  # a file that memory is too small for is not broken
     except Exception as error:
         # A directory, a disk that fails, a class that is not there any more.
         raise _BrokenFileError(f"{type(error).__name__}: {error}") from error
+
+
+def _check(file: Any) -> bytes:
+    """How a file is pickled, if its checksum is right; the pickle comes next."""
+    head = file.read(_HEAD)
+    how, checksum = head[:-4], head[-4:]
+    if how not in (_PLAIN, _COMPRESSED) or checksum != _checksum(file):
+        raise _BrokenFileError("its checksum is not that of what was written")
+    file.seek(_HEAD)
+    return how
 
 
 def _checksum(file: Any) -> bytes:
@@ -459,61 +518,3 @@ def _remove(path: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-# Locks are the operating system's, which lets go of them when a process ends, however it ends;
-# a file that merely exists would outlive a killed process. Written here because the packages
-# that wrap this are not among the ones skprune may ask for. Each holder opens the file for
-# itself, so that threads exclude each other as processes do.
-
-
-def _locked(path: Path) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            _wait_for(handle)
-            # The holder before us deletes the file: a lock on a nameless file excludes nobody.
-            if _is_at(handle, path):
-                return handle
-        except BaseException:
-            os.close(handle)
-            raise
-        os.close(handle)
-
-
-def _is_at(handle: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(handle), os.stat(path))
-    except FileNotFoundError:
-        return False
-
-
-def _unlock(handle: int, path: Path) -> None:
-    with suppress(OSError):  # Windows deletes no file that someone waits for
-        os.unlink(path)
-    _let_go(handle)
-    os.close(handle)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _wait_for(handle: int) -> None:
-        while True:
-            with suppress(OSError):
-                return msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-            time.sleep(0.05)
-
-    def _let_go(handle: int) -> None:
-        os.lseek(handle, 0, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
-else:
-    import fcntl
-
-    def _wait_for(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-
-    def _let_go(handle: int) -> None:
-        # A process forked meanwhile holds the same lock until it is let go of by name.
-        fcntl.flock(handle, fcntl.LOCK_UN)

@@ -1,8 +1,10 @@
 """What a cache holds, and how to be rid of it."""
 
 import json
+import os
 import shutil
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ._cache import check_cache, in_words, store_of, version_name
+from ..exceptions import CacheWarning
+from ._cache import check_cache, in_words, lock_of, store_of, version_name
+from ._cache_lock import free_lock
 
 __all__ = ["CacheContents", "CachedThing", "cache_contents"]
 
@@ -73,6 +77,9 @@ class CacheContents:
     def clear(self, *, unused_for: timedelta | None = None, other_versions: bool = False) -> int:
         """Delete entries: all of them, or those to which every condition applies.
 
+        An entry that a running fit is making stays, and a warning says how many there are.
+        Locks that killed processes have left are deleted, too.
+
         Parameters
         ----------
         unused_for : timedelta, default=None
@@ -97,11 +104,17 @@ class CacheContents:
             if (unused_for is None or entry.used <= latest)
             and (not other_versions or entry.version != __version__)
         ]
-        for entry in chosen:
-            shutil.rmtree(entry.path, ignore_errors=True)
-            for folder in (entry.path.parent, entry.path.parent.parent):
-                with suppress(OSError):  # others are left in it
-                    folder.rmdir()
+        n_in_use = sum(not _delete(entry.path) for entry in chosen)
+        for folder in list(_locked_folders(self.folder)):
+            _delete(folder, only_lock=True)
+        if n_in_use:
+            entries = "1 entry is" if n_in_use == 1 else f"{n_in_use} entries are"
+            warnings.warn(
+                f"{entries} in use by running fits and not deleted, in {self.folder}. Clear the "
+                "cache again when the fits have ended.",
+                CacheWarning,
+                stacklevel=2,
+            )
         return sum(not entry.path.exists() for entry in chosen)
 
     def __str__(self) -> str:
@@ -166,14 +179,37 @@ def cache_contents(memory: Any) -> CacheContents:
     return CacheContents(store, tuple(sorted(found, key=lambda entry: entry.made, reverse=True)))
 
 
+def _delete(path: Path, *, only_lock: bool = False) -> bool:
+    """Delete an entry, or just its lock, and folders that are empty then; False if in use."""
+    if not (lock_of(path) if only_lock else path).exists():
+        return True
+    with free_lock(lock_of(path)) as is_free:
+        if is_free and not only_lock:
+            shutil.rmtree(path, ignore_errors=True)
+    for folder in (path.parent, path.parent.parent):
+        with suppress(OSError):  # others are left in it
+            folder.rmdir()
+    return is_free
+
+
 def _entry_folders(store: Path) -> Iterator[Path]:
     """Folders of entries, whole or broken: named after a hash."""
-    for version in store.iterdir():
-        if version.is_dir():
-            for path in version.rglob("*"):
-                name = path.name
-                if len(name) == 32 and set(name) <= set("0123456789abcdef") and path.is_dir():
-                    yield path
+    # Not rglob, which fails where someone else deletes folders meanwhile.
+    for parent, names, _ in os.walk(store):
+        if parent != str(store):  # folders of versions
+            yield from (Path(parent, name) for name in names if _is_hash(name))
+
+
+def _locked_folders(store: Path) -> Iterator[Path]:
+    """Folders of entries, there or not, that have a lock, whether or not someone holds it."""
+    for parent, _, names in os.walk(store):
+        for lock in (Path(parent, name) for name in names if name.endswith(".lock")):
+            if _is_hash(lock.stem):
+                yield lock.with_suffix("")
+
+
+def _is_hash(name: str) -> bool:
+    return len(name) == 32 and set(name) <= set("0123456789abcdef")
 
 
 def _entry(path: Path, store: Path) -> CachedThing:

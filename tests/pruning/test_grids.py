@@ -1,17 +1,21 @@
 """Grids over cached ensembles: what is trained, read and predicted, and how often."""
 
+import errno
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import warnings
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor
 from sklearn.model_selection import GridSearchCV, KFold
@@ -25,8 +29,10 @@ from skprune import (
     SOCPEnsemblePrunerCV,
     SOCPEnsemblePrunerRegressor,
 )
-from skprune.exceptions import CacheWarning
-from skprune.utils import _cache, cache_contents
+from skprune.exceptions import CacheError, CacheWarning
+from skprune.pruning._cached_ensemble import CachedEnsemble
+from skprune.utils import MemberPool, _cache, cache_contents, check_cache
+from skprune.utils._base_pool import _Prediction
 
 M = 7
 GRID = {"alpha": [0.3, 0.9], "lam": [0.05, 0.2]}
@@ -205,12 +211,7 @@ class TestReading:
         before = pruner.predict_proba(data[0])
         i = np.flatnonzero(pruner.support_)[0]
         path = next(Path(pruner.memory).rglob(f"member_{i:05d}.pkl"))
-        content = bytearray(path.read_bytes())
-        if break_it == "remove":
-            path.unlink()
-        else:
-            content[len(content) // 2] ^= 1
-            path.write_bytes(content[: None if break_it == "flip" else 300])
+        _break(path, break_it)
         with pytest.warns(CacheWarning, match=rf"member_{i:05d}\.pkl is broken") as caught:
             again = clone(pruner).fit(*data)
         assert len(caught) == 1
@@ -245,6 +246,24 @@ class TestReading:
                 np.testing.assert_array_equal(plain.weights_, cached.weights_)
         assert sum(e.kind == "ensemble" for e in cache_contents(cache).entries) == 1
 
+    def test_a_full_disk_costs_no_member_that_is_whole(self, pruner, data, monkeypatch):
+        before = pruner.fit(*data).predict_proba(data[0])
+        broken = next(Path(pruner.memory).rglob(_first_kept(pruner)))
+        broken.write_bytes(b"x")
+        whole = files(broken.parent)
+        del whole[broken]
+
+        def write(path, value, compress):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(_cache, "_write", write)
+            with pytest.warns(CacheWarning):
+                again = clone(pruner).fit(*data)
+        np.testing.assert_array_equal(again.predict_proba(data[0]), before)
+        left = files(broken.parent)
+        assert {path: left.get(path) for path in whole} == whole
+
     def test_regressors(self, cache):
         rng = np.random.default_rng(0)
         X = rng.normal(size=(200, 5))
@@ -255,6 +274,67 @@ class TestReading:
         plain = clone(pruner).set_params(memory=None).fit(X, y).predict(X)
         for _ in range(2):
             np.testing.assert_array_equal(clone(pruner).fit(X, y).predict(X), plain)
+
+
+def _first_kept(pruner):
+    return f"member_{np.flatnonzero(pruner.support_)[0]:05d}.pkl"
+
+
+def fit_bag(bag, X, y):
+    return MemberPool.from_fitted(clone(bag).fit(X, y))
+
+
+class TestOtherProcesses:
+    """Members are asked in threads, but a user may name a back end of processes."""
+
+    @pytest.fixture
+    def pool(self, log, cache, data):
+        X, y = (np.tile(part, (20, 1)[: part.ndim]) for part in data)
+        bag = BaggingClassifier(LoggingTree(log), M, random_state=0)
+        memory = check_cache(cache)
+        return CachedEnsemble(memory, "bag", partial(fit_bag, bag, X, y), "a bag").pool()
+
+    def test_a_member_takes_neither_data_nor_others_along(self, pool, data):
+        sent = pickle.dumps(pool.estimators[2])
+        assert len(sent) < 2000
+        assert len(pickle.dumps(_Prediction(pool, 2))) < 6000
+        expected = pool.member(2).predict_proba(data[0])
+        twice = pickle.dumps(pickle.loads(sent))
+        np.testing.assert_array_equal(pickle.loads(twice).load().predict_proba(data[0]), expected)
+
+    @pytest.mark.parametrize("break_it", ["flip", "cut", "remove"])
+    def test_a_file_that_broke_on_the_way_is_told_of(self, pool, break_it):
+        elsewhere = pickle.loads(pickle.dumps(pool.estimators[2]))
+        _break(Path(elsewhere.path), break_it)
+        with pytest.raises(CacheError, match=r"member_00002\.pkl.*missing or broken.*fit again"):
+            elsewhere.load()
+        with pytest.warns(CacheWarning, match=r"member_00002\.pkl is broken"):
+            pool.estimators[2].load()  # it is made again here
+        assert elsewhere.load().predict_proba(np.zeros((1, 12))).shape == (1, 3)
+
+    @pytest.mark.parametrize("break_it", ["none", "flip", "cut", "remove"])
+    def test_folds_are_asked_in_processes(self, pruner, data, log, break_it):
+        plain = clone(pruner).set_params(memory=None).fit(*data)
+        pruner.fit(*data)
+        before = len(lines(log, "fit"))
+        (asked,) = (Path(pruner.memory) / "joblib" / "skprune").glob("*/predictions/*")
+        shutil.rmtree(asked)
+        if break_it != "none":
+            _break(next(Path(pruner.memory).rglob("member_00003.pkl")), break_it)
+        with warnings.catch_warnings(), parallel_config(backend="loky", n_jobs=2):
+            warnings.simplefilter("ignore", CacheWarning)
+            again = clone(pruner).fit(*data)
+        np.testing.assert_array_equal(again.weights_, plain.weights_)
+        assert len(lines(log, "fit")) == before + (0 if break_it == "none" else M)
+
+
+def _break(path, how):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    if how == "remove":
+        path.unlink()
+    else:
+        path.write_bytes(content[: None if how == "flip" else 300])
 
 
 class TestSaved:
@@ -278,6 +358,19 @@ class TestSaved:
         for n in range(1, 20):
             pruner.predict(X[:n])
         assert len(files(pruner.memory)) == before + 2 * 2
+
+    def test_others_in_the_place_of_members_are_asked_themselves(self, pruner, data):
+        X, y = data
+        before = pruner.fit(X, y).predict_proba(X)
+        others = BaggingClassifier(DecisionTreeClassifier(max_depth=1), M, random_state=9)
+        pruner.estimators_ = others.fit(X, y).estimators_[: pruner.n_members_]
+        assert np.abs(pruner.predict_proba(X) - before).max() > 0.01
+
+    def test_a_folder_that_was_deleted_is_not_made_again(self, pruner, data):
+        before = pruner.fit(*data).predict_proba(data[0])
+        shutil.rmtree(pruner.memory)
+        np.testing.assert_array_equal(pruner.predict_proba(data[0]), before)
+        assert not Path(pruner.memory).exists()
 
     def test_it_works_without_the_cache_it_was_fitted_with(self, pruner, data):
         pruner.fit(*data)

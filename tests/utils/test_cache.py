@@ -1,5 +1,6 @@
 """The cache: broken entries, killed processes, full disks, two at once, other versions."""
 
+import errno
 import os
 import pickle
 import subprocess
@@ -197,6 +198,125 @@ def test_what_cannot_be_pickled_is_returned_all_the_same(memory):
         value = cached_call(memory, "arrays", 0, lambda: lambda: 3, about="a lambda")
     assert value() == 3
     assert cache_contents(memory).entries == ()
+
+
+def test_memory_that_runs_out_breaks_no_entry(memory, monkeypatch):
+    fetch(memory, 0)
+    before, calls = file_of(memory).stat(), []
+
+    def load(file):
+        raise MemoryError
+
+    with monkeypatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        patch.setattr(pickle, "load", load)
+        with pytest.raises(MemoryError):
+            fetch(memory, 0, calls)
+        with pytest.raises(MemoryError):
+            cache_entry(memory, "arrays", ("array", 0), "").read_part("output.pkl", None)
+    assert calls == []
+    assert file_of(memory).stat().st_ino == before.st_ino
+
+
+class Refuses:
+    """Pickles as a class does that has a lock, or a property that fails."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __reduce__(self):
+        raise self.error("cannot be taken along")
+
+
+@pytest.mark.parametrize(
+    "part", [threading.Lock(), Refuses(TypeError), Refuses(AttributeError), lambda: 3]
+)
+def test_what_no_key_can_be_made_of_is_refused_with_what_to_do(part):
+    with pytest.raises(TypeError, match=r"memory: what is fitted cannot be pickled.*memory=None"):
+        data_hash(3, {"part": part})
+
+
+# A value and its parts
+
+
+def parts(*names):
+    return [(name, array(len(name))) for name in names]
+
+
+NAMES = ("a", "bb", "ccc", "dddd")
+
+
+@pytest.fixture
+def entry(memory):
+    made = cache_entry(memory, "ensemble", 0, "an ensemble")
+    assert made.write("frame", 1.0, parts(*NAMES))
+    return made
+
+
+def identities(entry):
+    # Both, as the inode of a deleted file may be given to the next one.
+    stats = {path.name: path.stat() for path in entry.folder.iterdir()}
+    return {name: (stat.st_ino, stat.st_mtime_ns) for name, stat in stats.items()}
+
+
+def fail_at(monkeypatch, *names):
+    plain = _cache._write
+
+    def write(path, value, compress):
+        if path.name in names:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        plain(path, value, compress)
+
+    monkeypatch.setattr(_cache, "_write", write)
+
+
+@pytest.mark.parametrize("breaks", [flip(60), cut(20), Path.unlink, folder_instead])
+def test_only_broken_parts_are_written_again(entry, breaks):
+    before = identities(entry)
+    breaks(entry.folder / "bb")
+    assert entry.write("frame", 1.0, parts(*NAMES))
+    np.testing.assert_array_equal(entry.read_part("bb", None), array(2))
+    after = identities(entry)
+    assert {name for name in before if after[name] == before[name]} == set(before) - {"bb"}
+
+
+def test_a_disk_that_is_full_costs_no_part_that_is_whole(entry, monkeypatch):
+    flip(60)(entry.folder / "bb")
+    before = identities(entry)
+    fail_at(monkeypatch, *NAMES)
+    with pytest.warns(CacheWarning, match="the disk is full"):
+        assert not entry.write("frame", 1.0, parts(*NAMES))
+    after = identities(entry)
+    assert {name for name in before if after.get(name) == before[name]} >= set(before) - {"bb"}
+    assert entry.read() == "frame"
+    for name, part in parts("a", "ccc", "dddd"):
+        np.testing.assert_array_equal(entry.read_part(name, None), part)
+
+
+def test_parts_of_one_value_are_not_left_to_another(entry):
+    before = identities(entry)
+    assert entry.write("another", 1.0, parts(*NAMES))
+    after = identities(entry)
+    assert all(after[name] != before[name] for name in NAMES)
+    assert entry.read() == "another"
+
+
+def test_without_a_value_a_full_disk_keeps_nothing(memory, monkeypatch):
+    entry = cache_entry(memory, "ensemble", 0, "an ensemble")
+    fail_at(monkeypatch, "ccc")
+    with pytest.warns(CacheWarning, match="the disk is full"):
+        assert not entry.write("frame", 1.0, parts(*NAMES))
+    assert not entry.folder.exists()
+
+
+def test_a_value_that_cannot_be_replaced_stays_with_its_note(memory, monkeypatch):
+    entry = cache_entry(memory, "outputs", 0, "some outputs")
+    assert entry.write({0: 1}, 1.0)
+    fail_at(monkeypatch, "output.pkl")
+    with pytest.warns(CacheWarning, match="the disk is full"):
+        assert not entry.write({0: 1, 1: 2}, 1.0)
+    assert entry.read() == {0: 1}
+    assert [e.about for e in cache_contents(memory).entries] == ["some outputs"]
 
 
 # Killed processes
@@ -440,6 +560,26 @@ def test_a_disk_that_becomes_full_is_told_of_once(small_disk):
     assert len(calls) == 100 - len(stored)
 
 
+def test_a_full_disk_without_a_folder_for_entries_is_told_of_once(tmp_path, monkeypatch):
+    memory = joblib.Memory(tmp_path, verbose=0)
+    plain = Path.mkdir
+
+    def mkdir(self, *args, **options):
+        if "skprune" in self.relative_to(tmp_path).parts:
+            raise OSError(errno.ENOSPC, "No space left on device", str(self))
+        plain(self, *args, **options)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    checked = check_cache(memory)
+    check_cache_space(checked, 1, "nothing much")
+    assert cache_contents(memory).entries == ()
+    calls = []
+    with pytest.warns(CacheWarning, match="the disk is full") as caught:
+        fetch_all(checked, calls)
+    assert len(caught) == 1
+    assert calls == list(range(100))
+
+
 # Versions
 
 
@@ -526,3 +666,99 @@ def test_clear_only_what_was_not_used_for_long(memory):
     for seed in range(3):
         fetch(memory, seed, calls)
     assert calls == [0]
+
+
+# Clearing what is in use
+
+
+def test_an_entry_that_is_being_made_is_not_cleared(memory):
+    fetch(memory, 0)
+    fetch(memory, 1)
+    in_use = file_of(memory, 0).parent
+    contents = cache_contents(memory)
+    with cache_entry(memory, "arrays", ("array", 0), "").lock():
+        (in_use / "predictions.npy.part").write_text("a long fit")
+        with pytest.warns(CacheWarning, match=r"1 entry .* in use"):
+            assert contents.clear() == 1
+        assert (in_use / "predictions.npy.part").read_text() == "a long fit"
+        assert file_of(memory, 0).exists()
+        assert not file_of(memory, 1).parent.exists()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert cache_contents(memory).clear() == 1
+
+
+def test_an_entry_of_another_process_is_not_cleared(memory, tmp_path):
+    command = [sys.executable, "-c", HOLDER, tmp_path / "cache"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert run.stdout.readline() == "holding\n"
+        folder = cache_entry(memory, "numbers", 0, "").folder
+        folder.mkdir(parents=True)
+        with pytest.warns(CacheWarning, match="in use"):
+            assert cache_contents(memory).clear() == 0
+        assert folder.with_suffix(".lock").exists()
+    finally:
+        run.kill()
+        run.wait()
+    assert cache_contents(memory).clear() == 1
+    assert list((tmp_path / "cache").rglob("*.lock")) == []
+
+
+@pytest.mark.parametrize("conditions", [{}, {"other_versions": True}])
+def test_locks_of_killed_processes_go_and_their_folders(memory, tmp_path, conditions):
+    abandoned = cache_entry(memory, "numbers", 0, "").folder.with_suffix(".lock")
+    abandoned.parent.mkdir(parents=True)
+    abandoned.touch()
+    foreign = abandoned.with_name("notes.lock")
+    foreign.touch()
+    assert cache_contents(memory).clear(**conditions) == 0
+    assert not abandoned.exists()
+    assert foreign.exists()
+    foreign.unlink()
+    abandoned.touch()
+    cache_contents(memory).clear(**conditions)
+    assert list((tmp_path / "cache" / "joblib" / "skprune").iterdir()) == []
+
+
+def test_an_entry_that_is_gone_brings_no_folder_back(memory, tmp_path):
+    import shutil
+
+    fetch(memory, 0)
+    contents = cache_contents(memory)
+    shutil.rmtree(tmp_path / "cache")
+    assert contents.clear() == 1
+    assert not (tmp_path / "cache").exists()
+
+
+def test_one_holder_at_a_time_while_the_cache_is_cleared(memory):
+    inside, most, n_clears, stop = [], [], [], threading.Event()
+    entry = cache_entry(memory, "numbers", 0, "a number")
+
+    def work():
+        for _ in range(40):
+            with entry.lock():
+                inside.append(1)
+                entry.write(3, 0.0)
+                time.sleep(0.0005)
+                most.append((len(inside), entry.read()))
+                inside.pop()
+
+    def clear():
+        while not stop.is_set():
+            cache_contents(memory).clear()
+            n_clears.append(1)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CacheWarning)  # which are in use
+        threads = [threading.Thread(target=work) for _ in range(5)]
+        sweepers = [threading.Thread(target=clear) for _ in range(2)]
+        for thread in (*threads, *sweepers):
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        stop.set()
+        for thread in sweepers:
+            thread.join(60)
+    assert most == [(1, 3)] * 200
+    assert len(n_clears) > 2
