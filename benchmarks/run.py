@@ -94,10 +94,11 @@ Half of the channels removed, beside 80 % of the weights set to zero, of the sam
 
 ## Training an ensemble
 
-`RandomCNNEnsembleClassifier` against a plain loop of Keras's `fit` over the same architectures, passes,
-batches and validation rows, on digits, with as many threads as the ensemble trains members at a time;
-each arm in a process of its own, by turns. "Member" is the mean test accuracy of a member, "vote" that
-of all. Aim: at least 3 times faster for the small space, 1.8 times at the paper's widths.
+`RandomCNNEnsembleClassifier` against a plain loop of Keras's `fit` over the same architectures,
+passes, batches and validation rows, on digits, with as many threads as the ensemble trains members
+at a time; each arm in a process of its own, by turns. "Member" is the mean test accuracy of a
+member, "vote" that of all. Aim: at least 3 times faster for the small space, 1.8 times at the
+paper's widths.
 
 {training}
 
@@ -115,8 +116,8 @@ Resident memory of one process that trains small networks one after the other:
 
 ## Pools beyond memory, and how the choice grows
 
-Members in files, their predictions in another, read by block. Aim: peak memory far below that of the
-predictions. The second table is of made predictions of 10 classes that lie on disk.
+Members in files, their predictions in another, read by block: never all in memory. The second table
+is of made predictions of 10 classes that lie on disk.
 
 {large}
 
