@@ -237,14 +237,13 @@ def training(
     lines = []
     for space, (n_members, epochs) in sizes.items():
         for jobs in n_jobs:
-            n_seeds = seeds if space == "small" else min(seeds, 2)
             # The arms take turns, so that a busy minute is everybody's.
             found = [
                 {
                     name: Arm(name, space, jobs, seed, n_members, epochs, images, rows).run()
                     for name in names
                 }
-                for seed in range(n_seeds)
+                for seed in range(seeds)
             ]
             for name in names:
                 ratio = median(each["fit"]["seconds"] / each[name]["seconds"] for each in found)
