@@ -37,7 +37,7 @@ class Epochs:
         compiled = partial(jax.jit, donate_argnums=0, static_argnames="n_rows")
         self._one = compiled(self._next, compiler_options=_GPU_REST_OPTIONS if on_gpu else None)
         # XLA's own loop keeps a GPU busier than one of Python. On a CPU the convolutions in it
-        # are without their fast kernels, and take twenty times as long.
+        # are without their fast kernels, and take some fifteen times as long.
         self._whole = self._python_loop
         if on_gpu:
             self._whole = compiled(self._xla_loop, compiler_options=_GPU_OPTIONS)

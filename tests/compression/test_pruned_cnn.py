@@ -86,10 +86,12 @@ def test_a_frozen_network_is_neither_trained_nor_touched(one, digits):
     assert_same(weights_of(one), before)
     assert fitted.network_.count_params() < 0.6 * sum(w.size for w in before)
     whole = pruned(one, amount=0).fit(X, y)
-    np.testing.assert_array_equal(whole.predict_proba(X_test), one.predict_proba(X_test))
+    # A Keras model and a member's own forward pass round differently.
+    expected = one.predict_proba(X_test)
+    np.testing.assert_allclose(whole.predict_proba(X_test), expected, rtol=1e-5, atol=1e-6)
     # Trained on what is not held out, or not at all, it is another network.
     again = pruned(one.estimator, amount=0).fit(X, y)
-    assert (again.predict_proba(X_test) != whole.predict_proba(X_test)).any()
+    assert np.abs(again.predict_proba(X_test) - expected).max() > 1e-3
 
 
 def test_what_is_held_out_is_seen_by_no_training(digits):
@@ -97,7 +99,8 @@ def test_what_is_held_out_is_seen_by_no_training(digits):
     held_out, _ = held_out_of(y)
     by_hand = cnns(1, random_state=3).fit(X[~held_out], y[~held_out])
     fitted = pruned(cnns(1, random_state=3), amount=0).fit(X, y)
-    np.testing.assert_array_equal(fitted.predict_proba(X_test), by_hand.predict_proba(X_test))
+    expected = by_hand.predict_proba(X_test)
+    np.testing.assert_allclose(fitted.predict_proba(X_test), expected, rtol=1e-5, atol=1e-6)
     assert fitted.delivered_.accuracy == by_hand.score(X[held_out], y[held_out])
 
 
