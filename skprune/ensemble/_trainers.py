@@ -2,7 +2,7 @@
 
 import time
 from asyncio import CancelledError
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from functools import partial
 
@@ -10,7 +10,7 @@ import joblib
 import numpy as np
 
 from ..exceptions import MemberTrainingError
-from ..utils import cache_entry, cached_call, check_cache_space
+from ..utils import cache_entry, cached_call, check_cache_space, streamed
 from ._data import SharedArrays
 from ._space import MemberPlan
 from ._workers import WorkerDiedError, run_in_worker
@@ -151,15 +151,13 @@ def train_members(
     }
     # Threads only wait here for the worker processes. The hint is a soft one, so that
     # joblib.parallel_config can still send members to a cluster.
-    finished: Iterator = joblib.Parallel(
-        n_jobs=n_jobs, prefer="threads", return_as="generator_unordered"
-    )(
+    tasks = (
         joblib.delayed(_train_timed)(jobs[plan.index], memory, fingerprint)
         for plan in sorted(plans, key=lambda plan: -cost[plan.index])
     )
     members: dict[int, TrainedMember] = {}
     try:
-        for plan, member, seconds in finished:
+        for plan, member, seconds in streamed(tasks, n_jobs, ordered=False):
             members[plan.index] = member
             report(plan, member, seconds)
     except MemberTrainingError:

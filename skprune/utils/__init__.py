@@ -15,6 +15,7 @@ from ._frozen import emptied, unfreeze
 from ._layer_graph import LayerCall, LayerGraph, layer_graph
 from ._member_file import MemberFile
 from ._pandas import load_pandas
+from ._parallel import streamed
 from ._pool import MemberPool
 from ._prediction_store import (
     PredictionStore,
@@ -76,6 +77,7 @@ __all__ = [
     "routing_enabled",
     "select",
     "store_of",
+    "streamed",
     "set_missing_seeds",
     "unfreeze",
     "weighted_votes",

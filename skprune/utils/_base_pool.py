@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Self
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import delayed, effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.multioutput import (
@@ -20,6 +20,7 @@ from sklearn.multioutput import (
 from ..exceptions import MemberFileError, NotFittedError
 from ._frozen import unfreeze
 from ._member_file import MemberFile
+from ._parallel import streamed
 from ._prediction_store import narrowed
 from ._sklearn import num_samples
 
@@ -147,7 +148,7 @@ class BasePool(ABC):
         for start in range(first, M, step):
             members = range(start, min(M, start + step))
             tasks = (delayed(_Prediction(self, i))(X, bare) for i in members)
-            yield from Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(tasks)
+            yield from streamed(tasks, n_jobs)
 
     def outputs(self, X: Any, n_jobs: int | None = None, dtype: np.dtype | None = None) -> NDArray:
         """Predictions of all members.
