@@ -165,7 +165,7 @@ def fit_made(folder: str, M: str, N: str, dtype: str) -> dict:
 
     shape = int(M), int(N), 10
     y = np.random.default_rng(1).integers(0, 10, shape[1])
-    store = write_predictions(
+    store, _ = write_predictions(
         f"{folder}/P.npy", shape, np.dtype(dtype), lambda _: made_outputs(*shape, y), lambda _: None
     )
     member = FrozenEstimator(DummyClassifier().fit(np.zeros((10, 1)), np.arange(10)))
