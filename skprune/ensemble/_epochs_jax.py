@@ -52,7 +52,7 @@ class Epochs:
         given = (jnp.asarray(order.astype(np.int32)), np.float32(learning_rate))
         done = np.int32(self._steps_done)
         if n_full:
-            state = self._whole(state, 0, done, *given, self._data, n_rows=size)
+            state = self._whole(state, done, *given, self._data, n_rows=size)
         if n_left:  # shapes are fixed in JAX: the rest is a step of its own
             state = self._one(state, n_full, done, *given, self._data, n_rows=n_left)
         self._steps_done += -(-self._n // size)
@@ -63,16 +63,17 @@ class Epochs:
             variable.assign(value)
         return float(loss) / self._n, float(hits) / self._n
 
-    def _python_loop(self, state, first, *given, n_rows):
-        for number in range(first, self._n // self._batch_size):
+    def _python_loop(self, state, *given, n_rows):
+        for number in range(self._n // n_rows):
             state = self._one(state, np.int32(number), *given, n_rows=n_rows)
         return state
 
-    def _xla_loop(self, state, first, *given, n_rows):
+    def _xla_loop(self, state, *given, n_rows):
         def step(number, state):
             return self._next(state, number, *given, n_rows=n_rows)
 
-        return lax.fori_loop(first, self._n // self._batch_size, step, state)
+        # Bounds that XLA knows, or it would ask the host before each step.
+        return lax.fori_loop(0, self._n // n_rows, step, state)
 
     def _next(self, state, number, done, order, learning_rate, data, n_rows):
         state, loss, hits = state

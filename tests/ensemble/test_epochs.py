@@ -92,6 +92,23 @@ def test_the_first_step_is_keras_to_rounding(keras):
             np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5, err_msg=variable.path)
 
 
+def test_the_loop_of_a_gpu_is_that_of_a_cpu_in_jax(keras):
+    if keras.backend.backend() != "jax":
+        pytest.skip("JAX alone has two loops")
+    import jax
+
+    from skprune.ensemble._epochs_jax import Epochs
+
+    X, y, w = data(41)
+    found = []
+    for on_gpu in (False, True):
+        runner = Epochs(network(), X, y, w, 8)
+        if on_gpu:
+            runner._whole = jax.jit(runner._xla_loop, static_argnames="n_rows")
+        found.append([runner.run(order_of(41)(epoch), 3e-3) for epoch in range(2)])
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4)
+
+
 def test_callbacks_change_the_rate_and_stop_training(keras):
     from skprune.ensemble._epochs import train_epochs
 
@@ -181,7 +198,9 @@ def test_on_the_other_back_ends(backend):
         pytest.skip("this is the run of another back end")
     if find_spec(BACKENDS[backend]) is None:
         pytest.skip(f"{backend} is not installed")
-    some = "True-41-8 or first_step or round_trip"  # JAX takes 10 s to compile each
+    some = (
+        "True-41-8 or first_step or round_trip or loop_of_a_gpu"  # JAX takes 10 s to compile each
+    )
     options = ["-q", "-x", "-p", "no:cacheprovider", "-k", some]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", *options, __file__],
