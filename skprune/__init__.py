@@ -32,6 +32,7 @@ _ROOMS = (
     "inspection",
     "metrics",
     "pruning",
+    "serving",
     "socp",
     "sparsity",
     "utils",

@@ -4,22 +4,39 @@ Wrong arguments are ``ValueError`` or ``TypeError``, as in scikit-learn; the cla
 are for what fails although the arguments were right.
 """
 
-from sklearn.exceptions import NotFittedError
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sklearn.exceptions import NotFittedError
 
 __all__ = [
     "AmountCorrectedWarning",
     "CacheError",
     "CacheWarning",
     "CurveMisfitWarning",
+    "GraphFileError",
     "InfeasibleLimitsWarning",
     "MemberFileError",
     "MemberTrainingError",
+    "MissingExtraError",
     "NoMemberLeftError",
     "NotFittedError",
+    "SavedFormatError",
+    "SavedVersionWarning",
     "SkpruneError",
     "SolverError",
     "SolverNotInstalledError",
+    "UnsupportedMemberError",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Scikit-learn's own, loaded when it is asked for: serving a graph needs no scikit-learn.
+    if name == "NotFittedError":
+        from sklearn.exceptions import NotFittedError
+
+        return NotFittedError
+    raise AttributeError(f"module 'skprune.exceptions' has no attribute {name!r}")
 
 
 class SkpruneError(Exception):
@@ -46,8 +63,28 @@ class MemberTrainingError(SkpruneError, RuntimeError):
     """A member could not be trained; the message names it and its architecture."""
 
 
+class SavedFormatError(SkpruneError, ValueError):
+    """What was saved has an unknown format, is broken, or holds what cannot be loaded safely."""
+
+
+class SavedVersionWarning(UserWarning):
+    """What was saved was saved with other versions of the packages that it depends on."""
+
+
 class CacheError(SkpruneError, OSError):
     """The cache has no room for what is to be stored, or cannot keep or find what it must."""
+
+
+class MissingExtraError(SkpruneError, ImportError):
+    """A package is missing that an extra of skprune brings; the message names the extra."""
+
+
+class UnsupportedMemberError(SkpruneError, TypeError):
+    """A member cannot go into one graph; the message names it and what to use instead."""
+
+
+class GraphFileError(SkpruneError, ValueError):
+    """A file is no graph that skprune wrote, or cannot be written as one; the message says why."""
 
 
 class CacheWarning(UserWarning):

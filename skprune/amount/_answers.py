@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..utils import SavedState
 from ._details import details_frame
 from ._fit_quality import CurveFit, r_squared
 from ._landscape import Landscape, curve_values
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["AmountAnswers"]
 
 
-class AmountAnswers(TransformerMixin, BaseEstimator):
+class AmountAnswers(TransformerMixin, SavedState, BaseEstimator):
     """The half of :class:`PruningAmountOptimizer` that reads what ``fit`` of the other half set."""
 
     verbose: int

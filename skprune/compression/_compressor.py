@@ -15,7 +15,16 @@ from ..amount import PruningAmountOptimizer
 from ..exceptions import AmountCorrectedWarning, InfeasibleLimitsWarning
 from ..pruning import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
 from ..sparsity import check_amounts, held_out_rows
-from ..utils import check_cache, draw_seed, emptied, set_missing_seeds, unfreeze
+from ..utils import (
+    SavedState,
+    Vote,
+    VotingMember,
+    check_cache,
+    draw_seed,
+    emptied,
+    set_missing_seeds,
+    unfreeze,
+)
 from ._bench import Samples, covering
 from ._checks import (
     PIXELS,
@@ -42,7 +51,7 @@ _TOLERANCE = 0.002
 _SHARE = 6
 
 
-class EnsembleCompressor(ClassifierMixin, BaseEstimator):
+class EnsembleCompressor(ClassifierMixin, SavedState, BaseEstimator):
     """Keep the few networks of an ensemble that matter, and cut those down.
 
     The second-order cone program chooses members and their weights
@@ -148,6 +157,8 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
     >>> compressor.n_members_ <= 3, compressor.report_.times_smaller > 1
     (True, True)
     """
+
+    _saved_packages = ("scikit-learn", "keras")
 
     def __init__(
         self,
@@ -319,8 +330,19 @@ class EnsembleCompressor(ClassifierMixin, BaseEstimator):
         p = self.predict_proba(X)
         return self.classes_[p.argmax(axis=1)]
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
+    def __skprune_vote__(self) -> Vote:
+        check_is_fitted(self)
+        every = np.arange(len(self.classes_))
+        members = tuple(
+            VotingMember(f"member_{number}", member, weight, every)
+            for number, (member, weight) in enumerate(
+                zip(self.estimators_, self.weights_, strict=True)
+            )
+        )
+        return Vote(members, self.classes_)
+
+    def _state(self) -> dict[str, Any]:
+        state = super()._state()
         if "estimators_" in state:
             state["estimator"] = emptied(self.estimator)
             if getattr(self.pruner, "estimator", None) is not None:

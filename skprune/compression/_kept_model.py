@@ -1,11 +1,10 @@
 """A Keras model on a scikit-learn estimator: in pickles, the bytes of a .keras file."""
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
-from ..ensemble._quiet import quiet_first_use
-from ..metrics import not_compiled
+import joblib
+
+from ._network_bytes import network_bytes, read_network
 
 __all__ = ["KeptModel"]
 
@@ -21,6 +20,9 @@ class KeptModel:
         The network.
     """
 
+    # What the weights were when `_bytes` were written or read.
+    _weights_then: str | None = None
+
     def __init__(self, model: Any) -> None:
         self._live: Any = model
         self._bytes: bytes | None = None
@@ -29,18 +31,16 @@ class KeptModel:
         """Return the network; where it was read from a file, it is not compiled."""
         if self._live is None:
             assert self._bytes is not None
-            with quiet_first_use(), tempfile.TemporaryDirectory() as folder:
-                import keras
-
-                path = Path(folder) / "network.keras"
-                path.write_bytes(self._bytes)
-                self._live = keras.models.load_model(path, compile=False, safe_mode=True)
+            live = read_network(self._bytes)
+            self._weights_then = joblib.hash(live.get_weights())
+            self._live = live
         return self._live
 
     def __getstate__(self) -> dict[str, Any]:
-        if self._bytes is None:
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "network.keras"
-                not_compiled(self._live).save(path)  # the state of Adam is twice the weights
-                self._bytes = path.read_bytes()
+        if self._live is not None:
+            # Who holds the network may have trained it since. If not, the same bytes again: they
+            # have the time of day in them, and caches know an estimator by its pickle.
+            weights = joblib.hash(self._live.get_weights())
+            if self._bytes is None or weights != self._weights_then:
+                self._bytes, self._weights_then = network_bytes(self._live), weights
         return {"_bytes": self._bytes, "_live": None}

@@ -12,9 +12,18 @@ from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..amount import PruningAmountOptimizer
-from ..exceptions import AmountCorrectedWarning, InfeasibleLimitsWarning
+from ..exceptions import AmountCorrectedWarning, InfeasibleLimitsWarning, UnsupportedMemberError
 from ..sparsity import check_amounts, classification_loss, held_out_rows
-from ..utils import check_cache, draw_seed, emptied, set_missing_seeds, unfreeze
+from ..utils import (
+    SavedState,
+    Vote,
+    VotingMember,
+    check_cache,
+    draw_seed,
+    emptied,
+    set_missing_seeds,
+    unfreeze,
+)
 from ._auto_amount import TOLERANCE, fit_optimizer, promised_at
 from ._bench import Bench, Found, Samples, covering, probabilities, smaller_amounts
 from ._checks import (
@@ -29,13 +38,14 @@ from ._checks import (
 )
 from ._fitted_cnn import FittedCNN, as_inputs, check_single, fitted_cnn
 from ._kept_model import KeptModel
+from ._vote import NetworkMember
 
 __all__ = ["PrunedCNNClassifier"]
 
 _AUTO = "auto"
 
 
-class PrunedCNNClassifier(ClassifierMixin, BaseEstimator):
+class PrunedCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
     """Train a CNN, measure what pruning costs, and keep as little of it as the limits allow.
 
     The network is trained, or taken as it is; part of the samples is held out. On these, accuracy,
@@ -128,6 +138,8 @@ class PrunedCNNClassifier(ClassifierMixin, BaseEstimator):
     >>> bool(pruned.delivered_.accuracy > 0.9)
     True
     """
+
+    _saved_packages = ("scikit-learn", "keras")
 
     def __init__(
         self,
@@ -280,8 +292,20 @@ class PrunedCNNClassifier(ClassifierMixin, BaseEstimator):
         p = self.predict_proba(X)
         return self.classes_[p.argmax(axis=1)]
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
+    def __skprune_vote__(self) -> Vote:
+        check_is_fitted(self)
+        if self._encoder is not None:
+            raise UnsupportedMemberError(
+                f"The network of this {type(self).__name__} is given its samples by a "
+                f"{type(self._encoder).__name__}, which is no part of it. Train it on samples as "
+                "that leaves them, and put the transformer before the graph."
+            )
+        network = NetworkMember(self._kept, self.classes_)
+        every = np.arange(len(self.classes_))
+        return Vote((VotingMember("network", network, 1.0, every),), self.classes_)
+
+    def _state(self) -> dict[str, Any]:
+        state = super()._state()
         if "_kept" in state:
             state["estimator"] = emptied(self.estimator)
         return state

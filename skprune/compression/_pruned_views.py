@@ -22,6 +22,7 @@ from ..exceptions import InfeasibleLimitsWarning
 from ..metrics import view_importance
 from ..sparsity import SweepResult, check_amounts, held_out_rows
 from ..utils import (
+    SavedState,
     check_cache,
     check_sample_weight,
     draw_seed,
@@ -42,7 +43,7 @@ __all__ = ["PrunedMultiViewClassifier"]
 _TOWERS = ("copies", "nested")
 
 
-class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
+class PrunedMultiViewClassifier(ClassifierMixin, SavedState, BaseEstimator):
     """Prune the tower of a multi-view network for each view, the important views less.
 
     The network is trained, or taken as it is; part of the samples is held out. On these, the
@@ -136,6 +137,8 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
     >>> [tower is None for tower in pruned.networks_.towers]
     [False, False, True]
     """
+
+    _saved_packages = ("scikit-learn", "keras")
 
     def __init__(
         self,
@@ -331,8 +334,8 @@ class PrunedMultiViewClassifier(ClassifierMixin, BaseEstimator):
         """
         return float(accuracy_score(y, self.predict(X, mask), sample_weight=sample_weight))
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
+    def _state(self) -> dict[str, Any]:
+        state = super()._state()
         if "_kept" in state:
             state["estimator"] = emptied(self.estimator)
         return state

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 
 from ..metrics import ModelCost, model_cost
+from ..utils import SavedState
 from ._bench import probabilities
 from ._fitted_cnn import as_inputs
 from ._kept_model import KeptModel
@@ -17,7 +18,7 @@ from ._kept_model import KeptModel
 __all__ = ["NetworkMember", "NetworkVote"]
 
 
-class NetworkMember(ClassifierMixin, BaseEstimator):
+class NetworkMember(ClassifierMixin, SavedState, BaseEstimator):
     """One cut network as a fitted classifier, so that a pruner can weigh it.
 
     Parameters
@@ -27,6 +28,8 @@ class NetworkMember(ClassifierMixin, BaseEstimator):
     classes : ndarray of shape (C,)
         The labels of its columns.
     """
+
+    _saved_packages = ("scikit-learn", "keras")
 
     def __init__(self, kept: KeptModel, classes: NDArray) -> None:
         self.kept = kept

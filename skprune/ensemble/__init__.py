@@ -1,5 +1,7 @@
 """Ensembles of convolutional networks; importing this imports neither Keras nor TensorFlow."""
 
+from typing import Any
+
 from ._multi_view import MultiViewCNNClassifier
 from ._random_cnn import RandomCNNEnsembleClassifier
 from ._space import CNNArchitecture, CNNSpace, ConvBlock
@@ -11,3 +13,12 @@ __all__ = [
     "MultiViewCNNClassifier",
     "RandomCNNEnsembleClassifier",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Where what is saved looks for the class of members: found here, it is imported silently.
+    if name == "CNNMember":
+        from ._quiet import load_member_class
+
+        return load_member_class()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,11 +8,12 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import ClassifierTags
 
+from ..utils import SavedState
 from ._builder import build_cnn, compile_cnn, make_training_state
 from ._early_stopping import ValidationStopping
 from ._epochs import runs_whole_epochs, train_epochs
 from ._forward import FoldedCNN
-from ._quiet import quiet_first_use, restore_member
+from ._quiet import quiet_first_use
 from ._space import CNNArchitecture
 
 __all__ = ["CNNMember"]
@@ -21,7 +22,7 @@ __all__ = ["CNNMember"]
 _PREDICTION_BYTES = 2**27
 
 
-class CNNMember(KerasClassifier):
+class CNNMember(SavedState, KerasClassifier):
     """One random CNN as a classifier; labels are the integers 0 ... n_classes - 1.
 
     A thin layer over :class:`scikeras.wrappers.KerasClassifier` that mends what keeps that
@@ -60,6 +61,9 @@ class CNNMember(KerasClassifier):
         Loss and accuracy after each epoch.
     """
 
+    # What is saved names the class by this: importing it from there is silent.
+    __module__ = "skprune.ensemble"
+    _saved_packages = ("scikit-learn", "keras")
     _validation_data = None
 
     def __init__(
@@ -142,26 +146,40 @@ class CNNMember(KerasClassifier):
     def model_(self) -> keras.Model:
         """The network."""
         if getattr(self, "_model", None) is None:
-            if getattr(self, "_weights", None) is None:
-                raise NotFittedError("This CNNMember is not fitted yet; call fit before using it.")
-            with quiet_first_use():
-                model = self._build()
-                model.set_weights(self._weights)
-            self._model, self._weights = model, None
+            self._model, self._weights = self.network(), None
         return self._model
+
+    def network(self) -> keras.Model:
+        """A network of its own with these weights; the member stays as light as it is."""
+        weights = self._arrays()
+        with quiet_first_use():
+            model = self._build()
+            model.set_weights(weights)
+        return model
+
+    def _arrays(self) -> list[np.ndarray]:
+        model, weights = (vars(self).get(name) for name in ("_model", "_weights"))
+        if model is None and weights is None:
+            raise NotFittedError("This CNNMember is not fitted yet; call fit before using it.")
+        return weights if model is None else model.get_weights()
 
     @model_.setter
     def model_(self, model):
         self._model, self._weights = model, None
 
-    def __reduce__(self):
+    def _state(self):
         # Parameters and arrays: no object of Keras or scikeras is ever unpickled.
-        if not self.initialized_:
-            return restore_member, (self.get_params(deep=False),)
-        model = getattr(self, "_model", None)
-        weights = self._weights if model is None else model.get_weights()
-        learnt = (weights, self.history_, tuple(int(side) for side in self.X_shape_[1:]))
-        return restore_member, (self.get_params(deep=False), *learnt)
+        state = {"params": self.get_params(deep=False)}
+        if self.initialized_:
+            state["weights"] = self._arrays()
+            state["history"] = self.history_
+            state["input_shape"] = tuple(int(side) for side in self.X_shape_[1:])
+        return state
+
+    def _set_state(self, state):
+        params = state.pop("params")
+        member = type(self).from_weights(**state, **params) if state else type(self)(**params)
+        vars(self).update(vars(member))
 
     def _build(self) -> keras.Model:
         return build_cnn(
@@ -283,11 +301,8 @@ class CNNMember(KerasClassifier):
         ndarray of shape (n_samples, n_classes), float32
             Rows sum to 1.
         """
-        if not self.initialized_:
-            raise NotFittedError("This CNNMember is not fitted yet; call fit before using it.")
+        weights = self._arrays()
         X, _ = self._validate_data(X)
-        model = vars(self).get("_model")
-        weights = self._weights if model is None else model.get_weights()
         folded = FoldedCNN.from_weights(self.architecture, weights, self.offset, self.scale)
         with quiet_first_use():
             return folded.predict(X, self._rows_of_a_batch())

@@ -13,7 +13,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ..utils import check_sample_weight
+from ..utils import SavedState, check_sample_weight
 from ._data import pixel_statistics, validation_rows
 from ._multi_view_data import as_mask, as_views, check_same_views, fill_missing, present_views
 from ._multi_view_plan import LazyNetworks, MultiViewPlan
@@ -34,7 +34,7 @@ _SMALL = CNNArchitecture(
 )
 
 
-class MultiViewCNNClassifier(ClassifierMixin, BaseEstimator):
+class MultiViewCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
     """One convolutional network that looks at several views of each sample.
 
     A tower, the same for all views, turns each view into features; pooling over the views
@@ -137,6 +137,8 @@ class MultiViewCNNClassifier(ClassifierMixin, BaseEstimator):
     >>> cnn.predict_proba(X[:4], mask=[False, True, True]).shape
     (4, 2)
     """
+
+    _saved_packages = ("scikit-learn", "keras")
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager
 from importlib import import_module
 
-__all__ = ["load_member_class", "load_quietly", "quiet_first_use", "restore_member"]
+__all__ = ["load_member_class", "load_quietly", "quiet_first_use"]
 
 _lock = threading.RLock()
 _used = False
@@ -50,12 +50,6 @@ def load_quietly(module: str):
 def load_member_class():
     """Import and return :class:`CNNMember`, and with it scikeras and Keras, silently."""
     return load_quietly("_member").CNNMember
-
-
-def restore_member(params, *learnt):
-    """A member from its pickle; so that a process that only loads one is quiet too."""
-    member_class = load_member_class()
-    return member_class.from_weights(*learnt, **params) if learnt else member_class(**params)
 
 
 @contextmanager

@@ -12,7 +12,14 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ..utils import check_cache, check_sample_weight, data_hash
+from ..utils import (
+    SavedState,
+    Vote,
+    VotingMember,
+    check_cache,
+    check_sample_weight,
+    data_hash,
+)
 from ._data import SharedArrays, as_images, pixel_statistics, validation_rows
 from ._quiet import load_member_class
 from ._space import CNNSpace, sample_members
@@ -25,7 +32,7 @@ __all__ = ["RandomCNNEnsembleClassifier"]
 _PIXELS = (np.float32, np.uint8)
 
 
-class RandomCNNEnsembleClassifier(ClassifierMixin, BaseEstimator):
+class RandomCNNEnsembleClassifier(ClassifierMixin, SavedState, BaseEstimator):
     """Many convolutional networks of random architecture, trained apart, that vote.
 
     Architectures and learning rates are drawn from a :class:`CNNSpace`; each network is
@@ -120,6 +127,8 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, BaseEstimator):
     >>> ensemble.member_predict_proba(X[400:410]).shape
     (2, 10, 3)
     """
+
+    _saved_packages = ("scikit-learn", "keras")
 
     def __init__(
         self,
@@ -233,6 +242,15 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, BaseEstimator):
         import keras
 
         return TRAINING_VERSION, keras.backend.backend()
+
+    def __skprune_vote__(self) -> Vote:
+        check_is_fitted(self)
+        every, weight = np.arange(len(self.classes_)), 1 / len(self.estimators_)
+        members = tuple(
+            VotingMember(f"member_{number}", member, weight, every)
+            for number, member in enumerate(self.estimators_)
+        )
+        return Vote(members, self.classes_, self.voting, self.sample_shape_)
 
     def _settings(self, images, n_classes, *, stops_early) -> TrainingSettings:
         import keras

@@ -2,7 +2,7 @@
 
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from numbers import Integral
 from operator import is_
 from typing import Any
@@ -17,11 +17,14 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..exceptions import SavedFormatError
 from ..utils import (
     BasePool,
     MemberFile,
     Predictions,
+    SavedState,
     ScratchFolder,
+    VotingMember,
     check_cache,
     check_sample_weight,
     draw_seed,
@@ -51,7 +54,7 @@ from ._tasks import Task
 __all__ = ["BaseEnsemblePruner"]
 
 
-class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseEnsemblePruner(MetaEstimatorMixin, SavedState, BaseEstimator, metaclass=ABCMeta):
     """Trains an ensemble, predicts held-out rows, and keeps some members with weights.
 
     What is predicted (classes, targets) is one half of a pruner, how members are chosen the
@@ -292,14 +295,25 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
         tags.input_tags.allow_nan = all(i.allow_nan for i in inputs)
         return tags
 
-    def __getstate__(self) -> dict[str, Any]:
+    def _state(self) -> dict[str, Any]:
         # Members that were fitted beforehand stand in `estimator` too. A fitted pruner that
         # is saved leaves them out: it is as small as what it kept, and needs no more.
-        state = dict(super().__getstate__())
+        state = super()._state()
         state.pop("_shelf", None)  # what predicts elsewhere writes to no cache
         if "weights_" in state and self._is_prefit():
             state["estimator"] = emptied(self.estimator)
         return state
+
+    def _set_state(self, state: dict[str, Any]) -> None:
+        # To predict reads no file, and runs no pickle: whoever vouches for what was saved cannot
+        # vouch for what else lies where it says.
+        if any(isinstance(member, MemberFile) for member in state.get("estimators_", ())):
+            raise SavedFormatError(
+                f"This {type(self).__name__} holds paths of members instead of the members that "
+                "it kept: no skprune has written that."
+            )
+        state.pop("_shelf", None)
+        super()._set_state(state)
 
     def _member_outputs(self, X: Any) -> Iterator[NDArray]:
         check_is_fitted(self)
@@ -404,6 +418,17 @@ class BaseEnsemblePruner(MetaEstimatorMixin, BaseEstimator, metaclass=ABCMeta):
         self.estimators_ = list(kept.estimators)
         self._features = kept.features
         self._note_pool(kept)
+
+    def _voting_members(self, columns: Sequence[NDArray | None]) -> tuple[VotingMember, ...]:
+        """The kept members as they go into one graph."""
+        features = (None,) * self.n_members_ if self._features is None else self._features
+        numbers = np.flatnonzero(self.support_)
+        return tuple(
+            VotingMember(f"member_{number}", *rest)
+            for number, *rest in zip(
+                numbers, self.estimators_, self.weights_[numbers], columns, features, strict=True
+            )
+        )
 
     def _report(self, message: str) -> None:
         if self.verbose:

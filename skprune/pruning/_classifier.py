@@ -8,7 +8,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d
 
-from ..utils import BasePool, MemberPool, Predictions, as_probabilities
+from ..utils import BasePool, MemberPool, Predictions, Vote, as_probabilities
 from ._by_parts import FitsByParts
 from ._checks import positions_in
 from ._estimator import with_files
@@ -128,3 +128,8 @@ class BaseClassifierPruner(ClassifierMixin, FitsByParts):
 
     def _pool(self) -> MemberPool:
         return MemberPool(tuple(self.estimators_), self._features, self._columns, self.classes_)
+
+    def __skprune_vote__(self) -> Vote:
+        check_is_fitted(self)
+        members = self._voting_members(self._pool().columns)
+        return Vote(members, self.classes_, self.voting, self.sample_shape_)

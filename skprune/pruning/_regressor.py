@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ..utils import BasePool, Predictions, RegressorPool
+from ..utils import BasePool, Predictions, RegressorPool, Vote
 from ._by_parts import FitsByParts
 from ._estimator import with_files
 from ._evidence import RegressionEvidence
@@ -103,3 +103,13 @@ class BaseRegressorPruner(RegressorMixin, FitsByParts):
 
     def _pool(self) -> RegressorPool:
         return RegressorPool(tuple(self.estimators_), self._features, len(self.intercept_))
+
+    def __skprune_vote__(self) -> Vote:
+        check_is_fitted(self)
+        return Vote(
+            self._voting_members((None,) * self.n_members_),
+            None,
+            sample_shape=self.sample_shape_,
+            intercept=self.intercept_,
+            flat=self._flat,
+        )

@@ -59,8 +59,8 @@ class BaseSOCPPruner(BaseEnsemblePruner):
             self._members = self._members()
         return self._members
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
+    def _state(self) -> dict[str, Any]:
+        state = super()._state()
         if "_members" in state:  # without what it is drawn up from
             state["_members"] = self._member_table()
         return state

@@ -11,6 +11,7 @@ from ._cache import (
     store_of,
 )
 from ._cache_contents import CacheContents, CachedThing, cache_contents
+from ._exported import Vote, VotingMember
 from ._frozen import emptied, unfreeze
 from ._layer_graph import LayerCall, LayerGraph, layer_graph
 from ._member_file import MemberFile
@@ -28,6 +29,8 @@ from ._prediction_store import (
 from ._random import draw_seed, set_missing_seeds
 from ._regressor_pool import RegressorPool
 from ._rounding import as_compared
+from ._saved_state import SavedState
+from ._saved_types import SAVED_TYPES
 from ._selection import Predictions, PredictionSelection, as_predictions, select
 from ._sklearn import (
     check_method_params,
@@ -38,8 +41,10 @@ from ._sklearn import (
 )
 from ._validation import check_alpha, check_lam
 from ._votes import as_probabilities, weighted_votes
+from ._whole_file import whole_file
 
 __all__ = [
+    "SAVED_TYPES",
     "BasePool",
     "CacheContents",
     "CacheEntry",
@@ -52,7 +57,10 @@ __all__ = [
     "PredictionStore",
     "Predictions",
     "RegressorPool",
+    "SavedState",
     "ScratchFolder",
+    "Vote",
+    "VotingMember",
     "as_compared",
     "as_predictions",
     "as_probabilities",
@@ -80,6 +88,7 @@ __all__ = [
     "streamed",
     "set_missing_seeds",
     "unfreeze",
+    "whole_file",
     "weighted_votes",
     "with_one_blas_thread",
     "write_predictions",

@@ -1,15 +1,14 @@
 """A fitted member that lies in a file, and is in memory only while it is used."""
 
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import joblib
 
 from ..exceptions import MemberFileError
 from ._frozen import unfreeze
+from ._whole_file import whole_file
 
 __all__ = ["MemberFile"]
 
@@ -53,21 +52,9 @@ class MemberFile:
         -------
         MemberFile
         """
-        target = os.fspath(path)
-        folder, name = os.path.split(target)
-        # In the same folder, as a file can only be renamed within a file system.
-        unfinished = os.path.join(folder, f".{name}.{uuid4().hex}")
-        try:
-            with open(unfinished, "xb") as file:
-                joblib.dump(unfreeze(estimator), file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(unfinished, target)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(unfinished)
-            raise
-        return cls(target)
+        with whole_file(path) as file:
+            joblib.dump(unfreeze(estimator), file)
+        return cls(os.fspath(path))
 
     def load(self) -> Any:
         """Read the estimator; a FrozenEstimator is looked through.

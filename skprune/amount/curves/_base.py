@@ -8,12 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ...utils import check_sample_weight
+from ...utils import SavedState, check_sample_weight
 
 __all__ = ["BaseCurve", "distinct_counts"]
 
 
-class BaseCurve(RegressorMixin, BaseEstimator, ABC):
+class BaseCurve(RegressorMixin, SavedState, BaseEstimator, ABC):
     """A quantity against pruning amounts: the sum of one curve for each column of X.
 
     A leaf gives :meth:`_fit` and :meth:`_values`, functions of arrays, and says in

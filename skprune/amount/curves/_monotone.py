@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
+from scipy.interpolate import PchipInterpolator, PPoly
 from sklearn.isotonic import isotonic_regression
 
 from ._additive import AdditiveCurve
@@ -90,12 +90,13 @@ class MonotoneCurve(BaseCurve):
             if error < best:
                 best, self.values_, self.increasing_ = error, values, increasing
         pchip = self.interpolation == "pchip"
-        self._between = PchipInterpolator(self.knots_, self.values_) if pchip else None
+        # Numbers, not the interpolator: what is saved is free of SciPy's classes.
+        self._cubics = PchipInterpolator(self.knots_, self.values_).c if pchip else None
 
     def _values(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         if X.shape[1] > 1:
             return np.sum([c._values(X[:, [j]]) for j, c in enumerate(self.curves_)], axis=0)
         inside = np.clip(X[:, 0], self.knots_[0], self.knots_[-1])
-        if self._between is not None:
-            return np.asarray(self._between(inside))
+        if self._cubics is not None:
+            return np.asarray(PPoly(self._cubics, self.knots_)(inside))
         return np.interp(inside, self.knots_, self.values_)

@@ -1,0 +1,275 @@
+"""One ONNX graph of a vote, checked against the estimator that it was."""
+
+import os
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._version import __version__
+from ..exceptions import GraphFileError, UnsupportedMemberError
+from ..utils import Vote, VotingMember, layer_graph, unfreeze, whole_file
+from ._metadata import KEY, GraphMetadata
+from ._networks import is_network, network_of, network_shape, vote_of
+from ._onnx_graph import OnnxGraph, Value
+from ._onnx_layers import LayerError
+from ._onnx_network import add_network
+from ._onnx_sklearn import add_estimator
+from ._predictor import INPUT, MEMBERS, VOTE, OnnxPredictor, load_extra
+
+__all__ = ["export_onnx"]
+
+# protobuf reads no message of 2 GiB; the rest is for what is not weights.
+_MOST_BYTES = 2**31 - 2**24
+# Bytes of activations that one batch may fill, roughly.
+_BATCH_BYTES = 2**26
+_MOST_ROWS = 1024
+_CHECKED_ROWS = 32
+_TOLERANCE = 1e-5
+
+
+def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> str:
+    """Write one ONNX graph of the kept members and their weighted vote.
+
+    It runs in onnxruntime with nothing else installed, see :class:`OnnxPredictor`. Its input ``X``
+    is a batch of samples in single precision; its outputs are ``vote``, of shape (n, n_classes) or
+    (n, n_targets), and ``members``, of shape (n, n_members, n_classes). Batch normalisations are
+    folded into the convolutions before them; labels, weights and a format number stand in the
+    metadata.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        A pruner of any members, a :class:`~skprune.RandomCNNEnsembleClassifier`, a
+        :class:`~skprune.PrunedCNNClassifier` or an :class:`~skprune.EnsembleCompressor`. Members
+        that are Keras networks are written layer by layer, those of scikit-learn's kinds by
+        skl2onnx.
+    path : str or PathLike
+        Where to. A file of that name is replaced when the new one is whole and was checked.
+
+    Returns
+    -------
+    str
+        The path.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    UnsupportedMemberError
+        If a member has no counterpart in ONNX; the message names it and what to use instead.
+    GraphFileError
+        If the graph is too large for one file, labels cannot be written, or the graph does not
+        predict what the estimator predicts, to 1e-5.
+    OSError
+        If the path cannot be written; before any work.
+    MissingExtraError
+        If onnx, onnxruntime or skl2onnx is missing (``pip install "skprune[onnx]"``).
+    TypeError
+        If it is an estimator of another kind.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skprune import SOCPEnsemblePruner
+    >>> from skprune.serving import OnnxPredictor, export_onnx
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(20, random_state=0)
+    >>> pruner = SOCPEnsemblePruner(forest, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     predictor = OnnxPredictor(export_onnx(pruner, f"{folder}/iris.onnx"))
+    >>> bool(abs(predictor.predict_proba(X) - pruner.predict_proba(X)).max() < 1e-5)
+    True
+    """
+    load_extra("onnx", "onnx")
+    load_extra("onnxruntime", "onnx")
+    vote = vote_of(estimator)
+    about = _described(estimator, vote)
+    _check_size(vote)
+    with whole_file(path) as file:
+        model, about = _graph(vote, about)
+        written = model.SerializeToString(deterministic=True)
+        if len(written) > _MOST_BYTES:
+            raise _too_large(len(written))
+        file.write(written)
+        file.flush()
+        _check_graph(OnnxPredictor(file.name), estimator, vote)
+    return os.fspath(path)
+
+
+def _described(estimator: Any, vote: Vote) -> GraphMetadata:
+    total = sum(member.weight for member in vote.members) if vote.classes is not None else 1.0
+    about = GraphMetadata(
+        version=__version__,
+        estimator=type(unfreeze(estimator)).__name__,
+        labels=None,
+        label_type=None,
+        voting=None,
+        members=[member.name for member in vote.members],
+        weights=[float(member.weight / total) for member in vote.members],
+        sample_shape=[],
+        batch_rows=_MOST_ROWS,
+        flat=vote.flat,
+    )
+    if vote.classes is None:
+        return about
+    return replace(about, voting=vote.voting).with_classes(vote.classes)
+
+
+def _check_size(vote: Vote) -> None:
+    """Refuse networks that are too large together, before any is built or written."""
+    total = 0
+    for member in vote.members:
+        estimator = unfreeze(member.estimator)
+        arrays = vars(estimator).get("_weights")
+        if arrays is None and is_network(member):
+            arrays = estimator.model_.weights
+        total += sum(4 * int(np.prod(array.shape)) for array in arrays or ())
+    if total > _MOST_BYTES:
+        raise _too_large(total)
+
+
+def _too_large(n_bytes: int) -> GraphFileError:
+    return GraphFileError(
+        f"The members hold {n_bytes / 2**30:.1f} GiB of weights, and an ONNX file ends at 2 GiB. "
+        "Keep fewer members (max_members), cut them down with EnsembleCompressor, or save the "
+        "estimator with joblib or skprune.serving.fuse."
+    )
+
+
+def _graph(vote: Vote, about: GraphMetadata) -> tuple[Any, GraphMetadata]:
+    graph = OnnxGraph()
+    networks = {m.name: network_of(m) for m in vote.members if is_network(m)}
+    if len(networks) == len(vote.members):
+        shape = network_shape(list(networks.values()), vote)
+    else:
+        shape = (_n_features(vote),)
+    pixels = Value(INPUT, shape)
+    outputs = []
+    for member in vote.members:
+        if member.name in networks:
+            name = _network(graph, member, networks[member.name], pixels)
+        else:
+            name = add_estimator(graph, member, INPUT, shape[0])
+        outputs.append(_aligned(graph, member, name, vote))
+    widest = sum(_widest(model) for model in networks.values())
+    rows = int(np.clip(_BATCH_BYTES // max(1, 4 * widest), 1, _MOST_ROWS))
+    about = replace(about, sample_shape=list(shape), batch_rows=rows)
+    k = len(vote.classes) if vote.classes is not None else len(vote.intercept)
+    members = graph.node("Concat", *outputs, axis=1) if len(outputs) > 1 else outputs[0]
+    found = {VOTE: (_vote(graph, vote, members), (k,)), MEMBERS: (members, (len(outputs), k))}
+    model = graph.model({INPUT: shape}, found, {KEY: about.to_json()})
+    return model, about
+
+
+def _network(graph: OnnxGraph, member: VotingMember, model: Any, pixels: Value) -> str:
+    own = tuple(model.inputs[0].shape[1:])
+    value = pixels
+    if len(own) != len(pixels.shape):
+        value = Value(graph.reshaped(pixels.name, own), own)
+    try:
+        name = add_network(graph, model, value).name
+    except (LayerError, TypeError) as error:
+        raise UnsupportedMemberError(
+            f"{member.name} ({type(unfreeze(member.estimator)).__name__}) cannot be written as "
+            f"ONNX: {error}. skprune.serving.fuse makes a Keras model of it."
+        ) from error
+    if model.outputs[0].shape[-1] == 1 and member.columns is not None:
+        other = graph.node("Sub", graph.constant(np.float32(1)), name)
+        name = graph.node("Concat", other, name, axis=1)
+    return name
+
+
+def _n_features(vote: Vote) -> int:
+    """Length of the rows that members of scikit-learn's kinds are given."""
+    shape = vote.sample_shape
+    if shape is None:
+        first = next(m for m in vote.members if not is_network(m))
+        n = getattr(unfreeze(first.estimator), "n_features_in_", None)
+        shape = None if n is None or first.features is not None else (int(n),)
+    if shape is None or len(shape) != 1:
+        raise UnsupportedMemberError(
+            f"Members that are no networks need samples that are flat rows; those of this one have "
+            f"shape {shape}. Fit it on X.reshape(len(X), -1)."
+        )
+    return shape[0]
+
+
+def _aligned(graph: OnnxGraph, member: VotingMember, name: str, vote: Vote) -> str:
+    """What a member says of all classes, of shape (n, 1, C); or of all targets, (n, 1, k)."""
+    if vote.classes is None:
+        return graph.reshaped(name, (1, len(vote.intercept)))
+    columns, C = member.columns, len(vote.classes)
+    assert columns is not None
+    if not np.array_equal(columns, np.arange(C)):
+        places = np.eye(C, dtype=np.float32)[columns]
+        name = graph.node("MatMul", name, graph.constant(places))
+    return graph.reshaped(name, (1, C))
+
+
+def _vote(graph: OnnxGraph, vote: Vote, members: str) -> str:
+    """Equation (1): the weighted mean of the members, or a regressor's weighted sum."""
+    weights = np.array([[member.weight for member in vote.members]])
+    if vote.classes is None:
+        k = len(vote.intercept)
+        total = graph.node("MatMul", graph.constant(weights.astype(np.float32)), members)
+        intercept = graph.constant(vote.intercept.astype(np.float32))
+        return graph.node("Add", graph.reshaped(total, (k,)), intercept)
+    C = len(vote.classes)
+    if vote.voting == "hard":
+        chosen = graph.node("ArgMax", members, axis=2, keepdims=0)
+        depth = graph.constant(np.array(C, np.int64))
+        off_and_on = graph.constant(np.array([0, 1], np.float32))
+        members = graph.node("OneHot", chosen, depth, off_and_on)
+    # Equal members count exactly one each, so that what is equal of their votes stays equal.
+    counts = graph.constant((weights / weights.max()).astype(np.float32))
+    total = graph.reshaped(graph.node("MatMul", counts, members), (C,))
+    axis = graph.constant(np.array([1], np.int64))
+    return graph.node("Div", total, graph.node("ReduceSum", total, axis, keepdims=1))
+
+
+def _widest(model: Any) -> int:
+    """Numbers in the largest output of a network's layers, for one sample."""
+    shapes = layer_graph(model).shapes.values()
+    return max(int(np.prod([side or 1 for side in shape[1:]])) for shape in shapes)
+
+
+def _check_graph(predictor: OnnxPredictor, estimator: Any, vote: Vote) -> None:
+    """Compare with the estimator on random samples of several sizes of numbers."""
+    rng = np.random.default_rng(0)
+    shape = vote.sample_shape or predictor.sample_shape_
+    X = rng.normal(size=(_CHECKED_ROWS, *shape)) * rng.choice(
+        [0.5, 5.0, 100.0], _CHECKED_ROWS
+    ).reshape(-1, *(1,) * len(shape))
+    X = X.astype(np.float32)
+    if vote.classes is None:
+        _compare(predictor.predict(X), estimator.predict(X))
+        return
+    members = predictor.member_predict_proba(X)
+    _compare(members, _members_of(estimator, vote, X))
+    # A vote of choices jumps where two classes are equally probable.
+    ranked = np.sort(members, axis=2)
+    clear = (ranked[:, :, -1] - ranked[:, :, -2] > 1e-3).all(axis=0)
+    rows = clear if vote.voting == "hard" else np.ones(len(X), bool)
+    if rows.any():
+        _compare(predictor.predict_proba(X)[rows], estimator.predict_proba(X)[rows])
+
+
+def _members_of(estimator: Any, vote: Vote, X: NDArray) -> NDArray:
+    if hasattr(estimator, "member_predict_proba"):
+        return np.asarray(estimator.member_predict_proba(X))
+    return np.stack([member.estimator.predict_proba(X) for member in vote.members])
+
+
+def _compare(found: NDArray, wanted: NDArray) -> None:
+    scale = max(1.0, float(np.abs(wanted).max(initial=0)))
+    gap = float(np.abs(found - wanted).max(initial=0)) / scale
+    if not gap <= _TOLERANCE:  # NaN too
+        raise GraphFileError(
+            f"The graph differs from the estimator by {gap:.2g} on random samples, more than "
+            f"{_TOLERANCE:g}, so nothing was written. Please report this, with the members' "
+            "kinds; skprune.serving.fuse is an alternative for networks."
+        )

@@ -1,0 +1,135 @@
+"""One Keras model of all networks of a vote."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..utils import Vote
+from ._networks import network_of, network_shape, vote_of
+
+__all__ = ["fuse"]
+
+
+def fuse(estimator: Any) -> Any:
+    """One Keras model of the kept networks and their weighted vote.
+
+    Its layers are Keras's own, so that neither skprune nor scikeras is needed where it is loaded:
+    save it with ``model.save("vote.keras")``, or as a SavedModel with ``model.export("vote")``.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        A pruner whose members are networks, a :class:`~skprune.RandomCNNEnsembleClassifier`, a
+        :class:`~skprune.PrunedCNNClassifier` or an :class:`~skprune.EnsembleCompressor`.
+
+    Returns
+    -------
+    keras.Model
+        Functional, not compiled; from samples (n, ...), as the networks take them, to
+        probabilities (n, n_classes), in the order of ``classes_``. It shares no weights with the
+        estimator.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    UnsupportedMemberError
+        If a member is not a network; the message names it and what to use instead.
+    TypeError
+        If it is an estimator of another kind.
+
+    See Also
+    --------
+    export_onnx : One graph that needs no TensorFlow.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from skprune import CNNSpace, RandomCNNEnsembleClassifier
+    >>> from skprune.serving import fuse
+    >>> X, y = load_digits(n_class=3, return_X_y=True)
+    >>> space = CNNSpace(n_blocks=[1], filters=[4], dense_units=[20])
+    >>> cnns = RandomCNNEnsembleClassifier(2, space=space, image_shape=(8, 8), epochs=1)
+    >>> cnns = cnns.set_params(random_state=0).fit(X, y)
+    >>> model = fuse(cnns)
+    >>> p = model.predict(X[:5].reshape(5, 8, 8, 1), verbose=0)
+    >>> bool(np.allclose(p, cnns.predict_proba(X[:5]), atol=1e-5))
+    True
+    """
+    vote = vote_of(estimator)
+    if vote.classes is None:
+        raise TypeError(
+            f"A {type(estimator).__name__} predicts numbers; fuse makes one model of classifiers. "
+            "Use skprune.serving.export_onnx."
+        )
+    models = [network_of(member) for member in vote.members]
+    return _fused(models, vote, network_shape(models, vote))
+
+
+def _fused(models: list[Any], vote: Vote, shape: tuple[int, ...]) -> Any:
+    import keras
+    from keras import layers, ops
+
+    pixels = keras.Input(shape, name="pixels", dtype="float32")
+    outputs = []
+    for member, model in zip(vote.members, models, strict=True):
+        own = tuple(model.inputs[0].shape[1:])
+        given = pixels
+        if len(own) != len(shape):
+            given = layers.Reshape(own, name=f"{member.name}_samples", dtype="float32")(pixels)
+        p = _copied(model, member.name)(given)
+        if p.shape[-1] == 1 and member.columns is not None:
+            p = ops.concatenate([1.0 - p, p], axis=-1)
+        if vote.voting == "hard":
+            p = ops.one_hot(ops.argmax(p, axis=-1), p.shape[-1])
+        outputs.append(p)
+    joined = outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, axis=-1)
+    # A dense layer adds up what the members say of each class: a layer of Keras's own, which
+    # every installation can load.
+    kernel = _vote_kernel(vote)
+    add = layers.Dense(kernel.shape[1], use_bias=False, name="vote", dtype="float32")
+    share = layers.Rescaling(1 / _total(vote), name="share", dtype="float32")
+    model = keras.Model(pixels, share(add(joined)), name="weighted_vote")
+    add.set_weights([kernel])
+    model.trainable = False
+    return model
+
+
+def _copied(model: Any, name: str) -> Any:
+    """The same network with weights and a name of its own."""
+    import keras
+
+    functional = keras.Model(model.inputs[0], model.outputs[0], name=name)
+    copy = keras.models.clone_model(functional)
+    copy.set_weights(functional.get_weights())
+    copy.name = name
+    return copy
+
+
+def _vote_kernel(vote: Vote) -> NDArray[np.float32]:
+    """What each column of each member counts for each class, the weightiest member one.
+
+    So that equal members count exactly one each, and what is equal of their votes stays equal.
+
+    Parameters
+    ----------
+    vote : Vote
+        Of classifiers.
+
+    Returns
+    -------
+    ndarray of shape (sum of the members' classes, C)
+        Members after one another.
+    """
+    assert vote.classes is not None
+    every = np.eye(len(vote.classes))
+    most = max(member.weight for member in vote.members)
+    rows = [member.weight / most * every[member.columns] for member in vote.members]
+    return np.concatenate(rows).astype(np.float32)
+
+
+def _total(vote: Vote) -> float:
+    weights = [member.weight for member in vote.members]
+    return float(sum(weights) / max(weights))

@@ -1,0 +1,254 @@
+"""Predicting with an exported graph, with nothing but NumPy and onnxruntime."""
+
+import os
+from collections.abc import Iterator
+from importlib import import_module
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..exceptions import GraphFileError, MissingExtraError
+from ._metadata import KEY, GraphMetadata
+
+__all__ = ["OnnxPredictor", "load_extra"]
+
+#: Input and outputs of every graph.
+INPUT, VOTE, MEMBERS = "X", "vote", "members"
+
+
+class OnnxPredictor:
+    """A graph that :func:`~skprune.serving.export_onnx` wrote, as a fitted estimator.
+
+    Needs NumPy and onnxruntime (``pip install "skprune[serve]"``); neither scikit-learn nor
+    TensorFlow is imported. An ONNX file holds numbers and names of operations, no code.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The file.
+    n_threads : int, default=None
+        Threads of one prediction. None is one for each core.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels; not there for a regressor.
+    metadata_ : GraphMetadata
+        What the graph says of itself: its members and weights, voting, the release that wrote it.
+    sample_shape_ : tuple of int
+        Shape of one sample.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    GraphFileError
+        If the file is truncated, was not written by skprune, or by a newer release.
+    MissingExtraError
+        If onnxruntime is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skprune import SOCPEnsemblePruner
+    >>> from skprune.serving import OnnxPredictor, export_onnx
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(20, random_state=0)
+    >>> pruner = SOCPEnsemblePruner(forest, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     predictor = OnnxPredictor(export_onnx(pruner, f"{folder}/iris.onnx"))
+    >>> bool((predictor.predict(X) == pruner.predict(X)).all())
+    True
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, n_threads: int | None = None) -> None:
+        if n_threads is not None and not (isinstance(n_threads, Integral) and n_threads > 0):
+            raise ValueError(f"n_threads must be a positive integer or None; got {n_threads!r}.")
+        runtime = load_extra("onnxruntime", "serve")
+        self.path = os.fspath(path)
+        self.n_threads = n_threads
+        if not os.path.isfile(self.path):
+            raise FileNotFoundError(f"There is no graph at {self.path!r}.")
+        options = runtime.SessionOptions()
+        options.log_severity_level = 3  # what fails is raised, so nothing needs to be printed
+        if n_threads is not None:
+            options.intra_op_num_threads = int(n_threads)
+        try:
+            self._session = runtime.InferenceSession(
+                self.path, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # a file that is cut or strange fails in any way it likes
+            raise GraphFileError(
+                f"{self.path!r} cannot be read as an ONNX graph: {_first_line(error)} It may be "
+                "cut short, or no ONNX file, or written for a newer onnxruntime than "
+                f"{runtime.__version__}. Copy or export it again."
+            ) from error
+        text = self._session.get_modelmeta().custom_metadata_map.get(KEY)
+        if text is None:
+            raise GraphFileError(
+                f"{self.path!r} is an ONNX graph, but not one that skprune.serving.export_onnx "
+                "wrote: it says nothing of labels and weights. Run it with onnxruntime itself."
+            )
+        self.metadata_ = GraphMetadata.from_json(text, self.path)
+        self.sample_shape_ = tuple(self.metadata_.sample_shape)
+        classes = self.metadata_.classes
+        if classes is not None:
+            self.classes_ = classes
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Weighted vote of the members.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *sample_shape_)
+            Finite numbers of any type; flat rows of as many numbers, and images without their one
+            channel, will do.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float32
+            Classes in the order of ``classes_``.
+
+        Raises
+        ------
+        ValueError
+            If the samples are of another shape or hold NaN or infinity.
+        TypeError
+            If they are not numbers.
+        AttributeError
+            If the graph was a regressor.
+        """
+        self._check_classifier("predict_proba")
+        return self._run(VOTE, X)
+
+    def member_predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Probabilities of each member.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *sample_shape_)
+            As for :meth:`predict_proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_members, n_samples, n_classes), float32
+            Members in the order of ``metadata_.members``.
+        """
+        self._check_classifier("member_predict_proba")
+        return np.moveaxis(self._run(MEMBERS, X), 1, 0)
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """The label with the highest probability, the first among equals; or the predicted values.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *sample_shape_)
+            As for :meth:`predict_proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+        """
+        vote = self._run(VOTE, X)
+        if self.metadata_.labels is not None:
+            return np.asarray(self.classes_[vote.argmax(axis=1)])
+        return vote[:, 0] if self.metadata_.flat else vote
+
+    def __repr__(self) -> str:
+        about = self.metadata_
+        return f"OnnxPredictor({self.path!r}): {len(about.members)} members of {about.estimator}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _opened, (self.path, self.n_threads)
+
+    def _check_classifier(self, method: str) -> None:
+        if self.metadata_.labels is None:
+            raise AttributeError(
+                f"{self.path!r} was a regressor, {self.metadata_.estimator}, and has no {method}; "
+                "use predict."
+            )
+
+    def _run(self, output: str, X: ArrayLike) -> NDArray[np.float32]:
+        return np.concatenate(
+            [self._session.run([output], {INPUT: rows})[0] for rows in self._batches(X)]
+        )
+
+    def _batches(self, X: ArrayLike) -> Iterator[NDArray[np.float32]]:
+        """Samples as the graph takes them, a bounded number at a time."""
+        samples = self._checked(X)
+        # At least one batch, so that no samples give no predictions of the right shape.
+        for start in range(0, max(1, len(samples)), self.metadata_.batch_rows):
+            yield samples[start : start + self.metadata_.batch_rows]
+
+    def _checked(self, X: ArrayLike) -> NDArray[np.float32]:
+        samples = np.asarray(X)
+        if samples.dtype.kind not in "biuf":
+            try:
+                samples = samples.astype(np.float32)
+            except (TypeError, ValueError) as error:
+                raise TypeError(f"X must hold numbers; got {samples.dtype}: {error}.") from error
+        shape = self.sample_shape_
+        right = f"(n, {', '.join(map(str, shape))})"
+        if samples.shape[1:] != shape:
+            size = int(np.prod(shape))
+            flat = samples.ndim == 2 and samples.shape[1] == size
+            without_channel = (*samples.shape[1:], 1) == shape
+            if not flat and not without_channel:
+                one = " Give X[None] for a single sample." if samples.shape == shape else ""
+                raise ValueError(
+                    f"X must have shape {right}, or rows of {size} numbers; got "
+                    f"{samples.shape}.{one}"
+                )
+            samples = samples.reshape(len(samples), *shape)
+        # Before the cast, which would make infinities of large numbers.
+        if samples.dtype.kind == "f" and not np.isfinite(samples).all():
+            raise ValueError("X holds NaN or infinity; the graph takes finite numbers only.")
+        with np.errstate(over="ignore"):
+            samples = np.ascontiguousarray(samples, dtype=np.float32)
+        if not np.isfinite(samples).all():
+            raise ValueError(
+                "X holds numbers beyond single precision, which the graph computes in."
+            )
+        return samples
+
+
+def _opened(path: str, n_threads: int | None) -> OnnxPredictor:
+    return OnnxPredictor(path, n_threads=n_threads)
+
+
+def load_extra(module: str, extra: str) -> Any:
+    """Import a package that is not among skprune's dependencies.
+
+    Parameters
+    ----------
+    module : str
+        What to import.
+    extra : str
+        The extra of skprune that brings it.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed; the message says what to install.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        package = module.split(".")[0]
+        raise MissingExtraError(
+            f"{package} cannot be imported ({error}). Install it with skprune's extra: "
+            f'pip install "skprune[{extra}]"'
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".") + "."

@@ -1,0 +1,55 @@
+"""The classes of this package that a saved estimator is made of, for ``skops.io.load``."""
+
+__all__ = ["SAVED_TYPES"]
+
+#: Names of the classes of skprune that files of skops may hold. None of them reads a file or
+#: runs code that it is given when it is loaded or predicts, whatever its attributes; paths of
+#: members, and functions, are not among them. Do not trust ``skprune.*`` instead: a module also
+#: has the names that it imports.
+SAVED_TYPES = (
+    "skprune.amount._fit_quality.CurveFit",
+    "skprune.amount._importance.ViewAmounts",
+    "skprune.amount._landscape.Landscape",
+    "skprune.amount._measurements.Measurements",
+    "skprune.amount._optimizer.PruningAmountOptimizer",
+    "skprune.amount._outcome.Outcome",
+    "skprune.amount._points.Goal",
+    "skprune.amount._rewards.AccuracyReward",
+    "skprune.amount._rewards.MoreAccuracyLessSizeReward",
+    "skprune.amount._rewards.PruningReward",
+    "skprune.amount._rewards.SizeReward",
+    "skprune.amount._rewards.TimeReward",
+    "skprune.amount._search.Best",
+    "skprune.amount._search.SearchResult",
+    "skprune.amount.curves._additive.AdditiveCurve",
+    "skprune.amount.curves._logistic.LogisticCurve",
+    "skprune.amount.curves._monotone.MonotoneCurve",
+    "skprune.amount.curves._polynomial.PolynomialCurve",
+    "skprune.compression._compressor.EnsembleCompressor",
+    "skprune.compression._kept_model.KeptModel",
+    "skprune.compression._kept_views.KeptViews",
+    "skprune.compression._point.OperatingPoint",
+    "skprune.compression._pruned_cnn.PrunedCNNClassifier",
+    "skprune.compression._pruned_views.PrunedMultiViewClassifier",
+    "skprune.compression._report.CompressionReport",
+    "skprune.compression._report.CompressionStage",
+    "skprune.compression._vote.NetworkMember",
+    "skprune.ensemble.CNNMember",
+    "skprune.ensemble._multi_view.MultiViewCNNClassifier",
+    "skprune.ensemble._multi_view_plan.LazyNetworks",
+    "skprune.ensemble._multi_view_plan.MultiViewPlan",
+    "skprune.ensemble._random_cnn.RandomCNNEnsembleClassifier",
+    "skprune.ensemble._space.CNNArchitecture",
+    "skprune.ensemble._space.CNNSpace",
+    "skprune.ensemble._space.ConvBlock",
+    "skprune.pruning._explain.MemberTable",
+    "skprune.pruning._frontier.Frontier",
+    "skprune.pruning._socp.SOCPEnsemblePruner",
+    "skprune.pruning._socp.SOCPEnsemblePrunerCV",
+    "skprune.pruning._socp_regressor.SOCPEnsemblePrunerRegressor",
+    "skprune.pruning._socp_regressor.SOCPEnsemblePrunerRegressorCV",
+    "skprune.socp._path.SOCPPath",
+    "skprune.socp._solution.SOCPSolution",
+    "skprune.sparsity._sweep_result.SweepResult",
+    "skprune.utils._saved_state.SavedWith",
+)
