@@ -88,13 +88,19 @@ class Reader:
         if not isinstance(images, list):
             raise HTTPException(422, '"images" must be a list of images.')
         self._check_number(len(images))  # before an array is made of them
+        no_numbers = HTTPException(422, "The images must hold numbers, and nothing else.")
+        if body.count(b'"') > 2 or b"null" in body:  # NumPy would make numbers of both
+            raise no_numbers
         try:
-            array = np.array(images)
+            return np.array(images, dtype=float)
+        except OverflowError:
+            raise HTTPException(422, "The images hold too large numbers.") from None
+        except TypeError:
+            raise no_numbers from None
         except ValueError:
             raise HTTPException(
                 422, "The images are lists of different lengths, or too deep."
             ) from None
-        return _numbers(array)
 
     def _npy(self, body: bytes) -> np.ndarray:
         # Not np.load, which also opens zip files, and makes room for whatever the header claims.
@@ -106,7 +112,7 @@ class Reader:
         try:
             shape, fortran, dtype = headers[np.lib.format.read_magic(stream)](stream)
         except Exception:  # the header is a Python expression, and breaks as such
-            raise HTTPException(400, "The body is not a NumPy file (.npy).") from None
+            raise HTTPException(400, "This is not a NumPy file (.npy).") from None
         if dtype.kind not in "biuf":
             raise HTTPException(422, f"The array must hold numbers; got {dtype}.")
         claimed, left = math.prod(shape) * dtype.itemsize, len(body) - stream.tell()
@@ -114,9 +120,12 @@ class Reader:
             raise HTTPException(
                 400, f"The .npy says {claimed} bytes of numbers follow its header; {left} do."
             )
-        self._check_number(shape[0] if shape else 1)
+        self._check_number(shape[0] if shape and claimed else claimed)
         flat = np.frombuffer(body, dtype, offset=stream.tell())
-        return flat.reshape(shape, order="F" if fortran else "C")
+        try:
+            return flat.reshape(shape, order="F" if fortran else "C")
+        except ValueError:
+            raise HTTPException(422, "The array has too many dimensions.") from None
 
     def _file(self, kind: str, body: bytes, resize: bool) -> np.ndarray:
         mode = MODES.get(self.shape[2]) if len(self.shape) == 3 else None
@@ -137,7 +146,7 @@ class Reader:
         except Image.DecompressionBombError:
             raise HTTPException(413, self._too_many_pixels(None)) from None
         except UnidentifiedImageError:
-            raise HTTPException(400, f"The body is not a {FILES[kind]} file.") from None
+            raise HTTPException(400, f"This is not a {FILES[kind]} file.") from None
         except Exception as error:  # broken files break the decoder in any way they like
             raise HTTPException(
                 400, f"The {FILES[kind]} file cannot be decoded ({type(error).__name__}): {error}."
@@ -226,7 +235,7 @@ def create_app(predictor: OnnxPredictor, limits: Limits, pixel_scale: float = 1.
         """One prediction; runs in a thread, with the reading and writing of JSON."""
         images = reader.read(kind, body, resize)
         try:
-            vote = predictor.predict_proba(images)
+            vote, each = predictor.predict_proba(images, return_members=True)
         except (ValueError, TypeError) as error:
             raise HTTPException(422, f"The images do not fit the graph: {error}") from None
         if not np.isfinite(vote).all():
@@ -237,11 +246,10 @@ def create_app(predictor: OnnxPredictor, limits: Limits, pixel_scale: float = 1.
             "classes": about.labels,
         }
         if members:
-            each = predictor.member_predict_proba(images).tolist()
             found["members"] = [
                 {"name": name, "weight": weight, "probabilities": probabilities}
                 for name, weight, probabilities in zip(
-                    about.members, about.weights, each, strict=True
+                    about.members, about.weights, each.tolist(), strict=True
                 )
             ]
         return json.dumps(found).encode()
@@ -318,13 +326,6 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number of JSON")
 
 
-def _numbers(array: np.ndarray) -> np.ndarray:
-    # Strings, null, objects, and integers of more than 64 bits.
-    if array.dtype.kind not in "iuf":
-        raise HTTPException(422, "The images must hold numbers, and nothing else.")
-    return array
-
-
 def _policy(page: str) -> str:
     """Allows the page its own script and style, and requests to this service."""
     own = {}
@@ -360,10 +361,10 @@ def main() -> None:
         app = create_app(predictor, limits, options.pixel_scale)
     except (OSError, ValueError, SkpruneError) as error:
         raise SystemExit(str(error)) from None
-    # After SIGTERM, requests that have begun are answered. Clients that stall have 15 s for that.
+    # After SIGTERM, requests that have begun are answered, and clients that stall are not.
     uvicorn.run(
         app, host=options.host, port=options.port, ws="none", access_log=False,
-        server_header=False, timeout_graceful_shutdown=15,
+        server_header=False, timeout_graceful_shutdown=math.ceil(limits.body_seconds) + 5,
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from ..sparsity import (
     recover,
 )
 from ..sparsity._sweep import described_method, described_model
+from ..utils import network_output, with_both_classes
 from ._fitted_cnn import FittedCNN
 from ._point import OperatingPoint
 
@@ -38,7 +39,6 @@ __all__ = [
 ]
 
 _REPEATS = 20
-_ROWS = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,7 +327,7 @@ def covering(held_out: NDArray[np.bool_], y: NDArray) -> NDArray[np.bool_]:
 
 
 def probabilities(model: Any, X: NDArray[np.float32]) -> NDArray:
-    """Probabilities of the classes, in batches and without a traced graph.
+    """Probabilities of the classes, in batches.
 
     Parameters
     ----------
@@ -340,8 +340,4 @@ def probabilities(model: Any, X: NDArray[np.float32]) -> NDArray:
     -------
     ndarray of shape (n, C), float32
     """
-    parts = [
-        np.asarray(model(X[at : at + _ROWS], training=False)) for at in range(0, len(X), _ROWS)
-    ]
-    p = np.concatenate(parts).astype(np.float32)
-    return np.column_stack([1 - p, p]) if p.shape[1] == 1 else p
+    return with_both_classes(network_output(model, X))

@@ -23,6 +23,7 @@ from ..utils import (
     draw_seed,
     emptied,
     set_missing_seeds,
+    together,
     unfreeze,
 )
 from ._bench import Samples, covering
@@ -310,9 +311,11 @@ class EnsembleCompressor(ClassifierMixin, SavedState, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, allow_nd=True, dtype=PIXELS, reset=False)
+        joint = together(self.estimators_)
+        outputs = joint(X) if joint else (m.predict_proba(X) for m in self.estimators_)
         total: Any = 0.0
-        for member, weight in zip(self.estimators_, self.weights_, strict=True):
-            total = total + weight * member.predict_proba(X)
+        for weight, output in zip(self.weights_, outputs, strict=True):
+            total = total + weight * output
         return np.asarray(total)
 
     def predict(self, X: Any) -> NDArray:

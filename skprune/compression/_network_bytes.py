@@ -14,6 +14,8 @@ from ..metrics import not_compiled
 
 __all__ = ["network_bytes", "read_network"]
 
+# A TFSMLayer names a folder of TensorFlow, which Keras took in safe mode too before 3.14.
+_CODE = ("Lambda", "__lambda__", "TFSMLayer")
 _REMEDY = (
     "Put what it computes into a layer class of your own, registered with "
     "keras.saving.register_keras_serializable, or export what is fitted to ONNX."
@@ -44,7 +46,7 @@ def network_bytes(model: Any) -> bytes:
     codes = _code_in(written)
     if codes:
         raise SavedFormatError(
-            f"The network cannot be saved: {codes[0]} holds Python code, which whoever loads the "
+            f"The network cannot be saved: {codes[0]} brings code with it, which whoever loads the "
             f"file would run, and which is refused for that. {_REMEDY}"
         )
     return written
@@ -69,11 +71,13 @@ def read_network(written: bytes) -> Any:
     """
     try:
         codes = _code_in(written)
+    except MemoryError:
+        raise
     except Exception as error:  # no zip file, or one without a configuration
         raise _unreadable(error) from error
     if codes:
         raise SavedFormatError(
-            f"The saved network is not loaded: {codes[0]} holds Python code, which loading it "
+            f"The saved network is not loaded: {codes[0]} brings code with it, which loading it "
             "would run. skprune saves no such network, so ask who made the file. If you can make "
             f"it again: {_REMEDY[0].lower()}{_REMEDY[1:]}"
         )
@@ -99,7 +103,7 @@ def _unreadable(error: Exception) -> SavedFormatError:
 
 
 def _code_in(written: bytes) -> list[str]:
-    """The layers that hold Python code, by their names."""
+    """The layers that bring code, by their names."""
     with ZipFile(BytesIO(written)) as archive:
         config = json.loads(archive.read("config.json"))
     return list(_codes(config, "the network"))
@@ -114,8 +118,10 @@ def _codes(config: Any, layer: str) -> Iterator[str]:
         kind, inner = config.get("class_name"), config.get("config")
         if isinstance(inner, dict) and isinstance(inner.get("name"), str):
             layer = f"layer {inner['name']!r} ({kind})"
-        # A Lambda of a named function too: the name may be that of any function there is.
-        if kind in ("Lambda", "__lambda__"):
+        # A Lambda of a named function too: the name may be that of any function there is. An
+        # activation that is a lambda loses its mark, and is code, defaults and closure alone.
+        bare = config.get("value") if config.keys() == {"value"} else None
+        if kind in _CODE or (isinstance(bare, list) and len(bare) == 3):
             yield layer
             return
         for part in config.values():

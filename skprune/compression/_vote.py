@@ -1,6 +1,6 @@
 """A few networks that vote, and what they cost together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 
 from ..metrics import ModelCost, model_cost
-from ..utils import SavedState
+from ..utils import (
+    SECONDS_TO_COMPILE,
+    JointNetworks,
+    SavedState,
+    compiling_pays,
+    joint_of,
+    with_both_classes,
+)
 from ._bench import probabilities
 from ._fitted_cnn import as_inputs
 from ._kept_model import KeptModel
@@ -70,6 +77,23 @@ class NetworkMember(ClassifierMixin, SavedState, BaseEstimator):
         ndarray of shape (n, C), float32
         """
         return probabilities(self.model_, as_inputs(X, self.input_shape))
+
+    @classmethod
+    def __skprune_together__(cls, members: Sequence["NetworkMember"]) -> Any:
+        """One compiled function of all networks, as soon as it pays to compile one."""
+        networks = [member.model_ for member in members]
+        if not compiling_pays(networks, SECONDS_TO_COMPILE):
+            return None
+        shapes = {member.input_shape for member in members}
+        if len(shapes) > 1:
+            return None
+        joint = joint_of(networks, networks, lambda: JointNetworks(networks))
+
+        def predict(X: NDArray) -> list[NDArray]:
+            outputs = joint.predict(as_inputs(X, *shapes))
+            return [with_both_classes(output) for output in outputs]
+
+        return predict
 
     def predict(self, X: NDArray) -> NDArray:
         """The most probable label."""

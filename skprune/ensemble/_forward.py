@@ -16,7 +16,7 @@ from keras import ops
 from ._builder import BATCH_NORM_EPSILON
 from ._space import CNNArchitecture, pool_window
 
-__all__ = ["FoldedCNN"]
+__all__ = ["FoldedCNN", "forward_pass"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,22 +81,37 @@ class FoldedCNN:
         -------
         ndarray of shape (n, n_classes), float32
         """
-        layers = tuple(tuple(map(ops.convert_to_tensor, layer)) for layer in self.layers)
-        # As Keras's Rescaling, to the last bit.
-        rescaling = np.float32(1.0 / self.scale), np.float32(-self.offset / self.scale)
-        forward = _compiled_for_jax() if keras.backend.backend() == "jax" else _forward
+        arguments = self.on_device()
+        forward = _compiled_for_jax() if keras.backend.backend() == "jax" else forward_pass
         return np.concatenate(
             [
-                ops.convert_to_numpy(
-                    forward(X[start : start + rows], layers, rescaling, self.architecture)
-                )
+                ops.convert_to_numpy(forward(X[start : start + rows], *arguments))
                 for start in range(0, len(X), rows)
             ]
         )
 
+    def on_device(self):
+        """What :func:`forward_pass` takes besides pixels, as tensors of the back end."""
+        layers = tuple(tuple(map(ops.convert_to_tensor, layer)) for layer in self.layers)
+        # As Keras's Rescaling, to the last bit.
+        rescaling = np.float32(1.0 / self.scale), np.float32(-self.offset / self.scale)
+        return layers, rescaling, self.architecture
 
-def _forward(X, layers, rescaling, architecture):
-    """Pixels to probabilities, in the operations of Keras's back end."""
+
+def forward_pass(X, layers, rescaling, architecture):
+    """Pixels to probabilities, in the operations of Keras's back end.
+
+    Parameters
+    ----------
+    X : tensor of shape (n, height, width, channels)
+        Pixels.
+    layers, rescaling, architecture
+        From :meth:`FoldedCNN.on_device`.
+
+    Returns
+    -------
+    tensor of shape (n, n_classes)
+    """
     height, width = X.shape[1:3]
     arrays = iter(layers)
     x = ops.convert_to_tensor(X) * rescaling[0] + rescaling[1]
@@ -111,7 +126,7 @@ def _forward(X, layers, rescaling, architecture):
             x = pool(x, window, window, data_format="channels_last")
             height, width = height // window[0], width // window[1]
     (kernel, bias), (last_kernel, last_bias) = arrays
-    x = ops.relu(ops.matmul(ops.reshape(x, (len(X), -1)), kernel) + bias)
+    x = ops.relu(ops.matmul(ops.reshape(x, (-1, kernel.shape[0])), kernel) + bias)
     return ops.softmax(ops.matmul(x, last_kernel) + last_bias)
 
 
@@ -123,7 +138,7 @@ def _compiled_for_jax() -> Callable:
     # To time its kernels takes seconds, which a prediction rarely wins back.
     on_gpu = jax.default_backend() == "gpu"
     options = {"xla_gpu_deterministic_ops": True, "xla_gpu_autotune_level": 0} if on_gpu else None
-    return jax.jit(_forward, static_argnames="architecture", compiler_options=options)
+    return jax.jit(forward_pass, static_argnames="architecture", compiler_options=options)
 
 
 def _normalised(kernel, bias, gamma, beta, mean, variance):

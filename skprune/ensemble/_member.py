@@ -1,5 +1,7 @@
 """One member of a CNN ensemble; the only file that imports scikeras."""
 
+import time
+
 import keras
 import numpy as np
 from scikeras.utils.transformers import ClassifierLabelEncoder
@@ -8,18 +10,19 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import ClassifierTags
 
-from ..utils import SavedState
+from ..utils import SavedState, compiling_pays, joint_of, note_time_alone, row_groups
 from ._builder import build_cnn, compile_cnn, make_training_state
 from ._early_stopping import ValidationStopping
 from ._epochs import runs_whole_epochs, train_epochs
 from ._forward import FoldedCNN
+from ._joint import JointCNNs
 from ._quiet import quiet_first_use
 from ._space import CNNArchitecture
 
 __all__ = ["CNNMember"]
 
-# Bytes of activations that one batch of a prediction may fill, roughly.
-_PREDICTION_BYTES = 2**27
+# What one member adds to the compiling of a function of several, roughly.
+_SECONDS_TO_COMPILE = 0.05
 
 
 class CNNMember(SavedState, KerasClassifier):
@@ -301,16 +304,44 @@ class CNNMember(SavedState, KerasClassifier):
         ndarray of shape (n_samples, n_classes), float32
             Rows sum to 1.
         """
-        weights = self._arrays()
+        start = time.perf_counter()
+        folded = self._folded()
         X, _ = self._validate_data(X)
-        folded = FoldedCNN.from_weights(self.architecture, weights, self.offset, self.scale)
+        ((_, rows),) = row_groups([self._widest()])
         with quiet_first_use():
-            return folded.predict(X, self._rows_of_a_batch())
+            probabilities = folded.predict(X, rows)
+        note_time_alone(self, time.perf_counter() - start)
+        return probabilities
 
-    def _rows_of_a_batch(self) -> int:
+    @classmethod
+    def __skprune_together__(cls, members):
+        """One compiled function of many members, as soon as it pays to compile one."""
+        if keras.backend.backend() != "tensorflow" or not compiling_pays(
+            members, _SECONDS_TO_COMPILE
+        ):
+            return None
+        # A live network may be trained at any time, and nothing would tell.
+        weights = [vars(member).get("_weights") for member in members]
+        shapes = {member.X_shape_[1:] for member in members}
+        if any(arrays is None for arrays in weights) or len(shapes) > 1:
+            return None
+
+        def make():
+            folded = [member._folded() for member in members]
+            return JointCNNs(folded, [member._widest() for member in members], *shapes)
+
+        joint, first = joint_of(members, weights, make), members[0]
+        return lambda X: joint.predict(first._validate_data(X)[0])
+
+    def _folded(self) -> FoldedCNN:
+        weights = self._arrays()
+        return FoldedCNN.from_weights(self.architecture, weights, self.offset, self.scale)
+
+    def _widest(self) -> int:
+        """Most numbers that a layer gives for a sample."""
         height, width, channels = self.X_shape_[1:]
-        widest = max([channels, *(f for block in self.architecture.blocks for f in block.filters)])
-        return int(np.clip(_PREDICTION_BYTES // (4 * height * width * widest), 1, 4096))
+        filters = (f for block in self.architecture.blocks for f in block.filters)
+        return height * width * max(channels, *filters)
 
     def predict(self, X, **kwargs) -> np.ndarray:
         """The most probable class of each sample.

@@ -1,13 +1,13 @@
 """Multi-view networks in Keras: one tower for all views, pooling over views, a head."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from itertools import groupby
 
 import keras
 import numpy as np
 from keras import layers, ops
 
+from ..utils import network_output
 from ._builder import build_tower_and_head
 from ._multi_view_plan import MultiViewNetworks, MultiViewPlan
 
@@ -20,8 +20,7 @@ __all__ = [
     "view_features",
 ]
 
-# Bytes of activations that one batch of a prediction may fill, roughly.
-_PREDICTION_BYTES = 2**27
+# Views that are taken out of the samples at a time.
 _MOST_ROWS = 4096
 
 
@@ -188,23 +187,13 @@ def view_features(
 
 def _compute(tower, images, present, features) -> None:
     """Write the features of one tower's views, of those that are there."""
-    step = max(1, _rows_of_a_batch(tower) // images.shape[1])
+    step = max(1, _MOST_ROWS // images.shape[1])
     for start in range(0, len(images), step):
         rows = slice(start, start + step)
         there = present[rows]
         if there.any():
             batch = images[rows][there].astype(np.float32)
-            features[rows][there] = ops.convert_to_numpy(tower(batch, training=False))
-
-
-def _rows_of_a_batch(tower: keras.Model) -> int:
-    """Views at a time, by the widest output of the tower's layers."""
-    shapes = [tower.input_shape]
-    for layer in tower.layers:
-        with suppress(AttributeError, ValueError):  # a layer called more than once
-            shapes.append(layer.output.shape)
-    widest = max(int(np.prod(shape[1:])) for shape in shapes)
-    return int(np.clip(_PREDICTION_BYTES // (4 * widest), 1, _MOST_ROWS))
+            features[rows][there] = network_output(tower, batch)
 
 
 def predict_features(
@@ -232,5 +221,5 @@ def predict_features(
     for start in range(0, len(features), _MOST_ROWS):
         rows = slice(start, start + _MOST_ROWS)
         pooled = pool_views(features[rows], present[rows], view_pooling)
-        parts.append(ops.convert_to_numpy(head(pooled, training=False)))
+        parts.append(network_output(head, ops.convert_to_numpy(pooled)))
     return np.concatenate(parts)

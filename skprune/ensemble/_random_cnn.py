@@ -19,6 +19,7 @@ from ..utils import (
     check_cache,
     check_sample_weight,
     data_hash,
+    together,
 )
 from ._data import SharedArrays, as_images, pixel_statistics, validation_rows
 from ._quiet import load_member_class
@@ -307,6 +308,13 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SavedState, BaseEstimator):
             )
         return images
 
+    def _member_outputs(self, images):
+        """Probabilities from one network after the other, or from all by one function."""
+        joint = together(self.estimators_)
+        if joint is not None:
+            return joint(images)
+        return (member.predict_proba(images) for member in self.estimators_)
+
     def member_predict_proba(self, X):
         """Probabilities of the classes from each network.
 
@@ -321,8 +329,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SavedState, BaseEstimator):
         ndarray of shape (n_estimators, n_samples, n_classes), float32
             Classes in the order of `classes_`.
         """
-        images = self._check_images(X)
-        return np.stack([member.predict_proba(images) for member in self.estimators_])
+        return np.stack(list(self._member_outputs(self._check_images(X))))
 
     def predict_proba(self, X):
         """Probabilities of the classes from the vote of the networks.
@@ -341,8 +348,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SavedState, BaseEstimator):
         """
         images = self._check_images(X)
         total = np.zeros((len(images), len(self.classes_)))
-        for member in self.estimators_:
-            probabilities = member.predict_proba(images)
+        for probabilities in self._member_outputs(images):
             if self.voting == "soft":
                 total += probabilities
             else:

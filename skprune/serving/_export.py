@@ -178,7 +178,7 @@ def _network(graph: OnnxGraph, member: VotingMember, model: Any, pixels: Value) 
             f"ONNX: {error}. skprune.serving.fuse makes a Keras model of it."
         ) from error
     if model.outputs[0].shape[-1] == 1 and member.columns is not None:
-        other = graph.node("Sub", graph.constant(np.float32(1)), name)
+        other = graph.node("Sub", graph.constant(np.array(1, np.float32)), name)
         name = graph.node("Concat", other, name, axis=1)
     return name
 

@@ -99,7 +99,7 @@ class OnnxPredictor:
         if classes is not None:
             self.classes_ = classes
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+    def predict_proba(self, X: ArrayLike, return_members: bool = False) -> Any:
         """Weighted vote of the members.
 
         Parameters
@@ -107,11 +107,15 @@ class OnnxPredictor:
         X : array-like of shape (n_samples, *sample_shape_)
             Finite numbers of any type; flat rows of as many numbers, and images without their one
             channel, will do.
+        return_members : bool, default=False
+            Return what :meth:`member_predict_proba` does, too, at no more cost.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes), float32
+        vote : ndarray of shape (n_samples, n_classes), float32
             Classes in the order of ``classes_``.
+        members : ndarray of shape (n_members, n_samples, n_classes), float32
+            Only with `return_members`.
 
         Raises
         ------
@@ -123,7 +127,10 @@ class OnnxPredictor:
             If the graph was a regressor.
         """
         self._check_classifier("predict_proba")
-        return self._run(VOTE, X)
+        if not return_members:
+            return self._run([VOTE], X)[0]
+        vote, members = self._run([VOTE, MEMBERS], X)
+        return vote, np.moveaxis(members, 1, 0)
 
     def member_predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
         """Probabilities of each member.
@@ -139,7 +146,7 @@ class OnnxPredictor:
             Members in the order of ``metadata_.members``.
         """
         self._check_classifier("member_predict_proba")
-        return np.moveaxis(self._run(MEMBERS, X), 1, 0)
+        return np.moveaxis(self._run([MEMBERS], X)[0], 1, 0)
 
     def predict(self, X: ArrayLike) -> NDArray:
         """The label with the highest probability, the first among equals; or the predicted values.
@@ -153,7 +160,7 @@ class OnnxPredictor:
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
         """
-        vote = self._run(VOTE, X)
+        (vote,) = self._run([VOTE], X)
         if self.metadata_.labels is not None:
             return np.asarray(self.classes_[vote.argmax(axis=1)])
         return vote[:, 0] if self.metadata_.flat else vote
@@ -172,10 +179,9 @@ class OnnxPredictor:
                 "use predict."
             )
 
-    def _run(self, output: str, X: ArrayLike) -> NDArray[np.float32]:
-        return np.concatenate(
-            [self._session.run([output], {INPUT: rows})[0] for rows in self._batches(X)]
-        )
+    def _run(self, outputs: list[str], X: ArrayLike) -> list[NDArray[np.float32]]:
+        batches = [self._session.run(outputs, {INPUT: rows}) for rows in self._batches(X)]
+        return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
 
     def _batches(self, X: ArrayLike) -> Iterator[NDArray[np.float32]]:
         """Samples as the graph takes them, a bounded number at a time."""
@@ -189,7 +195,7 @@ class OnnxPredictor:
         if samples.dtype.kind not in "biuf":
             try:
                 samples = samples.astype(np.float32)
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 raise TypeError(f"X must hold numbers; got {samples.dtype}: {error}.") from error
         shape = self.sample_shape_
         right = f"(n, {', '.join(map(str, shape))})"

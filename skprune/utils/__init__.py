@@ -13,6 +13,13 @@ from ._cache import (
 from ._cache_contents import CacheContents, CachedThing, cache_contents
 from ._exported import Vote, VotingMember
 from ._frozen import emptied, unfreeze
+from ._joints import compiling_pays, joint_of, note_time_alone
+from ._keras_networks import (
+    SECONDS_TO_COMPILE,
+    JointNetworks,
+    network_output,
+    with_both_classes,
+)
 from ._layer_graph import LayerCall, LayerGraph, layer_graph
 from ._member_file import MemberFile
 from ._pandas import load_pandas
@@ -29,6 +36,7 @@ from ._prediction_store import (
 from ._random import draw_seed, set_missing_seeds
 from ._regressor_pool import RegressorPool
 from ._rounding import as_compared
+from ._row_groups import row_groups
 from ._saved_state import SavedState
 from ._saved_types import SAVED_TYPES
 from ._selection import Predictions, PredictionSelection, as_predictions, select
@@ -39,11 +47,16 @@ from ._sklearn import (
     routing_enabled,
     with_one_blas_thread,
 )
+from ._together import together
 from ._validation import check_alpha, check_lam
 from ._votes import as_probabilities, weighted_votes
 from ._whole_file import whole_file
 
 __all__ = [
+    "SECONDS_TO_COMPILE",
+    "JointNetworks",
+    "network_output",
+    "with_both_classes",
     "SAVED_TYPES",
     "BasePool",
     "CacheContents",
@@ -74,19 +87,24 @@ __all__ = [
     "check_method_params",
     "check_room",
     "check_sample_weight",
+    "compiling_pays",
     "data_hash",
     "draw_seed",
     "file_checksum",
     "emptied",
+    "joint_of",
     "layer_graph",
     "load_pandas",
     "narrowed",
+    "note_time_alone",
     "num_samples",
     "routing_enabled",
+    "row_groups",
     "select",
     "store_of",
     "streamed",
     "set_missing_seeds",
+    "together",
     "unfreeze",
     "whole_file",
     "weighted_votes",

@@ -23,6 +23,7 @@ from ._member_file import MemberFile
 from ._parallel import streamed
 from ._prediction_store import narrowed
 from ._sklearn import num_samples
+from ._together import together
 
 __all__ = ["BasePool", "describe", "features_of", "members_of", "opened"]
 
@@ -142,6 +143,13 @@ class BasePool(ABC):
         """
         bare = _without_names(X)
         M = len(self)
+        joint = None
+        if self.features is None and not first and not self.has_files:
+            joint = together(self.estimators)
+        if joint is not None:
+            outputs = joint(bare)
+            yield from (self._placed(i, m, outputs[i]) for i, m in enumerate(self.estimators))
+            return
         # A thread takes its next task whether or not anybody has taken its last result. Of
         # files, where results may be written more slowly than they are made, none runs ahead.
         step = effective_n_jobs(n_jobs) if self.has_files else max(1, M)
@@ -236,6 +244,10 @@ class BasePool(ABC):
     @abstractmethod
     def _one(self, i: int, member: Any, X: Any) -> NDArray:
         """Predictions of member i, which is in memory; shape (n, k)."""
+
+    def _placed(self, i: int, member: Any, output: NDArray) -> NDArray:
+        """What member i said, as its column of outputs; shape (n, k)."""
+        return output
 
 
 @dataclass(frozen=True, eq=False)

@@ -165,8 +165,10 @@ class MemberPool(BasePool):
         self._columns(i, member)
 
     def _one(self, i: int, member: Any, X: Any) -> NDArray:
-        columns = self._columns(i, member)
-        proba = np.asarray(member.predict_proba(X))
+        return self._placed(i, member, member.predict_proba(X))
+
+    def _placed(self, i: int, member: Any, output: NDArray) -> NDArray:
+        columns, proba = self._columns(i, member), np.asarray(output)
         if proba.ndim != 2 or proba.shape[1] != len(columns):
             raise ValueError(
                 f"predict_proba of {self._describe(i, member)} must have shape "

@@ -43,12 +43,12 @@ def test_predictions_agree_with_keras(member, digits):
 
 
 def test_predictions_come_in_bounded_batches(member, digits, monkeypatch):
-    from skprune.ensemble import _member
+    from skprune.utils import _row_groups
 
     X = digits[0][..., None]
     whole = member.predict_proba(X)
-    monkeypatch.setattr(_member, "_PREDICTION_BYTES", 4 * 64 * 4 * 7)
-    assert 1 < member._rows_of_a_batch() < 20
+    monkeypatch.setattr(_row_groups, "_BYTES", 4 * 64 * 4 * 7)
+    assert _row_groups.row_groups([member._widest()]) == [(slice(0, 1), 7)]
     np.testing.assert_allclose(member.predict_proba(X), whole, rtol=1e-5, atol=1e-7)
 
 

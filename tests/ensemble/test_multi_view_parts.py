@@ -71,12 +71,14 @@ class TestNetworkParts:
 
     def test_predictions_come_in_bounded_batches(self, fitted, data, mask, monkeypatch):
         from skprune.ensemble import _multi_view_network
+        from skprune.utils import _keras_networks, _row_groups
 
         X = data[0]
         whole = fitted.predict_proba(X, mask)
-        monkeypatch.setattr(_multi_view_network, "_PREDICTION_BYTES", 4 * 120 * 20)
+        monkeypatch.setattr(_row_groups, "_BYTES", 4 * 120 * 20)
         monkeypatch.setattr(_multi_view_network, "_MOST_ROWS", 30)
-        assert _multi_view_network._rows_of_a_batch(fitted.tower_) == 20
+        widest = _keras_networks._widest(fitted.tower_)
+        assert _row_groups.row_groups([widest]) == [(slice(0, 1), 4 * 120 * 20 // (4 * widest))]
         np.testing.assert_allclose(fitted.predict_proba(X, mask), whole, rtol=1e-4, atol=1e-6)
 
     @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own

@@ -18,38 +18,46 @@ class Doubled(layers.Layer):
         return 2 * x
 
 
-def with_lambda(meta):
-    return _network(layers.Lambda(lambda x: 2 * x, name="twice"))
+def plain(meta):
+    return keras.Sequential(
+        [keras.Input((4,)), layers.Dense(4, activation="relu"), layers.Dense(3, "softmax")]
+    )
 
 
-def with_a_named_function(meta):
-    return _network(layers.Lambda(doubled, name="twice"))
+def classifier():
+    loss = "sparse_categorical_crossentropy"
+    return KerasClassifier(plain, loss=loss, epochs=1, random_state=0, verbose=0)
 
 
-def with_lambda_inside(meta):
+# Functions that put a layer into a network.
+
+
+def with_lambda(model):
+    return _with(model, layers.Lambda(lambda x: 2 * x, name="twice"))
+
+
+def with_a_named_function(model):
+    return _with(model, layers.Lambda(doubled, name="twice"))
+
+
+def with_lambda_inside(model):
     inner = keras.Sequential(
         [keras.Input((4,)), layers.Lambda(lambda x: 2 * x, name="twice")], name="inner"
     )
-    return _network(layers.TimeDistributed(inner, name="each"), reshape=(1, 4))
+    each = layers.TimeDistributed(inner, name="each")
+    return _with(model, layers.Reshape((1, 4)), each, layers.Flatten())
 
 
-def with_activation(meta):
-    return _network(layers.Dense(4, activation=lambda x: 2 * x, name="twice"))
+def with_activation(model):
+    return _with(model, layers.Dense(4, activation=lambda x: 2 * x, name="twice"))
 
 
-def with_a_class(meta):
-    return _network(Doubled(name="twice"))
+def with_a_class(model):
+    return _with(model, Doubled(name="twice"))
 
 
-def _network(layer, reshape=None):
-    shaped = [layers.Reshape(reshape), layer, layers.Flatten()] if reshape else [layer]
-    return keras.Sequential([keras.Input((4,)), *shaped, layers.Dense(3, activation="softmax")])
-
-
-def classifier(builder):
-    return KerasClassifier(
-        builder, loss="sparse_categorical_crossentropy", epochs=1, random_state=0, verbose=0
-    )
+def _with(model, *more):
+    return keras.Sequential([keras.Input((4,)), model.layers[0], *more, model.layers[1]])
 
 
 def uncut(model, amount):

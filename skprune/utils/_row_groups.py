@@ -1,0 +1,38 @@
+"""How many networks, and how many samples, go through one call."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+__all__ = ["row_groups"]
+
+# Bytes of activations that one call may fill, roughly, and how few rows are too few for one.
+_BYTES = 2**27
+_FEWEST_ROWS, _MOST_ROWS = 64, 4096
+
+
+def row_groups(widest: Sequence[int]) -> list[tuple[slice, int]]:
+    """Networks that go through one call, and with how many rows at a time.
+
+    All networks of a call may hold their activations at the same time.
+
+    Parameters
+    ----------
+    widest : sequence of int
+        For each network the most numbers that one of its layers gives for a sample.
+
+    Returns
+    -------
+    list of (slice, int)
+        Neighbouring networks, and rows.
+    """
+    most = _BYTES // (4 * _FEWEST_ROWS)
+    groups: list[tuple[slice, int]] = []
+    start, total = 0, 0
+    for stop, width in enumerate([*widest, most + 1], start=1):
+        if total and (total + width > most or stop > len(widest)):
+            rows = int(np.clip(_BYTES // (4 * total), 1, _MOST_ROWS))
+            groups.append((slice(start, stop - 1), rows))
+            start, total = stop - 1, 0
+        total += width
+    return groups

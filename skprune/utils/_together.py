@@ -1,0 +1,53 @@
+"""Members of an ensemble that predict the same samples by one function."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._joints import joint_of
+from ._keras_networks import JointNetworks, plain_scikeras_network, with_both_classes
+
+__all__ = ["together"]
+
+
+def together(members: Sequence[Any]) -> Callable[[Any], Sequence[NDArray]] | None:
+    """What predicts with all members at once, where they are of a kind that can.
+
+    A kind of members that can has a class method ``__skprune_together__`` that takes them and
+    returns this; scikeras's own classifiers can, too.
+
+    Parameters
+    ----------
+    members : sequence of fitted classifiers
+        In memory.
+
+    Returns
+    -------
+    callable or None
+        From samples to the probabilities of each member. None: ask one after the other.
+    """
+    kinds = {type(member) for member in members}
+    if len(kinds) != 1:
+        return None
+    (kind,) = kinds
+    joined = getattr(kind, "__skprune_together__", None)
+    if joined is not None:
+        found: Callable[[Any], Sequence[NDArray]] | None = joined(members)
+        return found
+    networks = [plain_scikeras_network(member) for member in members]
+    if any(network is None for network in networks) or not _alike(networks):
+        return None
+    joint = joint_of(networks, networks, lambda: JointNetworks(networks))
+
+    def predict(X: Any) -> Sequence[NDArray]:
+        checked, _ = members[0]._validate_data(X=X, y=None, reset=False)
+        outputs = joint.predict(np.asarray(checked, dtype=np.float32))
+        return [with_both_classes(output) for output in outputs]
+
+    return predict
+
+
+def _alike(networks: Sequence[Any]) -> bool:
+    return len({network.inputs[0].shape for network in networks}) == 1
