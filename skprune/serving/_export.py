@@ -1,6 +1,7 @@
 """One ONNX graph of a vote, checked against the estimator that it was."""
 
 import os
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -96,7 +97,9 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str]) -> str:
             raise _too_large(len(written))
         file.write(written)
         file.flush()
-        _check_graph(OnnxPredictor(file.name), estimator, vote)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of samples without names of columns
+            _check_graph(OnnxPredictor(file.name), estimator, vote)
     return os.fspath(path)
 
 

@@ -1,6 +1,6 @@
 """An ONNX graph that grows node by node; what is the same is computed once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,15 +133,9 @@ class OnnxGraph:
             copy.name = renamed(constant.name)
             self._constants[copy.name] = copy
         for node in graph.node:
-            if any(
-                a.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS)
-                for a in node.attribute
-            ):
-                raise ValueError(f"the operator {node.op_type} holds a graph of its own")
             copy = onnx.NodeProto()
             copy.CopyFrom(node)
-            copy.name = ""
-            copy.input[:] = [renamed(name) for name in node.input]
+            _rename(copy, renamed)
             copy.output[:] = [renamed(name) for name in node.output]
             self._nodes.append(copy)
         return [renamed(output.name) for output in graph.output]
@@ -221,7 +215,7 @@ class OnnxGraph:
         nodes: list[Any] = []
         for node in reversed(self._nodes):
             if needed.intersection(node.output):
-                needed.update(node.input)
+                needed.update(_reads(node))
                 nodes.append(node)
         graph = helper.make_graph(
             nodes[::-1] + named,
@@ -242,3 +236,32 @@ class OnnxGraph:
         model.ir_version = _IR_VERSION
         helper.set_model_props(model, metadata)
         return model
+
+
+def _graphs_in(node: Any) -> Iterator[Any]:
+    """Bodies of loops and branches."""
+    for attribute in node.attribute:
+        yield from [attribute.g] if attribute.HasField("g") else attribute.graphs
+
+
+def _reads(node: Any) -> Iterator[str]:
+    """What a node reads, also inside of loops; some of it may be made in there."""
+    yield from node.input
+    for graph in _graphs_in(node):
+        for inner in graph.node:
+            yield from _reads(inner)
+
+
+def _rename(node: Any, renamed: Callable[[str], str]) -> None:
+    """Give what a node reads its new name, also inside of loops, which have names of their own."""
+    node.name = ""
+    node.input[:] = [renamed(name) for name in node.input]
+    for graph in _graphs_in(node):
+        own = {value.name for value in [*graph.input, *graph.initializer]}
+        own.update(name for inner in graph.node for name in inner.output)
+
+        def inside(name: str, own: set[str] = own) -> str:
+            return name if name in own else renamed(name)
+
+        for inner in graph.node:
+            _rename(inner, inside)

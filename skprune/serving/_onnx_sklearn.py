@@ -60,9 +60,9 @@ def add_estimator(graph: OnnxGraph, member: VotingMember, X: str, n_features: in
         outputs = graph.include(model.graph, {"X": X})
     except Exception as error:  # whatever a converter stumbles over
         raise UnsupportedMemberError(
-            f"{member.name} ({type(estimator).__name__}) has no converter to ONNX: "
-            f"{_in_short(error)}. Give the pruner members that have one (see skl2onnx's list), or "
-            "register one with skl2onnx.update_registered_converter."
+            f"{member.name} ({type(estimator).__name__}) cannot be written as ONNX by skl2onnx "
+            f"{skl2onnx.__version__}: {_in_short(error)}. Give the pruner members of which it "
+            "knows a converter, or register one with skl2onnx.update_registered_converter."
         ) from error
     return outputs[-1]
 

@@ -192,11 +192,15 @@ class OnnxPredictor:
 
     def _checked(self, X: ArrayLike) -> NDArray[np.float32]:
         samples = np.asarray(X)
+        if samples.dtype.kind == "c":
+            raise TypeError(f"X must hold real numbers; got {samples.dtype}.")
         if samples.dtype.kind not in "biuf":
             try:
                 samples = samples.astype(np.float32)
             except (TypeError, ValueError, OverflowError) as error:
-                raise TypeError(f"X must hold numbers; got {samples.dtype}: {error}.") from error
+                raise TypeError(
+                    f"X must hold real numbers; got {samples.dtype}: {error}."
+                ) from error
         shape = self.sample_shape_
         right = f"(n, {', '.join(map(str, shape))})"
         if samples.shape[1:] != shape:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import EISDIR
 from typing import IO
 from uuid import uuid4
 
@@ -29,6 +30,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         If the folder does not exist or takes no file.
     """
     target = os.fspath(path)
+    if os.path.isdir(target):  # where no file could take this name at the end
+        raise IsADirectoryError(EISDIR, "There is a folder of that name", target)
     folder, name = os.path.split(target)
     # In the same folder, as a file can only be renamed within a file system.
     unfinished = os.path.join(folder, f".{name}.{uuid4().hex}")

@@ -1,0 +1,263 @@
+"""Graphs of networks: fused by Keras, exported to ONNX, and rounded to eight bits."""
+
+import pickle
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.frozen import FrozenEstimator
+from sklearn.naive_bayes import GaussianNB
+from sklearn.preprocessing import StandardScaler
+
+pytestmark = pytest.mark.keras
+
+from skprune import (  # noqa: E402
+    EnsembleCompressor,
+    MultiViewCNNClassifier,
+    PrunedCNNClassifier,
+    SOCPEnsemblePruner,
+)
+from skprune.exceptions import GraphFileError, UnsupportedMemberError  # noqa: E402
+from skprune.serving import OnnxPredictor, export_onnx, fuse, quantize_onnx  # noqa: E402
+from tests.compression.networks import cnns, scikeras, sigmoid, softmax  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def digits():
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(n_class=4, return_X_y=True)
+    return X[:300].reshape(-1, 8, 8), np.array(["zero", "one", "two", "three"])[y[:300]]
+
+
+@pytest.fixture(scope="module")
+def ensemble(digits):
+    return cnns(5).fit(*digits)
+
+
+@pytest.fixture(scope="module")
+def kinds(digits, ensemble):
+    """Every estimator that can be exported, with samples as it takes them."""
+    X, y = digits
+    flat = X.reshape(len(X), -1)
+    frozen = FrozenEstimator(ensemble)
+    rows = cnns(2, image_shape=(8, 8)).fit(flat, y)
+    members = [("a", FrozenEstimator(scikeras(softmax).fit(X.astype(np.float32), y))),
+               ("b", FrozenEstimator(scikeras(softmax, model__units=9).fit(
+                   X.astype(np.float32), y)))]  # fmt: skip
+    f32 = X.astype(np.float32)
+    two = np.isin(y, ["zero", "one"])
+    half = FrozenEstimator(scikeras(sigmoid).fit(f32[two], y[two]))
+    codes = np.unique(y, return_inverse=True)[1]
+    mixed = [("cnn", FrozenEstimator(rows.estimators_[0])),
+             ("bayes", FrozenEstimator(GaussianNB().fit(flat, codes)))]  # fmt: skip
+    return {
+        "ensemble": (ensemble, X),
+        "hard ensemble": (cnns(4, voting="hard").fit(X, y), X),
+        "pruner": (SOCPEnsemblePruner(frozen, lam=0.0).fit(X, y), X),
+        "hard pruner": (SOCPEnsemblePruner(frozen, lam=0.0, voting="hard").fit(X, y), X),
+        "pruner of rows": (SOCPEnsemblePruner(FrozenEstimator(rows)).fit(flat, y), flat),
+        "pruner of scikeras": (SOCPEnsemblePruner(members, lam=0.0).fit(f32, y), f32),
+        "pruner of one column": (SOCPEnsemblePruner([("h", half)]).fit(f32[two], y[two]), f32[two]),
+        "mixed pruner": (SOCPEnsemblePruner(mixed, lam=0.0, alpha=0.3).fit(flat, codes), flat),
+        "one cut network": (
+            PrunedCNNClassifier(cnns(), amount=0.5, fine_tune_epochs=1, random_state=0).fit(X, y),
+            X,
+        ),
+        "compressor": (
+            EnsembleCompressor(
+                frozen, pruner=SOCPEnsemblePruner(None, lam=0.0), amounts=[0, 0.5],
+                fine_tune_epochs=1, min_accuracy=0.3, random_state=0,
+            ).fit(X, y),
+            X,
+        ),
+    }  # fmt: skip
+
+
+KINDS = (
+    "ensemble", "hard ensemble", "pruner", "hard pruner", "pruner of rows", "pruner of scikeras",
+    "pruner of one column", "mixed pruner", "one cut network", "compressor",
+)  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::skprune.exceptions.InfeasibleLimitsWarning")
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_exported(kinds, kind, tmp_path):
+    estimator, X = kinds[kind]
+    predictor = OnnxPredictor(export_onnx(estimator, tmp_path / "g.onnx"))
+    expected = estimator.predict_proba(X)
+    np.testing.assert_allclose(predictor.predict_proba(X), expected, atol=1e-5)
+    np.testing.assert_array_equal(predictor.predict(X), estimator.predict(X))
+    if kind != "mixed pruner":
+        # Rows of pixels, and images with their channel.
+        for other in (X.reshape(len(X), -1), X.reshape(len(X), 8, 8, 1)):
+            if other.shape[1:] == predictor.sample_shape_ or other.ndim == 2:
+                np.testing.assert_allclose(predictor.predict_proba(other), expected, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "mixed pruner"])
+def test_every_kind_is_fused(kinds, kind):
+    estimator, X = kinds[kind]
+    model = fuse(estimator)
+    samples = X.reshape(len(X), *model.input_shape[1:]).astype(np.float32)
+    found = model.predict(samples, verbose=0)
+    np.testing.assert_allclose(found, estimator.predict_proba(X), atol=1e-5)
+    assert [i.name for i in model.inputs] == ["pixels"]
+    assert len({layer.name for layer in model.layers}) == len(model.layers)
+
+
+def test_a_member_that_is_no_network_is_named(kinds):
+    with pytest.raises(UnsupportedMemberError, match=r"member_1 \(GaussianNB\) .*export_onnx"):
+        fuse(kinds["mixed pruner"][0])
+
+
+def test_equal_votes_stay_equal(kinds):
+    """Among equals the first class wins, in the graph as in the estimator."""
+    estimator, X = kinds["hard ensemble"]
+    p = estimator.predict_proba(X)
+    assert (np.sort(p, axis=1)[:, -1] == np.sort(p, axis=1)[:, -2]).any()
+
+
+def test_fused_models_load_where_only_keras_is(kinds, tmp_path):
+    """Without skprune and scikeras, in safe mode; and as a SavedModel of TensorFlow's."""
+    estimator, X = kinds["pruner"]
+    hard, _ = kinds["hard pruner"]
+    samples = X[:50].reshape(-1, 8, 8, 1).astype(np.float32)
+    fuse(estimator).save(tmp_path / "soft.keras")
+    fuse(hard).save(tmp_path / "hard.keras")
+    fuse(estimator).export(tmp_path / "saved", verbose=False)
+    np.save(tmp_path / "X.npy", samples)
+    code = """
+import sys
+sys.modules["skprune"] = sys.modules["scikeras"] = None
+import keras, numpy as np, tensorflow as tf
+X = np.load("X.npy")
+for name in ("soft", "hard"):
+    model = keras.models.load_model(f"{name}.keras", safe_mode=True)
+    np.save(f"{name}.npy", model.predict(X, verbose=0))
+saved = tf.saved_model.load("saved")
+np.save("saved.npy", saved.serve(X).numpy())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    for name, by in (("soft", estimator), ("hard", hard), ("saved", estimator)):
+        found = np.load(tmp_path / f"{name}.npy")
+        np.testing.assert_allclose(found, by.predict_proba(X[:50]), atol=1e-5)
+
+
+def test_the_estimator_stays_as_it_was(kinds, tmp_path):
+    """No Keras model is left on the members, and no weights are shared."""
+    estimator, X = kinds["ensemble"]
+    estimator = pickle.loads(pickle.dumps(estimator))  # others have made it build its models
+    expected = estimator.predict_proba(X)
+    model = fuse(estimator)
+    export_onnx(estimator, tmp_path / "g.onnx")
+    assert all(vars(member).get("_model") is None for member in estimator.estimators_)
+    for weight in model.weights:
+        weight.assign(weight * 0)
+    np.testing.assert_array_equal(estimator.predict_proba(X), expected)
+
+
+def test_normalisations_are_folded_and_pixels_scaled_once(kinds, tmp_path):
+    import onnx
+
+    path = export_onnx(kinds["ensemble"][0], tmp_path / "g.onnx")
+    operators = [node.op_type for node in onnx.load(path).graph.node]
+    assert "BatchNormalization" not in operators
+    assert operators.count("Mul") == 1  # the pixels' scale, the same for all members
+    assert operators.count("Conv") == 10
+
+
+def test_batches_are_bounded_by_the_widths(kinds, tmp_path, monkeypatch):
+    from skprune.serving import _export
+
+    estimator, X = kinds["ensemble"]
+    monkeypatch.setattr(_export, "_BATCH_BYTES", 7 * 5 * 4 * 64 * 16)
+    predictor = OnnxPredictor(export_onnx(estimator, tmp_path / "g.onnx"))
+    assert predictor.metadata_.batch_rows == 7
+    np.testing.assert_allclose(predictor.predict_proba(X), estimator.predict_proba(X), atol=1e-5)
+
+
+def test_several_views_are_refused(digits, tmp_path):
+    for function in (fuse, lambda e: export_onnx(e, tmp_path / "g.onnx")):
+        with pytest.raises(TypeError, match=r"MultiViewCNNClassifier cannot .* several views"):
+            function(MultiViewCNNClassifier())
+
+
+def test_samples_that_a_transformer_changes_are_refused(digits, tmp_path):
+    """The transformer would be lost, and the graph would predict something else."""
+    X, y = digits
+    network = scikeras(softmax).fit(X.astype(np.float32), y)
+    network.feature_encoder_ = StandardScaler().fit(X.reshape(len(X), -1))
+    twin = SOCPEnsemblePruner([("n", FrozenEstimator(network))])
+    twin.classes_, twin.voting, twin.sample_shape_ = network.classes_, "soft", (8, 8)
+    twin.estimators_, twin.weights_ = [network], np.ones(1)
+    twin.support_, twin.n_members_ = np.ones(1, bool), 1
+    twin._features, twin._columns = None, (np.arange(4),)
+    with pytest.raises(
+        UnsupportedMemberError, match=r"member_0 \(KerasClassifier\) changes its sa"
+    ):
+        export_onnx(twin, tmp_path / "g.onnx")
+
+
+def test_layers_without_a_counterpart_are_named(kinds, tmp_path):
+    import keras
+
+    estimator = pickle.loads(pickle.dumps(kinds["one cut network"][0]))
+    model = estimator.network_
+    odd = keras.layers.LayerNormalization(name="odd")(model.outputs[0])
+    estimator._kept._live = keras.Model(model.inputs, keras.layers.Softmax()(odd))
+    with pytest.raises(
+        UnsupportedMemberError, match=r"'odd' is of kind LayerN.*serving.fuse makes"
+    ):
+        export_onnx(estimator, tmp_path / "g.onnx")
+    assert fuse(estimator) is not None
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def source(kinds, tmp_path_factory):
+    return export_onnx(kinds["ensemble"][0], tmp_path_factory.mktemp("q") / "g.onnx")
+
+
+class TestEightBits:
+    def test_the_cost_is_printed_and_returned(self, source, digits, tmp_path, capsys, caplog):
+        X, y = digits
+        report = quantize_onnx(source, tmp_path / "q.onnx", X, y)
+        said = capsys.readouterr()
+        assert said.out == f"{report}\n"
+        assert not said.err
+        assert not caplog.records
+        assert re.search(r"accuracy \d+\.\d+% where it was \d+\.\d+%", said.out)
+        before, after = OnnxPredictor(source), OnnxPredictor(tmp_path / "q.onnx")
+        assert after.metadata_.quantization == "int8"
+        assert report.accuracy == np.mean(before.predict(X) == y)
+        assert report.accuracy_int8 == np.mean(after.predict(X) == y)
+        assert report.agreement == np.mean(before.predict(X) == after.predict(X))
+        assert report.agreement > 0.9
+        assert report.n_bytes_int8 == (tmp_path / "q.onnx").stat().st_size < report.n_bytes
+        with pytest.raises(GraphFileError, match="quantised already"):
+            quantize_onnx(report.path, tmp_path / "again.onnx", X)
+
+    def test_quietly_and_without_labels(self, source, digits, tmp_path, capsys):
+        report = quantize_onnx(source, tmp_path / "q.onnx", digits[0], verbose=0)
+        assert report.accuracy is None
+        assert "accuracy" not in str(report)
+        assert not capsys.readouterr().out
+
+    def test_wrong_input(self, source, digits, tmp_path):
+        X, y = digits
+        with pytest.raises(ValueError, match=r"one label a sample, of shape \(300,\); got \(2,\)"):
+            quantize_onnx(source, tmp_path / "q.onnx", X, y[:2])
+        with pytest.raises(ValueError, match="X has no samples"):
+            quantize_onnx(source, tmp_path / "q.onnx", X[:0])
+        with pytest.raises(ValueError, match="must have shape"):
+            quantize_onnx(source, tmp_path / "q.onnx", X[:, :4])
+        with pytest.raises(OSError, match="nowhere"):
+            quantize_onnx(source, tmp_path / "nowhere" / "q.onnx", X, verbose=0)
+        assert not list(tmp_path.iterdir())
