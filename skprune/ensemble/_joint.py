@@ -48,9 +48,14 @@ class JointCNNs:
         -------
         ndarray of shape (M, n, C), float32
         """
+        import tensorflow as tf
+
         groups = [
             np.concatenate(
-                [compiled(X[start : start + rows]).numpy() for start in range(0, len(X), rows)],
+                [
+                    compiled(tf.constant(X[start : start + rows])).numpy()
+                    for start in range(0, len(X), rows)
+                ],
                 axis=1,
             )
             for compiled, rows in self._groups
@@ -67,4 +72,5 @@ def _compiled(networks, sample_shape):
     def vote(X):
         return tf.stack([forward_pass(X, *arguments) for arguments in ready])
 
-    return tf.function(vote, input_signature=[tf.TensorSpec((None, *sample_shape), tf.float32)])
+    # As one traced function: tf.function would warn of each that is made.
+    return tf.function(vote).get_concrete_function(tf.TensorSpec((None, *sample_shape), tf.float32))

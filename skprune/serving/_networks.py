@@ -38,8 +38,8 @@ def vote_of(estimator: Any) -> Vote:
         raise TypeError(
             f"A {type(estimator).__name__} cannot be made one graph of a vote"
             + (
-                ": it takes several views and a mask. Its predict runs one compiled function "
-                "already; save it with joblib or skops."
+                ": it takes several views and a mask. Its own predict is compiled; save it with "
+                "joblib or skops."
                 if several
                 else "; give a fitted pruner, RandomCNNEnsembleClassifier, PrunedCNNClassifier or "
                 "EnsembleCompressor. Other ensembles: wrap them in a FrozenEstimator and fit a "

@@ -39,6 +39,7 @@ class JointNetworks:
     """
 
     def __init__(self, networks: Sequence[Any]) -> None:
+        self._networks = tuple(networks)  # a traced function does not hold its variables
         self._groups = [
             (_compiled(networks[group]), rows)
             for group, rows in row_groups([_widest(network) for network in networks])
@@ -71,11 +72,13 @@ def _compiled(networks: Sequence[Any]) -> Any:
         import tensorflow as tf
 
         shape = networks[0].inputs[0].shape
-        function = tf.function(
-            lambda X: [network(X, training=False) for network in networks],
-            input_signature=[tf.TensorSpec(shape, tf.float32)],
-        )
-        return lambda X: [output.numpy() for output in function(X)]
+
+        def outputs(X):
+            return [network(X, training=False) for network in networks]
+
+        # As one traced function: tf.function would warn of each that is made.
+        traced = tf.function(outputs).get_concrete_function(tf.TensorSpec(shape, tf.float32))
+        return lambda X: [output.numpy() for output in traced(tf.constant(X))]
     inputs = keras.Input(networks[0].inputs[0].shape[1:], dtype="float32")
     joint = keras.Model(inputs, [network(inputs) for network in networks])
     return lambda X: [np.asarray(output) for output in joint.predict_on_batch(X)]

@@ -1,0 +1,141 @@
+"""Predicting with all members by one compiled function."""
+
+import gc
+import pickle
+import weakref
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.frozen import FrozenEstimator
+
+from skprune import SOCPEnsemblePruner
+from skprune.ensemble import _joint, _member
+from skprune.utils import _joints, _row_groups, together
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture
+def ensemble(fitted):
+    """A copy that has not predicted yet."""
+    return pickle.loads(pickle.dumps(fitted))
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """Compile at once, and count how often."""
+    made = []
+    real = _joint.JointCNNs
+
+    def counted(*args):
+        made.append(len(args[0]))
+        return real(*args)
+
+    monkeypatch.setattr(_member, "_SECONDS_TO_COMPILE", 0.0)
+    monkeypatch.setattr(_member, "JointCNNs", counted)
+    return made
+
+
+def test_it_says_what_the_members_say(fitted, digits, compiled):
+    """To the last bit or so: the same operations, in a graph."""
+    one_by_one = np.stack([m.predict_proba(digits[0][..., None]) for m in fitted.estimators_])
+    ensemble = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_allclose(ensemble.member_predict_proba(digits[0]), one_by_one, rtol=1e-6)
+    np.testing.assert_allclose(
+        ensemble.predict_proba(digits[0]), one_by_one.mean(axis=0), rtol=1e-6
+    )
+    for n in (1, 2, 17):  # batches of other sizes need no other function
+        ensemble.predict(digits[0][:n])
+    assert compiled == [2]
+
+
+def test_it_is_compiled_once_that_has_paid(ensemble, digits, monkeypatch):
+    made = []
+    real = _joint.JointCNNs
+    monkeypatch.setattr(_member, "JointCNNs", lambda *a: made.append(1) or real(*a))
+    ensemble.predict(digits[0])
+    assert not made
+    for member in ensemble.estimators_:
+        _joints.note_time_alone(member, _member._SECONDS_TO_COMPILE)
+    first = ensemble.predict_proba(digits[0])
+    assert made == [1]
+    np.testing.assert_array_equal(ensemble.predict_proba(digits[0]), first)
+    assert made == [1]
+
+
+def test_batches_are_bounded(ensemble, digits, compiled, monkeypatch):
+    expected = ensemble.predict_proba(digits[0])
+    twin = pickle.loads(pickle.dumps(ensemble))
+    monkeypatch.setattr(_row_groups, "_BYTES", 4 * 64 * 4 * 7)
+    monkeypatch.setattr(_row_groups, "_FEWEST_ROWS", 7)
+    np.testing.assert_allclose(twin.predict_proba(digits[0]), expected, rtol=1e-6)
+    joint = vars(twin.estimators_[0])[_joints._JOINTS][0][2]
+    assert [rows for _, rows in joint._groups] == [7, 7]
+
+
+def test_a_member_that_is_trained_again_is_heard_as_it_is(ensemble, digits, compiled):
+    X, y = digits
+    before = ensemble.predict_proba(X)
+    codes = np.searchsorted(ensemble.classes_, y)
+    ensemble.estimators_[1].fit(X[..., None].astype(np.float32), codes)
+    expected = np.mean([m.predict_proba(X[..., None]) for m in ensemble.estimators_], axis=0)
+    found = ensemble.predict_proba(X)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    assert np.abs(found - before).max() > 1e-3
+
+
+def test_another_member_in_ones_place_is_heard(ensemble, digits, compiled):
+    ensemble.predict_proba(digits[0])
+    ensemble.estimators_[1] = ensemble.estimators_[0]
+    np.testing.assert_allclose(
+        ensemble.predict_proba(digits[0]),
+        ensemble.estimators_[0].predict_proba(digits[0][..., None]),
+        rtol=1e-6,
+    )
+    assert compiled == [2, 2]
+
+
+def test_it_goes_with_the_members(fitted, digits, compiled):
+    ensemble = pickle.loads(pickle.dumps(fitted))
+    ensemble.predict(digits[0])
+    joint = weakref.ref(vars(ensemble.estimators_[0])[_joints._JOINTS][0][2])
+    assert joint() is not None
+    del ensemble
+    gc.collect()
+    assert joint() is None
+
+
+def test_few_functions_are_kept(ensemble, digits, compiled, caplog):
+    first = ensemble.estimators_[0]
+    for _ in range(10):
+        ensemble.estimators_[1] = pickle.loads(pickle.dumps(ensemble.estimators_[1]))
+        ensemble.predict(digits[0][:2])
+    assert len(compiled) == 10
+    assert len(vars(first)[_joints._JOINTS]) == _joints._MOST_SETS
+    assert not caplog.records  # TensorFlow finds that too much is traced
+
+
+def test_a_pruner_predicts_with_it(ensemble, digits, compiled):
+    X, y = digits
+    pruner = SOCPEnsemblePruner(FrozenEstimator(ensemble), lam=0.0).fit(X, y)
+    assert compiled == [2]
+    expected = sum(
+        weight * member.predict_proba(X[..., None])
+        for weight, member in zip(pruner.weights_[pruner.support_], pruner.estimators_, strict=True)
+    )
+    np.testing.assert_allclose(pruner.predict_proba(X), expected, rtol=1e-6)
+    flat = pickle.loads(pickle.dumps(pruner))
+    assert b"skprune_joints" not in pickle.dumps(pruner)
+    np.testing.assert_allclose(flat.predict_proba(X), expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="NaN"):
+        pruner.predict(np.full((2, 8, 8), np.nan))
+
+
+class Other(ClassifierMixin, BaseEstimator):
+    pass
+
+
+def test_members_of_several_kinds_are_asked_one_by_one(ensemble):
+    assert together([*ensemble.estimators_, Other()]) is None
+    assert together([Other(), Other()]) is None

@@ -1,0 +1,131 @@
+"""Keras networks by one compiled function: of scikeras's classifiers, and of cut ones."""
+
+import gc
+import weakref
+
+import keras
+import numpy as np
+import pytest
+from sklearn.frozen import FrozenEstimator
+from sklearn.preprocessing import StandardScaler
+
+from skprune import SOCPEnsemblePruner
+from skprune.utils import JointNetworks, network_output, together
+from skprune.utils._joints import _JOINTS, note_time_alone
+from skprune.utils._keras_networks import SECONDS_TO_COMPILE, plain_scikeras_network
+from tests.compression.networks import scikeras, sigmoid, softmax
+
+pytestmark = pytest.mark.keras
+
+
+@pytest.fixture(scope="module")
+def digits():
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(n_class=3, return_X_y=True)
+    return X[:120].astype(np.float32).reshape(-1, 8, 8), np.array(["a", "b", "c"])[y[:120]]
+
+
+@pytest.fixture(scope="module")
+def members(digits):
+    return [scikeras(softmax, epochs=1, random_state=i).fit(*digits) for i in range(3)]
+
+
+def small(seed, n=3):
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            layers.Conv2D(4, 3),
+            layers.BatchNormalization(),
+            layers.Flatten(),
+            layers.Dense(n, activation="softmax"),
+        ]
+    )
+
+
+X = np.random.default_rng(0).normal(size=(50, 6, 6, 1)).astype(np.float32)
+
+
+def test_networks_together():
+    networks = [small(0), small(1, 5)]
+    outputs = JointNetworks(networks).predict(X)
+    for network, output in zip(networks, outputs, strict=True):
+        np.testing.assert_allclose(output, network(X, training=False).numpy(), rtol=1e-5)
+
+
+def test_weights_may_change():
+    network = small(0)
+    joint = JointNetworks([network])
+    joint.predict(X)
+    network.set_weights(small(1).get_weights())
+    np.testing.assert_allclose(joint.predict(X)[0], network(X, training=False).numpy(), rtol=1e-5)
+
+
+def test_it_holds_its_networks_and_goes_with_them():
+    networks = [small(0), small(1)]
+    expected = networks[0](X, training=False).numpy()
+    joint = JointNetworks(networks)
+    held = weakref.ref(networks[0])
+    del networks
+    gc.collect()
+    np.testing.assert_allclose(joint.predict(X)[0], expected, rtol=1e-5)
+    del joint
+    gc.collect()
+    assert held() is None
+
+
+def test_one_network_is_compiled_when_that_has_paid():
+    network = small(0)
+    first = network_output(network, X)
+    assert _JOINTS not in vars(network)
+    note_time_alone(network, SECONDS_TO_COMPILE)
+    np.testing.assert_allclose(network_output(network, X), first, rtol=1e-6)
+    assert len(vars(network)[_JOINTS]) == 1
+    np.testing.assert_allclose(network_output(network, X[:7]), first[:7], rtol=1e-5)
+
+
+def test_a_pruner_of_scikeras_classifiers_calls_no_predict_of_keras(members, digits, monkeypatch):
+    named = [(str(i), FrozenEstimator(member)) for i, member in enumerate(members)]
+    expected = [member.predict_proba(digits[0]) for member in members]
+    monkeypatch.setattr(keras.Model, "predict", lambda *a, **k: pytest.fail("a loop of predict"))
+    pruner = SOCPEnsemblePruner(named, lam=0.0).fit(*digits)
+    weights = pruner.weights_[pruner.support_]
+    kept = [p for p, stays in zip(expected, pruner.support_, strict=True) if stays]
+    np.testing.assert_allclose(
+        pruner.predict_proba(digits[0]), np.tensordot(weights, kept, 1), rtol=1e-5, atol=1e-7
+    )
+
+
+def test_one_column_of_two_classes(digits):
+    images, y = digits
+    two = y != "c"
+    members = [scikeras(sigmoid, epochs=1, random_state=i).fit(images[two], y[two]) for i in (0, 1)]
+    outputs = together(members)(images)
+    for member, output in zip(members, outputs, strict=True):
+        np.testing.assert_allclose(output, member.predict_proba(images), rtol=1e-5, atol=1e-7)
+
+
+def test_what_scikeras_refuses_is_refused(members, digits):
+    with pytest.raises(ValueError, match="dtype"):
+        together(members)(digits[0].astype(np.float64))
+    with pytest.raises(ValueError, match=r"dimensions|features|shape"):
+        together(members)(digits[0][:, :4])
+
+
+def test_members_that_do_more_are_asked_themselves(members, digits):
+    assert plain_scikeras_network(members[0]) is members[0].model_
+    scaled = scikeras(softmax, epochs=1).fit(*digits)
+    scaled.feature_encoder_ = StandardScaler()
+    asked = scikeras(softmax, epochs=1, predict__batch_size=3).fit(*digits)
+
+    class Own(type(members[0])):
+        def predict_proba(self, X):
+            return super().predict_proba(X)[:, ::-1]
+
+    own = Own(softmax, loss="sparse_categorical_crossentropy", epochs=1, verbose=0).fit(*digits)
+    for member in (scaled, asked, own):
+        assert plain_scikeras_network(member) is None
+        assert together([member, member]) is None
+    assert plain_scikeras_network(scikeras(softmax)) is None  # not fitted
