@@ -81,3 +81,20 @@ def test_a_pool_in_files(capsys, tmp_path, monkeypatch):
     kept = re.search(r"(\d+) of 50 kept", capsys.readouterr().out)
     assert 0 < int(kept[1]) < 50
     assert list((tmp_path / "cache").rglob("*.npy")), "no predictions were written"
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("page", ["README.md", "docs/serving.md"])
+def test_a_graph_is_exported(page, capsys, tmp_path, monkeypatch):
+    blocks = re.findall(
+        r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL
+    )
+    (code,) = [block for block in blocks if "export_onnx" in block]
+    code = re.sub(r"epochs=\d+", "epochs=2", code)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, page, "exec"), {})
+    out = capsys.readouterr().out
+    assert re.search(r"^(as the pruner: )?1\.0$", out, re.MULTILINE)
+    if page == "docs/serving.md":
+        assert re.search(r"^accuracy .* where it was ", out, re.MULTILINE)
+        assert {p.name for p in tmp_path.iterdir()} == {"pruner.onnx", "int8.onnx", "pruner.keras"}

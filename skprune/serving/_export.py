@@ -241,13 +241,8 @@ def _widest(model: Any) -> int:
 
 
 def _check_graph(predictor: OnnxPredictor, estimator: Any, vote: Vote) -> None:
-    """Compare with the estimator on random samples of several sizes of numbers."""
-    rng = np.random.default_rng(0)
-    shape = vote.sample_shape or predictor.sample_shape_
-    X = rng.normal(size=(_CHECKED_ROWS, *shape)) * rng.choice(
-        [0.5, 5.0, 100.0], _CHECKED_ROWS
-    ).reshape(-1, *(1,) * len(shape))
-    X = X.astype(np.float32)
+    """Compare with the estimator on random samples."""
+    X = _random_samples(vote, vote.sample_shape or predictor.sample_shape_)
     if vote.classes is None:
         _compare(predictor.predict(X), estimator.predict(X))
         return
@@ -259,6 +254,27 @@ def _check_graph(predictor: OnnxPredictor, estimator: Any, vote: Vote) -> None:
     rows = clear if vote.voting == "hard" else np.ones(len(X), bool)
     if rows.any():
         _compare(predictor.predict_proba(X)[rows], estimator.predict_proba(X)[rows])
+
+
+def _random_samples(vote: Vote, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Numbers of the size that the networks are made for; of several sizes where that is unknown.
+
+    Far beyond it logits are so large that single precision rounds them by more than the tolerance.
+    """
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(_CHECKED_ROWS, *shape))
+    for member in vote.members:
+        offset, scale = (getattr(unfreeze(member.estimator), n, None) for n in ("offset", "scale"))
+        if offset is not None and scale is not None:
+            return (offset + scale * X).astype(np.float32)
+        if is_network(member):
+            for layer in network_of(member).layers:
+                if type(layer).__name__ == "Rescaling":
+                    X = (X - np.mean(layer.offset)) / np.mean(layer.scale)
+                    break
+            return X.astype(np.float32)
+    sizes = rng.choice([0.5, 5.0, 100.0], _CHECKED_ROWS)
+    return (X * sizes.reshape(-1, *(1,) * len(shape))).astype(np.float32)
 
 
 def _members_of(estimator: Any, vote: Vote, X: NDArray) -> NDArray:

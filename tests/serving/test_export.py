@@ -297,6 +297,13 @@ class TestWrongInput:
         assert issubclass(MissingExtraError, ImportError)
         assert not list(tmp_path.iterdir())
 
+    def test_a_predictor_without_its_runtime(self, graph, monkeypatch):
+        monkeypatch.setitem(sys.modules, "onnxruntime", None)
+        with pytest.raises(
+            MissingExtraError, match=r'onnxruntime .*pip install "skprune\[serve\]"'
+        ):
+            OnnxPredictor(graph)
+
 
 class TestPredictor:
     def test_samples_of_every_type(self, pruner, graph):

@@ -1,6 +1,9 @@
 """Keras networks by one compiled function: of scikeras's classifiers, and of cut ones."""
 
 import gc
+import os
+import subprocess
+import sys
 import weakref
 
 import keras
@@ -129,3 +132,37 @@ def test_members_that_do_more_are_asked_themselves(members, digits):
         assert plain_scikeras_network(member) is None
         assert together([member, member]) is None
     assert plain_scikeras_network(scikeras(softmax)) is None  # not fitted
+
+
+def test_on_another_back_end(tmp_path):
+    """JAX compiles by Keras's own predict_on_batch."""
+    pytest.importorskip("jax")
+    code = """
+import keras, numpy as np
+from skprune.utils import JointNetworks
+from skprune.serving import OnnxPredictor, export_onnx, fuse
+from skprune import CNNSpace, RandomCNNEnsembleClassifier
+from sklearn.datasets import load_digits
+assert keras.backend.backend() == "jax"
+X, y = load_digits(n_class=3, return_X_y=True)
+space = CNNSpace(n_blocks=[1], filters=[4], dense_units=[20])
+cnns = RandomCNNEnsembleClassifier(2, space=space, image_shape=(8, 8), epochs=1, random_state=0)
+cnns.fit(X[:60], y[:60])
+images = X[:40].reshape(-1, 8, 8, 1).astype(np.float32)
+networks = [member.network() for member in cnns.estimators_]
+outputs = JointNetworks(networks).predict(images)
+for network, output in zip(networks, outputs):
+    np.testing.assert_allclose(output, np.asarray(network(images)), rtol=1e-5)
+expected = cnns.predict_proba(X[:40])
+np.testing.assert_allclose(fuse(cnns).predict(images, verbose=0), expected, atol=1e-5)
+predictor = OnnxPredictor(export_onnx(cnns, "g.onnx"))
+np.testing.assert_allclose(predictor.predict_proba(X[:40]), expected, atol=1e-5)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+    )
+    assert done.returncode == 0, done.stderr
