@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from ..utils import in_few_sizes
 from ._builder import BATCH_NORM_EPSILON
 from ._space import CNNArchitecture, pool_window
 
@@ -82,13 +83,18 @@ class FoldedCNN:
         ndarray of shape (n, n_classes), float32
         """
         arguments = self.on_device()
-        forward = _compiled_for_jax() if keras.backend.backend() == "jax" else forward_pass
-        return np.concatenate(
-            [
-                ops.convert_to_numpy(forward(X[start : start + rows], *arguments))
-                for start in range(0, len(X), rows)
-            ]
-        )
+        if keras.backend.backend() == "jax":
+            compiled = _compiled_for_jax()
+
+            def forward(X):
+                return in_few_sizes(lambda rows: compiled(rows, *arguments), X)
+        else:
+
+            def forward(X):
+                return forward_pass(X, *arguments)
+
+        batches = (X[start : start + rows] for start in range(0, len(X), rows))
+        return np.concatenate([ops.convert_to_numpy(forward(batch)) for batch in batches])
 
     def on_device(self):
         """What :func:`forward_pass` takes besides pixels, as tensors of the back end."""

@@ -13,8 +13,8 @@ from ..exceptions import GraphFileError, UnsupportedMemberError
 from ..utils import Vote, VotingMember, layer_graph, unfreeze, whole_file
 from ._metadata import KEY, GraphMetadata
 from ._networks import is_network, network_of, network_shape, vote_of
+from ._onnx_activations import LayerError
 from ._onnx_graph import OnnxGraph, Value
-from ._onnx_layers import LayerError
 from ._onnx_network import add_network
 from ._onnx_sklearn import add_estimator
 from ._predictor import INPUT, MEMBERS, VOTE, OnnxPredictor, load_extra

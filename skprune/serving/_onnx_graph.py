@@ -159,6 +159,20 @@ class OnnxGraph:
             return Value(self.node("Transpose", value.name, perm=[0, 2, 3, 1]), value.shape)
         return value
 
+    def settled(self, value: Value) -> Value:
+        """The same tensor with a name; a flat row is made if it was not yet.
+
+        Parameters
+        ----------
+        value : Value
+            A tensor.
+
+        Returns
+        -------
+        Value
+        """
+        return value if value.unflattened is None else self.last_axis(value)
+
     def first_axis(self, value: Value) -> Value:
         """The same image with its channels first.
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._onnx_activations import LayerError, activated, clipped, each, like, softmax
 from ._onnx_graph import OnnxGraph, Value
 
-__all__ = ["LayerError", "convert_layer", "kernel_and_bias", "normalisation"]
+__all__ = ["convert_layer", "kernel_and_bias", "normalisation"]
 
 # Layers that do nothing when a network predicts.
 _IDLE = (
@@ -25,10 +26,6 @@ _IDLE = (
     "SpatialDropout1D",
     "SpatialDropout2D",
 )
-
-
-class LayerError(Exception):
-    """A layer has no counterpart; the message says which and what could be done."""
 
 
 def convert_layer(
@@ -143,7 +140,7 @@ def _separable(graph, layer, values, shape, weights):
     pointwise = keras.ops.convert_to_numpy(layer.pointwise_kernel)
     bias = keras.ops.convert_to_numpy(layer.bias) if layer.use_bias else np.zeros(shape[-1], "f4")
     name = graph.node("Conv", x, graph.constant(_filters(pointwise)), graph.constant(bias))
-    return _activated(graph, layer.activation, Value(name, shape, True), layer)
+    return activated(graph, layer.activation, Value(name, shape, True), layer)
 
 
 def _filters(kernel: NDArray) -> NDArray:
@@ -152,7 +149,7 @@ def _filters(kernel: NDArray) -> NDArray:
 
 def _convolved(graph, layer, value, shape, kernel, bias, groups):
     name = _convolution(graph, layer, value, shape, kernel, bias, groups)
-    return _activated(graph, layer.activation, Value(name, shape, True), layer)
+    return activated(graph, layer.activation, Value(name, shape, True), layer)
 
 
 def _convolution(graph, layer, value, shape, kernel, bias, groups):
@@ -209,122 +206,34 @@ def _dense(graph, layer, values, shape, weights):
     else:
         name = graph.node("MatMul", name, graph.constant(kernel))
         name = graph.node("Add", name, graph.constant(bias))
-    return _activated(graph, layer.activation, Value(name, shape), layer)
+    return activated(graph, layer.activation, Value(name, shape), layer)
 
 
 # What is done to each number by itself
 
 
 def _rescaling(graph, layer, values, shape, weights):
-    (value,) = values
     scale, offset = (np.asarray(part, np.float32) for part in (layer.scale, layer.offset))
-    if scale.ndim or offset.ndim:
-        value = graph.last_axis(value)
+    value = graph.last_axis(values[0]) if scale.ndim or offset.ndim else graph.settled(values[0])
     name = graph.node("Mul", value.name, graph.constant(scale))
-    return _like(value, graph.node("Add", name, graph.constant(offset)))
+    return like(value, graph.node("Add", name, graph.constant(offset)))
 
 
 def _batch_norm(graph, layer, values, shape, weights):
     """A normalisation that follows nothing it could be folded into."""
-    (value,) = values
+    value = graph.settled(values[0])
     axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
     if axis not in (-1, len(shape)):
         raise LayerError(f"the layer {layer.name!r} normalises axis {axis}, not the last one")
     factor, shift = (part.astype(np.float32) for part in normalisation(layer))
-    if value.unflattened is not None:
-        value = graph.last_axis(value)
     if value.channels_first:
         factor, shift = factor[:, None, None], shift[:, None, None]
     name = graph.node("Mul", value.name, graph.constant(factor))
-    return _like(value, graph.node("Add", name, graph.constant(shift)))
-
-
-def _like(value: Value, name: str) -> Value:
-    """What came of a tensor, number by number."""
-    return Value(name, value.shape, value.channels_first)
-
-
-def _each(operator: str, **attributes: Any) -> Callable[..., Value]:
-    def convert(graph, value, layer):
-        # A flat row in another order goes through by its image, and stays in that order.
-        if value.unflattened is not None:
-            image = _like(
-                value.unflattened, graph.node(operator, value.unflattened.name, **attributes)
-            )
-            return Value("", value.shape, unflattened=image)
-        return _like(value, graph.node(operator, value.name, **attributes))
-
-    return convert
-
-
-def _softmax(graph, value, layer):
-    value = graph.last_axis(value)
-    return _like(value, graph.node("Softmax", value.name, axis=-1))
-
-
-def _clipped(most: float) -> Callable[..., Value]:
-    def convert(graph, value, layer):
-        value = graph.last_axis(value) if value.unflattened is not None else value
-        bounds = (graph.constant(np.float32(bound)) for bound in (0.0, most))
-        return _like(value, graph.node("Clip", value.name, *bounds))
-
-    return convert
-
-
-def _gated(gate: Callable[..., Value]) -> Callable[..., Value]:
-    """Of each number x the product x * gate(x)."""
-
-    def convert(graph, value, layer):
-        value = graph.last_axis(value) if value.unflattened is not None else value
-        return _like(value, graph.node("Mul", value.name, gate(graph, value, layer).name))
-
-    return convert
-
-
-def _gelu(graph, value, layer):
-    """The exact form: x (1 + erf(x / sqrt 2)) / 2."""
-    value = graph.last_axis(value) if value.unflattened is not None else value
-    scaled = graph.node("Mul", value.name, graph.constant(np.float32(np.sqrt(0.5))))
-    part = graph.node("Add", graph.node("Erf", scaled), graph.constant(np.float32(1)))
-    half = graph.node("Mul", value.name, graph.constant(np.float32(0.5)))
-    return _like(value, graph.node("Mul", half, part))
-
-
-_sigmoid = _each("Sigmoid")
-
-_ACTIVATIONS: dict[str, Callable[..., Value]] = {
-    "linear": lambda graph, value, layer: value,
-    "relu": _each("Relu"),
-    "relu6": _clipped(6.0),
-    "leaky_relu": _each("LeakyRelu", alpha=0.2),
-    "elu": _each("Elu"),
-    "selu": _each("Selu"),
-    "sigmoid": _sigmoid,
-    "hard_sigmoid": _each("HardSigmoid", alpha=1 / 6, beta=0.5),
-    "softplus": _each("Softplus"),
-    "softsign": _each("Softsign"),
-    "tanh": _each("Tanh"),
-    "exponential": _each("Exp"),
-    "softmax": _softmax,
-    "silu": _gated(_sigmoid),
-    "gelu": _gelu,
-}
-
-
-def _activated(graph, activation, value, layer):
-    name = getattr(activation, "__name__", type(activation).__name__)
-    module = getattr(activation, "__module__", "")
-    convert = _ACTIVATIONS.get(name)
-    if convert is None or not module.startswith("keras."):
-        raise LayerError(
-            f"the layer {layer.name!r} has the activation {name!r}, which has no counterpart here. "
-            f"There is one for {', '.join(sorted(_ACTIVATIONS))}"
-        )
-    return convert(graph, value, layer)
+    return like(value, graph.node("Add", name, graph.constant(shift)))
 
 
 def _activation(graph, layer, values, shape, weights):
-    return _activated(graph, layer.activation, values[0], layer)
+    return activated(graph, layer.activation, values[0], layer)
 
 
 def _relu(graph, layer, values, shape, weights):
@@ -335,26 +244,26 @@ def _relu(graph, layer, values, shape, weights):
     if slope and most is not None:
         raise LayerError(f"the layer {layer.name!r} has both a slope and a largest value")
     if most is not None:
-        return _clipped(float(most))(graph, value, layer)
+        return clipped(float(most))(graph, value, layer)
     return (
-        _each("LeakyRelu", alpha=slope)(graph, value, layer)
+        each("LeakyRelu", alpha=slope)(graph, value, layer)
         if slope
-        else _each("Relu")(graph, value, layer)
+        else each("Relu")(graph, value, layer)
     )
 
 
 def _leaky_relu(graph, layer, values, shape, weights):
-    return _each("LeakyRelu", alpha=float(layer.negative_slope))(graph, values[0], layer)
+    return each("LeakyRelu", alpha=float(layer.negative_slope))(graph, values[0], layer)
 
 
 def _elu(graph, layer, values, shape, weights):
-    return _each("Elu", alpha=float(layer.alpha))(graph, values[0], layer)
+    return each("Elu", alpha=float(layer.alpha))(graph, values[0], layer)
 
 
 def _softmax_layer(graph, layer, values, shape, weights):
     if layer.axis not in (-1, len(shape)):
         raise LayerError(f"the layer {layer.name!r} is a softmax along axis {layer.axis}")
-    return _softmax(graph, values[0], layer)
+    return softmax(graph, values[0], layer)
 
 
 # Shapes
@@ -421,7 +330,7 @@ def _merge(operator: str) -> Callable[..., Value]:
 def _average(graph, layer, values, shape, weights):
     total = _merge("Add")(graph, layer, values, shape, weights)
     share = graph.constant(np.float32(1 / len(values)))
-    return _like(total, graph.node("Mul", total.name, share))
+    return like(total, graph.node("Mul", total.name, share))
 
 
 def _concatenate(graph, layer, values, shape, weights):

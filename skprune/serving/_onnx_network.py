@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..utils import LayerCall, LayerGraph, layer_graph
+from ._onnx_activations import LayerError
 from ._onnx_graph import OnnxGraph, Value
-from ._onnx_layers import LayerError, convert_layer, kernel_and_bias, normalisation
+from ._onnx_layers import convert_layer, kernel_and_bias, normalisation
 
 __all__ = ["add_network"]
 

@@ -36,7 +36,7 @@ from ._prediction_store import (
 from ._random import draw_seed, set_missing_seeds
 from ._regressor_pool import RegressorPool
 from ._rounding import as_compared
-from ._row_groups import row_groups
+from ._row_groups import in_few_sizes, row_groups
 from ._saved_state import SavedState
 from ._saved_types import SAVED_TYPES
 from ._selection import Predictions, PredictionSelection, as_predictions, select
@@ -92,6 +92,7 @@ __all__ = [
     "draw_seed",
     "file_checksum",
     "emptied",
+    "in_few_sizes",
     "joint_of",
     "layer_graph",
     "load_pandas",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._joints import compiling_pays, joint_of, note_time_alone
-from ._row_groups import row_groups
+from ._row_groups import in_few_sizes, row_groups
 
 __all__ = [
     "SECONDS_TO_COMPILE",
@@ -81,7 +81,9 @@ def _compiled(networks: Sequence[Any]) -> Any:
         return lambda X: [output.numpy() for output in traced(tf.constant(X))]
     inputs = keras.Input(networks[0].inputs[0].shape[1:], dtype="float32")
     joint = keras.Model(inputs, [network(inputs) for network in networks])
-    return lambda X: [np.asarray(output) for output in joint.predict_on_batch(X)]
+    return lambda X: in_few_sizes(
+        lambda rows: [np.asarray(output) for output in joint.predict_on_batch(rows)], X
+    )
 
 
 def _widest(network: Any) -> int:

@@ -1,10 +1,12 @@
 """How many networks, and how many samples, go through one call."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["row_groups"]
+__all__ = ["in_few_sizes", "row_groups"]
 
 # Bytes of activations that one call may fill, roughly, and how few rows are too few for one.
 _BYTES = 2**27
@@ -36,3 +38,25 @@ def row_groups(widest: Sequence[int]) -> list[tuple[slice, int]]:
             start, total = stop - 1, 0
         total += width
     return groups
+
+
+def in_few_sizes(function: Callable[[NDArray], Any], X: NDArray) -> Any:
+    """Call a function that is compiled anew for each number of rows, with a power of two of them.
+
+    Parameters
+    ----------
+    function : callable
+        From samples to one array, or a list of arrays, with a row for each.
+    X : ndarray of shape (n, ...)
+        Samples, at least one.
+
+    Returns
+    -------
+    array or list of arrays, of n rows
+    """
+    n = len(X)
+    missing = (1 << (n - 1).bit_length()) - n
+    if missing:
+        X = np.concatenate([X, np.repeat(X[:1], missing, axis=0)])
+    outputs = function(X)
+    return [output[:n] for output in outputs] if isinstance(outputs, list) else outputs[:n]

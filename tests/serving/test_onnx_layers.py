@@ -10,8 +10,8 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 from keras import layers as L  # noqa: E402
 
+from skprune.serving._onnx_activations import ACTIVATIONS, LayerError  # noqa: E402
 from skprune.serving._onnx_graph import OnnxGraph, Value  # noqa: E402
-from skprune.serving._onnx_layers import _ACTIVATIONS, LayerError  # noqa: E402
 from skprune.serving._onnx_network import add_network  # noqa: E402
 
 
@@ -89,7 +89,7 @@ ONE_LAYER = {
     "elu": lambda: L.ELU(alpha=0.7),
     "softmax": lambda: L.Softmax(),
     "dropout": lambda: L.Dropout(0.5),
-    **{f"activation {name}": (lambda name=name: L.Activation(name)) for name in _ACTIVATIONS},
+    **{f"activation {name}": (lambda name=name: L.Activation(name)) for name in ACTIVATIONS},
 }
 
 
@@ -101,7 +101,10 @@ def test_a_layer(name):
     compare(keras.Sequential([keras.Input(IMAGE), ONE_LAYER[name]()]), IMAGE)
 
 
-@pytest.mark.parametrize("name", [n for n in ONE_LAYER if n.startswith(("acti", "relu", "soft"))])
+FLAT = ("acti", "relu", "soft", "norm", "rescaling", "dropout", "leaky", "elu")
+
+
+@pytest.mark.parametrize("name", [name for name in ONE_LAYER if name.startswith(FLAT)])
 def test_what_follows_a_flat_row(name):
     model = keras.Sequential(
         [keras.Input(IMAGE), L.Conv2D(3, 1), L.Flatten(), ONE_LAYER[name](), L.Dense(4)]
@@ -168,6 +171,20 @@ def test_what_is_the_same_is_computed_once():
     graph = OnnxGraph()
     names = {add_network(graph, model, Value("X", IMAGE)).name for _ in range(3)}
     assert len(names) == 1
+
+
+def test_what_may_follow_two_flat_rows():
+    inputs = keras.Input(IMAGE)
+    a, b = (L.Flatten()(L.Conv2D(3, 1, name=name)(inputs)) for name in "ab")
+    joined = L.Concatenate()([L.Add()([a, b]), L.Multiply()([a, L.ReLU()(b)])])
+    compare(keras.Model(inputs, L.Reshape((9, 8, 6))(joined)), IMAGE)
+
+
+def test_channels_first_is_refused():
+    model = keras.Sequential([keras.Input(IMAGE)])
+    model.add(L.GlobalAveragePooling2D(data_format="channels_first", name="first"))
+    with pytest.raises(LayerError, match="'first' holds images with their channels first"):
+        onnx_of(model, IMAGE)
 
 
 def test_flat_samples():

@@ -1,6 +1,7 @@
+import numpy as np
 import pytest
 
-from skprune.utils import _row_groups, row_groups
+from skprune.utils import _row_groups, in_few_sizes, row_groups
 
 
 @pytest.mark.parametrize(
@@ -24,3 +25,19 @@ def test_every_network_is_in_one_group():
     assert [i for group, _ in groups for i in range(200)[group]] == list(range(200))
     for group, rows in groups:
         assert rows == 1 or 4 * rows * sum(widest[group]) <= _row_groups._BYTES
+
+
+def test_few_sizes():
+    seen = set()
+
+    def double(X):
+        seen.add(len(X))
+        return 2 * X
+
+    for n in range(1, 40):
+        X = np.arange(3 * n).reshape(n, 3)
+        np.testing.assert_array_equal(in_few_sizes(double, X), 2 * X)
+        found = in_few_sizes(lambda rows: [double(rows), rows], X)
+        np.testing.assert_array_equal(found[0], 2 * X)
+        np.testing.assert_array_equal(found[1], X)
+    assert seen == {1, 2, 4, 8, 16, 32, 64}
