@@ -22,6 +22,7 @@ from program import path_against_ecos, statistics_against_a_product, zero_norm
 from race import Report, read
 from regression import regression
 from search import search_times
+from serving import serving_section
 from training import memory, training
 
 ROOT = Path(__file__).parent.parent
@@ -121,6 +122,10 @@ is of made predictions of 10 classes that lie on disk.
 
 {large}
 
+## Serving
+
+{serving}
+
 ## What `make demo` keeps and loses
 
 24 random CNNs on scikit-learn's digits: 898 images to train on, 449 to prune on, 450 to test on
@@ -207,6 +212,7 @@ if __name__ == "__main__":
         memory=memory(),
         grid=grid_section(n_jobs=2),
         large=large_pools(),
+        serving=serving_section(options.cache),
         demo=over_seeds(cache=options.cache),
     )
     target = ROOT / "docs" / "benchmarks.md"
