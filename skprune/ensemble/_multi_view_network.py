@@ -1,13 +1,18 @@
 """Multi-view networks in Keras: one tower for all views, pooling over views, a head."""
 
 from collections.abc import Sequence
-from itertools import groupby
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from ..utils import network_output
+from ..utils import (
+    SECONDS_TO_COMPILE,
+    JointNetworks,
+    compiling_pays,
+    joint_of,
+    network_output,
+)
 from ._builder import build_tower_and_head
 from ._multi_view_plan import MultiViewNetworks, MultiViewPlan
 
@@ -120,7 +125,7 @@ def predict_views(
     Parameters
     ----------
     towers : sequence of V keras.Model or None
-        From a view, (n, h, w, c), to features, (n, d). None drops the view. Neighbours that are
+        From a view, (n, h, w, c), to features, (n, d). None drops the view. Those that are
         the same object are computed in one call.
     head : keras.Model
         From pooled features to probabilities.
@@ -175,25 +180,45 @@ def view_features(
         )
     width = next(tower for tower in towers if tower is not None).output_shape[-1]
     features = np.zeros((n_samples, n_views, width), dtype=np.float32)
-    stop = 0
-    for _, group in groupby(towers, key=id):
-        same = list(group)
-        start, stop = stop, stop + len(same)
-        if same[0] is not None:
-            views = slice(start, stop)
-            _compute(same[0], images[:, views], present[:, views], features[:, views])
+    views: dict[int, list[int]] = {}
+    for view in np.flatnonzero(kept).tolist():
+        views.setdefault(id(towers[view]), []).append(view)
+    distinct = [towers[own[0]] for own in views.values()]
+    if len(distinct) > 1 and compiling_pays(distinct, SECONDS_TO_COMPILE / 2):
+        _compute_jointly(distinct, list(views.values()), images, features)
+        features[~present] = 0.0
+        return features, present
+    for tower, own in zip(distinct, views.values(), strict=True):
+        _compute(tower, own, images, present, features)
     return features, present
 
 
-def _compute(tower, images, present, features) -> None:
+def _compute(tower, views, images, present, features) -> None:
     """Write the features of one tower's views, of those that are there."""
-    step = max(1, _MOST_ROWS // images.shape[1])
+    step = max(1, _MOST_ROWS // len(views))
     for start in range(0, len(images), step):
         rows = slice(start, start + step)
-        there = present[rows]
+        there = present[rows, views]
         if there.any():
-            batch = images[rows][there].astype(np.float32)
-            features[rows][there] = network_output(tower, batch)
+            batch = images[rows, views][there].astype(np.float32)
+            found = features[rows, views]
+            found[there] = network_output(tower, batch)
+            features[rows, views] = found
+
+
+def _compute_jointly(towers, views, images, features) -> None:
+    """Write the features of all views, whether they are there or not, by one function."""
+    joint = joint_of(towers, towers, lambda: JointNetworks(towers))
+    step = max(1, joint.rows // max(map(len, views)))
+    for start in range(0, len(images), step):
+        rows = slice(start, start + step)
+        n = len(images[rows])
+        batches = [
+            images[rows, own].reshape(n * len(own), *images.shape[2:]).astype(np.float32)
+            for own in views
+        ]
+        for own, found in zip(views, joint.predict_each(batches), strict=True):
+            features[rows, own] = found.reshape(n, len(own), -1)
 
 
 def predict_features(

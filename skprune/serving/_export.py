@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..exceptions import GraphFileError, UnsupportedMemberError
-from ..utils import Vote, VotingMember, layer_graph, unfreeze, whole_file
+from ..utils import Vote, VotingMember, unfreeze, whole_file, widest
 from ._metadata import KEY, GraphMetadata
 from ._networks import is_network, network_of, network_shape, vote_of
 from ._onnx_activations import LayerError
@@ -158,8 +158,8 @@ def _graph(vote: Vote, about: GraphMetadata) -> tuple[Any, GraphMetadata]:
         else:
             name = add_estimator(graph, member, INPUT, shape[0])
         outputs.append(_aligned(graph, member, name, vote))
-    widest = sum(_widest(model) for model in networks.values())
-    rows = int(np.clip(_BATCH_BYTES // max(1, 4 * widest), 1, _MOST_ROWS))
+    in_all = sum(map(widest, networks.values()))
+    rows = int(np.clip(_BATCH_BYTES // max(1, 4 * in_all), 1, _MOST_ROWS))
     about = replace(about, sample_shape=list(shape), batch_rows=rows)
     k = len(vote.classes) if vote.classes is not None else len(vote.intercept)
     members = graph.node("Concat", *outputs, axis=1) if len(outputs) > 1 else outputs[0]
@@ -232,12 +232,6 @@ def _vote(graph: OnnxGraph, vote: Vote, members: str) -> str:
     total = graph.reshaped(graph.node("MatMul", counts, members), (C,))
     axis = graph.constant(np.array([1], np.int64))
     return graph.node("Div", total, graph.node("ReduceSum", total, axis, keepdims=1))
-
-
-def _widest(model: Any) -> int:
-    """Numbers in the largest output of a network's layers, for one sample."""
-    shapes = layer_graph(model).shapes.values()
-    return max(int(np.prod([side or 1 for side in shape[1:]])) for shape in shapes)
 
 
 def _check_graph(predictor: OnnxPredictor, estimator: Any, vote: Vote) -> None:

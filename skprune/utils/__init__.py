@@ -18,6 +18,7 @@ from ._keras_networks import (
     SECONDS_TO_COMPILE,
     JointNetworks,
     network_output,
+    widest,
     with_both_classes,
 )
 from ._layer_graph import LayerCall, LayerGraph, layer_graph
@@ -108,6 +109,7 @@ __all__ = [
     "together",
     "unfreeze",
     "whole_file",
+    "widest",
     "weighted_votes",
     "with_one_blas_thread",
     "write_predictions",

@@ -2,14 +2,14 @@
 
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._joints import compiling_pays, joint_of, note_time_alone
+from ._layer_graph import layer_graph
 from ._row_groups import in_few_sizes, row_groups
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "JointNetworks",
     "network_output",
     "plain_scikeras_network",
+    "widest",
     "with_both_classes",
 ]
 
@@ -35,63 +36,98 @@ class JointNetworks:
     Parameters
     ----------
     networks : sequence of keras.Model
-        From samples of one shape to one output each.
+        Each of one input and one output.
+
+    Attributes
+    ----------
+    rows : int
+        Samples of a batch whose activations are not too many.
     """
 
     def __init__(self, networks: Sequence[Any]) -> None:
         self._networks = tuple(networks)  # a traced function does not hold its variables
-        self._groups = [
-            (_compiled(networks[group]), rows)
-            for group, rows in row_groups([_widest(network) for network in networks])
-        ]
+        groups = row_groups([widest(network) for network in networks])
+        self._groups = [(group, _compiled(networks[group])) for group, _ in groups]
+        self.rows = min(rows for _, rows in groups)
 
     def predict(self, X: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Outputs of each network.
+        """Outputs of each network, in batches.
 
         Parameters
         ----------
         X : ndarray of shape (n, ...), float32
-            Samples as the networks take them.
+            Samples as all networks take them.
 
         Returns
         -------
         list of ndarray of shape (n, ...), float32
         """
-        outputs: list[NDArray[np.float32]] = []
-        for compiled, rows in self._groups:
-            parts = [compiled(X[start : start + rows]) for start in range(0, len(X), rows)]
-            outputs += (np.concatenate(of_one) for of_one in zip(*parts, strict=True))
-        return outputs
+        k = len(self._networks)
+        batches = (X[start : start + self.rows] for start in range(0, len(X), self.rows))
+        parts = [self.predict_each([batch] * k) for batch in batches]
+        return [np.concatenate(of_one) for of_one in zip(*parts, strict=True)]
+
+    def predict_each(self, batches: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """Outputs of each network for samples of its own, in one batch.
+
+        Parameters
+        ----------
+        batches : sequence of ndarray of shape (n, ...), float32
+            Samples for each network, at least one.
+
+        Returns
+        -------
+        list of ndarray of shape (n, ...), float32
+        """
+        return [output for group, call in self._groups for output in call(batches[group])]
 
 
-def _compiled(networks: Sequence[Any]) -> Any:
-    """From samples to a list of arrays; compiled by TensorFlow, or by Keras for others."""
+def _compiled(networks: Sequence[Any]) -> Callable[[Sequence[NDArray]], list[NDArray]]:
+    """From samples for each network to its outputs; compiled by TensorFlow, or by Keras."""
     import keras
 
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        shape = networks[0].inputs[0].shape
-
-        def outputs(X):
-            return [network(X, training=False) for network in networks]
+        def outputs(*batches: Any) -> list[Any]:
+            return [
+                network(batch, training=False)
+                for network, batch in zip(networks, batches, strict=True)
+            ]
 
         # As one traced function: tf.function would warn of each that is made.
-        traced = tf.function(outputs).get_concrete_function(tf.TensorSpec(shape, tf.float32))
-        return lambda X: [output.numpy() for output in traced(tf.constant(X))]
-    inputs = keras.Input(networks[0].inputs[0].shape[1:], dtype="float32")
-    joint = keras.Model(inputs, [network(inputs) for network in networks])
-    return lambda X: in_few_sizes(
-        lambda rows: [np.asarray(output) for output in joint.predict_on_batch(rows)], X
-    )
+        traced = tf.function(outputs).get_concrete_function(
+            *(tf.TensorSpec(network.inputs[0].shape, tf.float32) for network in networks)
+        )
+
+        def call(batches: Sequence[NDArray]) -> list[NDArray]:
+            tensors = {id(batch): tf.constant(batch) for batch in batches}
+            return [output.numpy() for output in traced(*(tensors[id(b)] for b in batches))]
+
+        return call
+    # Each by itself: Keras wants as many samples for all inputs of a model.
+    return lambda batches: [
+        in_few_sizes(network.predict_on_batch, batch)
+        for network, batch in zip(networks, batches, strict=True)
+    ]
 
 
-def _widest(network: Any) -> int:
-    """Most numbers that a layer gives for a sample."""
-    shapes = [network.inputs[0].shape]
-    for layer in network.layers:
-        with suppress(AttributeError, ValueError):  # a layer called more than once
-            shapes.append(layer.output.shape)
+def widest(network: Any) -> int:
+    """Most numbers that a layer gives for a sample.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Built.
+
+    Returns
+    -------
+    int
+    """
+    try:
+        shapes = list(layer_graph(network).shapes.values())
+    except TypeError:  # a class of the user's own, which hides its layers
+        shapes = [network.inputs[0].shape, network.outputs[0].shape]
     return max(int(np.prod([side or 1 for side in shape[1:]])) for shape in shapes)
 
 
@@ -115,7 +151,7 @@ def network_output(network: Any, X: NDArray[np.float32]) -> NDArray[np.float32]:
     import keras
 
     start = time.perf_counter()
-    ((_, rows),) = row_groups([_widest(network)])
+    ((_, rows),) = row_groups([widest(network)])
     parts = [
         keras.ops.convert_to_numpy(network(X[at : at + rows], training=False))
         for at in range(0, len(X), rows)

@@ -69,16 +69,41 @@ class TestNetworkParts:
         with pytest.raises(ValueError, match=r"100 of 100 samples .* views \[0, 2\] were dropped"):
             predict_views([None, tower, None], head, X, np.tile([True, False, True], (100, 1)))
 
+    def test_towers_of_their_own_are_one_function_once_that_pays(self, fitted, data, mask):
+        import keras
+
+        from skprune.ensemble._multi_view_network import predict_views
+        from skprune.utils import SECONDS_TO_COMPILE, note_time_alone
+        from skprune.utils._joints import _JOINTS
+
+        X = data[0][..., None].astype(np.float32)
+        copies = [keras.models.clone_model(fitted.tower_) for _ in range(2)]
+        for seed, copy in enumerate(copies):
+            rng = np.random.default_rng(seed)
+            copy.set_weights([w + rng.normal(0, 0.01, w.shape) for w in copy.get_weights()])
+        towers = [copies[0], copies[1], copies[0]]  # two views share one
+        expected = predict_views(towers, fitted.head_, X, mask)
+        assert _JOINTS not in vars(copies[0])
+        for copy in copies:
+            note_time_alone(copy, SECONDS_TO_COMPILE / 2)
+        found = predict_views(towers, fitted.head_, X, mask)
+        assert len(vars(copies[0])[_JOINTS]) == 1
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+        # Pixels of views that are not there may be anything.
+        holes = np.where(mask[:, :, None, None, None], X, np.nan)
+        found = predict_views(towers, fitted.head_, holes, mask)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
     def test_predictions_come_in_bounded_batches(self, fitted, data, mask, monkeypatch):
         from skprune.ensemble import _multi_view_network
-        from skprune.utils import _keras_networks, _row_groups
+        from skprune.utils import _row_groups, widest
 
         X = data[0]
         whole = fitted.predict_proba(X, mask)
         monkeypatch.setattr(_row_groups, "_BYTES", 4 * 120 * 20)
         monkeypatch.setattr(_multi_view_network, "_MOST_ROWS", 30)
-        widest = _keras_networks._widest(fitted.tower_)
-        assert _row_groups.row_groups([widest]) == [(slice(0, 1), 4 * 120 * 20 // (4 * widest))]
+        numbers = widest(fitted.tower_)
+        assert _row_groups.row_groups([numbers]) == [(slice(0, 1), 120 * 20 // numbers)]
         np.testing.assert_allclose(fitted.predict_proba(X, mask), whole, rtol=1e-4, atol=1e-6)
 
     @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
