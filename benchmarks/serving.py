@@ -74,7 +74,7 @@ class Case:
         ).fit(train, y_train)
         pruner = SOCPEnsemblePruner(FrozenEstimator(self.full), lam=0.0, max_members=KEPT)
         self.pruned = pruner.fit(select, y_select)
-        self.folder = Path(tempfile.mkdtemp())
+        self._folder = tempfile.TemporaryDirectory()  # gone with the case
 
     def estimators(self) -> list[tuple[str, object]]:
         kept = self.pruned.n_members_
@@ -84,7 +84,7 @@ class Case:
         ]
 
     def file(self, name: str) -> str:
-        return str(self.folder / name)
+        return str(Path(self._folder.name) / name)
 
 
 def scikeras_loop(estimator) -> Callable[[np.ndarray], np.ndarray]:
