@@ -14,7 +14,6 @@ from ..utils import (
     SECONDS_TO_COMPILE,
     JointNetworks,
     SavedState,
-    compiling_pays,
     joint_of,
     with_both_classes,
 )
@@ -82,12 +81,12 @@ class NetworkMember(ClassifierMixin, SavedState, BaseEstimator):
     def __skprune_together__(cls, members: Sequence["NetworkMember"]) -> Any:
         """One compiled function of all networks, as soon as it pays to compile one."""
         networks = [member.model_ for member in members]
-        if not compiling_pays(networks, SECONDS_TO_COMPILE):
-            return None
         shapes = {member.input_shape for member in members}
         if len(shapes) > 1:
             return None
-        joint = joint_of(networks, networks, lambda: JointNetworks(networks))
+        joint = joint_of(networks, [], lambda: JointNetworks(networks), SECONDS_TO_COMPILE)
+        if joint is None:
+            return None
 
         def predict(X: NDArray) -> list[NDArray]:
             outputs = joint.predict(as_inputs(X, *shapes))

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import ClassifierTags
 
-from ..utils import SavedState, compiling_pays, joint_of, note_time_alone, row_groups
+from ..utils import SavedState, joint_of, note_time_alone, row_groups
 from ._builder import build_cnn, compile_cnn, make_training_state
 from ._early_stopping import ValidationStopping
 from ._epochs import runs_whole_epochs, train_epochs
@@ -147,7 +147,10 @@ class CNNMember(SavedState, KerasClassifier):
 
     @property
     def model_(self) -> keras.Model:
-        """The network."""
+        """The network; from then on the member is not compiled together with others.
+
+        It may be trained at any time, and nothing would tell. See :meth:`network` for a copy.
+        """
         if getattr(self, "_model", None) is None:
             self._model, self._weights = self.network(), None
         return self._model
@@ -316,9 +319,7 @@ class CNNMember(SavedState, KerasClassifier):
     @classmethod
     def __skprune_together__(cls, members):
         """One compiled function of many members, as soon as it pays to compile one."""
-        if keras.backend.backend() != "tensorflow" or not compiling_pays(
-            members, _SECONDS_TO_COMPILE
-        ):
+        if keras.backend.backend() != "tensorflow":
             return None
         # A live network may be trained at any time, and nothing would tell.
         weights = [vars(member).get("_weights") for member in members]
@@ -330,8 +331,12 @@ class CNNMember(SavedState, KerasClassifier):
             folded = [member._folded() for member in members]
             return JointCNNs(folded, [member._widest() for member in members], *shapes)
 
-        joint, first = joint_of(members, weights, make), members[0]
-        return lambda X: joint.predict(first._validate_data(X)[0])
+        made_of = [
+            *weights,
+            *(part for m in members for part in (m.architecture, m.offset, m.scale)),
+        ]
+        joint, first = joint_of(members, made_of, make, _SECONDS_TO_COMPILE), members[0]
+        return None if joint is None else lambda X: joint.predict(first._validate_data(X)[0])
 
     def _folded(self) -> FoldedCNN:
         weights = self._arrays()

@@ -9,7 +9,6 @@ from keras import layers, ops
 from ..utils import (
     SECONDS_TO_COMPILE,
     JointNetworks,
-    compiling_pays,
     joint_of,
     network_output,
 )
@@ -184,8 +183,11 @@ def view_features(
     for view in np.flatnonzero(kept).tolist():
         views.setdefault(id(towers[view]), []).append(view)
     distinct = [towers[own[0]] for own in views.values()]
-    if len(distinct) > 1 and compiling_pays(distinct, SECONDS_TO_COMPILE / 2):
-        _compute_jointly(distinct, list(views.values()), images, features)
+    joint = None
+    if len(distinct) > 1:  # before each of them is compiled by itself
+        joint = joint_of(distinct, [], lambda: JointNetworks(distinct), SECONDS_TO_COMPILE / 2)
+    if joint is not None:
+        _compute_jointly(joint, list(views.values()), images, features)
         features[~present] = 0.0
         return features, present
     for tower, own in zip(distinct, views.values(), strict=True):
@@ -206,9 +208,8 @@ def _compute(tower, views, images, present, features) -> None:
             features[rows, views] = found
 
 
-def _compute_jointly(towers, views, images, features) -> None:
+def _compute_jointly(joint, views, images, features) -> None:
     """Write the features of all views, whether they are there or not, by one function."""
-    joint = joint_of(towers, towers, lambda: JointNetworks(towers))
     step = max(1, joint.rows // max(map(len, views)))
     for start in range(0, len(images), step):
         rows = slice(start, start + step)

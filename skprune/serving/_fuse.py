@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..utils import Vote
+from ._check import check_graph
 from ._networks import network_of, network_shape, vote_of
+from ._predictor import as_samples, in_single_precision
 
 __all__ = ["fuse"]
 
@@ -35,7 +37,8 @@ def fuse(estimator: Any) -> Any:
     NotFittedError
         If the estimator is not fitted.
     UnsupportedMemberError
-        If a member is not a network; the message names it and what to use instead.
+        If a member is not a network, or says something else than its network, to 1e-5; the message
+        names it and what to use instead.
     TypeError
         If it is an estimator of another kind.
 
@@ -65,15 +68,25 @@ def fuse(estimator: Any) -> Any:
             "Use skprune.serving.export_onnx."
         )
     models = [network_of(member) for member in vote.members]
-    return _fused(models, vote, network_shape(models, vote))
+    shape = network_shape(models, vote)
+    model, members = _fused(models, vote, shape)
+
+    def predict(X: Any) -> tuple[NDArray, NDArray]:
+        samples = in_single_precision(as_samples(X, shape))
+        said = members.predict_on_batch(samples)
+        return model.predict_on_batch(samples), np.stack(said if len(models) > 1 else [said])
+
+    check_graph(estimator, vote, shape, predict)
+    return model
 
 
-def _fused(models: list[Any], vote: Vote, shape: tuple[int, ...]) -> Any:
+def _fused(models: list[Any], vote: Vote, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """From samples to the vote, and to what the members say of all classes."""
     import keras
     from keras import layers, ops
 
     pixels = keras.Input(shape, name="pixels", dtype="float32")
-    outputs = []
+    outputs, said = [], []
     for member, model in zip(vote.members, models, strict=True):
         own = tuple(model.inputs[0].shape[1:])
         given = pixels
@@ -82,6 +95,7 @@ def _fused(models: list[Any], vote: Vote, shape: tuple[int, ...]) -> Any:
         p = _copied(model, member.name)(given)
         if p.shape[-1] == 1 and member.columns is not None:
             p = ops.concatenate([1.0 - p, p], axis=-1)
+        said.append(ops.matmul(p, _places(member.columns, vote)))
         if vote.voting == "hard":
             p = ops.one_hot(ops.argmax(p, axis=-1), p.shape[-1])
         outputs.append(p)
@@ -94,7 +108,7 @@ def _fused(models: list[Any], vote: Vote, shape: tuple[int, ...]) -> Any:
     model = keras.Model(pixels, share(add(joined)), name="weighted_vote")
     add.set_weights([kernel])
     model.trainable = False
-    return model
+    return model, keras.Model(pixels, said)
 
 
 def _copied(model: Any, name: str) -> Any:
@@ -123,11 +137,15 @@ def _vote_kernel(vote: Vote) -> NDArray[np.float32]:
     ndarray of shape (sum of the members' classes, C)
         Members after one another.
     """
-    assert vote.classes is not None
-    every = np.eye(len(vote.classes))
     most = max(member.weight for member in vote.members)
-    rows = [member.weight / most * every[member.columns] for member in vote.members]
+    rows = [member.weight / most * _places(member.columns, vote) for member in vote.members]
     return np.concatenate(rows).astype(np.float32)
+
+
+def _places(columns: Any, vote: Vote) -> NDArray[np.float32]:
+    """One where a member's class stands among all."""
+    assert vote.classes is not None
+    return np.eye(len(vote.classes), dtype=np.float32)[columns]
 
 
 def _total(vote: Vote) -> float:

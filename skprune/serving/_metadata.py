@@ -42,6 +42,8 @@ class GraphMetadata:
         Shape of one sample.
     batch_rows : int
         Most samples that are computed at once.
+    feature_names : list of str or None
+        Names of the columns of X that `fit` saw, where it had some.
     flat : bool
         Whether a regressor has one target, given as a vector.
     quantization : {"int8"} or None
@@ -57,6 +59,7 @@ class GraphMetadata:
     weights: list[float]
     sample_shape: list[int]
     batch_rows: int
+    feature_names: list[str] | None = None
     flat: bool = False
     quantization: str | None = None
 
@@ -117,9 +120,13 @@ class GraphMetadata:
         """
         try:
             found = json.loads(text)
-            number = int(found.pop("format"))
+            number = found.pop("format")
+            if type(number) is not int:
+                raise TypeError(f"the format is {number!r}")
             if number == FORMAT:
-                return cls(**found)
+                about = cls(**found)
+                about._check()
+                return about
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise GraphFileError(
                 f"{path!r} has metadata that skprune did not write ({type(error).__name__}: "
@@ -129,3 +136,16 @@ class GraphMetadata:
             f"{path!r} is of format {number}, written by skprune {found.get('version', '?')}; this "
             f"release reads format {FORMAT}. Install that release, or export the graph again."
         )
+
+    def _check(self) -> None:
+        """Refuse what no release writes, before anybody predicts with it."""
+        if type(self.batch_rows) is not int or self.batch_rows < 1:
+            raise ValueError(f"batches have {self.batch_rows!r} rows")
+        if len(self.members) != len(self.weights):
+            raise ValueError(f"{len(self.members)} members have {len(self.weights)} weights")
+        classes = self.classes
+        if classes is not None and classes.ndim != 1:
+            raise ValueError(f"labels have shape {classes.shape}")
+        sides = [type(side) is int and side >= 0 for side in self.sample_shape]
+        if not sides or not all(sides):
+            raise ValueError(f"samples have shape {self.sample_shape!r}")

@@ -32,28 +32,42 @@ def vote_of(estimator: Any) -> Vote:
     UnsupportedMemberError
         If a part of it cannot be taken out.
     """
-    vote = getattr(unfreeze(estimator), "__skprune_vote__", None)
-    if vote is None:
-        several = hasattr(estimator, "view_shape_") or hasattr(estimator, "view_pooling")
+    estimator = unfreeze(estimator)
+    if isinstance(estimator, type):
+        raise TypeError(f"{estimator.__name__} is a class; give a fitted instance of it.")
+    if not hasattr(estimator, "__skprune_vote__"):
         raise TypeError(
-            f"A {type(estimator).__name__} cannot be made one graph of a vote"
-            + (
-                ": it takes several views and a mask. Its own predict is compiled; save it with "
-                "joblib or skops."
-                if several
-                else "; give a fitted pruner, RandomCNNEnsembleClassifier, PrunedCNNClassifier or "
-                "EnsembleCompressor. Other ensembles: wrap them in a FrozenEstimator and fit a "
-                "SOCPEnsemblePruner."
-            )
+            f"A {type(estimator).__name__} cannot be made one graph of a vote: {_remedy(estimator)}"
         )
-    found: Vote = vote()
+    found: Vote = estimator.__skprune_vote__()
     return found
+
+
+def _remedy(estimator: Any) -> str:
+    if hasattr(type(estimator), "view_shape_") or "view_shape" in vars(
+        unfreeze(getattr(estimator, "estimator", estimator))
+    ):
+        return (
+            "it takes several views and a mask. Its own predict is compiled; save it with joblib "
+            "or skops."
+        )
+    if hasattr(estimator, "best_estimator_"):
+        return "give its best_estimator_."
+    if hasattr(estimator, "steps"):
+        return "give its last step, and put the transformers before the graph."
+    return (
+        "give a fitted pruner, RandomCNNEnsembleClassifier, PrunedCNNClassifier or "
+        "EnsembleCompressor. Other ensembles: wrap them in a FrozenEstimator and fit a "
+        "SOCPEnsemblePruner."
+    )
 
 
 def is_network(member: VotingMember) -> bool:
     """Whether a member has a Keras network."""
     estimator = unfreeze(member.estimator)
-    return hasattr(type(estimator), "model_") or "model_" in vars(estimator)
+    if hasattr(type(estimator), "model_"):  # made when it is asked for
+        return True
+    return all(hasattr(vars(estimator).get("model_"), name) for name in ("inputs", "outputs"))
 
 
 def network_of(member: VotingMember) -> Any:

@@ -11,11 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._onnx_activations import LayerError, activated, clipped, each, like, softmax
+from ._onnx_convolutions import (
+    conv2d,
+    dense,
+    depthwise,
+    normalisation,
+    padding,
+    pair,
+    separable,
+)
 from ._onnx_graph import OnnxGraph, Value
 
-__all__ = ["convert_layer", "kernel_and_bias", "normalisation"]
+__all__ = ["convert_layer"]
 
-# Layers that do nothing when a network predicts.
+# Layers that do nothing when a network predicts, also where they were called with training=True.
 _IDLE = (
     "ActivityRegularization",
     "AlphaDropout",
@@ -23,6 +32,12 @@ _IDLE = (
     "GaussianDropout",
     "GaussianNoise",
     "Identity",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "SpatialDropout1D",
     "SpatialDropout2D",
 )
@@ -59,12 +74,16 @@ def convert_layer(
     LayerError
         If there is no such layer in ONNX.
     """
+    import keras
+
     kind = type(layer).__name__
     convert = _LAYERS.get(kind)
-    if convert is None or not type(layer).__module__.startswith("keras."):
+    # Operations of keras.ops have the names of layers, and arguments that are no tensors.
+    is_layer = isinstance(layer, keras.layers.Layer)
+    if convert is None or not is_layer or not type(layer).__module__.startswith("keras."):
         raise LayerError(
-            f"the layer {layer.name!r} is of kind {kind}, which has no counterpart here. There is "
-            f"one for {', '.join(sorted(_LAYERS))}"
+            f"the {'layer' if is_layer else 'operation'} {layer.name!r} is of kind {kind}, which "
+            f"has no counterpart here. There is one for {', '.join(sorted(_LAYERS))}"
         )
     if getattr(layer, "data_format", None) == "channels_first":
         raise LayerError(
@@ -75,140 +94,6 @@ def convert_layer(
     return made
 
 
-def kernel_and_bias(layer: Any) -> tuple[NDArray, NDArray]:
-    """Weights of a convolution or dense layer; its bias is zero where it has none."""
-    import keras
-
-    to_numpy = keras.ops.convert_to_numpy
-    kernel = to_numpy(layer.kernel)
-    if layer.use_bias:
-        return kernel, to_numpy(layer.bias)
-    n = kernel.shape[-1] * (kernel.shape[-2] if type(layer).__name__ == "DepthwiseConv2D" else 1)
-    return kernel, np.zeros(n, np.float32)
-
-
-def normalisation(layer: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Factor and shift of a batch normalisation that predicts, in double precision.
-
-    Parameters
-    ----------
-    layer : keras.layers.BatchNormalization
-        The layer.
-
-    Returns
-    -------
-    factor, shift : ndarray of shape (c,)
-    """
-    import keras
-
-    mean, variance = (
-        np.asarray(keras.ops.convert_to_numpy(v), np.float64)
-        for v in (layer.moving_mean, layer.moving_variance)
-    )
-    factor = 1 / np.sqrt(variance + layer.epsilon)
-    if layer.scale:
-        factor = factor * keras.ops.convert_to_numpy(layer.gamma)
-    shift = -mean * factor
-    return factor, shift + keras.ops.convert_to_numpy(layer.beta) if layer.center else shift
-
-
-# Convolutions and products
-
-
-def _conv2d(graph, layer, values, shape, weights):
-    kernel, bias = weights or kernel_and_bias(layer)
-    return _convolved(graph, layer, values[0], shape, kernel, bias, layer.groups)
-
-
-def _depthwise(graph, layer, values, shape, weights):
-    kernel, bias = weights or kernel_and_bias(layer)
-    rows, columns, channels, depth = kernel.shape
-    kernel = kernel.reshape(rows, columns, 1, channels * depth)
-    return _convolved(graph, layer, values[0], shape, kernel, bias, channels)
-
-
-def _separable(graph, layer, values, shape, weights):
-    import keras
-
-    depthwise = keras.ops.convert_to_numpy(layer.depthwise_kernel)
-    rows, columns, channels, depth = depthwise.shape
-    n = channels * depth
-    sides = (None, None, n)
-    depthwise = depthwise.reshape(rows, columns, 1, n)
-    zeros = np.zeros(n, np.float32)
-    x = _convolution(graph, layer, values[0], sides, depthwise, zeros, channels)
-    pointwise = keras.ops.convert_to_numpy(layer.pointwise_kernel)
-    bias = keras.ops.convert_to_numpy(layer.bias) if layer.use_bias else np.zeros(shape[-1], "f4")
-    name = graph.node("Conv", x, graph.constant(_filters(pointwise)), graph.constant(bias))
-    return activated(graph, layer.activation, Value(name, shape, True), layer)
-
-
-def _filters(kernel: NDArray) -> NDArray:
-    return np.transpose(kernel, (3, 2, 0, 1)).astype(np.float32)
-
-
-def _convolved(graph, layer, value, shape, kernel, bias, groups):
-    name = _convolution(graph, layer, value, shape, kernel, bias, groups)
-    return activated(graph, layer.activation, Value(name, shape, True), layer)
-
-
-def _convolution(graph, layer, value, shape, kernel, bias, groups):
-    window, strides, dilations = kernel.shape[:2], _pair(layer.strides), _pair(layer.dilation_rate)
-    return graph.node(
-        "Conv",
-        graph.first_axis(value).name,
-        graph.constant(_filters(kernel)),
-        graph.constant(bias.astype(np.float32)),
-        kernel_shape=window,
-        strides=strides,
-        dilations=dilations,
-        group=groups,
-        **_padding(layer, value.shape, window, strides, dilations),
-    )
-
-
-def _padding(layer, shape, window, strides, dilations) -> dict[str, Any]:
-    """Zeros (or nothing) around an image as TensorFlow places them: the odd one at the end."""
-    if layer.padding == "valid":
-        return {"pads": [0, 0, 0, 0]}
-    if layer.padding != "same":
-        raise LayerError(f"the layer {layer.name!r} has padding={layer.padding!r}")
-    totals = []
-    for side, width, stride, dilation in zip(shape, window, strides, dilations, strict=False):
-        reach = (width - 1) * dilation + 1
-        if stride == 1:
-            totals.append(reach - 1)
-        elif side is None:
-            return {"auto_pad": "SAME_UPPER"}
-        else:
-            totals.append(max(0, (-(-side // stride) - 1) * stride + reach - side))
-    before = [total // 2 for total in totals]
-    return {"pads": [*before, *(t - b for t, b in zip(totals, before, strict=True))]}
-
-
-def _pair(sides: Any) -> tuple[int, int]:
-    return (sides, sides) if isinstance(sides, int) else tuple(sides)
-
-
-def _dense(graph, layer, values, shape, weights):
-    (value,) = values
-    kernel, bias = weights or kernel_and_bias(layer)
-    image = value.unflattened
-    if image is not None and None not in image.shape and len(shape) == 1:
-        height, width, channels = image.shape
-        kernel = kernel.reshape(height, width, channels, -1).transpose(2, 0, 1, 3)
-        kernel = kernel.reshape(height * width * channels, -1)
-        name = graph.reshaped(image.name, (height * width * channels,))
-    else:
-        name = graph.last_axis(value).name
-    if len(shape) == 1:
-        name = graph.node("Gemm", name, graph.constant(kernel), graph.constant(bias))
-    else:
-        name = graph.node("MatMul", name, graph.constant(kernel))
-        name = graph.node("Add", name, graph.constant(bias))
-    return activated(graph, layer.activation, Value(name, shape), layer)
-
-
 # What is done to each number by itself
 
 
@@ -217,6 +102,19 @@ def _rescaling(graph, layer, values, shape, weights):
     value = graph.last_axis(values[0]) if scale.ndim or offset.ndim else graph.settled(values[0])
     name = graph.node("Mul", value.name, graph.constant(scale))
     return like(value, graph.node("Add", name, graph.constant(offset)))
+
+
+def _normalization(graph, layer, values, shape, weights):
+    """The preprocessing layer: mean and variance of the samples it was adapted to."""
+    import keras
+
+    if layer.invert:
+        raise LayerError(f"the layer {layer.name!r} has invert=True")
+    value = graph.last_axis(values[0])
+    mean, variance = (keras.ops.convert_to_numpy(v) for v in (layer.mean, layer.variance))
+    deviation = np.maximum(np.sqrt(variance), keras.backend.epsilon())
+    name = graph.node("Sub", value.name, graph.constant(mean.astype(np.float32)))
+    return like(value, graph.node("Div", name, graph.constant(deviation.astype(np.float32))))
 
 
 def _batch_norm(graph, layer, values, shape, weights):
@@ -271,13 +169,13 @@ def _softmax_layer(graph, layer, values, shape, weights):
 
 def _pool(operator: str, **attributes: Any) -> Callable[..., Value]:
     def convert(graph, layer, values, shape, weights):
-        window, strides = _pair(layer.pool_size), _pair(layer.strides)
+        window, strides = pair(layer.pool_size), pair(layer.strides)
         name = graph.node(
             operator,
             graph.first_axis(values[0]).name,
             kernel_shape=window,
             strides=strides,
-            **_padding(layer, values[0].shape, window, strides, (1, 1)),
+            **padding(layer, values[0].shape, window, strides, (1, 1)),
             **attributes,
         )
         return Value(name, shape, True)
@@ -303,13 +201,46 @@ def _flatten(graph, layer, values, shape, weights):
 
 
 def _reshape(graph, layer, values, shape, weights):
-    return Value(graph.reshaped(graph.last_axis(values[0]).name, shape), shape)
+    return _reshaped(graph, values[0], shape)
+
+
+def _reshaped(graph, value, shape):
+    return Value(graph.reshaped(graph.last_axis(value).name, shape), shape)
 
 
 def _zero_padding(graph, layer, values, shape, weights):
     (top, bottom), (left, right) = layer.padding
     pads = graph.constant(np.array([0, 0, top, left, 0, 0, bottom, right], np.int64))
     return Value(graph.node("Pad", graph.first_axis(values[0]).name, pads), shape, True)
+
+
+def _cropping(graph, layer, values, shape, weights):
+    (top, _), (left, _) = layer.cropping
+    value = graph.first_axis(values[0])
+    starts, axes = (graph.constant(np.array(part, np.int64)) for part in ((top, left), (2, 3)))
+    if None in shape[:2]:
+        (_, bottom), (_, right) = layer.cropping
+        stops = [-end if end else np.iinfo(np.int64).max for end in (bottom, right)]
+    else:
+        stops = [top + shape[0], left + shape[1]]
+    ends = graph.constant(np.array(stops, np.int64))
+    return Value(graph.node("Slice", value.name, starts, ends, axes), shape, True)
+
+
+def _up_sampling(graph, layer, values, shape, weights):
+    if layer.interpolation != "nearest":
+        raise LayerError(f"the layer {layer.name!r} has interpolation={layer.interpolation!r}")
+    scales = graph.constant(np.array([1, 1, *layer.size], np.float32))
+    name = graph.node(
+        "Resize",
+        graph.first_axis(values[0]).name,
+        "",
+        scales,
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+    )
+    return Value(name, shape, True)
 
 
 def _idle(graph, layer, values, shape, weights):
@@ -343,7 +274,14 @@ def _concatenate(graph, layer, values, shape, weights):
 
 
 def _alike(graph, values):
-    """Tensors whose axes are in one order."""
+    """Tensors whose axes are in one order, and as many: Keras adds missing ones in front."""
+    most = max(len(value.shape) for value in values)
+    values = [
+        value
+        if len(value.shape) == most
+        else _reshaped(graph, value, (*[1] * (most - len(value.shape)), *value.shape))
+        for value in values
+    ]
     if all(value.channels_first for value in values):
         return values
     if any(value.channels_first for value in values) and all(len(v.shape) == 3 for v in values):
@@ -358,9 +296,10 @@ _LAYERS: dict[str, Callable[..., Value]] = {
     "AveragePooling2D": _pool("AveragePool", count_include_pad=0),
     "BatchNormalization": _batch_norm,
     "Concatenate": _concatenate,
-    "Conv2D": _conv2d,
-    "Dense": _dense,
-    "DepthwiseConv2D": _depthwise,
+    "Conv2D": conv2d,
+    "Cropping2D": _cropping,
+    "Dense": dense,
+    "DepthwiseConv2D": depthwise,
     "ELU": _elu,
     "Flatten": _flatten,
     "GlobalAveragePooling2D": _global_pool("GlobalAveragePool"),
@@ -370,12 +309,14 @@ _LAYERS: dict[str, Callable[..., Value]] = {
     "Maximum": _merge("Max"),
     "Minimum": _merge("Min"),
     "Multiply": _merge("Mul"),
+    "Normalization": _normalization,
     "ReLU": _relu,
     "Rescaling": _rescaling,
     "Reshape": _reshape,
-    "SeparableConv2D": _separable,
+    "SeparableConv2D": separable,
     "Softmax": _softmax_layer,
     "Subtract": _merge("Sub"),
+    "UpSampling2D": _up_sampling,
     "ZeroPadding2D": _zero_padding,
     **dict.fromkeys(_IDLE, _idle),
 }

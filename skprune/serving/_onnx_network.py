@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from ..utils import LayerCall, LayerGraph, layer_graph
 from ._onnx_activations import LayerError
+from ._onnx_convolutions import kernel_and_bias, normalisation
 from ._onnx_graph import OnnxGraph, Value
-from ._onnx_layers import convert_layer, kernel_and_bias, normalisation
+from ._onnx_layers import convert_layer
 
 __all__ = ["add_network"]
 
@@ -51,7 +52,6 @@ def add_network(graph: OnnxGraph, model: Any, value: Value) -> Value:
             continue
         norm = norms.get(made)
         weights = None if norm is None else _folded(call.layer, norm.layer)
-        _check_predicting(call)
         values[made] = convert_layer(graph, call.layer, before, calls.shapes[made][1:], weights)
     return graph.last_axis(values[calls.outputs[0]])
 
@@ -96,11 +96,3 @@ def _folded(layer: Any, norm: Any) -> tuple[NDArray, NDArray]:
     else:
         kernel = kernel * factor
     return kernel.astype(np.float32), (bias * factor + shift).astype(np.float32)
-
-
-def _check_predicting(call: LayerCall) -> None:
-    if any(constant is True for constant in call.constants):
-        raise LayerError(
-            f"the layer {call.layer.name!r} is called with training=True, so that it draws random "
-            "numbers when it predicts"
-        )

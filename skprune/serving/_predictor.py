@@ -1,7 +1,6 @@
 """Predicting with an exported graph, with nothing but NumPy and onnxruntime."""
 
 import os
-from collections.abc import Iterator
 from importlib import import_module
 from numbers import Integral
 from typing import Any
@@ -12,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..exceptions import GraphFileError, MissingExtraError
 from ._metadata import KEY, GraphMetadata
 
-__all__ = ["OnnxPredictor", "load_extra"]
+__all__ = ["OnnxPredictor", "as_samples", "in_single_precision", "load_extra"]
 
 #: Input and outputs of every graph.
 INPUT, VOTE, MEMBERS = "X", "vote", "members"
@@ -39,6 +38,10 @@ class OnnxPredictor:
         What the graph says of itself: its members and weights, voting, the release that wrote it.
     sample_shape_ : tuple of int
         Shape of one sample.
+    n_features_in_ : int
+        Its first side.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns of X that `fit` saw; only where it had some.
 
     Raises
     ------
@@ -66,7 +69,8 @@ class OnnxPredictor:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, n_threads: int | None = None) -> None:
-        if n_threads is not None and not (isinstance(n_threads, Integral) and n_threads > 0):
+        number = isinstance(n_threads, Integral) and not isinstance(n_threads, bool)
+        if n_threads is not None and not (number and n_threads > 0):
             raise ValueError(f"n_threads must be a positive integer or None; got {n_threads!r}.")
         runtime = load_extra("onnxruntime", "serve")
         self.path = os.fspath(path)
@@ -74,7 +78,7 @@ class OnnxPredictor:
         if not os.path.isfile(self.path):
             raise FileNotFoundError(f"There is no graph at {self.path!r}.")
         options = runtime.SessionOptions()
-        options.log_severity_level = 3  # what fails is raised, so nothing needs to be printed
+        options.log_severity_level = 4  # what fails is raised, so nothing needs to be printed
         if n_threads is not None:
             options.intra_op_num_threads = int(n_threads)
         try:
@@ -95,9 +99,13 @@ class OnnxPredictor:
             )
         self.metadata_ = GraphMetadata.from_json(text, self.path)
         self.sample_shape_ = tuple(self.metadata_.sample_shape)
+        self.n_features_in_ = self.sample_shape_[0]
+        if self.metadata_.feature_names is not None:
+            self.feature_names_in_ = np.array(self.metadata_.feature_names, dtype=object)
         classes = self.metadata_.classes
         if classes is not None:
             self.classes_ = classes
+        self._check_outputs()
 
     def predict_proba(self, X: ArrayLike, return_members: bool = False) -> Any:
         """Weighted vote of the members.
@@ -129,8 +137,7 @@ class OnnxPredictor:
         self._check_classifier("predict_proba")
         if not return_members:
             return self._run([VOTE], X)[0]
-        vote, members = self._run([VOTE, MEMBERS], X)
-        return vote, np.moveaxis(members, 1, 0)
+        return self._vote_and_members(X)
 
     def member_predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
         """Probabilities of each member.
@@ -179,51 +186,112 @@ class OnnxPredictor:
                 "use predict."
             )
 
+    def _vote_and_members(self, X: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        vote, members = self._run([VOTE, MEMBERS], X)
+        return vote, np.moveaxis(members, 1, 0)
+
+    def _check_outputs(self) -> None:
+        shapes = {output.name: output.shape for output in self._session.get_outputs()}
+        about = self.metadata_
+        k = len(self.classes_) if about.labels is not None else shapes.get(VOTE, [0])[-1]
+        if [shapes.get(VOTE, [])[1:], shapes.get(MEMBERS, [])[1:]] != [
+            [k],
+            [len(about.members), k],
+        ]:
+            raise GraphFileError(
+                f"{self.path!r} has outputs {shapes}, which are not those of its {k} labels and "
+                f"{len(about.members)} members. Export the graph again."
+            )
+
     def _run(self, outputs: list[str], X: ArrayLike) -> list[NDArray[np.float32]]:
-        batches = [self._session.run(outputs, {INPUT: rows}) for rows in self._batches(X)]
-        return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
-
-    def _batches(self, X: ArrayLike) -> Iterator[NDArray[np.float32]]:
-        """Samples as the graph takes them, a bounded number at a time."""
-        samples = self._checked(X)
+        self._check_names(X)
+        samples = as_samples(X, self.sample_shape_)
+        rows = self.metadata_.batch_rows
         # At least one batch, so that no samples give no predictions of the right shape.
-        for start in range(0, max(1, len(samples)), self.metadata_.batch_rows):
-            yield samples[start : start + self.metadata_.batch_rows]
+        starts = range(0, max(1, len(samples)), rows)
+        batches = (in_single_precision(samples[start : start + rows]) for start in starts)
+        parts = [self._session.run(outputs, {INPUT: batch}) for batch in batches]
+        return [np.concatenate(of_one) for of_one in zip(*parts, strict=True)]
 
-    def _checked(self, X: ArrayLike) -> NDArray[np.float32]:
-        samples = np.asarray(X)
-        if samples.dtype.kind == "c":
-            raise TypeError(f"X must hold real numbers; got {samples.dtype}.")
-        if samples.dtype.kind not in "biuf":
-            try:
-                samples = samples.astype(np.float32)
-            except (TypeError, ValueError, OverflowError) as error:
-                raise TypeError(
-                    f"X must hold real numbers; got {samples.dtype}: {error}."
-                ) from error
-        shape = self.sample_shape_
-        right = f"(n, {', '.join(map(str, shape))})"
-        if samples.shape[1:] != shape:
-            size = int(np.prod(shape))
-            flat = samples.ndim == 2 and samples.shape[1] == size
-            without_channel = (*samples.shape[1:], 1) == shape
-            if not flat and not without_channel:
-                one = " Give X[None] for a single sample." if samples.shape == shape else ""
-                raise ValueError(
-                    f"X must have shape {right}, or rows of {size} numbers; got "
-                    f"{samples.shape}.{one}"
-                )
-            samples = samples.reshape(len(samples), *shape)
-        # Before the cast, which would make infinities of large numbers.
-        if samples.dtype.kind == "f" and not np.isfinite(samples).all():
-            raise ValueError("X holds NaN or infinity; the graph takes finite numbers only.")
-        with np.errstate(over="ignore"):
-            samples = np.ascontiguousarray(samples, dtype=np.float32)
-        if not np.isfinite(samples).all():
+    def _check_names(self, X: Any) -> None:
+        """Columns of a data frame, which scikit-learn's estimators compare too."""
+        known, given = self.metadata_.feature_names, getattr(X, "columns", None)
+        if known is not None and given is not None and list(given) != known:
+            raise ValueError(
+                f"The columns of X must be those of fit, in their order: {known[:10]}; got "
+                f"{list(given)[:10]}."
+            )
+
+
+def as_samples(X: ArrayLike, shape: tuple[int, ...]) -> NDArray:
+    """X as samples of a shape, of whatever numbers it holds.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, *shape)
+        Flat rows of as many numbers, and images without their one channel, will do.
+    shape : tuple of int
+        The shape.
+
+    Returns
+    -------
+    ndarray of shape (n, *shape)
+
+    Raises
+    ------
+    TypeError
+        If it does not hold real numbers.
+    ValueError
+        If it has another shape.
+    """
+    samples = np.asarray(X)
+    if samples.dtype.kind not in "biufO":
+        raise TypeError(f"X must hold real numbers; got {samples.dtype}.")
+    if samples.dtype.kind == "O":
+        try:
+            samples = samples.astype(np.float64)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise TypeError(f"X must hold real numbers; got {error}.") from error
+    if samples.shape[1:] == shape:
+        return samples
+    size = int(np.prod(shape))
+    flat = samples.ndim == 2 and samples.shape[1] == size
+    without_channel = (*samples.shape[1:], 1) == shape
+    if not flat and not without_channel:
+        one = " Give X[None] for a single sample." if samples.shape == shape else ""
+        raise ValueError(
+            f"X must have shape (n, {', '.join(map(str, shape))}), or rows of {size} numbers; got "
+            f"{samples.shape}.{one}"
+        )
+    return samples.reshape(len(samples), *shape)
+
+
+def in_single_precision(samples: NDArray) -> NDArray[np.float32]:
+    """Finite numbers as graphs take them.
+
+    Parameters
+    ----------
+    samples : ndarray
+        Of any number type.
+
+    Returns
+    -------
+    ndarray of the same shape, float32
+
+    Raises
+    ------
+    ValueError
+        If they hold NaN, infinity, or numbers beyond single precision.
+    """
+    with np.errstate(over="ignore"):
+        single = np.ascontiguousarray(samples, dtype=np.float32)
+    if not np.isfinite(single).all():
+        if samples.dtype.kind == "f" and np.isfinite(samples).all():
             raise ValueError(
                 "X holds numbers beyond single precision, which the graph computes in."
             )
-        return samples
+        raise ValueError("X holds NaN or infinity; the graph takes finite numbers only.")
+    return single
 
 
 def _opened(path: str, n_threads: int | None) -> OnnxPredictor:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..exceptions import GraphFileError
 from ..utils import whole_file
 from ._metadata import KEY, GraphMetadata
-from ._predictor import INPUT, OnnxPredictor, load_extra
+from ._predictor import INPUT, OnnxPredictor, as_samples, in_single_precision, load_extra
 
 __all__ = ["QuantizationReport", "quantize_onnx"]
 
@@ -134,23 +134,26 @@ def quantize_onnx(
         raise GraphFileError(
             f"{before.path!r} was a regressor; only graphs of networks that classify are quantised."
         )
-    samples = before._checked(X)
+    samples = in_single_precision(as_samples(X, before.sample_shape_))
     if len(samples) == 0:
         raise ValueError("X has no samples; some hundred are needed to calibrate.")
-    labels = _checked_labels(y, len(samples))
+    labels = _checked_labels(y, len(samples), before.classes_)
+    n_bytes = os.path.getsize(before.path)
     expected = before.predict_proba(samples)
     written = _quantized(before.path, samples, about)
     with whole_file(path) as file:
         file.write(written)
         file.flush()
         found = OnnxPredictor(file.name).predict_proba(samples)
-    report = _compared(os.fspath(path), before, expected, found, labels, len(written))
+    report = _compared(
+        os.fspath(path), before.classes_, expected, found, labels, (n_bytes, len(written))
+    )
     if verbose:
         print(report)
     return report
 
 
-def _checked_labels(y: ArrayLike | None, n_samples: int) -> NDArray | None:
+def _checked_labels(y: ArrayLike | None, n_samples: int, classes: NDArray) -> NDArray | None:
     if y is None:
         return None
     labels = np.asarray(y)
@@ -158,6 +161,8 @@ def _checked_labels(y: ArrayLike | None, n_samples: int) -> NDArray | None:
         raise ValueError(
             f"y must hold one label a sample, of shape ({n_samples},); got {labels.shape}."
         )
+    if not set(labels.tolist()) & set(classes.tolist()):
+        raise ValueError(f"y must hold labels among {classes[:10]}; got {np.unique(labels)[:10]}.")
     return labels
 
 
@@ -177,7 +182,7 @@ def _quantized(source: str, samples: NDArray[np.float32], about: GraphMetadata) 
         quantization.quantize_static(
             model,
             str(target),
-            _Batches(samples[:: max(1, len(samples) // _CALIBRATION_ROWS)], about.batch_rows),
+            _Batches(samples[:: -(-len(samples) // _CALIBRATION_ROWS)], about.batch_rows),
             op_types_to_quantize=list(_OPERATORS),
             per_channel=True,
         )
@@ -200,16 +205,16 @@ class _Batches:
 
 def _compared(
     path: str,
-    before: OnnxPredictor,
+    classes: NDArray,
     expected: NDArray,
     found: NDArray,
     labels: NDArray | None,
-    n_bytes: int,
+    n_bytes: tuple[int, int],
 ) -> QuantizationReport:
     was, now = expected.argmax(axis=1), found.argmax(axis=1)
     accuracies: list[float | None] = [None, None]
     if labels is not None:
-        accuracies = [float((before.classes_[chosen] == labels).mean()) for chosen in (was, now)]
+        accuracies = [float((classes[chosen] == labels).mean()) for chosen in (was, now)]
     return QuantizationReport(
         path=path,
         n_samples=len(expected),
@@ -217,6 +222,6 @@ def _compared(
         accuracy_int8=accuracies[1],
         agreement=float((was == now).mean()),
         largest_difference=float(np.abs(expected - found).max()),
-        n_bytes=os.path.getsize(before.path),
-        n_bytes_int8=n_bytes,
+        n_bytes=n_bytes[0],
+        n_bytes_int8=n_bytes[1],
     )

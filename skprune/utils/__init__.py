@@ -13,7 +13,7 @@ from ._cache import (
 from ._cache_contents import CacheContents, CachedThing, cache_contents
 from ._exported import Vote, VotingMember
 from ._frozen import emptied, unfreeze
-from ._joints import compiling_pays, joint_of, note_time_alone
+from ._joints import joint_of, note_time_alone
 from ._keras_networks import (
     SECONDS_TO_COMPILE,
     JointNetworks,
@@ -88,7 +88,6 @@ __all__ = [
     "check_method_params",
     "check_room",
     "check_sample_weight",
-    "compiling_pays",
     "data_hash",
     "draw_seed",
     "file_checksum",

@@ -5,19 +5,23 @@ their overhead each. Compiling costs too, so it is done where it pays.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import RLock
 from typing import Any, Protocol
 from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Joint", "compiling_pays", "joint_of", "note_time_alone"]
+__all__ = ["Joint", "joint_of", "note_time_alone"]
 
 # Sets of members, with one and the same first of them, whose compiled functions are kept.
-_MOST_SETS = 4
+_MOST_SETS = 8
 # Kept in the dictionary of the network itself, or of the first of several, and gone with it: a
 # compiled function holds what it was made of, so that in a table of ours it would never go.
 _SECONDS, _JOINTS = "_skprune_seconds_alone", "_skprune_joints"
+# Threads that predict at once compile once.
+_making = RLock()
 
 
 class Joint(Protocol):
@@ -25,6 +29,21 @@ class Joint(Protocol):
 
     def predict(self, X: NDArray[np.float32]) -> Sequence[NDArray]:
         """Outputs of each network, (n, C)."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    members: list[ref]
+    parts: list[Any]
+    joint: Joint
+
+    def is_of(self, members: Sequence[Any], parts: Sequence[Any]) -> bool:
+        known = [r() for r in self.members]
+        return _same(known, members) and _same(self.parts, parts)
+
+
+def _same(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
 
 
 def note_time_alone(network: Any, seconds: float) -> None:
@@ -40,26 +59,16 @@ def note_time_alone(network: Any, seconds: float) -> None:
     vars(network)[_SECONDS] = vars(network).get(_SECONDS, 0.0) + seconds
 
 
-def compiling_pays(networks: Sequence[Any], seconds: float) -> bool:
-    """Whether predicting one by one has cost what compiling will; so no more than twice is paid.
+def joint_of(
+    members: Sequence[Any],
+    made_of: Sequence[Any],
+    make: Callable[[], Joint],
+    seconds: float = 0.0,
+) -> Joint | None:
+    """The compiled function of these members; None as long as compiling it does not pay.
 
-    Parameters
-    ----------
-    networks : sequence of object
-        What stands for them.
-    seconds : float
-        What compiling takes for each of them, roughly.
-
-    Returns
-    -------
-    bool
-    """
-    spent = sum(vars(network).get(_SECONDS, 0.0) for network in networks)
-    return spent >= seconds * len(networks)
-
-
-def joint_of(members: Sequence[Any], made_of: Sequence[Any], make: Callable[[], Joint]) -> Joint:
-    """The compiled function of these members, made once.
+    It pays once predicting one by one has cost what compiling will. What was spent is used up then,
+    so that whatever sets of members are asked for, no more than twice is paid.
 
     Parameters
     ----------
@@ -69,19 +78,31 @@ def joint_of(members: Sequence[Any], made_of: Sequence[Any], make: Callable[[], 
         What it is made of: another object in one's place, and it is made again.
     make : callable
         Makes it.
+    seconds : float, default=0.0
+        What compiling takes for each of them, roughly.
 
     Returns
     -------
-    Joint
+    Joint or None
     """
-    kept = vars(members[0]).setdefault(_JOINTS, [])
-    for refs, parts, joint in kept:
-        same = len(refs) == len(members) and all(
-            r() is m and a is b for r, m, a, b in zip(refs, members, parts, made_of, strict=True)
-        )
-        if same:
-            return joint
-    joint = make()
-    kept.append(([ref(member) for member in members], list(made_of), joint))
-    del kept[:-_MOST_SETS]
-    return joint
+    found = _find(members, made_of)
+    if found is None and _spent(members) >= seconds * len(members):
+        with _making:
+            found = _find(members, made_of)
+            if found is None:
+                for member in members:
+                    vars(member).pop(_SECONDS, None)
+                found = _Made([ref(member) for member in members], list(made_of), make())
+                kept = vars(members[0]).setdefault(_JOINTS, [])
+                kept.append(found)
+                del kept[:-_MOST_SETS]
+    return None if found is None else found.joint
+
+
+def _find(members: Sequence[Any], made_of: Sequence[Any]) -> _Made | None:
+    kept = list(vars(members[0]).get(_JOINTS, ()))
+    return next((made for made in kept if made.is_of(members, made_of)), None)
+
+
+def _spent(members: Sequence[Any]) -> float:
+    return sum(vars(member).get(_SECONDS, 0.0) for member in members)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._joints import compiling_pays, joint_of, note_time_alone
+from ._joints import joint_of, note_time_alone
 from ._layer_graph import layer_graph
 from ._row_groups import in_few_sizes, row_groups
 
@@ -145,8 +145,8 @@ def network_output(network: Any, X: NDArray[np.float32]) -> NDArray[np.float32]:
     -------
     ndarray of shape (n, ...), float32
     """
-    if compiling_pays([network], SECONDS_TO_COMPILE):
-        joint = joint_of([network], [network], lambda: JointNetworks([network]))
+    joint = joint_of([network], [], lambda: JointNetworks([network]), SECONDS_TO_COMPILE)
+    if joint is not None:
         return joint.predict(X)[0]
     import keras
 
@@ -195,7 +195,13 @@ def plain_scikeras_network(member: Any) -> Any:
     kind = type(member)
     own = any(
         getattr(kind, name) is not getattr(wrappers.KerasClassifier, name)
-        for name in ("predict_proba", "_validate_data", "feature_encoder", "target_encoder")
+        for name in (
+            "predict_proba",
+            "_predict_raw",
+            "_validate_data",
+            "feature_encoder",
+            "target_encoder",
+        )
     )
     encoder = getattr(member, "feature_encoder_", None)
     plain = getattr(encoder, "func", 0) is None  # a FunctionTransformer of no function

@@ -26,7 +26,7 @@ def row_groups(widest: Sequence[int]) -> list[tuple[slice, int]]:
     Returns
     -------
     list of (slice, int)
-        Neighbouring networks, and rows.
+        Neighbouring networks, and rows: a power of two.
     """
     most = _BYTES // (4 * _FEWEST_ROWS)
     groups: list[tuple[slice, int]] = []
@@ -34,6 +34,7 @@ def row_groups(widest: Sequence[int]) -> list[tuple[slice, int]]:
     for stop, width in enumerate([*widest, most + 1], start=1):
         if total and (total + width > most or stop > len(widest)):
             rows = int(np.clip(_BYTES // (4 * total), 1, _MOST_ROWS))
+            rows = 1 << (rows.bit_length() - 1)  # what in_few_sizes pads to
             groups.append((slice(start, stop - 1), rows))
             start, total = stop - 1, 0
         total += width

@@ -34,12 +34,15 @@ def together(members: Sequence[Any]) -> Callable[[Any], Sequence[NDArray]] | Non
     (kind,) = kinds
     joined = getattr(kind, "__skprune_together__", None)
     if joined is not None:
+        if "__skprune_together__" not in vars(kind):  # a class of the user's own may do more
+            return None
         found: Callable[[Any], Sequence[NDArray]] | None = joined(members)
         return found
     networks = [plain_scikeras_network(member) for member in members]
     if any(network is None for network in networks) or not _alike(networks):
         return None
-    joint = joint_of(networks, networks, lambda: JointNetworks(networks))
+    joint = joint_of(networks, [], lambda: JointNetworks(networks))
+    assert joint is not None  # as their own predict compiles too, there is nothing to wait for
 
     def predict(X: Any) -> Sequence[NDArray]:
         checked, _ = members[0]._validate_data(X=X, y=None, reset=False)

@@ -1,6 +1,7 @@
 """A file that is whole or not there, whatever happens while it is written."""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import EISDIR
@@ -17,7 +18,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     Parameters
     ----------
     path : str or PathLike
-        Where to. A file of that name is replaced.
+        Where to. A file of that name is replaced, and its permissions are kept; a link is followed.
 
     Yields
     ------
@@ -29,19 +30,22 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     OSError
         If the folder does not exist or takes no file.
     """
-    target = os.fspath(path)
+    target = os.path.realpath(os.fsdecode(path))
     if os.path.isdir(target):  # where no file could take this name at the end
-        raise IsADirectoryError(EISDIR, "There is a folder of that name", target)
-    folder, name = os.path.split(target)
+        raise IsADirectoryError(EISDIR, "There is a folder of that name", os.fsdecode(path))
     # In the same folder, as a file can only be renamed within a file system.
-    unfinished = os.path.join(folder, f".{name}.{uuid4().hex}")
+    unfinished = os.path.join(os.path.dirname(target), f".{uuid4().hex}.unfinished")
     try:
         with open(unfinished, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        with suppress(FileNotFoundError):
+            os.chmod(unfinished, stat.S_IMODE(os.stat(target).st_mode))
         os.replace(unfinished, target)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             os.unlink(unfinished)
+        if isinstance(error, OSError) and error.filename == unfinished:
+            error.filename, error.filename2 = os.fsdecode(path), None
         raise

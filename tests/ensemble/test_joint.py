@@ -3,6 +3,7 @@
 import gc
 import pickle
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from sklearn.frozen import FrozenEstimator
 
 from skprune import SOCPEnsemblePruner
 from skprune.ensemble import _joint, _member
+from skprune.exceptions import UnsupportedMemberError
+from skprune.serving import fuse
 from skprune.utils import _joints, _row_groups, together
 
 pytestmark = pytest.mark.keras
@@ -67,11 +70,11 @@ def test_it_is_compiled_once_that_has_paid(ensemble, digits, monkeypatch):
 def test_batches_are_bounded(ensemble, digits, compiled, monkeypatch):
     expected = ensemble.predict_proba(digits[0])
     twin = pickle.loads(pickle.dumps(ensemble))
-    monkeypatch.setattr(_row_groups, "_BYTES", 4 * 64 * 4 * 7)
-    monkeypatch.setattr(_row_groups, "_FEWEST_ROWS", 7)
+    monkeypatch.setattr(_row_groups, "_BYTES", 4 * 64 * 4 * 8)
+    monkeypatch.setattr(_row_groups, "_FEWEST_ROWS", 8)
     np.testing.assert_allclose(twin.predict_proba(digits[0]), expected, rtol=1e-6)
-    joint = vars(twin.estimators_[0])[_joints._JOINTS][0][2]
-    assert [rows for _, rows in joint._groups] == [7, 7]
+    joint = vars(twin.estimators_[0])[_joints._JOINTS][0].joint
+    assert [rows for _, rows in joint._groups] == [8, 8]
 
 
 def test_a_member_that_is_trained_again_is_heard_as_it_is(ensemble, digits, compiled):
@@ -99,7 +102,7 @@ def test_another_member_in_ones_place_is_heard(ensemble, digits, compiled):
 def test_it_goes_with_the_members(fitted, digits, compiled):
     ensemble = pickle.loads(pickle.dumps(fitted))
     ensemble.predict(digits[0])
-    joint = weakref.ref(vars(ensemble.estimators_[0])[_joints._JOINTS][0][2])
+    joint = weakref.ref(vars(ensemble.estimators_[0])[_joints._JOINTS][0].joint)
     assert joint() is not None
     del ensemble
     gc.collect()
@@ -114,6 +117,54 @@ def test_few_functions_are_kept(ensemble, digits, compiled, caplog):
     assert len(compiled) == 10
     assert len(vars(first)[_joints._JOINTS]) == _joints._MOST_SETS
     assert not caplog.records  # TensorFlow finds that too much is traced
+
+
+def test_what_was_spent_is_used_up(ensemble, digits, monkeypatch):
+    """So that sets that share members do not all compile for the same seconds."""
+    made = []
+    real = _joint.JointCNNs
+    monkeypatch.setattr(_member, "JointCNNs", lambda *a: made.append(len(a[0])) or real(*a))
+    for member in ensemble.estimators_:
+        _joints.note_time_alone(member, _member._SECONDS_TO_COMPILE)
+    assert together(ensemble.estimators_) is not None
+    assert together(ensemble.estimators_[::-1]) is None
+    assert together(ensemble.estimators_) is not None
+    assert made == [2]
+
+
+def test_threads_compile_once(ensemble, digits, compiled):
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(ensemble.predict_proba, [digits[0]] * 16))
+    assert compiled == [2]
+    for p in found:
+        np.testing.assert_array_equal(p, found[0])
+
+
+def test_parameters_that_were_set_are_heard(ensemble, digits, compiled):
+    before = ensemble.predict_proba(digits[0])
+    ensemble.estimators_[1].set_params(scale=3.0)
+    found = ensemble.predict_proba(digits[0])
+    expected = np.mean(
+        [m.predict_proba(digits[0][..., None]) for m in ensemble.estimators_], axis=0
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    assert np.abs(found - before).max() > 1e-3
+
+
+def test_a_class_of_the_users_own_is_asked_itself(ensemble, digits, compiled):
+    """It may do more than its network."""
+
+    class Own(_member.CNNMember):
+        def predict_proba(self, X, **kwargs):
+            return super().predict_proba(X)[:, ::-1]
+
+    for i, member in enumerate(ensemble.estimators_):
+        state = member._state()
+        params = state.pop("params")
+        ensemble.estimators_[i] = Own.from_weights(**state, **params)
+    assert together(ensemble.estimators_) is None
+    with pytest.raises(UnsupportedMemberError, match=r"member_0 \(Own\) says something else"):
+        fuse(ensemble)
 
 
 def test_a_pruner_predicts_with_it(ensemble, digits, compiled):

@@ -24,6 +24,7 @@ from sklearn.ensemble import (
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
@@ -159,6 +160,26 @@ class TestClassifiers:
         np.testing.assert_allclose(
             predictor.predict_proba(frame), pruner.predict_proba(frame), atol=1e-5
         )
+        assert list(predictor.feature_names_in_) == list("abcd")
+        with pytest.raises(ValueError, match=r"columns of X must be those of fit.*\['a', 'b'"):
+            predictor.predict(frame[list("badc")])
+        assert predictor.predict(frame.to_numpy()).shape == (150,)
+
+    def test_members_that_double_precision_decides(self, tmp_path):
+        """On random samples nobody would notice; on samples as they come one does."""
+        rng = np.random.default_rng(0)
+        samples = np.column_stack([rng.normal(1.7e9, 1e4, 200), rng.normal(size=200)])
+        y = samples[:, 0] + 1e4 * samples[:, 1] > 1.7e9
+        members = [("lr", FrozenEstimator(
+            make_pipeline(StandardScaler(), LogisticRegression()).fit(samples, y)))]  # fmt: skip
+        pruner = SOCPEnsemblePruner(members).fit(samples, y)
+        with pytest.raises(
+            UnsupportedMemberError,
+            match=r"member_0 \(Pipeline\) .* the samples .* scale the",
+        ):
+            export_onnx(pruner, tmp_path / "g.onnx", samples)
+        assert not list(tmp_path.iterdir())
+        export_onnx(pruner, tmp_path / "g.onnx", samples - [1.7e9, 0])
 
     def test_one_member(self, tmp_path):
         tree = DecisionTreeClassifier(max_depth=3, random_state=0).fit(X, Y)
@@ -221,6 +242,14 @@ class TestWrongInput:
         forest = RandomForestClassifier(3).fit(X, Y)
         with pytest.raises(TypeError, match=r"RandomForestClassifier cannot .* fit a SOCPEnsemble"):
             export_onnx(forest, tmp_path / "g.onnx")
+        with pytest.raises(TypeError, match="SOCPEnsemblePruner is a class; give a fitted instan"):
+            export_onnx(SOCPEnsemblePruner, tmp_path / "g.onnx")
+        pipeline = make_pipeline(StandardScaler(), SOCPEnsemblePruner(forest))
+        with pytest.raises(TypeError, match="give its last step, and put the transformers before"):
+            export_onnx(pipeline, tmp_path / "g.onnx")
+        search = GridSearchCV(SOCPEnsemblePruner(forest, random_state=0), {"lam": [0.1]}, cv=2)
+        with pytest.raises(TypeError, match="give its best_estimator_"):
+            export_onnx(search.fit(X, Y), tmp_path / "g.onnx")
 
     def test_members_without_a_converter_are_named(self, tmp_path):
         members = [("odd", FrozenEstimator(Odd().fit(X, Y))),
@@ -274,7 +303,7 @@ class TestWrongInput:
         wrong = pickle.loads(pickle.dumps(pruner))
         proba = wrong.predict_proba
         wrong.predict_proba = lambda X: proba(X)[:, ::-1]
-        with pytest.raises(GraphFileError, match="differs from the estimator by"):
+        with pytest.raises(GraphFileError, match="vote of the graph differs from that of SO"):
             export_onnx(wrong, path)
         assert path.read_bytes() == b"before"
         assert len(list(tmp_path.iterdir())) == 1
@@ -342,6 +371,8 @@ class TestPredictor:
             ([["a"] * 4], TypeError, "must hold real numbers"),
             ([[10**400] * 4], TypeError, "must hold real numbers"),
             ([[1j] * 4], TypeError, "must hold real numbers"),
+            ([["1"] * 4], TypeError, "must hold real numbers"),
+            (np.full((2, 4), "2020-01-01", "M8[D]"), TypeError, "must hold real numbers"),
             (None, ValueError, r"got \(\)"),
         ],
     )
@@ -384,6 +415,12 @@ class TestPredictor:
             (lambda about: {**about, "format": "new"}, "skprune did not write"),
             (lambda about: {"format": 1}, "skprune did not write"),
             (lambda about: [], "skprune did not write"),
+            (lambda about: {**about, "format": 1.9}, "skprune did not write"),
+            (lambda about: {**about, "batch_rows": 0}, "batches have 0 rows"),
+            (lambda about: {**about, "label_type": "nonsense"}, "skprune did not write"),
+            (lambda about: {**about, "weights": []}, "members have 0 weights"),
+            (lambda about: {**about, "sample_shape": [-1]}, "samples have shape"),
+            (lambda about: {**about, "labels": [0, 1]}, "not those of its 2 labels"),
         ],
     )
     def test_another_format(self, tmp_path, graph, change, said):
@@ -394,7 +431,7 @@ class TestPredictor:
         with pytest.raises(GraphFileError, match=said):
             OnnxPredictor(tmp_path / "g.onnx")
 
-    @pytest.mark.parametrize("n", [0, -1, 1.5, "2"])
+    @pytest.mark.parametrize("n", [0, -1, 1.5, "2", True])
     def test_threads(self, graph, n):
         with pytest.raises(ValueError, match="n_threads must be a positive integer or None"):
             OnnxPredictor(graph, n_threads=n)

@@ -4,6 +4,7 @@ import pickle
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -250,8 +251,17 @@ class TestEightBits:
         assert "accuracy" not in str(report)
         assert not capsys.readouterr().out
 
+    def test_a_graph_may_be_replaced(self, source, digits, tmp_path):
+        path = tmp_path / "g.onnx"
+        path.write_bytes(Path(source).read_bytes())
+        report = quantize_onnx(path, path, digits[0], verbose=0)
+        assert report.n_bytes == Path(source).stat().st_size
+        assert report.n_bytes_int8 == path.stat().st_size < report.n_bytes
+
     def test_wrong_input(self, source, digits, tmp_path):
         X, y = digits
+        with pytest.raises(ValueError, match=r"y must hold labels among \['four'|'one'.*got \[0\]"):
+            quantize_onnx(source, tmp_path / "q.onnx", X, np.zeros(len(X), int))
         with pytest.raises(ValueError, match=r"one label a sample, of shape \(300,\); got \(2,\)"):
             quantize_onnx(source, tmp_path / "q.onnx", X, y[:2])
         with pytest.raises(ValueError, match="X has no samples"):

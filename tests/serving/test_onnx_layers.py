@@ -89,6 +89,19 @@ ONE_LAYER = {
     "elu": lambda: L.ELU(alpha=0.7),
     "softmax": lambda: L.Softmax(),
     "dropout": lambda: L.Dropout(0.5),
+    "cropping": lambda: L.Cropping2D(((1, 2), (0, 3))),
+    "up sampling": lambda: L.UpSampling2D((2, 3)),
+    **{
+        f"random {name}": (lambda name=name, args=args: getattr(L, f"Random{name}")(*args))
+        for name, args in {
+            "Brightness": (0.5,),
+            "Contrast": (0.5,),
+            "Flip": (),
+            "Rotation": (0.5,),
+            "Translation": (0.5, 0.5),
+            "Zoom": (0.5,),
+        }.items()
+    },
     **{f"activation {name}": (lambda name=name: L.Activation(name)) for name in ACTIVATIONS},
 }
 
@@ -218,8 +231,43 @@ def test_layers_without_a_counterpart_are_named(layer, said):
         onnx_of(model, IMAGE)
 
 
-def test_dropout_that_predicts_at_random_is_refused():
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda x: keras.ops.minimum(x, 6.0),
+        lambda x: keras.ops.maximum(x, 0.5),
+        lambda x: 1 - x,
+        lambda x: x * 2.0,
+        lambda x: keras.ops.average(x, axis=1),
+    ],
+)
+def test_operations_are_no_layers(operation):
+    """Some have the names of layers, and constants besides their tensors."""
     inputs = keras.Input(IMAGE)
-    model = keras.Model(inputs, L.Dropout(0.5, name="mc")(inputs, training=True))
-    with pytest.raises(LayerError, match="'mc' is called with training=True"):
+    model = keras.Model(inputs, operation(L.Conv2D(3, 1)(inputs)))
+    with pytest.raises(LayerError, match=r"the operation '.*' is of kind"):
         onnx_of(model, IMAGE)
+
+
+def test_layers_that_were_called_for_training_predict_as_others():
+    """Keras's `training=False` outside wins."""
+    inputs = keras.Input(IMAGE)
+    compare(keras.Model(inputs, L.Dropout(0.5)(inputs, training=True)), IMAGE)
+
+
+def test_a_vector_gates_an_image():
+    """Squeeze and excitation without a reshape: Keras adds the axes."""
+    inputs = keras.Input(IMAGE)
+    x = L.Conv2D(4, 3, padding="same")(inputs)
+    gate = L.Dense(4, activation="sigmoid")(L.GlobalAveragePooling2D()(x))
+    compare(keras.Model(inputs, L.Multiply()([x, gate])), IMAGE)
+    compare(keras.Model(inputs, L.Add()([gate, x])), IMAGE)
+
+
+def test_normalization_of_samples():
+    layer = L.Normalization()
+    layer.adapt(np.random.default_rng(0).normal(3, 2, (50, *IMAGE)))
+    inputs = keras.Input(IMAGE)
+    model = keras.Model(inputs, L.Conv2D(3, 2)(layer(inputs)))
+    X = np.random.default_rng(1).normal(3, 2, (4, *IMAGE)).astype(np.float32)
+    np.testing.assert_allclose(run(onnx_of(model, IMAGE), X), model(X), rtol=1e-4, atol=1e-5)

@@ -127,8 +127,13 @@ def test_members_that_do_more_are_asked_themselves(members, digits):
         def predict_proba(self, X):
             return super().predict_proba(X)[:, ::-1]
 
-    own = Own(softmax, loss="sparse_categorical_crossentropy", epochs=1, verbose=0).fit(*digits)
-    for member in (scaled, asked, own):
+    class Raw(type(members[0])):
+        def _predict_raw(self, X, training=False):
+            return super()._predict_raw(X, training=training) ** 2
+
+    settings = {"loss": "sparse_categorical_crossentropy", "epochs": 1, "verbose": 0}
+    own, raw = (kind(softmax, **settings).fit(*digits) for kind in (Own, Raw))
+    for member in (scaled, asked, own, raw):
         assert plain_scikeras_network(member) is None
         assert together([member, member]) is None
     assert plain_scikeras_network(scikeras(softmax)) is None  # not fitted

@@ -10,7 +10,7 @@ from skprune.utils import _row_groups, in_few_sizes, row_groups
         ([0.1], [(slice(0, 1), 4096)]),  # no more rows than that
         ([10, 10], [(slice(0, 2), 128)]),
         ([20, 20, 20], [(slice(0, 2), 64), (slice(2, 3), 128)]),  # no fewer rows than 64
-        ([100, 1, 1], [(slice(0, 1), 25), (slice(1, 3), 1280)]),  # but for one by itself
+        ([100, 1, 1], [(slice(0, 1), 16), (slice(1, 3), 1024)]),  # but for one by itself
         ([5000], [(slice(0, 1), 1)]),
     ],
 )
