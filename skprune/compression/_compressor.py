@@ -40,7 +40,7 @@ from ._checks import (
 from ._cut_members import RULES, CutMembers, cut_members, report_on
 from ._kept_model import KeptModel
 from ._members import check_members, full_vote
-from ._vote import NetworkMember, NetworkVote
+from ._vote import NetworkMember, NetworkVote, seen_shape
 from ._vote_bench import VoteBench
 
 __all__ = ["EnsembleCompressor"]
@@ -342,7 +342,8 @@ class EnsembleCompressor(ClassifierMixin, SavedState, BaseEstimator):
                 zip(self.estimators_, self.weights_, strict=True)
             )
         )
-        return Vote(members, self.classes_)
+        shape = seen_shape(self.n_features_in_, self.estimators_[0].model_)
+        return Vote(members, self.classes_, sample_shape=shape)
 
     def _state(self) -> dict[str, Any]:
         state = super()._state()

@@ -38,7 +38,7 @@ from ._checks import (
 )
 from ._fitted_cnn import FittedCNN, as_inputs, check_single, fitted_cnn
 from ._kept_model import KeptModel
-from ._vote import NetworkMember
+from ._vote import NetworkMember, seen_shape
 
 __all__ = ["PrunedCNNClassifier"]
 
@@ -302,7 +302,9 @@ class PrunedCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
             )
         network = NetworkMember(self._kept, self.classes_)
         every = np.arange(len(self.classes_))
-        return Vote((VotingMember("network", network, 1.0, every),), self.classes_)
+        shape = seen_shape(self.n_features_in_, self.network_)
+        members = (VotingMember("network", network, 1.0, every),)
+        return Vote(members, self.classes_, sample_shape=shape)
 
     def _state(self) -> dict[str, Any]:
         state = super()._state()

@@ -11,17 +11,17 @@ from sklearn.frozen import FrozenEstimator
 
 from ..metrics import ModelCost, model_cost
 from ..utils import (
-    SECONDS_TO_COMPILE,
     JointNetworks,
     SavedState,
     joint_of,
+    seconds_to_compile,
     with_both_classes,
 )
 from ._bench import probabilities
 from ._fitted_cnn import as_inputs
 from ._kept_model import KeptModel
 
-__all__ = ["NetworkMember", "NetworkVote"]
+__all__ = ["NetworkMember", "NetworkVote", "seen_shape"]
 
 
 class NetworkMember(ClassifierMixin, SavedState, BaseEstimator):
@@ -84,7 +84,7 @@ class NetworkMember(ClassifierMixin, SavedState, BaseEstimator):
         shapes = {member.input_shape for member in members}
         if len(shapes) > 1:
             return None
-        joint = joint_of(networks, [], lambda: JointNetworks(networks), SECONDS_TO_COMPILE)
+        joint = joint_of(networks, [], lambda: JointNetworks(networks), seconds_to_compile())
         if joint is None:
             return None
 
@@ -97,6 +97,25 @@ class NetworkMember(ClassifierMixin, SavedState, BaseEstimator):
     def predict(self, X: NDArray) -> NDArray:
         """The most probable label."""
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+def seen_shape(n_features: int, network: Any) -> tuple[int, ...] | None:
+    """Shape of the samples that a classifier was fitted on; None where it is its network's.
+
+    Parameters
+    ----------
+    n_features : int
+        Its ``n_features_in_``.
+    network : keras.Model
+        What the samples go into.
+
+    Returns
+    -------
+    tuple of int or None
+    """
+    shape = tuple(network.inputs[0].shape[1:])
+    rows = None not in shape and n_features != shape[0] and n_features == np.prod(shape)
+    return (n_features,) if rows else None
 
 
 @dataclass(frozen=True, eq=False)

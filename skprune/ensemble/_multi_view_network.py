@@ -7,10 +7,10 @@ import numpy as np
 from keras import layers, ops
 
 from ..utils import (
-    SECONDS_TO_COMPILE,
     JointNetworks,
     joint_of,
     network_output,
+    seconds_to_compile,
 )
 from ._builder import build_tower_and_head
 from ._multi_view_plan import MultiViewNetworks, MultiViewPlan
@@ -185,7 +185,7 @@ def view_features(
     distinct = [towers[own[0]] for own in views.values()]
     joint = None
     if len(distinct) > 1:  # before each of them is compiled by itself
-        joint = joint_of(distinct, [], lambda: JointNetworks(distinct), SECONDS_TO_COMPILE / 2)
+        joint = joint_of(distinct, [], lambda: JointNetworks(distinct), seconds_to_compile() / 2)
     if joint is not None:
         _compute_jointly(joint, list(views.values()), images, features)
         features[~present] = 0.0

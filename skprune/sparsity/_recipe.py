@@ -100,10 +100,12 @@ def model_accuracy(
     -------
     float
     """
+    import keras
+
     hits, least = 0, 0.0 if logits else 0.5
     for at in range(0, len(X), batch_size):
         rows = slice(at, at + batch_size)
-        p = np.asarray(model(X[rows], training=False))
+        p = keras.ops.convert_to_numpy(model(X[rows], training=False))
         found = p.argmax(axis=1) if p.shape[1] > 1 else (p[:, 0] > least).astype(int)
         hits += int((found == y[rows]).sum())
     return hits / len(X)

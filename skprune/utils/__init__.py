@@ -15,9 +15,9 @@ from ._exported import Vote, VotingMember
 from ._frozen import emptied, unfreeze
 from ._joints import joint_of, note_time_alone
 from ._keras_networks import (
-    SECONDS_TO_COMPILE,
     JointNetworks,
     network_output,
+    seconds_to_compile,
     widest,
     with_both_classes,
 )
@@ -54,7 +54,6 @@ from ._votes import as_probabilities, weighted_votes
 from ._whole_file import whole_file
 
 __all__ = [
-    "SECONDS_TO_COMPILE",
     "JointNetworks",
     "network_output",
     "with_both_classes",
@@ -101,6 +100,7 @@ __all__ = [
     "num_samples",
     "routing_enabled",
     "row_groups",
+    "seconds_to_compile",
     "select",
     "store_of",
     "streamed",

@@ -13,19 +13,24 @@ from ._layer_graph import layer_graph
 from ._row_groups import in_few_sizes, row_groups
 
 __all__ = [
-    "SECONDS_TO_COMPILE",
     "JointNetworks",
     "network_output",
     "plain_scikeras_network",
+    "seconds_to_compile",
     "widest",
     "with_both_classes",
 ]
 
-#: What compiling takes for each network, roughly.
-SECONDS_TO_COMPILE = 0.2
-
 # What scikeras's classifiers call labels of which each sample has one.
 _TARGETS = ("binary", "multiclass")
+
+
+def seconds_to_compile() -> float:
+    """What compiling takes for each network, roughly; nothing where there is no other way."""
+    import keras
+
+    # JAX compiles each operation that is called by itself, and rounds it differently.
+    return 0.2 if keras.backend.backend() == "tensorflow" else 0.0
 
 
 class JointNetworks:
@@ -145,7 +150,7 @@ def network_output(network: Any, X: NDArray[np.float32]) -> NDArray[np.float32]:
     -------
     ndarray of shape (n, ...), float32
     """
-    joint = joint_of([network], [], lambda: JointNetworks([network]), SECONDS_TO_COMPILE)
+    joint = joint_of([network], [], lambda: JointNetworks([network]), seconds_to_compile())
     if joint is not None:
         return joint.predict(X)[0]
     import keras

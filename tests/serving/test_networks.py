@@ -67,6 +67,19 @@ def kinds(digits, ensemble):
             PrunedCNNClassifier(cnns(), amount=0.5, fine_tune_epochs=1, random_state=0).fit(X, y),
             X,
         ),
+        "one cut network of rows": (
+            PrunedCNNClassifier(
+                cnns(1, image_shape=(8, 8)), amount=0.5, fine_tune_epochs=1, random_state=0
+            ).fit(flat, y),
+            flat,
+        ),
+        "compressor of rows": (
+            EnsembleCompressor(
+                FrozenEstimator(rows), pruner=SOCPEnsemblePruner(None, lam=0.0), amounts=[0, 0.5],
+                fine_tune_epochs=1, min_accuracy=0.3, random_state=0,
+            ).fit(flat, y),
+            flat,
+        ),
         "compressor": (
             EnsembleCompressor(
                 frozen, pruner=SOCPEnsemblePruner(None, lam=0.0), amounts=[0, 0.5],
@@ -80,6 +93,8 @@ def kinds(digits, ensemble):
 KINDS = (
     "ensemble", "hard ensemble", "pruner", "hard pruner", "pruner of rows", "pruner of scikeras",
     "pruner of one column", "mixed pruner", "one cut network", "compressor",
+    "one cut network of rows",
+    "compressor of rows",
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from skprune import SOCPEnsemblePruner
 from skprune.utils import JointNetworks, network_output, together
 from skprune.utils._joints import _JOINTS, note_time_alone
-from skprune.utils._keras_networks import SECONDS_TO_COMPILE, plain_scikeras_network
+from skprune.utils._keras_networks import plain_scikeras_network, seconds_to_compile
 from tests.compression.networks import scikeras, sigmoid, softmax
 
 pytestmark = pytest.mark.keras
@@ -83,7 +83,7 @@ def test_one_network_is_compiled_when_that_has_paid():
     network = small(0)
     first = network_output(network, X)
     assert _JOINTS not in vars(network)
-    note_time_alone(network, SECONDS_TO_COMPILE)
+    note_time_alone(network, seconds_to_compile())
     np.testing.assert_allclose(network_output(network, X), first, rtol=1e-6)
     assert len(vars(network)[_JOINTS]) == 1
     np.testing.assert_allclose(network_output(network, X[:7]), first[:7], rtol=1e-5)
@@ -144,7 +144,7 @@ def test_on_another_back_end(tmp_path):
     pytest.importorskip("jax")
     code = """
 import keras, numpy as np
-from skprune.utils import JointNetworks
+from skprune.utils import JointNetworks, network_output
 from skprune.serving import OnnxPredictor, export_onnx, fuse
 from skprune import CNNSpace, RandomCNNEnsembleClassifier
 from sklearn.datasets import load_digits
@@ -158,6 +158,9 @@ networks = [member.network() for member in cnns.estimators_]
 outputs = JointNetworks(networks).predict(images)
 for network, output in zip(networks, outputs):
     np.testing.assert_allclose(output, np.asarray(network(images)), rtol=1e-5)
+first = network_output(networks[0], images)
+for _ in range(3):
+    np.testing.assert_array_equal(network_output(networks[0], images), first)
 expected = cnns.predict_proba(X[:40])
 np.testing.assert_allclose(fuse(cnns).predict(images, verbose=0), expected, atol=1e-5)
 predictor = OnnxPredictor(export_onnx(cnns, "g.onnx"))
