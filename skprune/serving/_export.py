@@ -178,7 +178,7 @@ def _graph(vote: Vote, about: GraphMetadata) -> tuple[Any, GraphMetadata]:
 def _network(graph: OnnxGraph, member: VotingMember, model: Any, pixels: Value) -> str:
     own = tuple(model.inputs[0].shape[1:])
     value = pixels
-    if len(own) != len(pixels.shape):
+    if own != pixels.shape and None not in own:
         value = Value(graph.reshaped(pixels.name, own), own)
     try:
         name = add_network(graph, model, value).name

@@ -90,7 +90,7 @@ def _fused(models: list[Any], vote: Vote, shape: tuple[int, ...]) -> tuple[Any, 
     for member, model in zip(vote.members, models, strict=True):
         own = tuple(model.inputs[0].shape[1:])
         given = pixels
-        if len(own) != len(shape):
+        if own != shape and None not in own:
             given = layers.Reshape(own, name=f"{member.name}_samples", dtype="float32")(pixels)
         p = _copied(model, member.name)(given)
         if p.shape[-1] == 1 and member.columns is not None:
