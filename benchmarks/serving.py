@@ -37,8 +37,8 @@ estimator's own `predict` 50 times faster for one sample, ONNX 100 times, agreem
 {latency}
 
 The floor is the arithmetic: 44 MFLOP a sample for the 56, 0.5 ms of one core at the 90 GFLOP/s that
-it reaches in a product of 1,500 x 1,500 matrices. ONNX takes 5 times that for one sample, and
-with both cores 2.2 times that for 1,000. The estimator's first calls, before a compiled function
+it reaches in a product of 1,500 x 1,500 matrices. ONNX takes 4 to 5 times that for one sample, and
+with both cores twice that for 1,000. The estimator's first calls, before a compiled function
 pays, took 0.38 s for 56 members (one network after the other), and the call that compiles it 2.6 s.
 
 Cold start: from the start of a process to its end after one prediction, medians of seven. Aim: ONNX
