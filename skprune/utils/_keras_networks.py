@@ -16,6 +16,7 @@ __all__ = [
     "JointNetworks",
     "network_output",
     "plain_scikeras_network",
+    "scikeras_answer",
     "seconds_to_compile",
     "widest",
     "with_both_classes",
@@ -182,38 +183,60 @@ def with_both_classes(p: NDArray) -> NDArray[np.float32]:
 
 
 def plain_scikeras_network(member: Any) -> Any:
-    """The network of one of scikeras's classifiers that does nothing besides calling it.
+    """The network of a scikeras estimator of which :func:`scikeras_answer` is all the rest.
 
     Parameters
     ----------
-    member : fitted classifier
+    member : fitted estimator
         Any.
 
     Returns
     -------
     keras.Model or None
-        None if it is another kind of classifier, or changes samples or predictions of its own.
+        None if it is another kind of estimator, or changes samples or predictions of its own.
     """
     wrappers = sys.modules.get("scikeras.wrappers")
-    if wrappers is None or not isinstance(member, wrappers.KerasClassifier):
+    if wrappers is None:
+        return None
+    if isinstance(member, wrappers.KerasClassifier):
+        base, answer = wrappers.KerasClassifier, "predict_proba"
+        if getattr(member, "target_type_", None) not in _TARGETS:
+            return None
+    elif isinstance(member, wrappers.KerasRegressor):
+        base, answer = wrappers.KerasRegressor, "predict"
+    else:
         return None
     kind = type(member)
     own = any(
-        getattr(kind, name) is not getattr(wrappers.KerasClassifier, name)
-        for name in (
-            "predict_proba",
-            "_predict_raw",
-            "_validate_data",
-            "feature_encoder",
-            "target_encoder",
-        )
+        getattr(kind, name) is not getattr(base, name)
+        for name in (answer, "_predict_raw", "_validate_data", "feature_encoder")
     )
     encoder = getattr(member, "feature_encoder_", None)
     plain = getattr(encoder, "func", 0) is None  # a FunctionTransformer of no function
     asked = any(name.startswith("predict__") for name in member.get_params())
-    if own or not plain or asked or getattr(member, "target_type_", None) not in _TARGETS:
+    if own or not plain or asked:
         return None
     network = getattr(member, "model_", None)
     if network is None or len(network.inputs) != 1 or len(network.outputs) != 1:
         return None
     return network
+
+
+def scikeras_answer(member: Any, output: NDArray) -> NDArray:
+    """What a scikeras estimator makes of what its network says.
+
+    Parameters
+    ----------
+    member : fitted estimator
+        A classifier or regressor.
+    output : ndarray of shape (n, k)
+        From its network.
+
+    Returns
+    -------
+    ndarray
+        Probabilities, or predictions.
+    """
+    if hasattr(member, "predict_proba"):
+        return np.asarray(member.target_encoder_.inverse_transform(output, return_proba=True))
+    return np.asarray(member.target_encoder_.inverse_transform(output))

@@ -72,7 +72,10 @@ class RegressorPool(BasePool):
         _check_member(i, member)
 
     def _one(self, i: int, member: Any, X: Any) -> NDArray:
-        output = np.asarray(member.predict(X))
+        return self._placed(i, member, member.predict(X))
+
+    def _placed(self, i: int, member: Any, output: NDArray) -> NDArray:
+        output = np.asarray(output)
         if output.ndim == 1:
             output = output[:, None]
         if output.ndim != 2 or output.shape[1] != self.n_targets:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._joints import joint_of
-from ._keras_networks import JointNetworks, plain_scikeras_network, with_both_classes
+from ._keras_networks import JointNetworks, plain_scikeras_network, scikeras_answer
 
 __all__ = ["together"]
 
@@ -16,17 +16,18 @@ def together(members: Sequence[Any]) -> Callable[[Any], Sequence[NDArray]] | Non
     """What predicts with all members at once, where they are of a kind that can.
 
     A kind of members that can has a class method ``__skprune_together__`` that takes them and
-    returns this; scikeras's own classifiers can, too.
+    returns this; scikeras's own classifiers and regressors can, too.
 
     Parameters
     ----------
-    members : sequence of fitted classifiers
+    members : sequence of fitted estimators
         In memory.
 
     Returns
     -------
     callable or None
-        From samples to the probabilities of each member. None: ask one after the other.
+        From samples to the probabilities, or predictions, of each member. None: ask one after the
+        other.
     """
     kinds = {type(member) for member in members}
     if len(kinds) != 1:
@@ -47,7 +48,7 @@ def together(members: Sequence[Any]) -> Callable[[Any], Sequence[NDArray]] | Non
     def predict(X: Any) -> Sequence[NDArray]:
         checked, _ = members[0]._validate_data(X=X, y=None, reset=False)
         outputs = joint.predict(np.asarray(checked, dtype=np.float32))
-        return [with_both_classes(output) for output in outputs]
+        return [scikeras_answer(m, output) for m, output in zip(members, outputs, strict=True)]
 
     return predict
 

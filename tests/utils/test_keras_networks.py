@@ -9,10 +9,11 @@ import weakref
 import keras
 import numpy as np
 import pytest
+from scikeras.wrappers import KerasRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import StandardScaler
 
-from skprune import SOCPEnsemblePruner
+from skprune import SOCPEnsemblePruner, SOCPEnsemblePrunerRegressor
 from skprune.utils import JointNetworks, network_output, together
 from skprune.utils._joints import _JOINTS, note_time_alone
 from skprune.utils._keras_networks import plain_scikeras_network, seconds_to_compile
@@ -108,6 +109,31 @@ def test_one_column_of_two_classes(digits):
     outputs = together(members)(images)
     for member, output in zip(members, outputs, strict=True):
         np.testing.assert_allclose(output, member.predict_proba(images), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_regressors(n_targets, monkeypatch):
+    rng = np.random.default_rng(0)
+    samples = rng.normal(size=(80, 4)).astype(np.float32)
+    y = samples[:, :n_targets] * 3 + 1
+    y = y[:, 0] if n_targets == 1 else y
+    settings = {"loss": "mse", "epochs": 3, "verbose": 0}
+    members = [
+        KerasRegressor(regression, random_state=seed, **settings).fit(samples, y) for seed in (0, 1)
+    ]
+    expected = [member.predict(samples) for member in members]
+    monkeypatch.setattr(keras.Model, "predict", lambda *a, **k: pytest.fail("a loop of predict"))
+    for found, alone in zip(together(members)(samples), expected, strict=True):
+        assert found.shape == alone.shape
+        np.testing.assert_allclose(found, alone, rtol=1e-5, atol=1e-6)
+    named = [(str(i), FrozenEstimator(member)) for i, member in enumerate(members)]
+    pruner = SOCPEnsemblePrunerRegressor(named, lam=0.0).fit(samples, y)
+    assert pruner.predict(samples).shape == y.shape
+
+
+def regression(meta):
+    layers = [keras.Input((4,)), keras.layers.Dense(8, "relu")]
+    return keras.Sequential([*layers, keras.layers.Dense(meta["n_outputs_"])])
 
 
 def test_what_scikeras_refuses_is_refused(members, digits):
