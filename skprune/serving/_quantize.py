@@ -76,8 +76,8 @@ def quantize_onnx(
     """Write a graph of networks anew with weights and activations of eight bits.
 
     The ranges of the activations are those of up to 512 of the samples; weights have a scale for
-    each channel. The file gets up to four times smaller: weights shrink, the rest grows. Whether it
-    is faster depends on the processor, so measure; the accuracy that it costs is measured here.
+    each channel. Weights take a quarter of their bytes, the rest of the file grows. Whether it is
+    faster depends on the processor, so measure; the accuracy that it costs is measured here.
 
     Parameters
     ----------
