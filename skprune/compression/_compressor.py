@@ -18,13 +18,13 @@ from ..sparsity import check_amounts, held_out_rows
 from ..utils import (
     SavedState,
     Vote,
-    VotingMember,
     check_cache,
     draw_seed,
     emptied,
     set_missing_seeds,
     together,
     unfreeze,
+    voting_members,
 )
 from ._bench import Samples, covering
 from ._checks import (
@@ -335,13 +335,8 @@ class EnsembleCompressor(ClassifierMixin, SavedState, BaseEstimator):
 
     def __skprune_vote__(self) -> Vote:
         check_is_fitted(self)
-        every = np.arange(len(self.classes_))
-        members = tuple(
-            VotingMember(f"member_{number}", member, weight, every)
-            for number, (member, weight) in enumerate(
-                zip(self.estimators_, self.weights_, strict=True)
-            )
-        )
+        every = [np.arange(len(self.classes_))] * self.n_members_
+        members = voting_members(self.estimators_, self.weights_, every)
         shape = seen_shape(self.n_features_in_, self.estimators_[0].model_)
         return Vote(members, self.classes_, sample_shape=shape)
 

@@ -15,11 +15,11 @@ from sklearn.utils.validation import (
 from ..utils import (
     SavedState,
     Vote,
-    VotingMember,
     check_cache,
     check_sample_weight,
     data_hash,
     together,
+    voting_members,
 )
 from ._data import SharedArrays, as_images, pixel_statistics, validation_rows
 from ._quiet import load_member_class
@@ -246,11 +246,8 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SavedState, BaseEstimator):
 
     def __skprune_vote__(self) -> Vote:
         check_is_fitted(self)
-        every, weight = np.arange(len(self.classes_)), 1 / len(self.estimators_)
-        members = tuple(
-            VotingMember(f"member_{number}", member, weight, every)
-            for number, member in enumerate(self.estimators_)
-        )
+        M = len(self.estimators_)
+        members = voting_members(self.estimators_, [1 / M] * M, [np.arange(len(self.classes_))] * M)
         return Vote(members, self.classes_, self.voting, self.sample_shape_)
 
     def _settings(self, images, n_classes, *, stops_early) -> TrainingSettings:

@@ -31,6 +31,7 @@ from ..utils import (
     emptied,
     num_samples,
     set_missing_seeds,
+    voting_members,
 )
 from ._calibration import (
     Calibration,
@@ -421,13 +422,9 @@ class BaseEnsemblePruner(MetaEstimatorMixin, SavedState, BaseEstimator, metaclas
 
     def _voting_members(self, columns: Sequence[NDArray | None]) -> tuple[VotingMember, ...]:
         """The kept members as they go into one graph."""
-        features = (None,) * self.n_members_ if self._features is None else self._features
         numbers = np.flatnonzero(self.support_)
-        return tuple(
-            VotingMember(f"member_{number}", *rest)
-            for number, *rest in zip(
-                numbers, self.estimators_, self.weights_[numbers], columns, features, strict=True
-            )
+        return voting_members(
+            self.estimators_, self.weights_[numbers], columns, self._features, numbers
         )
 
     def _report(self, message: str) -> None:

@@ -46,7 +46,7 @@ class OnnxGraph:
         load_extra("onnx", "onnx")
         self._nodes: list[Any] = []
         self._constants: dict[Any, Any] = {}
-        self._known: dict[Any, tuple[str, ...]] = {}
+        self._known: dict[Any, str] = {}
         self._n_names = 0
 
     def name(self) -> str:
@@ -74,8 +74,8 @@ class OnnxGraph:
             self._constants[key] = numpy_helper.from_array(array, self.name())
         return self._constants[key].name
 
-    def node(self, operator: str, *inputs: str, n_outputs: int = 1, **attributes: Any) -> str:
-        """The name of an operator's first output; the same of the same is computed once.
+    def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """The name of an operator's output; the same of the same is computed once.
 
         Parameters
         ----------
@@ -83,8 +83,6 @@ class OnnxGraph:
             Of ONNX.
         *inputs : str
             Names of tensors.
-        n_outputs : int, default=1
-            Its outputs, of which the first is named.
         **attributes : object
             Of the operator.
 
@@ -96,12 +94,10 @@ class OnnxGraph:
 
         key = operator, inputs, repr(sorted(attributes.items()))
         if key not in self._known:
-            outputs = tuple(self.name() for _ in range(n_outputs))
-            self._nodes.append(
-                helper.make_node(operator, list(inputs), list(outputs), **attributes)
-            )
-            self._known[key] = outputs
-        return self._known[key][0]
+            output = self.name()
+            self._nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
+            self._known[key] = output
+        return self._known[key]
 
     def include(self, graph: Any, inputs: dict[str, str]) -> list[str]:
         """Take over another graph.

@@ -11,7 +11,7 @@ from ._cache import (
     store_of,
 )
 from ._cache_contents import CacheContents, CachedThing, cache_contents
-from ._exported import Vote, VotingMember
+from ._exported import Vote, VotingMember, voting_members
 from ._frozen import emptied, unfreeze
 from ._joints import joint_of, note_time_alone
 from ._keras_networks import (
@@ -107,6 +107,7 @@ __all__ = [
     "set_missing_seeds",
     "together",
     "unfreeze",
+    "voting_members",
     "whole_file",
     "widest",
     "weighted_votes",

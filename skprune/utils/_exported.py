@@ -1,12 +1,13 @@
 """What an estimator is made of, for whoever puts it into one graph."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Vote", "VotingMember"]
+__all__ = ["Vote", "VotingMember", "voting_members"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,3 +63,40 @@ class Vote:
     sample_shape: tuple[int, ...] | None = None
     intercept: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
     flat: bool = False
+
+
+def voting_members(
+    estimators: Sequence[Any],
+    weights: Iterable[float],
+    columns: Iterable[NDArray | None],
+    features: Iterable[NDArray | None] | None = None,
+    numbers: Iterable[int] | None = None,
+) -> tuple[VotingMember, ...]:
+    """Members with names.
+
+    Parameters
+    ----------
+    estimators : sequence of M estimators
+        Fitted.
+    weights : iterable of M floats
+        Their weights.
+    columns : iterable of M ndarrays or None
+        Where each one's classes stand.
+    features : iterable of M ndarrays or None, default=None
+        Columns of X that each one sees.
+    numbers : iterable of M ints, default=None
+        What they are called by; their positions by default.
+
+    Returns
+    -------
+    tuple of M VotingMember
+    """
+    M = len(estimators)
+    parts = (
+        range(M) if numbers is None else numbers,
+        estimators,
+        weights,
+        columns,
+        [None] * M if features is None else features,
+    )
+    return tuple(VotingMember(f"member_{n}", *rest) for n, *rest in zip(*parts, strict=True))

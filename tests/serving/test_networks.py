@@ -199,6 +199,17 @@ def test_batches_are_bounded_by_the_widths(kinds, tmp_path, monkeypatch):
     np.testing.assert_allclose(predictor.predict_proba(X), estimator.predict_proba(X), atol=1e-5)
 
 
+def test_too_many_weights_are_refused_before_the_work(kinds, tmp_path, monkeypatch):
+    from skprune.serving import _export
+
+    monkeypatch.setattr(_export, "_MOST_BYTES", 1000)
+    monkeypatch.setattr(_export, "_graph", lambda *_: pytest.fail("there was work before"))
+    for kind in ("ensemble", "compressor", "pruner of scikeras"):
+        with pytest.raises(GraphFileError, match=r"ends at 2 GiB.*max_members"):
+            export_onnx(kinds[kind][0], tmp_path / "g.onnx")
+    assert not list(tmp_path.iterdir())
+
+
 def test_several_views_are_refused(digits, tmp_path):
     for function in (fuse, lambda e: export_onnx(e, tmp_path / "g.onnx")):
         with pytest.raises(TypeError, match=r"MultiViewCNNClassifier cannot .* several views"):
