@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..utils import SavedState
+from ..utils import DocumentationLink, ReportsProgress, SavedState
 from ._details import details_frame
 from ._fit_quality import CurveFit, r_squared
 from ._landscape import Landscape, curve_values
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["AmountAnswers"]
 
 
-class AmountAnswers(TransformerMixin, SavedState, BaseEstimator):
+class AmountAnswers(
+    TransformerMixin, ReportsProgress, DocumentationLink, SavedState, BaseEstimator
+):
     """The half of :class:`PruningAmountOptimizer` that reads what ``fit`` of the other half set."""
 
     verbose: int
@@ -75,12 +77,18 @@ class AmountAnswers(TransformerMixin, SavedState, BaseEstimator):
 
         Parameters
         ----------
-        input_features : array-like of str or None, default=None
+        input_features : array-like of str of shape (d,), default=None
             Names of the columns of X; they are only compared with those of ``fit``.
 
         Returns
         -------
-        ndarray of str
+        ndarray of shape (n_columns,), object
+            "accuracy", what else was measured, each reward, and "total_reward".
+
+        Raises
+        ------
+        ValueError
+            If ``input_features`` are not those of ``fit``.
         """
         check_is_fitted(self)
         if input_features is not None:
@@ -128,6 +136,12 @@ class AmountAnswers(TransformerMixin, SavedState, BaseEstimator):
         Returns
         -------
         float
+            R^2 of each curve, averaged; one where all pass through the measurements.
+
+        Raises
+        ------
+        ValueError
+            If a quantity that was given to ``fit`` is missing.
         """
         check_is_fitted(self)
         validate_data(self, X, skip_check_array=True, reset=False)
@@ -164,7 +178,12 @@ class AmountAnswers(TransformerMixin, SavedState, BaseEstimator):
         Returns
         -------
         DataFrame
-            Amount, accuracy, time, size, each reward times its weight, and the total.
+            Amount, accuracy (percent), time, size, each reward times its weight, and the total.
+
+        Raises
+        ------
+        ValueError
+            If there is not one amount for each column of X, or one is not in [0, 1].
         """
         check_is_fitted(self)
         d = self.n_features_in_

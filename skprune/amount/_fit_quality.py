@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import r2_score
 
+from ..utils import ReprHTML
 from ._landscape import curve_values
 from .curves import BaseCurve, MonotoneCurve, PolynomialCurve, distinct_counts
 
@@ -22,7 +23,7 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class CurveFit:
+class CurveFit(ReprHTML):
     """A fitted curve against its measurements; ``print`` says it in a line.
 
     Attributes
@@ -42,6 +43,16 @@ class CurveFit:
         user's own kind one.
     misfit : str or None
         What is wrong with it; None if nothing is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune import PruningAmountOptimizer
+    >>> amount = np.array([[0.0], [0.2], [0.4], [0.6], [0.8], [0.9]])
+    >>> accuracy = [98.1, 94.0, 83.4, 63.5, 38.0, 27.3]
+    >>> optimizer = PruningAmountOptimizer(min_accuracy=85, random_state=0).fit(amount, accuracy)
+    >>> print(optimizer.fits_["accuracy"])
+    accuracy curve: R^2 1.0000, root mean square error 0.1841
     """
 
     quantity: str

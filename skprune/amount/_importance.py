@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
 from ..exceptions import InfeasibleLimitsWarning
+from ..utils import ReprHTML
 from ._points import ROUNDING
 
 __all__ = [
@@ -25,7 +26,7 @@ _N_SCALES, _BISECTED = 1001, 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class ViewAmounts:
+class ViewAmounts(ReprHTML):
     """One pruning amount for each view (or member, or layer).
 
     Attributes
@@ -47,6 +48,15 @@ class ViewAmounts:
         amounts that were searched for.
     max_amount : float
         Largest amount that was allowed.
+
+    Examples
+    --------
+    >>> from skprune.amount import importance_inverse_amounts
+    >>> found = importance_inverse_amounts([3, 1, 0], lambda amount: 98 - 30 * amount, target=95)
+    >>> found.amounts.round(3), round(found.correlation, 3)
+    (array([0. , 0.4, 0.6]), -1.0)
+    >>> round(found.mean_size(lambda amount: 480 - 427 * amount), 1)
+    337.7
     """
 
     amounts: NDArray[np.float64]
@@ -76,6 +86,7 @@ class ViewAmounts:
         Returns
         -------
         float
+            In the unit of the curve.
         """
         return float(as_function(size_curve, "size_curve")(self.amounts).mean())
 
@@ -178,6 +189,11 @@ def normalize_importance(importance: ArrayLike) -> NDArray[np.float64]:
     ------
     ValueError
         If there are none, or one is negative or not finite.
+
+    References
+    ----------
+    The notebook "mvcnn-results-reg-fit": what it does with the importance of views
+    before they are pruned.
 
     Examples
     --------

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_consistent_length
 
-from ..utils import check_sample_weight
+from ..utils import ReprHTML, check_sample_weight
 from ._points import QUANTITIES
 
 __all__ = ["Measurements", "check_amounts", "check_bounds", "check_limits", "check_measurements"]
 
 
 @dataclass(frozen=True, eq=False)
-class Measurements:
+class Measurements(ReprHTML):
     """Amounts, and what was measured at each.
 
     Attributes
@@ -29,6 +29,16 @@ class Measurements:
         Weight of each row.
     percent : float
         What accuracies are multiplied with to be in percent: 100 for fractions, else 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune import PruningAmountOptimizer
+    >>> amount = np.array([[0.0], [0.2], [0.4], [0.6], [0.8], [0.9]])
+    >>> accuracy = [98.1, 94.0, 83.4, 63.5, 38.0, 27.3]
+    >>> optimizer = PruningAmountOptimizer(min_accuracy=85, random_state=0).fit(amount, accuracy)
+    >>> optimizer.measurements_.values["accuracy"]
+    array([98.1, 94. , 83.4, 63.5, 38. , 27.3])
     """
 
     amounts: NDArray[np.float64]

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import validate_data
 
+from ..utils import reports_progress
 from ._answers import AmountAnswers
 from ._fit_quality import assess
 from ._fitting import fit_curves, make_curves
@@ -28,12 +29,15 @@ class PruningAmountOptimizer(AmountAnswers):
 
     Parameters
     ----------
-    accuracy_curve, time_curve, size_curve : str or regressor, \
-            default="logistic", "cubic", "linear"
+    accuracy_curve : str or regressor, default="logistic"
         "logistic", "linear", "quadratic", "cubic", "isotonic", "pchip", or an object with
         ``fit(X, y)`` and ``predict(X)``, such as ``PolynomialCurve(5)`` or a regressor of
         scikit-learn; it is copied, not fitted. Where X has several columns, a curve is the sum
         of one for each. "pchip" follows whatever falls (or rises).
+    time_curve : str or regressor, default="cubic"
+        The same for time.
+    size_curve : str or regressor, default="linear"
+        The same for size.
     rewards : sequence of Reward or None, default=None
         What is maximised: the sum of these rewards, each times its weight. None is
         :data:`~skprune.amount.DEFAULT_REWARDS`, the notebook's five, less those of what was not
@@ -153,6 +157,7 @@ class PruningAmountOptimizer(AmountAnswers):
         self.random_state = random_state
         self.verbose = verbose
 
+    @reports_progress(0)
     def fit(self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the curves and find the best amount.
 
@@ -169,7 +174,8 @@ class PruningAmountOptimizer(AmountAnswers):
 
         Returns
         -------
-        self
+        self : object
+            The fitted optimizer.
 
         Raises
         ------

@@ -193,7 +193,7 @@ def warn_of_misfits(fits: Mapping[str, CurveFit], kinds: Mapping[str, Any]) -> N
                 f"Take another {name}_curve: 'pchip' follows whatever only falls or only rises, "
                 "PolynomialCurve(4) what turns once or twice; GridSearchCV compares them.",
                 CurveMisfitWarning,
-                stacklevel=3,
+                stacklevel=5,
             )
 
 
@@ -213,7 +213,7 @@ def warn_of_outcome(landscape: Landscape, outcome: Outcome, measured: Measuremen
     best, one = outcome.found.best.point, measured.amounts.shape[1] == 1
     if not outcome.feasible:
         warnings.warn(
-            _cannot_be_met(landscape, outcome, one), InfeasibleLimitsWarning, stacklevel=3
+            _cannot_be_met(landscape, outcome, one), InfeasibleLimitsWarning, stacklevel=5
         )
     for name, wrong in landscape.unbelievable(line).items():
         if wrong.any():
@@ -222,7 +222,7 @@ def warn_of_outcome(landscape: Landscape, outcome: Outcome, measured: Measuremen
                 f"amounts {_runs(outcome.line, wrong)}, which were left out. Take another "
                 f"{name}_curve, such as 'pchip', or bounds without them.",
                 CurveMisfitWarning,
-                stacklevel=3,
+                stacklevel=5,
             )
     low, high = measured.amounts.min(axis=0), measured.amounts.max(axis=0)
     if ((best < low) | (best > high)).any():
@@ -230,7 +230,7 @@ def warn_of_outcome(landscape: Landscape, outcome: Outcome, measured: Measuremen
             f"The best amount {_said(best)} lies outside the measured ones, {_said(low)} to "
             f"{_said(high)}: the curves are guesses there. Measure it, or leave bounds=None.",
             CurveMisfitWarning,
-            stacklevel=3,
+            stacklevel=5,
         )
     for reward, value in zip(landscape.rewards, landscape.rewards_of(line).values(), strict=True):
         if not isinstance(reward, TimeReward) or not reward.weight or line.time is None:
@@ -242,7 +242,7 @@ def warn_of_outcome(landscape: Landscape, outcome: Outcome, measured: Measuremen
                 f"{line.time.min():.4g} and {line.time.max():.4g}. Give rewards with another "
                 "sigma, or leave TimeReward out.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=5,
             )
 
 

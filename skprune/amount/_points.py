@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils import ReprHTML
+
 __all__ = ["QUANTITIES", "ROUNDING", "Goal", "OperatingPoints"]
 
 QUANTITIES = ("accuracy", "time", "size")
@@ -13,7 +15,7 @@ ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class OperatingPoints:
+class OperatingPoints(ReprHTML):
     """Networks pruned by given amounts, as the curves predict them.
 
     Attributes
@@ -22,10 +24,18 @@ class OperatingPoints:
         Pruning amounts in [0, 1], one column a view, layer or member.
     accuracy : ndarray of shape (n,)
         Accuracy in percent.
-    time : ndarray of shape (n,) or None
+    time : ndarray of shape (n,) or None, default=None
         Time in the unit of the measurements; None where it was not measured.
-    size : ndarray of shape (n,) or None
+    size : ndarray of shape (n,) or None, default=None
         Size in the unit of the measurements; None where it was not measured.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.amount import OperatingPoints, PruningReward
+    >>> points = OperatingPoints(np.array([[0.2], [0.6]]), accuracy=np.array([94.0, 63.5]))
+    >>> points.size is None
+    True
     """
 
     amounts: NDArray[np.float64]
@@ -35,19 +45,27 @@ class OperatingPoints:
 
 
 @dataclass(frozen=True)
-class Goal:
+class Goal(ReprHTML):
     """Limits, and what rewards aim at where there is no limit.
 
     Attributes
     ----------
-    min_accuracy : float or None
+    min_accuracy : float or None, default=None
         Least accuracy in percent.
-    max_size, max_time : float or None
+    max_size, max_time : float or None, default=None
         Most that size and time may be, in the units of the measurements.
-    best_accuracy : float
+    best_accuracy : float, default=100.0
         Highest accuracy of the curve within the bounds, in percent.
-    largest_size : float or None
+    largest_size : float or None, default=None
         Largest size of the curve within the bounds; None where size was not measured.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.amount import Goal, OperatingPoints
+    >>> points = OperatingPoints(np.array([[0.2], [0.6]]), accuracy=np.array([94.0, 63.5]))
+    >>> Goal(min_accuracy=80).misses(points)
+    {'min_accuracy': array([ 0. , 16.5])}
     """
 
     min_accuracy: float | None = None
@@ -62,7 +80,7 @@ class Goal:
         Parameters
         ----------
         points : OperatingPoints
-            n points.
+            The n points.
 
         Returns
         -------
@@ -84,7 +102,7 @@ class Goal:
         Parameters
         ----------
         points : OperatingPoints
-            n points.
+            The n points.
 
         Returns
         -------

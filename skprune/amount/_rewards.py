@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils import ReprHTML
 from ._points import Goal, OperatingPoints
 
 __all__ = [
@@ -28,7 +29,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reward(ABC):
+class Reward(ReprHTML, ABC):
     """What a point of operation is worth; derive a frozen dataclass from it to add your own.
 
     Parameters
@@ -48,6 +49,8 @@ class Reward(ABC):
     ...     def value(self, points, goal):
     ...         return -abs((points.amounts * 10 + 0.5) % 1 - 0.5).mean(axis=1)
     >>> optimizer = PruningAmountOptimizer(rewards=(*DEFAULT_REWARDS, RoundAmounts(weight=0.1)))
+    >>> [reward.name for reward in optimizer.rewards][-2:]
+    ['pruning', 'round']
     """
 
     weight: float = 1.0
@@ -63,13 +66,14 @@ class Reward(ABC):
         Parameters
         ----------
         points : OperatingPoints
-            n points.
+            The n points.
         goal : Goal
             Limits, and what to aim at where there are none.
 
         Returns
         -------
         ndarray of shape (n,)
+            One number a point.
         """
 
 
@@ -85,13 +89,39 @@ class AccuracyReward(Reward):
         Its share in the total.
     sigma : float, default=4.0
         Width, in points of accuracy to the power of 0.75.
+
+    References
+    ----------
+    The notebook "mvcnn-results-reg-fit": the accuracy reward of its details. Its code is
+    missing there, and the form was recovered from two of the printed values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.amount import AccuracyReward, Goal, OperatingPoints
+    >>> points = OperatingPoints(np.array([[0.443]]), accuracy=np.array([80.03313313412143]))
+    >>> AccuracyReward().value(points, Goal(min_accuracy=85)).round(6)
+    array([70.757015])
     """
 
     sigma: float = 4.0
     name: ClassVar[str] = "accuracy"
 
     def value(self, points: OperatingPoints, goal: Goal) -> NDArray[np.float64]:
-        """Value of each point; see :meth:`Reward.value`."""
+        """Value of each point, before the weight.
+
+        Parameters
+        ----------
+        points : OperatingPoints
+            The n points.
+        goal : Goal
+            ``min_accuracy`` in percent; without it, ``best_accuracy`` is aimed at.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            In (0, 100].
+        """
         target = goal.best_accuracy if goal.min_accuracy is None else goal.min_accuracy
         return 100 * np.exp(-(np.abs(points.accuracy - target) ** 1.5) / (2 * self.sigma**2))
 
@@ -107,6 +137,19 @@ class TimeReward(Reward):
     sigma : float, default=0.8
         Width, in the unit of the measured times: about four fifths of the time of the whole
         network in the notebook.
+
+    References
+    ----------
+    The notebook "mvcnn-results-reg-fit": the time reward of its details.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.amount import Goal, OperatingPoints, TimeReward
+    >>> accuracy, time = np.array([80.03]), np.array([0.829153617575])
+    >>> points = OperatingPoints(np.array([[0.443]]), accuracy, time)
+    >>> TimeReward().value(points, Goal()).round(6)
+    array([58.443715])
     """
 
     sigma: float = 0.8
@@ -114,7 +157,20 @@ class TimeReward(Reward):
     needs: ClassVar[tuple[str, ...]] = ("time",)
 
     def value(self, points: OperatingPoints, goal: Goal) -> NDArray[np.float64]:
-        """Value of each point; see :meth:`Reward.value`."""
+        """Value of each point, before the weight.
+
+        Parameters
+        ----------
+        points : OperatingPoints
+            The n points.
+        goal : Goal
+            Not used: time has no target.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            In (0, 100], 100 for no time at all.
+        """
         assert points.time is not None
         return 100 * np.exp(-(points.time**2) / (2 * self.sigma**2))
 
@@ -132,6 +188,19 @@ class SizeReward(Reward):
         Its share in the total.
     sigma_left : float, default=2.0
         Width of the fall, in the unit of the measured sizes.
+
+    References
+    ----------
+    The notebook "mvcnn-results-reg-fit": the size reward of its details.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.amount import Goal, OperatingPoints, SizeReward
+    >>> accuracy, size = np.array([80.03]), np.array([291.0618])
+    >>> points = OperatingPoints(np.array([[0.443]]), accuracy, size=size)
+    >>> SizeReward().value(points, Goal(max_size=400)).round(6)
+    array([101.374279])
     """
 
     sigma_left: float = 2.0
@@ -139,7 +208,20 @@ class SizeReward(Reward):
     needs: ClassVar[tuple[str, ...]] = ("size",)
 
     def value(self, points: OperatingPoints, goal: Goal) -> NDArray[np.float64]:
-        """Value of each point; see :meth:`Reward.value`."""
+        """Value of each point, before the weight.
+
+        Parameters
+        ----------
+        points : OperatingPoints
+            The n points.
+        goal : Goal
+            ``max_size``; without it, ``largest_size`` stands for it.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            More than 100 below the largest size, less above it.
+        """
         most = goal.largest_size if goal.max_size is None else goal.max_size
         size = points.size
         assert size is not None
@@ -164,6 +246,20 @@ class MoreAccuracyLessSizeReward(Reward):
         Worth of a point of accuracy more than needed.
     per_size : float, default=0.5
         Worth of a unit of size less than allowed.
+
+    References
+    ----------
+    The notebook "mvcnn-results-reg-fit": the bonus "more accuracy, less size" of its
+    details.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.amount import Goal, MoreAccuracyLessSizeReward, OperatingPoints
+    >>> accuracy, size = np.array([90.0, 75.0]), np.array([360.0, 250.0])
+    >>> points = OperatingPoints(np.array([[0.3], [0.5]]), accuracy, size=size)
+    >>> MoreAccuracyLessSizeReward().value(points, Goal(min_accuracy=80, max_size=400))
+    array([40.,  0.])
     """
 
     per_accuracy: float = 2.0
@@ -172,7 +268,20 @@ class MoreAccuracyLessSizeReward(Reward):
     needs: ClassVar[tuple[str, ...]] = ("accuracy", "size")
 
     def value(self, points: OperatingPoints, goal: Goal) -> NDArray[np.float64]:
-        """Value of each point; see :meth:`Reward.value`."""
+        """Value of each point, before the weight.
+
+        Parameters
+        ----------
+        points : OperatingPoints
+            The n points.
+        goal : Goal
+            ``min_accuracy`` in percent and ``max_size``.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The bonus; zero where a limit is missed or not given.
+        """
         assert points.size is not None
         if goal.min_accuracy is None or goal.max_size is None:
             return np.zeros(len(points.accuracy))
@@ -191,6 +300,18 @@ class PruningReward(Reward):
         Its share in the total.
     height : float, default=10.0
         Its value at amount one.
+
+    References
+    ----------
+    The notebook "mvcnn-results-reg-fit": the term ``10 p`` of its total reward.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.amount import Goal, OperatingPoints, PruningReward
+    >>> points = OperatingPoints(np.array([[0.2], [0.6]]), accuracy=np.array([94.0, 63.5]))
+    >>> PruningReward().value(points, Goal())
+    array([2., 6.])
     """
 
     height: float = 10.0
@@ -198,7 +319,20 @@ class PruningReward(Reward):
     needs: ClassVar[tuple[str, ...]] = ()
 
     def value(self, points: OperatingPoints, goal: Goal) -> NDArray[np.float64]:
-        """Value of each point; see :meth:`Reward.value`."""
+        """Value of each point, before the weight.
+
+        Parameters
+        ----------
+        points : OperatingPoints
+            The n points.
+        goal : Goal
+            Not used.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            In [0, ``height``].
+        """
         return self.height * points.amounts.mean(axis=1)
 
 

@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 
 from ..exceptions import CurveMisfitWarning
-from ..utils import load_pandas
+from ..utils import ReprHTML, load_pandas
 from ._fit_quality import CurveFit
 from ._fitting import fit_curves
 from ._landscape import Landscape
@@ -28,7 +28,7 @@ __all__ = ["AmountBootstrap", "WeightSensitivity", "bootstrap_amounts", "vary_we
 
 
 @dataclass(frozen=True, eq=False)
-class AmountBootstrap:
+class AmountBootstrap(ReprHTML):
     """Best amounts of resampled measurements.
 
     Attributes
@@ -41,6 +41,17 @@ class AmountBootstrap:
         Share of the resamples between ``low`` and ``high``.
     low, high : ndarray of shape (d,)
         Ends of the interval of each column.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune import PruningAmountOptimizer
+    >>> amount = np.array([[0.0], [0.2], [0.4], [0.6], [0.8], [0.9]])
+    >>> accuracy = [98.1, 94.0, 83.4, 63.5, 38.0, 27.3]
+    >>> optimizer = PruningAmountOptimizer(min_accuracy=85, random_state=0).fit(amount, accuracy)
+    >>> found = optimizer.bootstrap(20, random_state=0)
+    >>> found.amounts.shape, bool(found.low[0] < optimizer.best_amount_ < found.high[0])
+    ((20, 1), True)
     """
 
     amounts: NDArray[np.float64]
@@ -58,7 +69,7 @@ class AmountBootstrap:
 
 
 @dataclass(frozen=True, eq=False)
-class WeightSensitivity:
+class WeightSensitivity(ReprHTML):
     """Best amounts where the weight of one reward is changed.
 
     Attributes
@@ -71,6 +82,17 @@ class WeightSensitivity:
         Best amount for each.
     best : ndarray of shape (d,)
         Best amount with the weights as they are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune import PruningAmountOptimizer
+    >>> amount = np.array([[0.0], [0.2], [0.4], [0.6], [0.8], [0.9]])
+    >>> accuracy = [98.1, 94.0, 83.4, 63.5, 38.0, 27.3]
+    >>> optimizer = PruningAmountOptimizer(min_accuracy=85, random_state=0).fit(amount, accuracy)
+    >>> found = optimizer.weight_sensitivity(random_state=0)
+    >>> found.rewards, found.amounts.shape
+    (('accuracy', 'pruning'), (2, 5, 1))
     """
 
     rewards: tuple[str, ...]
@@ -84,6 +106,7 @@ class WeightSensitivity:
         Returns
         -------
         DataFrame
+            Best amounts, a row a reward (and column of X), a column a factor.
         """
         pd = load_pandas("print it")
         r, f, d = self.amounts.shape

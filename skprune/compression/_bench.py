@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,13 @@ class Bench:
     tuning: dict[str, Any]
     batch_size: int
 
-    def sweep(self, amounts: ArrayLike, location: str | None, verbose: int) -> SweepResult:
+    def sweep(
+        self,
+        amounts: ArrayLike,
+        location: str | None,
+        verbose: int,
+        on_amount: Callable[[float], Any],
+    ) -> SweepResult:
         """Measure several amounts, or read what a folder holds of them.
 
         Parameters
@@ -108,6 +114,8 @@ class Bench:
             The folder.
         verbose : int
             Show a progress bar.
+        on_amount : callable
+            Called with each amount, once it is measured.
 
         Returns
         -------
@@ -138,6 +146,7 @@ class Bench:
             path=path,
             random_state=self.tuning["random_state"],
             verbose=verbose,
+            on_amount=on_amount,
         )
 
     @no_retracing_warnings()

@@ -30,7 +30,7 @@ PIXELS = (np.float32, np.uint8)
 
 
 def checked_samples(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Samples:
-    """Check what `fit` was given, and leave out samples of weight zero.
+    """Check what ``fit`` was given, and leave out samples of weight zero.
 
     Nothing is set on the estimator: a fit that fails later must leave an earlier one as it was.
 

@@ -16,11 +16,14 @@ from ..exceptions import AmountCorrectedWarning, InfeasibleLimitsWarning
 from ..pruning import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
 from ..sparsity import check_amounts, held_out_rows
 from ..utils import (
+    DocumentationLink,
+    ReportsProgress,
     SavedState,
     Vote,
     check_cache,
     draw_seed,
     emptied,
+    reports_progress,
     set_missing_seeds,
     together,
     unfreeze,
@@ -52,7 +55,9 @@ _TOLERANCE = 0.002
 _SHARE = 6
 
 
-class EnsembleCompressor(ClassifierMixin, SavedState, BaseEstimator):
+class EnsembleCompressor(
+    ClassifierMixin, ReportsProgress, DocumentationLink, SavedState, BaseEstimator
+):
     """Keep the few networks of an ensemble that matter, and cut those down.
 
     The second-order cone program chooses members and their weights
@@ -68,9 +73,9 @@ class EnsembleCompressor(ClassifierMixin, SavedState, BaseEstimator):
         A :class:`~skprune.RandomCNNEnsembleClassifier`, or fitted scikeras classifiers of the same
         classes. What is wrapped in :class:`~sklearn.frozen.FrozenEstimator` is not trained again.
     pruner : SOCPEnsemblePruner or SOCPEnsemblePrunerCV, default=None
-        Chooses the members; its `estimator` and `cv` are not used, so
+        Chooses the members; its ``estimator`` and ``cv`` are not used, so
         ``SOCPEnsemblePruner(None, max_members=3)`` will do. None is the default one with at most
-        one in six of the members, and without that limit if these have less than `min_accuracy`.
+        one in six of the members, and without that limit if these have less than ``min_accuracy``.
     rule : {"search", "inverse"}, default="search"
         How members get their amounts: the smallest mean size at the accuracy aimed at, by CMA-ES
         (:func:`~skprune.amount.smallest_amounts`), or less for the weightier members
@@ -83,9 +88,9 @@ class EnsembleCompressor(ClassifierMixin, SavedState, BaseEstimator):
     max_size : float, default=None
         Most megabytes of all members together.
     max_time : float, default=None
-        Most seconds to predict a batch of `latency_batch_size`, network after network.
+        Most seconds to predict a batch of ``latency_batch_size``, network after network.
     max_amount : float, default=0.9
-        Largest amount of a member, in (0, 1), and no more than the largest of `amounts`.
+        Largest amount of a member, in (0, 1), and no more than the largest of ``amounts``.
     amounts : array-like of shape (n,), default=(0, 0.2, 0.4, 0.6, 0.8, 0.9)
         Amounts to measure, 0 among them.
     fine_tune_epochs : int, default=10
@@ -93,7 +98,7 @@ class EnsembleCompressor(ClassifierMixin, SavedState, BaseEstimator):
     learning_rate : float, default=1e-3
         Its learning rate.
     validation_fraction : float, default=0.25
-        Share of the samples of each class that is held out from training, unless `fit` is given
+        Share of the samples of each class that is held out from training, unless ``fit`` is given
         others.
     optimizer : PruningAmountOptimizer, default=None
         Curves and rewards, as :class:`~skprune.PrunedCNNClassifier` takes it.
@@ -101,7 +106,7 @@ class EnsembleCompressor(ClassifierMixin, SavedState, BaseEstimator):
         Samples of a timed batch, or as many as are held out.
     memory : str, Path or joblib.Memory, default=None
         Folder that measured amounts are written to, so that a fit that was stopped goes on from
-        them. Needs an int `random_state`.
+        them. Needs an int ``random_state``.
     random_state : int, RandomState instance or None, default=None
         Seeds what is held out, fine-tuning, and every ``random_state`` that is None.
     verbose : int, default=0
@@ -110,7 +115,7 @@ class EnsembleCompressor(ClassifierMixin, SavedState, BaseEstimator):
     Attributes
     ----------
     estimators_ : list of classifiers
-        The cut members, with networks `model_`.
+        The cut members, with networks ``model_``.
     weights_ : ndarray of shape (n_members_,)
         Weights of their votes, summing to one.
     n_members_, n_members_in_ : int
@@ -210,6 +215,7 @@ class EnsembleCompressor(ClassifierMixin, SavedState, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "estimators_")
 
+    @reports_progress(None)
     def fit(
         self,
         X: Any,
@@ -229,13 +235,16 @@ class EnsembleCompressor(ClassifierMixin, SavedState, BaseEstimator):
             Labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights in the loss of training and fine-tuning. Samples of weight 0 are left out.
-        X_val, y_val : array-like, default=None
+        X_val : array-like of shape (n_val, ...), default=None
             Samples to choose and measure on, which a frozen ensemble was not trained on. None holds
             out part of X.
+        y_val : array-like of shape (n_val,), default=None
+            Their labels.
 
         Returns
         -------
-        self
+        self : object
+            The fitted compressor.
 
         Raises
         ------
@@ -264,6 +273,7 @@ class EnsembleCompressor(ClassifierMixin, SavedState, BaseEstimator):
         for number, p in enumerate(full.outputs(held_out.X[:64])):
             check_probabilities(p, f"member {number}")
         self._report("choosing members")
+        self._phase("choosing members")
         limits = self._limits(full, held_out.with_positions(classes))
         pruner = self._chosen(full, classes, held_out, limits["min_accuracy"], seed)
         support, votes = pruner.support_, pruner.weights_[pruner.support_]
@@ -271,16 +281,20 @@ class EnsembleCompressor(ClassifierMixin, SavedState, BaseEstimator):
         bench = self._bench(NetworkVote(models, votes), train, held_out, classes, seed)
         self._report(f"measuring pruning amounts of {len(models)} of {len(support)} members")
         location = check_cache(self.memory).location
+        amounts = check_amounts(self.amounts)
+        self._phase("measuring pruning amounts", len(amounts))
+        sweep = bench.sweep(amounts, location, self.verbose, self._step)
+        self._phase("cutting members", None)
         found = cut_members(
             bench,
-            bench.sweep(check_amounts(self.amounts), location, self.verbose),
+            sweep,
             lambda vote: bench.weighed(vote, pruner, classes),
             limits,
             optimizer=self.optimizer,
             rule=self.rule,
             max_amount=float(self.max_amount),
             seed=seed,
-            report=self._report,
+            report=self._cutting,
         )
         report = report_on(bench, full, found.vote, bench.held_out, "held-out")
         # Nothing is set before everything has gone well.
@@ -329,6 +343,7 @@ class EnsembleCompressor(ClassifierMixin, SavedState, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples,)
+            Labels.
         """
         p = self.predict_proba(X)
         return self.classes_[p.argmax(axis=1)]
@@ -393,15 +408,26 @@ class EnsembleCompressor(ClassifierMixin, SavedState, BaseEstimator):
         if isinstance(self.estimator, FrozenEstimator):
             return unfreeze(self.estimator)
         self._report("training")
+        self._phase(
+            "training members", len(self.estimator) if isinstance(self.estimator, list) else 1
+        )
         given = {} if train.weights is None else {"sample_weight": train.weights}
         if isinstance(self.estimator, list):
             members = []
             for name, member in self.estimator:
                 if not isinstance(member, FrozenEstimator):
-                    member = set_missing_seeds(clone(member), rng).fit(train.X, train.y, **given)
+                    member = set_missing_seeds(clone(member), rng)
+                    with self._training(member):
+                        member.fit(train.X, train.y, **given)
                 members.append((name, unfreeze(member)))
             return members
-        return set_missing_seeds(clone(self.estimator), rng).fit(train.X, train.y, **given)
+        ensemble = set_missing_seeds(clone(self.estimator), rng)
+        with self._training(ensemble):
+            return ensemble.fit(train.X, train.y, **given)
+
+    def _cutting(self, message: str) -> None:
+        self._report(message)
+        self._step(message)
 
     def _chosen(
         self,
@@ -460,7 +486,7 @@ class EnsembleCompressor(ClassifierMixin, SavedState, BaseEstimator):
                 f"ones were taken, {found.delivered.amount:.4g} in the mean, which deliver "
                 f"{found.delivered.accuracy:.4g}.",
                 AmountCorrectedWarning,
-                stacklevel=3,
+                stacklevel=5,
             )
         misses = found.delivered.misses(**limits)
         if misses and found.optimizer.feasible_:
@@ -469,9 +495,5 @@ class EnsembleCompressor(ClassifierMixin, SavedState, BaseEstimator):
                 f"The cut members miss {said}. Relax the limit, fine-tune longer, or keep more "
                 "members.",
                 InfeasibleLimitsWarning,
-                stacklevel=3,
+                stacklevel=5,
             )
-
-    def _report(self, message: str) -> None:
-        if self.verbose:
-            print(f"[{type(self).__name__}] {message}", flush=True)

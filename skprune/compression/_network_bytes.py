@@ -110,7 +110,7 @@ def _code_in(written: bytes) -> list[str]:
 
 
 def _codes(config: Any, layer: str) -> Iterator[str]:
-    """Walk a configuration, of which `layer` is the innermost part that has a name."""
+    """Walk a configuration, of which ``layer`` is the innermost part that has a name."""
     if isinstance(config, list):
         for part in config:
             yield from _codes(part, layer)

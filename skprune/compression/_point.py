@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from ..utils import ReprHTML
+
 __all__ = ["OperatingPoint"]
 
 
 @dataclass(frozen=True)
-class OperatingPoint:
+class OperatingPoint(ReprHTML):
     """Accuracy, time and size of a network at one pruning amount.
 
     Attributes
@@ -14,11 +16,18 @@ class OperatingPoint:
     amount : float
         Pruning amount in [0, 1).
     accuracy : float
-        On held-out samples, in [0, 1].
+        Share of held-out samples that are predicted right, in [0, 1].
     time : float
         Seconds to predict a batch.
     size : float
-        Megabytes.
+        Megabytes (of 1e6 bytes).
+
+    Examples
+    --------
+    >>> from skprune.compression import OperatingPoint
+    >>> point = OperatingPoint(amount=0.5, accuracy=0.75, time=0.02, size=1.5)
+    >>> point.misses(min_accuracy=0.5, max_size=1.25)
+    {'max_size': 0.25}
     """
 
     amount: float
@@ -32,11 +41,13 @@ class OperatingPoint:
         Parameters
         ----------
         **limits : float or None
-            ``min_accuracy``, ``max_time``, ``max_size``.
+            ``min_accuracy`` as a share, ``max_time`` in seconds, ``max_size`` in megabytes; None
+            is no limit.
 
         Returns
         -------
         dict of str to float
+            The name of each missed limit, and by how much it is missed, in its unit.
         """
         by = {}
         for name, limit in limits.items():

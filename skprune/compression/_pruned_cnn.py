@@ -15,12 +15,15 @@ from ..amount import PruningAmountOptimizer
 from ..exceptions import AmountCorrectedWarning, InfeasibleLimitsWarning, UnsupportedMemberError
 from ..sparsity import check_amounts, classification_loss, held_out_rows
 from ..utils import (
+    DocumentationLink,
+    ReportsProgress,
     SavedState,
     Vote,
     VotingMember,
     check_cache,
     draw_seed,
     emptied,
+    reports_progress,
     set_missing_seeds,
     unfreeze,
 )
@@ -45,7 +48,9 @@ __all__ = ["PrunedCNNClassifier"]
 _AUTO = "auto"
 
 
-class PrunedCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
+class PrunedCNNClassifier(
+    ClassifierMixin, ReportsProgress, DocumentationLink, SavedState, BaseEstimator
+):
     """Train a CNN, measure what pruning costs, and keep as little of it as the limits allow.
 
     The network is trained, or taken as it is; part of the samples is held out. On these, accuracy,
@@ -70,7 +75,7 @@ class PrunedCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
     max_size : float, default=None
         Most megabytes: of the dense weights, or compressed with ``method="magnitude"``.
     max_time : float, default=None
-        Most seconds to predict a batch of `latency_batch_size`.
+        Most seconds to predict a batch of ``latency_batch_size``.
     amounts : array-like of shape (n,), default=(0, 0.1, ..., 0.9)
         Amounts to measure, 0 among them.
     fine_tune_epochs : int, default=2
@@ -86,9 +91,10 @@ class PrunedCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
         Samples of a timed batch, or as many as are held out.
     memory : str, Path or joblib.Memory, default=None
         Folder that measured amounts are written to, so that a fit that was stopped goes on from
-        them. Training is kept by the `memory` of `estimator`. Needs an int `random_state`.
+        them. Training is kept by the ``memory`` of ``estimator``. Needs an int ``random_state``.
     random_state : int, RandomState instance or None, default=None
-        Seeds what is held out, fine-tuning, and every ``random_state`` of `estimator` that is None.
+        Seeds what is held out, fine-tuning, and every ``random_state`` of ``estimator`` that is
+        None.
     verbose : int, default=0
         Show the progress of the sweep, and a line for each step.
 
@@ -122,7 +128,7 @@ class PrunedCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
 
     Notes
     -----
-    A fitted classifier is saved without the network that it was cut from, also where `estimator`
+    A fitted classifier is saved without the network that it was cut from, also where ``estimator``
     holds that.
 
     Examples
@@ -190,13 +196,14 @@ class PrunedCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
         check_is_fitted(self)
         return self._kept.get()
 
+    @reports_progress(None)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train, measure, choose, prune, fine-tune, and measure again.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            Samples as `estimator` takes them.
+            Samples as ``estimator`` takes them.
         y : array-like of shape (n_samples,)
             Labels.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -204,7 +211,8 @@ class PrunedCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
 
         Returns
         -------
-        self
+        self : object
+            The fitted classifier.
 
         Raises
         ------
@@ -288,6 +296,7 @@ class PrunedCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples,)
+            Labels.
         """
         p = self.predict_proba(X)
         return self.classes_[p.argmax(axis=1)]
@@ -345,12 +354,18 @@ class PrunedCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
         given = {} if rows.weights is None else {"sample_weight": rows.weights}
         # What scikeras encodes must be of the type that is encoded later.
         X = rows.X.astype(np.float32) if hasattr(fitted, "feature_encoder") else rows.X
-        return fitted_cnn(fitted.fit(X, rows.y, **given))
+        self._phase("training", 1)
+        with self._training(fitted):
+            fitted.fit(X, rows.y, **given)
+        return fitted_cnn(fitted)
 
     def _search(self, bench: Bench, seed: int) -> Found:
         """Measure, choose, apply; and take less where less is delivered than the limit."""
         self._report("measuring pruning amounts")
-        sweep = bench.sweep(self.amounts, check_cache(self.memory).location, self.verbose)
+        amounts, location = check_amounts(self.amounts), check_cache(self.memory).location
+        self._phase("measuring pruning amounts", len(amounts))
+        sweep = bench.sweep(amounts, location, self.verbose, self._step)
+        self._phase("applying", None)
         limits = self._limits()
         if limits["min_accuracy"] is None and self.optimizer is None:
             least = float(sweep.accuracy[0]) - TOLERANCE
@@ -383,7 +398,7 @@ class PrunedCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
                 f"min_accuracy={limits['min_accuracy']:.4g}. Amount {found.delivered.amount:.4g} "
                 f"was taken instead, which delivers {found.delivered.accuracy:.4g}.",
                 AmountCorrectedWarning,
-                stacklevel=3,
+                stacklevel=5,
             )
         misses = found.delivered.misses(**limits)
         # Where the curves said so already, the optimiser has warned.
@@ -395,9 +410,5 @@ class PrunedCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
                 f"The network pruned by {found.delivered.amount:.4g} misses {said}. Relax the "
                 "limit, fine-tune longer, or start from another network.",
                 InfeasibleLimitsWarning,
-                stacklevel=3,
+                stacklevel=5,
             )
-
-    def _report(self, message: str) -> None:
-        if self.verbose:
-            print(f"[{type(self).__name__}] {message}", flush=True)

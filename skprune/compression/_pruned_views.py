@@ -22,11 +22,14 @@ from ..exceptions import InfeasibleLimitsWarning
 from ..metrics import view_importance
 from ..sparsity import SweepResult, check_amounts, held_out_rows
 from ..utils import (
+    DocumentationLink,
+    ReportsProgress,
     SavedState,
     check_cache,
     check_sample_weight,
     draw_seed,
     emptied,
+    reports_progress,
     set_missing_seeds,
     unfreeze,
 )
@@ -43,7 +46,9 @@ __all__ = ["PrunedMultiViewClassifier"]
 _TOWERS = ("copies", "nested")
 
 
-class PrunedMultiViewClassifier(ClassifierMixin, SavedState, BaseEstimator):
+class PrunedMultiViewClassifier(
+    ClassifierMixin, ReportsProgress, DocumentationLink, SavedState, BaseEstimator
+):
     """Prune the tower of a multi-view network for each view, the important views less.
 
     The network is trained, or taken as it is; part of the samples is held out. On these, the
@@ -84,9 +89,9 @@ class PrunedMultiViewClassifier(ClassifierMixin, SavedState, BaseEstimator):
         Samples of a timed batch, or as many as are held out.
     memory : str, Path or joblib.Memory, default=None
         Folder that measured amounts are written to, so that a fit that was stopped goes on from
-        them. Needs an int `random_state`.
+        them. Needs an int ``random_state``.
     random_state : int, RandomState instance or None, default=None
-        Seeds what is held out, fine-tuning, importance, and the ``random_state`` of `estimator`
+        Seeds what is held out, fine-tuning, importance, and the ``random_state`` of ``estimator``
         where that is None.
     verbose : int, default=0
         Show the progress of the sweep, and a line for each step.
@@ -103,7 +108,7 @@ class PrunedMultiViewClassifier(ClassifierMixin, SavedState, BaseEstimator):
         Weighted mean of what the curve says of the views, weights by importance.
     delivered_, unpruned_ : OperatingPoint
         Measured accuracy, time and size of the pruned network, and of the given one as it was
-        trained; `amount` is the mean.
+        trained; ``amount`` is the mean.
     sweep_ : SweepResult
         What was measured with all views pruned alike, and fine-tuned, at amount 0 too.
     curve_ : MonotoneCurve
@@ -184,6 +189,7 @@ class PrunedMultiViewClassifier(ClassifierMixin, SavedState, BaseEstimator):
         check_is_fitted(self)
         return self._kept.get()
 
+    @reports_progress(4)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, mask: Any = None) -> Self:
         """Train, measure, find an amount for each view, prune, fine-tune, and measure again.
 
@@ -201,7 +207,8 @@ class PrunedMultiViewClassifier(ClassifierMixin, SavedState, BaseEstimator):
 
         Returns
         -------
-        self
+        self : object
+            The fitted classifier.
 
         Raises
         ------
@@ -226,9 +233,9 @@ class PrunedMultiViewClassifier(ClassifierMixin, SavedState, BaseEstimator):
         if importance is None:
             importance = self._importance(cnn, samples[held_out], seed)
         self._report("measuring pruning amounts")
-        sweep = bench.sweep(
-            check_amounts(self.amounts), check_cache(self.memory).location, self.verbose
-        )
+        tried, location = check_amounts(self.amounts), check_cache(self.memory).location
+        self._phase("measuring pruning amounts", len(tried))
+        sweep = bench.sweep(tried, location, self.verbose, self._step)
         curve = accuracy_curve(sweep, bench.held_out.y)
         rule, amounts = None, given["view_amounts"]
         if amounts is None:
@@ -236,6 +243,7 @@ class PrunedMultiViewClassifier(ClassifierMixin, SavedState, BaseEstimator):
             rule = importance_inverse_amounts(importance, curve, target, self.max_amount)
             amounts = rule.amounts
         self._report("applying amounts " + ", ".join(f"{a:.2f}" for a in amounts))
+        self._phase("applying amounts")
         with nullcontext() if rule is None else no_rounding_warnings():
             kept = self._applied(bench, amounts)
         time = float(sweep.time[0])
@@ -309,6 +317,7 @@ class PrunedMultiViewClassifier(ClassifierMixin, SavedState, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples,)
+            Labels.
         """
         probabilities = self.predict_proba(X, mask)
         return self.classes_[probabilities.argmax(axis=1)]
@@ -331,6 +340,7 @@ class PrunedMultiViewClassifier(ClassifierMixin, SavedState, BaseEstimator):
         Returns
         -------
         float
+            Weighted accuracy, in [0, 1].
         """
         return float(accuracy_score(y, self.predict(X, mask), sample_weight=sample_weight))
 
@@ -401,7 +411,9 @@ class PrunedMultiViewClassifier(ClassifierMixin, SavedState, BaseEstimator):
             return cnn
         self._report("training")
         cnn = set_missing_seeds(clone(self.estimator), rng)
-        return cnn.fit(train.images, train.y, sample_weight=train.weights, mask=train.mask)
+        self._phase("training", 1)
+        with self._training(cnn):
+            return cnn.fit(train.images, train.y, sample_weight=train.weights, mask=train.mask)
 
     def _bench(
         self,
@@ -434,6 +446,7 @@ class PrunedMultiViewClassifier(ClassifierMixin, SavedState, BaseEstimator):
         if known is not None:
             return np.asarray(known, dtype=np.float64)
         self._report("ranking views")
+        self._phase("ranking views")
         mask = None if held_out.mask.all() else held_out.mask
         found = view_importance(cnn, held_out.images, held_out.y, mask=mask, random_state=seed)
         return found.importance
@@ -456,9 +469,5 @@ class PrunedMultiViewClassifier(ClassifierMixin, SavedState, BaseEstimator):
                 f"network has an accuracy of {self.delivered_.accuracy:.4g}, below {target:.4g}. "
                 "Fine-tune longer, or prune less.",
                 InfeasibleLimitsWarning,
-                stacklevel=3,
+                stacklevel=5,
             )
-
-    def _report(self, message: str) -> None:
-        if self.verbose:
-            print(f"[{type(self).__name__}] {message}", flush=True)

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,7 +98,13 @@ class ViewBench:
     tuning: dict[str, Any]
     batch_size: int
 
-    def sweep(self, amounts: NDArray[np.float64], location: Any, verbose: int) -> SweepResult:
+    def sweep(
+        self,
+        amounts: NDArray[np.float64],
+        location: Any,
+        verbose: int,
+        on_amount: Callable[[float], Any],
+    ) -> SweepResult:
         """Measure the network with one pruned tower for all views, for several amounts.
 
         Parameters
@@ -109,6 +115,8 @@ class ViewBench:
             Folder that the results are kept in.
         verbose : int
             Show a progress bar.
+        on_amount : callable
+            Called with each amount, once it is measured.
 
         Returns
         -------
@@ -152,6 +160,7 @@ class ViewBench:
                 "fingerprint": fingerprint,
             },
             verbose=verbose,
+            on_amount=on_amount,
         )
 
     def copies(self, amounts: NDArray[np.float64]) -> ViewNetworks:

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics import ModelCost, model_cost
+from ..utils import ReprHTML
 
 __all__ = ["ViewNetworks", "assemble"]
 
 
 @dataclass(frozen=True, eq=False)
-class ViewNetworks:
+class ViewNetworks(ReprHTML):
     """Towers, one a view, and the head over their pooled features.
 
     Attributes
@@ -24,6 +25,18 @@ class ViewNetworks:
         From pooled features to probabilities.
     pooling : {"max", "mean"}
         How the features of views become one.
+
+    Examples
+    --------
+    >>> import keras, numpy as np
+    >>> from skprune.compression import ViewNetworks
+    >>> tower = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()])
+    >>> head = keras.Sequential([keras.Input((16,)), keras.layers.Dense(2, activation="softmax")])
+    >>> networks = ViewNetworks((tower, None, tower), head, "max")
+    >>> networks.predict_proba(np.zeros((5, 3, 4, 4, 1), "float32")).shape
+    (5, 2)
+    >>> networks.cost().parameters
+    34
     """
 
     towers: tuple[Any, ...]
@@ -54,13 +67,36 @@ class ViewNetworks:
         return replace(sum(held, head), macs=macs)
 
     def predict_proba(self, images: NDArray, mask: NDArray[np.bool_] | None = None) -> NDArray:
-        """Probabilities of samples of shape (n, V, h, w, c)."""
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, V, height, width, channels)
+            All V views of each sample; those that are missing, or dropped, may hold any pixels.
+        mask : ndarray of shape (n, V), bool, default=None
+            True where a view is there; None: all are.
+
+        Returns
+        -------
+        ndarray of shape (n, C), float32
+            Each row sums to one.
+        """
         from ..ensemble._multi_view_network import predict_views
 
         return predict_views(self.towers, self.head, images, mask, self.pooling)
 
     def retrained(self, model: Any) -> "ViewNetworks":
-        """The same networks with the weights of an :func:`assemble`-d model of theirs."""
+        """The same networks with weights that were trained on.
+
+        Parameters
+        ----------
+        model : keras.Model
+            The networks assembled into one model, which holds the new weights.
+
+        Returns
+        -------
+        ViewNetworks
+        """
         new = {id(tower): model.get_layer(_name(i)) for i, tower in enumerate(self.distinct)}
         towers = tuple(None if t is None else new[id(t)] for t in self.towers)
         return ViewNetworks(towers, model.get_layer("head"), self.pooling)

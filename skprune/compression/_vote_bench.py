@@ -1,7 +1,7 @@
 """A few trained networks on a bench: each cut by its own amount, fine-tuned, and weighed again."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,13 @@ class VoteBench:
     tuning: dict[str, Any]
     batch_size: int
 
-    def sweep(self, amounts: NDArray[np.float64], location: Any, verbose: int) -> SweepResult:
+    def sweep(
+        self,
+        amounts: NDArray[np.float64],
+        location: Any,
+        verbose: int,
+        on_amount: Callable[[float], Any],
+    ) -> SweepResult:
         """Measure the vote with all members cut by the same amount, for several amounts.
 
         Parameters
@@ -66,6 +72,8 @@ class VoteBench:
             Folder that the results are kept in.
         verbose : int
             Show a progress bar.
+        on_amount : callable
+            Called with each amount, once it is measured.
 
         Returns
         -------
@@ -106,6 +114,7 @@ class VoteBench:
                 "fingerprint": known_by,
             },
             verbose=verbose,
+            on_amount=on_amount,
         )
 
     def pruned(self, amounts: Sequence[float]) -> NetworkVote:

@@ -8,19 +8,34 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils import ReprHTML
+
 __all__ = ["ImageDataset", "load_image_npz"]
 
 
 @dataclass(frozen=True, eq=False)
-class ImageDataset:
+class ImageDataset(ReprHTML):
     """Images and classes, as they were split by whoever made the file.
 
     Attributes
     ----------
-    X_train, X_test : ndarray of shape (n, height, width) or (n, height, width, channels), uint8
-        Images.
-    y_train, y_test : ndarray of shape (n,)
-        Classes.
+    X_train : ndarray of shape (n_train, height, width) or (n_train, height, width, channels), uint8
+        Images to train with, pixels from 0 to 255.
+    y_train : ndarray of shape (n_train,)
+        Their classes.
+    X_test : ndarray of shape (n_test, height, width) or (n_test, height, width, channels), uint8
+        Images to test with.
+    y_test : ndarray of shape (n_test,)
+        Their classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.datasets import ImageDataset
+    >>> images, labels = np.zeros((5, 8, 8), np.uint8), np.array([0, 1, 0, 1, 1])
+    >>> data = ImageDataset(images[:3], labels[:3], images[3:], labels[3:])
+    >>> data.X_train.shape, data.y_test
+    ((3, 8, 8), array([1, 1]))
     """
 
     X_train: NDArray[np.uint8]

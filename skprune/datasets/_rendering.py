@@ -67,7 +67,7 @@ class Convex:
     quadric: tuple[float, float, float, float] | None = None
 
     def hit(self, origin: NDArray, direction: NDArray) -> tuple[NDArray, NDArray]:
-        """Say where rays enter the solid; see `Solid`."""
+        """Say where rays enter the solid; see ``Solid``."""
         enter, leave, face = self._clip(origin, direction)
         normal = np.zeros_like(origin)
         if len(self.normals):
@@ -133,7 +133,7 @@ class Torus:
     tube: float
 
     def hit(self, origin: NDArray, direction: NDArray) -> tuple[NDArray, NDArray]:
-        """Say where rays enter the solid, by sphere tracing; see `Solid`."""
+        """Say where rays enter the solid, by sphere tracing; see ``Solid``."""
         length = np.sqrt((direction**2).sum(axis=0))
         ahead = direction / length
         middle = -(origin * ahead).sum(axis=0)
@@ -246,7 +246,7 @@ def render(
     placement : ndarray of shape (3, 3)
         Takes the solid's coordinates to those of the world: a rotation times scales.
     frames : ndarray of shape (n_views, 3, 3)
-        As `camera_frames` gives them.
+        As ``camera_frames`` gives them.
     aim : ndarray of shape (n_views, 2)
         Where in the image, right and up, the middle of the world appears; the image goes from
         -1 to 1.

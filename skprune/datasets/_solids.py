@@ -31,6 +31,7 @@ SOLIDS: dict[str, Solid] = {
     "triangular prism": prism(3, 0.6, 0.45),
     "triangular pyramid": pyramid(3, 0.62, -0.42, 0.68),
 }
+#: Names of the solids, in the order of their labels.
 SOLID_NAMES = tuple(SOLIDS)
 
 SCALES = 0.8, 1.2
@@ -65,7 +66,7 @@ def make_multiview_solids(
         Standard deviation of the Gaussian noise on every pixel, where white is 1 and black 0. What
         the noise takes below 0 or above 1 is set to 0 or 1.
     n_classes : int, default=10
-        From 2 to 10: the first so many of `SOLID_NAMES`.
+        From 2 to 10: the first so many of ``SOLID_NAMES``.
     random_state : int, RandomState instance or None, default=None
         An int gives the same images every time, a RandomState is advanced by one draw, None takes
         fresh entropy. NumPy's global generator is not used.
@@ -75,13 +76,13 @@ def make_multiview_solids(
     X : ndarray of shape (n_samples, n_views, size, size, 1), float32
         Grey images in [0, 1].
     y : ndarray of shape (n_samples,), int64
-        Class of each: its place in `SOLID_NAMES`. Every n_classes samples in turn hold each class
+        Class of each: its place in ``SOLID_NAMES``. Every n_classes samples in turn hold each class
         once, in random order.
 
     Raises
     ------
     TypeError
-        If a number is not a number of its kind (a bool is none), or `random_state` is none of the
+        If a number is not a number of its kind (a bool is none), or ``random_state`` is none of the
         above.
     ValueError
         If a number is outside its range.

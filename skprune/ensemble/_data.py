@@ -21,7 +21,7 @@ def as_images(X: np.ndarray, image_shape: tuple[int, ...] | None) -> np.ndarray:
     Parameters
     ----------
     X : ndarray of shape (n, h, w), (n, h, w, c) or (n, features)
-        Samples. Flat ones without `image_shape` are one row of pixels each, (n, 1, features, 1).
+        Samples. Flat ones without ``image_shape`` are one row of pixels each, (n, 1, features, 1).
     image_shape : tuple of (int, int) or (int, int, int), or None
         Height, width and channels (1 if not given) of a sample.
 
@@ -33,7 +33,7 @@ def as_images(X: np.ndarray, image_shape: tuple[int, ...] | None) -> np.ndarray:
     Raises
     ------
     ValueError
-        If samples have another shape or number of pixels than `image_shape` says.
+        If samples have another shape or number of pixels than ``image_shape`` says.
     """
     wanted = None if image_shape is None else tuple(int(side) for side in image_shape)
     if wanted is not None and len(wanted) == 2:

@@ -235,7 +235,7 @@ class CNNMember(SavedState, KerasClassifier):
         validation_data : tuple of (X, y) or (X, y, sample_weight), default=None
             Samples that early stopping looks at.
         **kwargs
-            Further arguments of ``keras.Model.fit``. With any but `callbacks`, or with a
+            Further arguments of ``keras.Model.fit``. With any but ``callbacks``, or with a
             callback that wants to see every batch, Keras's ``fit`` trains the network: the
             same steps in another order of samples, more slowly.
 

@@ -1,6 +1,9 @@
 """The multi-view convolutional network as a scikit-learn classifier."""
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import accuracy_score
@@ -13,7 +16,13 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ..utils import SavedState, check_sample_weight
+from ..utils import (
+    DocumentationLink,
+    ReportsProgress,
+    SavedState,
+    check_sample_weight,
+    reports_progress,
+)
 from ._data import pixel_statistics, validation_rows
 from ._multi_view_data import as_mask, as_views, check_same_views, fill_missing, present_views
 from ._multi_view_plan import LazyNetworks, MultiViewPlan
@@ -34,18 +43,20 @@ _SMALL = CNNArchitecture(
 )
 
 
-class MultiViewCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
+class MultiViewCNNClassifier(
+    ClassifierMixin, ReportsProgress, DocumentationLink, SavedState, BaseEstimator
+):
     """One convolutional network that looks at several views of each sample.
 
     A tower, the same for all views, turns each view into features; pooling over the views
     makes one vector of them, and a dense layer the probabilities (Su et al. [1]_). Views may
-    be missing, at training and later: `mask` says which are there, and the others take part
+    be missing, at training and later: ``mask`` says which are there, and the others take part
     in nothing.
 
     Parameters
     ----------
     architecture : CNNArchitecture or None, default=None
-        Blocks and dense layer of the tower (`dense_units` features a view), dropout before the
+        Blocks and dense layer of the tower (``dense_units`` features a view), dropout before the
         output, learning rate. None is a small one: two blocks of 8 and of 16 filters with
         maximum pooling, 32 features, dropout 0.2, learning rate 0.002.
     view_pooling : {"max", "mean"}, default="max"
@@ -86,7 +97,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
         From pooled features (n, dense_units) to probabilities (n, n_classes).
     model_ : keras.Model
         Both with the pooling between: from a list of pixels (n, V, height, width, channels) and
-        a bool mask (n, V) to probabilities. It shares the layers of `tower_` and `head_`.
+        a bool mask (n, V) to probabilities. It shares the layers of ``tower_`` and ``head_``.
     classes_ : ndarray of shape (n_classes,)
         The labels.
     view_importances_ : ndarray of shape (V,)
@@ -100,7 +111,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
     n_views_ : int
         Number of views, V.
     seed_ : int
-        The seed that `random_state` came to.
+        The seed that ``random_state`` came to.
     n_features_in_ : int
         Length of the second axis of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -142,19 +153,19 @@ class MultiViewCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
 
     def __init__(
         self,
-        architecture=None,
+        architecture: CNNArchitecture | None = None,
         *,
-        view_pooling="max",
-        view_shape=None,
-        epochs=20,
-        batch_size=32,
-        validation_fraction=0.1,
-        n_iter_no_change=5,
-        importance_method="permute",
-        n_importance_repeats=5,
-        random_state=None,
-        verbose=0,
-    ):
+        view_pooling: str = "max",
+        view_shape: tuple[int, ...] | None = None,
+        epochs: int = 20,
+        batch_size: int = 32,
+        validation_fraction: float | None = 0.1,
+        n_iter_no_change: int | None = 5,
+        importance_method: str = "permute",
+        n_importance_repeats: int = 5,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
         self.architecture = architecture
         self.view_pooling = view_pooling
         self.view_shape = view_shape
@@ -171,18 +182,18 @@ class MultiViewCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
         return hasattr(self, "_networks")
 
     @property
-    def tower_(self):
-        """From a view to its features."""
+    def tower_(self) -> Any:
+        """Keras model from views of shape (n, height, width, channels) to features."""
         return self._live().tower
 
     @property
-    def head_(self):
-        """From pooled features to probabilities."""
+    def head_(self) -> Any:
+        """Keras model from pooled features to probabilities of shape (n, n_classes)."""
         return self._live().head
 
     @property
-    def model_(self):
-        """From pixels and mask to probabilities."""
+    def model_(self) -> Any:
+        """Keras model from pixels and mask to probabilities of shape (n, n_classes)."""
         return self._live().model
 
     def _live(self):
@@ -198,7 +209,14 @@ class MultiViewCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
 
         return keras.backend.backend()
 
-    def fit(self, X, y, sample_weight=None, mask=None):
+    @reports_progress(1)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -215,8 +233,8 @@ class MultiViewCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
 
         Returns
         -------
-        MultiViewCNNClassifier
-            Itself.
+        self : object
+            The fitted classifier.
 
         Raises
         ------
@@ -259,6 +277,14 @@ class MultiViewCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
             scale=scale,
             seed=seed,
         )
+        self._phase("training", int(self.epochs))
+
+        def report(epoch, logs, seconds):
+            self._step(f"epoch {epoch}")
+            if self.verbose:
+                measures = ", ".join(f"{name} {value:.4f}" for name, value in logs.items())
+                print(f"[{epoch + 1}/{self.epochs}] {seconds:.1f} s, {measures}", flush=True)
+
         networks, history = training.train_multi_view(
             plan,
             train,
@@ -266,7 +292,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
             epochs=int(self.epochs),
             batch_size=int(self.batch_size),
             patience=self.n_iter_no_change,
-            report=_Progress(self.epochs) if self.verbose else _no_report,
+            report=report,
         )
         if validation is None or self.n_importance_repeats == 0:
             return plan, networks, history, None
@@ -300,7 +326,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
         return images[kept], present[kept], classes, codes[kept], weights[kept]
 
     def _check_views(self, X, mask):
-        """X as views of the shape that `fit` saw, and which are there."""
+        """X as views of the shape that ``fit`` saw, and which are there."""
         check_is_fitted(self)
         pixels = check_array(
             X,
@@ -319,7 +345,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
         assert_all_finite(images, input_name="X")
         return images, present
 
-    def predict_proba(self, X, mask=None):
+    def predict_proba(self, X: ArrayLike, mask: ArrayLike | None = None) -> NDArray[np.float32]:
         """Probabilities of the classes.
 
         Parameters
@@ -333,7 +359,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_classes), float32
-            Classes in the order of `classes_`.
+            Classes in the order of ``classes_``.
         """
         images, present = self._check_views(X, mask)
         tower, head, _ = self._networks.get()
@@ -341,8 +367,8 @@ class MultiViewCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
         pooling = self._networks.plan.view_pooling
         return predict_views([tower] * self.n_views_, head, images, present, pooling)
 
-    def predict(self, X, mask=None):
-        """The label with the highest probability, the first of `classes_` among equals.
+    def predict(self, X: ArrayLike, mask: ArrayLike | None = None) -> NDArray:
+        """The label with the highest probability, the first of ``classes_`` among equals.
 
         Parameters
         ----------
@@ -360,8 +386,14 @@ class MultiViewCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
         probabilities = self.predict_proba(X, mask)
         return self.classes_[probabilities.argmax(axis=1)]
 
-    def score(self, X, y, sample_weight=None, mask=None):
-        """Accuracy.
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> float:
+        """Share of the samples whose label is predicted right.
 
         Parameters
         ----------
@@ -378,20 +410,6 @@ class MultiViewCNNClassifier(ClassifierMixin, SavedState, BaseEstimator):
         Returns
         -------
         float
+            Weighted accuracy, in [0, 1].
         """
         return accuracy_score(y, self.predict(X, mask), sample_weight=sample_weight)
-
-
-def _no_report(epoch, logs, seconds) -> None:
-    """Say nothing."""
-
-
-class _Progress:
-    """One line for each epoch."""
-
-    def __init__(self, n_epochs):
-        self._n_epochs = n_epochs
-
-    def __call__(self, epoch, logs, seconds):
-        measures = ", ".join(f"{name} {value:.4f}" for name, value in logs.items())
-        print(f"[{epoch + 1}/{self._n_epochs}] {seconds:.1f} s, {measures}", flush=True)

@@ -11,7 +11,7 @@ def as_views(X: np.ndarray, view_shape: tuple[int, ...] | None) -> np.ndarray:
     Parameters
     ----------
     X : ndarray of shape (n, V, h, w), (n, V, h, w, c) or (n, features)
-        Samples. Flat ones without `view_shape` are one view each, which is one row of pixels.
+        Samples. Flat ones without ``view_shape`` are one view each, which is one row of pixels.
     view_shape : tuple of (int, int, int) or (int, int, int, int), or None
         Views, height, width and channels (1 if not given) of a sample.
 
@@ -23,7 +23,7 @@ def as_views(X: np.ndarray, view_shape: tuple[int, ...] | None) -> np.ndarray:
     Raises
     ------
     ValueError
-        If samples have another shape or number of pixels than `view_shape` says.
+        If samples have another shape or number of pixels than ``view_shape`` says.
     """
     wanted = None if view_shape is None else tuple(int(side) for side in view_shape)
     if wanted is not None and len(wanted) == 3:
@@ -62,7 +62,7 @@ def check_same_views(images: np.ndarray, fitted: tuple[int, int, int, int], name
     images : ndarray of shape (n, V, h, w, c)
         Samples.
     fitted : tuple of (int, int, int, int)
-        Views, height, width and channels that `fit` saw.
+        Views, height, width and channels that ``fit`` saw.
     name : str
         What to call the estimator.
     """
@@ -133,7 +133,7 @@ def fill_missing(images: np.ndarray, mask: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n, V, h, w, c)
-        With the next view that is there, after the last the first; `images` itself where none
+        With the next view that is there, after the last the first; ``images`` itself where none
         is missing.
     """
     if mask.all():

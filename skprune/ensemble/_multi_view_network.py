@@ -100,7 +100,7 @@ class ViewPooling(layers.Layer):
         self.how = how
 
     def call(self, features, present):
-        """Pool features of shape (n, V, d) where `present`, of shape (n, V), is True."""
+        """Pool features of shape (n, V, d) where ``present``, of shape (n, V), is True."""
         return pool_views(features, present, self.how)
 
     def compute_output_shape(self, features_shape, present_shape):

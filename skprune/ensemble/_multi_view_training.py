@@ -115,7 +115,7 @@ def train_multi_view(
 
 
 def _run_epoch(model, train, order, batch_size) -> dict[str, float]:
-    """One pass in the given order; what Keras's `fit` does, less its own shuffle."""
+    """One pass in the given order; what Keras's ``fit`` does, less its own shuffle."""
     totals = {"loss": 0.0, "accuracy": 0.0}
     for start in range(0, len(order), batch_size):
         batch = train[order[start : start + batch_size]]

@@ -1,8 +1,10 @@
 """The ensemble of random CNNs as a scikit-learn classifier."""
 
-import threading
+import itertools
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -13,11 +15,14 @@ from sklearn.utils.validation import (
 )
 
 from ..utils import (
+    DocumentationLink,
+    ReportsProgress,
     SavedState,
     Vote,
     check_cache,
     check_sample_weight,
     data_hash,
+    reports_progress,
     together,
     voting_members,
 )
@@ -33,7 +38,9 @@ __all__ = ["RandomCNNEnsembleClassifier"]
 _PIXELS = (np.float32, np.uint8)
 
 
-class RandomCNNEnsembleClassifier(ClassifierMixin, SavedState, BaseEstimator):
+class RandomCNNEnsembleClassifier(
+    ClassifierMixin, ReportsProgress, DocumentationLink, SavedState, BaseEstimator
+):
     """Many convolutional networks of random architecture, trained apart, that vote.
 
     Architectures and learning rates are drawn from a :class:`CNNSpace`; each network is
@@ -76,7 +83,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SavedState, BaseEstimator):
         :obj:`joblib.parallel_config` context; -1 uses all cores.
     random_state : int, RandomState instance or None, default=None
         Decides architectures, initial weights, the order of samples and the samples held
-        out. Network i is the same however large `n_estimators`. NumPy's global generator is
+        out. Network i is the same however large ``n_estimators``. NumPy's global generator is
         not used: None takes fresh entropy.
     verbose : int, default=0
         With 1 or more, print one line for each trained network.
@@ -84,7 +91,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SavedState, BaseEstimator):
     Attributes
     ----------
     estimators_ : list of CNNMember
-        The networks, as scikeras classifiers whose labels are positions in `classes_`.
+        The networks, as scikeras classifiers whose labels are positions in ``classes_``.
     architectures_ : list of CNNArchitecture
         Their architectures.
     history_ : list of dict of str to list of float
@@ -92,7 +99,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SavedState, BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         The labels.
     seed_ : int
-        The seed that `random_state` came to.
+        The seed that ``random_state`` came to.
     sample_shape_ : tuple of (int, int, int)
         Height, width and channels of a sample.
     n_features_in_ : int
@@ -133,20 +140,20 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SavedState, BaseEstimator):
 
     def __init__(
         self,
-        n_estimators=10,
+        n_estimators: int = 10,
         *,
-        space=None,
-        image_shape=None,
-        epochs=10,
-        batch_size=64,
-        validation_fraction=0.1,
-        n_iter_no_change=5,
-        voting="soft",
-        memory=None,
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
-    ):
+        space: CNNSpace | None = None,
+        image_shape: tuple[int, ...] | None = None,
+        epochs: int = 10,
+        batch_size: int = 64,
+        validation_fraction: float | None = 0.1,
+        n_iter_no_change: int | None = 5,
+        voting: str = "soft",
+        memory: Any = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
         self.n_estimators = n_estimators
         self.space = space
         self.image_shape = image_shape
@@ -168,7 +175,8 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SavedState, BaseEstimator):
         tags.input_tags.three_d_array = True
         return tags
 
-    def fit(self, X, y, sample_weight=None):
+    @reports_progress(1)
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train the networks.
 
         Parameters
@@ -183,17 +191,17 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SavedState, BaseEstimator):
 
         Returns
         -------
-        RandomCNNEnsembleClassifier
-            Itself.
+        self : object
+            The fitted ensemble.
 
         Raises
         ------
         TypeError, ValueError
             If an argument is wrong; the message names it.
         CacheError
-            If the disk of `memory` has no room for the networks, before any is trained.
+            If the disk of ``memory`` has no room for the networks, before any is trained.
         MemberTrainingError
-            If a network could not be trained. With `memory`, the networks trained before are
+            If a network could not be trained. With ``memory``, the networks trained before are
             kept and not trained again.
         """
         check_parameters(self)
@@ -278,6 +286,14 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SavedState, BaseEstimator):
             if array is not None and held_out.any():
                 shared[f"validation_{name}"] = array[held_out]
         data = SharedArrays.write(**shared)
+        self._phase("training networks", len(plans))
+        done = itertools.count(1)
+
+        def report(plan, member, seconds):
+            self._step(f"network {plan.index}")
+            if self.verbose:
+                print(f"[{next(done)}/{len(plans)}] {_line(plan, member, seconds)}", flush=True)
+
         try:
             return train_members(
                 plans,
@@ -286,13 +302,13 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SavedState, BaseEstimator):
                 fingerprint=fingerprint,
                 memory=memory,
                 n_jobs=self.n_jobs,
-                report=_Progress(len(plans)) if self.verbose else _no_report,
+                report=report,
             )
         finally:
             data.remove()
 
     def _check_images(self, X) -> np.ndarray:
-        """X as images of the shape that `fit` saw."""
+        """X as images of the shape that ``fit`` saw."""
         check_is_fitted(self)
         pixels = check_array(X, allow_nd=True, dtype=_PIXELS, input_name="X", estimator=self)
         if pixels.ndim == 2 and self._fitted_on_flat:
@@ -312,7 +328,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SavedState, BaseEstimator):
             return joint(images)
         return (member.predict_proba(images) for member in self.estimators_)
 
-    def member_predict_proba(self, X):
+    def member_predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
         """Probabilities of the classes from each network.
 
         Parameters
@@ -324,11 +340,11 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SavedState, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_estimators, n_samples, n_classes), float32
-            Classes in the order of `classes_`.
+            Classes in the order of ``classes_``.
         """
         return np.stack(list(self._member_outputs(self._check_images(X))))
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
         """Probabilities of the classes from the vote of the networks.
 
         Parameters
@@ -341,7 +357,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SavedState, BaseEstimator):
         -------
         ndarray of shape (n_samples, n_classes), float32
             The mean of the networks' probabilities with ``voting="soft"``, the shares of the
-            networks' votes with ``voting="hard"``. Classes in the order of `classes_`.
+            networks' votes with ``voting="hard"``. Classes in the order of ``classes_``.
         """
         images = self._check_images(X)
         total = np.zeros((len(images), len(self.classes_)))
@@ -352,8 +368,8 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SavedState, BaseEstimator):
                 total[np.arange(len(total)), probabilities.argmax(axis=1)] += 1
         return (total / len(self.estimators_)).astype(np.float32)
 
-    def predict(self, X):
-        """The label with the highest probability, the first of `classes_` among equals.
+    def predict(self, X: ArrayLike) -> NDArray:
+        """The label with the highest probability, the first of ``classes_`` among equals.
 
         Parameters
         ----------
@@ -370,28 +386,11 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SavedState, BaseEstimator):
         return self.classes_[probabilities.argmax(axis=1)]
 
 
-def _no_report(plan, member, seconds) -> None:
-    """Say nothing."""
-
-
-class _Progress:
-    """One line for each trained member."""
-
-    def __init__(self, n_members):
-        self._n_members = n_members
-        self._n_done = 0
-        self._lock = threading.Lock()
-
-    def __call__(self, plan, member, seconds):
-        with self._lock:
-            self._n_done += 1
-            last = ", ".join(
-                f"{name} {member.history[name][-1]:.4f}"
-                for name in ("loss", "val_loss", "val_accuracy")
-                if name in member.history
-            )
-            print(
-                f"[{self._n_done}/{self._n_members}] member {plan.index}: {seconds:.1f} s, "
-                f"{len(member.history['loss'])} epochs, {last}",
-                flush=True,
-            )
+def _line(plan, member, seconds) -> str:
+    last = ", ".join(
+        f"{name} {member.history[name][-1]:.4f}"
+        for name in ("loss", "val_loss", "val_accuracy")
+        if name in member.history
+    )
+    n_epochs = len(member.history["loss"])
+    return f"member {plan.index}: {seconds:.1f} s, {n_epochs} epochs, {last}"

@@ -7,13 +7,15 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from ..utils import ReprHTML
+
 __all__ = ["CNNArchitecture", "CNNSpace", "ConvBlock", "MemberPlan", "sample_members"]
 
 POOLINGS = ("average", "max")
 
 
 @dataclass(frozen=True)
-class ConvBlock:
+class ConvBlock(ReprHTML):
     """Two convolutions, one batch normalisation, ReLU and one pooling.
 
     Parameters
@@ -22,6 +24,12 @@ class ConvBlock:
         Filters of the first and of the second convolution.
     pooling : {"average", "max"}
         What the pooling layer at the end of the block takes of each 2 x 2 window.
+
+    Examples
+    --------
+    >>> from skprune.ensemble import ConvBlock
+    >>> ConvBlock(filters=(8, 16), pooling="max")
+    ConvBlock(filters=(8, 16), pooling='max')
     """
 
     filters: tuple[int, int]
@@ -29,7 +37,7 @@ class ConvBlock:
 
 
 @dataclass(frozen=True)
-class CNNArchitecture:
+class CNNArchitecture(ReprHTML):
     """One network of the space, as numbers; no Keras object.
 
     Parameters
@@ -42,6 +50,13 @@ class CNNArchitecture:
         Share of the dense layer's outputs dropped in training.
     learning_rate : float
         Learning rate of Adam.
+
+    Examples
+    --------
+    >>> from skprune.ensemble import CNNArchitecture, ConvBlock
+    >>> network = CNNArchitecture((ConvBlock((4, 4), "max"),), 10, 0.0, learning_rate=1e-3)
+    >>> network.n_weights((8, 8, 1), n_classes=3), network.multiply_adds((8, 8, 1), n_classes=3)
+    (887, 12190)
     """
 
     blocks: tuple[ConvBlock, ...]
@@ -88,6 +103,7 @@ class CNNArchitecture:
         Returns
         -------
         int
+            As ``count_params`` of Keras counts them.
         """
         height, width, channels = input_shape
         total = 0
@@ -108,12 +124,12 @@ def pool_window(height: int, width: int) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class CNNSpace:
+class CNNSpace(ReprHTML):
     """The architectures and learning rates random members are drawn from.
 
     Each field but the last lists the values one of which is drawn, all equally likely:
-    `n_blocks`, `dense_units` and `dropout` once for each network, `pooling` once for each
-    block, `filters` once for each convolution. Every block is two 3 x 3 convolutions, one
+    ``n_blocks``, ``dense_units`` and ``dropout`` once for each network, ``pooling`` once for each
+    block, ``filters`` once for each convolution. Every block is two 3 x 3 convolutions, one
     batch normalisation, ReLU and one 2 x 2 pooling. The defaults are the space of the paper
     [1]_, section 3.
 
@@ -276,7 +292,7 @@ def sample_members(space: CNNSpace, n_members: int, seed: int) -> list[MemberPla
     Returns
     -------
     list of MemberPlan
-        Member i depends on `space`, `seed` and i alone, so that the members of a smaller
+        Member i depends on ``space``, ``seed`` and i alone, so that the members of a smaller
         ensemble are the first ones of a larger.
     """
     plans = []

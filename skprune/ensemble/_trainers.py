@@ -111,7 +111,7 @@ def train_members(
     n_jobs: int | None,
     report: Callable[[MemberPlan, TrainedMember, float], None],
 ) -> list[TrainedMember]:
-    """Train members, the most expensive first, and return them in the order of `plans`.
+    """Train members, the most expensive first, and return them in the order of ``plans``.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def train_members(
         ``X``, ``y`` and, where there are any, ``sample_weight``, and the three with
         ``validation_`` before their names.
     fingerprint : str or None
-        Stands for the data in the key of cached members; None if `memory` stores nothing.
+        Stands for the data in the key of cached members; None if ``memory`` stores nothing.
     memory : joblib.Memory
         Cache of trained members.
     n_jobs : int or None

@@ -147,7 +147,7 @@ def check_weights(sample_weight: np.ndarray, y: np.ndarray) -> None:
 
 
 def ensemble_seed(random_state) -> int:
-    """One non-negative integer from a `random_state`, without NumPy's global generator.
+    """One non-negative integer from a ``random_state``, without NumPy's global generator.
 
     Parameters
     ----------

@@ -137,6 +137,11 @@ class SelectionFrequencyDisplay:
         -------
         SelectionFrequencyDisplay
             This one, with ``ax_`` and ``figure_`` set.
+
+        Raises
+        ------
+        ValueError
+            If ``max_members`` is below 1.
         """
         if max_members < 1:
             raise ValueError(f"max_members must be at least 1; got {max_members!r}.")

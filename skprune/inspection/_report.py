@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ..pruning import BaseEnsemblePruner
-from ..utils import load_pandas
+from ..utils import ReprHTML, load_pandas
 from ._full import full_evidence
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class MemberScores:
 
 
 @dataclass(frozen=True)
-class PruningReport:
+class PruningReport(ReprHTML):
     """What pruning kept and lost, as the paper's Tables 1 and 2 show it.
 
     Attributes
@@ -49,8 +49,23 @@ class PruningReport:
         Relative weight under which members were dropped.
     full_members, pruned_members : MemberScores
         Best, mean and worst single member.
-    score_name : str
+    score_name : str, default="accuracy"
         What the scores are: "accuracy" or "R^2".
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skprune import SOCPEnsemblePruner
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(10, random_state=0)
+    >>> from skprune.inspection import pruning_report
+    >>> pruner = SOCPEnsemblePruner(forest, random_state=0).fit(X, y)
+    >>> report = pruning_report(pruner)
+    >>> report.n_full, report.n_pruned == pruner.n_members_
+    (10, True)
+    >>> print(str(report).splitlines()[0])
+    Table 1. Vote of the members
     """
 
     sample: str

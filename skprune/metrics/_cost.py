@@ -27,6 +27,7 @@ def n_parameters(model: Any) -> int:
     Returns
     -------
     int
+        The count; zeros count too.
 
     Raises
     ------

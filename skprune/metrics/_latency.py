@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_info
 
-from ..utils import num_samples
+from ..utils import ReprHTML, num_samples
 from ._timing import time_rounds
 
 __all__ = ["Latency", "LatencyRatio", "latency", "latency_ratio"]
 
 
 @dataclass(frozen=True, eq=False)
-class Latency:
+class Latency(ReprHTML):
     """Measured wall time of predicting a batch.
 
     Attributes
@@ -40,6 +40,14 @@ class Latency:
     hardware : str
         The processor, how many of its cores this process may use, and the accelerators that
         TensorFlow sees, where it is loaded. The limits of a container are not among them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.metrics import latency
+    >>> found = latency(np.linalg.inv, np.random.default_rng(0).normal(size=(64, 8, 8)), 16)
+    >>> found.n_batches, found.per_sample == found.median / 16
+    (4, True)
     """
 
     median: float
@@ -77,7 +85,7 @@ class Latency:
 
 
 @dataclass(frozen=True, eq=False)
-class LatencyRatio:
+class LatencyRatio(ReprHTML):
     """How long one prediction takes, as a multiple of another.
 
     Attributes
@@ -90,6 +98,15 @@ class LatencyRatio:
         Quartiles over the rounds.
     a, b : Latency
         Either by itself.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.metrics import latency_ratio
+    >>> X = np.random.default_rng(0).normal(size=(96, 96))
+    >>> found = latency_ratio(np.linalg.svd, np.sum, X, repeats=4)
+    >>> found.q25 <= found.ratio <= found.q75, found.a.median > found.b.median
+    (True, True)
     """
 
     ratio: float

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils import ReprHTML
 from ._macs import count_macs
 
 __all__ = ["ModelCost", "model_cost", "not_compiled"]
 
 
 @dataclass(frozen=True)
-class ModelCost:
+class ModelCost(ReprHTML):
     """Size and arithmetic of a network, or the sum over those of an ensemble.
 
     Costs add up: ``a + b`` and ``sum(costs)`` are those of models that run side by side.
@@ -40,6 +41,18 @@ class ModelCost:
         while random numbers hardly shrink.
     macs : int
         Multiply-accumulates of one sample's forward pass, in convolutions and dense layers.
+
+    Examples
+    --------
+    >>> from skprune.metrics import ModelCost
+    >>> member = ModelCost(2811, 2811, 11_244, 35_000, 10_300, 40_000)
+    >>> print(sum([member] * 3))
+    Parameters                       8,433
+    Not zero                         8,433 (100.0% of them)
+    Bytes in memory                 33,732
+    Bytes of the file              105,000
+    Bytes compressed                30,900
+    Multiply-accumulates           120,000
     """
 
     parameters: int

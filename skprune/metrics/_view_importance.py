@@ -14,7 +14,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 
-from ..utils import draw_seed
+from ..utils import ReprHTML, draw_seed
 
 __all__ = ["ViewImportance", "reciprocal_mean_rank", "view_importance"]
 
@@ -22,7 +22,7 @@ METHODS = ("permute", "remove")
 
 
 @dataclass(frozen=True, eq=False)
-class ViewImportance:
+class ViewImportance(ReprHTML):
     """Importance of V views, from what the score loses without each, R times.
 
     Attributes
@@ -37,6 +37,21 @@ class ViewImportance:
         Score with all views as they are.
     method : {"permute", "remove"}
         How views were destroyed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import FunctionTransformer
+    >>> from skprune.metrics import view_importance
+    >>> X = np.random.default_rng(0).normal(size=(200, 3, 2))
+    >>> y = X[:, 1].sum(axis=1) > 0
+    >>> flatten = FunctionTransformer(np.reshape, kw_args={"shape": (-1, 6)})
+    >>> model = make_pipeline(flatten, LogisticRegression()).fit(X, y)
+    >>> found = view_importance(model, X, y, random_state=0)
+    >>> found.drops.shape, found.ranks[:, 1]
+    ((5, 3), array([1., 1., 1., 1., 1.]))
     """
 
     importance: NDArray[np.float64]
@@ -69,7 +84,7 @@ def view_importance(
         What is to be predicted.
     method : {"permute", "remove"}, default="permute"
         "permute" deals a view of the samples out among them anew. "remove" takes it away: an
-        estimator whose ``predict`` has an argument `mask` is told so, for any other the view
+        estimator whose ``predict`` has an argument ``mask`` is told so, for any other the view
         becomes its mean over the samples (as it also does where it is a sample's only view).
     n_repeats : int, default=5
         Repeats, in each of which all views are ranked. Those of "permute" differ in the
@@ -158,6 +173,7 @@ def reciprocal_mean_rank(ranks: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of shape (V,)
+        Importance of each view, in (0, 1].
 
     Raises
     ------
@@ -185,7 +201,7 @@ def reciprocal_mean_rank(ranks: ArrayLike) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """Samples as checked; `present` is None where no mask is to be handed on."""
+    """Samples as checked; ``present`` is None where no mask is to be handed on."""
 
     X: NDArray
     y: NDArray

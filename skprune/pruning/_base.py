@@ -20,8 +20,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..exceptions import SavedFormatError
 from ..utils import (
     BasePool,
+    DocumentationLink,
     MemberFile,
     Predictions,
+    ReportsProgress,
     SavedState,
     ScratchFolder,
     VotingMember,
@@ -30,6 +32,7 @@ from ..utils import (
     draw_seed,
     emptied,
     num_samples,
+    reports_progress,
     set_missing_seeds,
     voting_members,
 )
@@ -55,11 +58,45 @@ from ._tasks import Task
 __all__ = ["BaseEnsemblePruner"]
 
 
-class BaseEnsemblePruner(MetaEstimatorMixin, SavedState, BaseEstimator, metaclass=ABCMeta):
+class BaseEnsemblePruner(
+    MetaEstimatorMixin,
+    ReportsProgress,
+    DocumentationLink,
+    SavedState,
+    BaseEstimator,
+    metaclass=ABCMeta,
+):
     """Trains an ensemble, predicts held-out rows, and keeps some members with weights.
 
     What is predicted (classes, targets) is one half of a pruner, how members are chosen the
     other: a subclass of each kind brings the hooks below.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_members_in_,)
+        Weights of all members; zero for those that were dropped.
+    support_ : ndarray of shape (n_members_in_,), bool
+        Members that were kept.
+    estimators_ : list of n_members_ estimators
+        The kept members only.
+    n_members_, n_members_in_ : int
+        Number of members kept, and to choose from.
+    sample_shape_ : tuple of int or None
+        Shape of one sample; None where no samples were seen.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skprune import SOCPEnsemblePruner
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(10, random_state=0)
+    >>> pruner = SOCPEnsemblePruner(forest, random_state=0).fit(X, y)
+    >>> from skprune.pruning import BaseEnsemblePruner
+    >>> isinstance(pruner, BaseEnsemblePruner), pruner.score_name
+    (True, 'accuracy')
+    >>> pruner.member_scores(X, y).shape == (pruner.n_members_,)
+    True
     """
 
     #: What ``score`` returns, for reports and figures.
@@ -127,6 +164,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, SavedState, BaseEstimator, metaclas
     def _finish(self, evidence: Evidence, weights: NDArray[np.float64], task: Task) -> None:
         """Set what prediction needs besides the weights."""
 
+    @reports_progress(2)
     def fit(
         self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, **fit_params: Any
     ) -> "BaseEnsemblePruner":
@@ -192,6 +230,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, SavedState, BaseEstimator, metaclas
         task, pool, encoded = self._prefit_task(y)
         self._check_calibration(encoded, sample_weight, task)
         self._report(f"predicting {len(y)} samples with {len(pool)} fitted members")
+        self._phase("predicting")
         calibration = calibrate_fitted(
             pool,
             X,
@@ -210,8 +249,9 @@ class BaseEnsemblePruner(MetaEstimatorMixin, SavedState, BaseEstimator, metaclas
         """Choose members by their predictions, and keep them."""
         n_samples = len(calibration.y)
         self._report(f"choosing among {len(calibration.P)} members on {n_samples} samples")
-        evidence = self._evidence(*calibration.heard(), task)
         pool = calibration.pool()  # trains on all rows, where that is still to be done
+        self._phase("choosing members")
+        evidence = self._evidence(*calibration.heard(), task)
         weights = self._select(evidence, calibration)
         self._keep(pool, weights)
         self._finish(evidence, weights, task)
@@ -280,6 +320,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, SavedState, BaseEstimator, metaclas
         Returns
         -------
         MetadataRouter
+            Of ``fit``, and of the members' ``fit``.
         """
         return router_of(self)
 
@@ -382,7 +423,7 @@ class BaseEnsemblePruner(MetaEstimatorMixin, SavedState, BaseEstimator, metaclas
                 "memory= finds nothing again without an int random_state: every fit draws another "
                 "split and other seeds. Set random_state to an int.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=5,
             )
         rng = check_random_state(self.random_state)
         seed = draw_seed(rng)
@@ -404,6 +445,8 @@ class BaseEnsemblePruner(MetaEstimatorMixin, SavedState, BaseEstimator, metaclas
             n_jobs=self.n_jobs,
             sample_weight=sample_weight,
             split_params=split_params,
+            phase=self._phase,
+            training=self._training,
             check=lambda rows: self._check_calibration(
                 encoded[rows], None if sample_weight is None else sample_weight[rows], task
             ),
@@ -426,7 +469,3 @@ class BaseEnsemblePruner(MetaEstimatorMixin, SavedState, BaseEstimator, metaclas
         return voting_members(
             self.estimators_, self.weights_[numbers], columns, self._features, numbers
         )
-
-    def _report(self, message: str) -> None:
-        if self.verbose:
-            print(f"[{type(self).__name__}] {message}", flush=True)

@@ -8,7 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import indexable
 from sklearn.utils.validation import validate_data
 
-from ..utils import PredictionStore, ScratchFolder, check_sample_weight, num_samples
+from ..utils import (
+    PredictionStore,
+    ScratchFolder,
+    check_sample_weight,
+    num_samples,
+)
 from ._base import BaseEnsemblePruner
 from ._calibration import Calibration
 from ._checks import with_shape

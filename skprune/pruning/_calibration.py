@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Integral, Real
@@ -110,6 +111,8 @@ def calibrate_trained(
     n_jobs: int | None,
     sample_weight: NDArray[np.float64] | None,
     split_params: dict[str, Any],
+    phase: Callable[[str, int], None],
+    training: Callable[[Any], AbstractContextManager],
     check: Callable[[NDArray], None],
 ) -> Calibration:
     """Train the members and predict rows they have not seen.
@@ -136,6 +139,9 @@ def calibrate_trained(
         Weights of the rows in calibration.
     split_params : dict
         Passed to ``split`` of the splitter.
+    phase, training : callable
+        Say that the training begins, with the number of ensembles to train, and go round the
+        fit of each.
     check : callable
         Called with the calibration rows' positions before anything is trained.
 
@@ -152,7 +158,7 @@ def calibrate_trained(
         key = data_hash(*known, *_training_keys(estimator))
 
     def trained_on(rows: NDArray[np.intp] | None) -> CachedEnsemble:
-        fit = partial(_fit_pool, estimator, rows, task, data, n_jobs)
+        fit = partial(_fit_pool, estimator, rows, task, data, n_jobs, training)
         n_rows = len(data.y) if rows is None else len(rows)
         return CachedEnsemble(memory, (key, rows), fit, f"{name} trained on {n_rows} rows")
 
@@ -168,6 +174,7 @@ def calibrate_trained(
         by_class = y if isinstance(task, Classification) else np.zeros(len(y), dtype=np.intp)
         train, rows = _split_once(by_class, float(cv), seed)
         check(rows)
+        phase("training members", 1)
         ensemble = trained_on(train)
         tested = [(ensemble.key, rows)]
         P = held_out(ensemble, rows)
@@ -180,6 +187,7 @@ def calibrate_trained(
                 "disjoint, such as KFold or StratifiedKFold."
             )
         check(rows)
+        phase("training members", len(folds) + 1)
         tested = [(trained_on(train).key, test) for train, test in folds]
         parts = [held_out(trained_on(train), test) for train, test in folds]
         sizes = {len(part) for part in parts}
@@ -232,15 +240,19 @@ def _fit_pool(
     task: Task,
     data: TrainingData,
     n_jobs: int | None,
+    training: Callable[[Any], AbstractContextManager],
 ) -> BasePool:
     """Fit a clone of the ensemble, or of each member of a list, on some rows (None: all)."""
     if isinstance(estimator, list):
-        fitted = Parallel(n_jobs=n_jobs)(
-            delayed(_fit_rows)(clone(member), data.X, data.y, data.fit_params[name], rows)
-            for name, member in estimator
-        )
+        with training(estimator):
+            fitted = Parallel(n_jobs=n_jobs)(
+                delayed(_fit_rows)(clone(member), data.X, data.y, data.fit_params[name], rows)
+                for name, member in estimator
+            )
     else:
-        fitted = _fit_rows(clone(estimator), data.X, data.y, data.fit_params, rows)
+        ensemble = clone(estimator)
+        with training(ensemble):
+            fitted = _fit_rows(ensemble, data.X, data.y, data.fit_params, rows)
     return task.pool(fitted)
 
 

@@ -74,6 +74,7 @@ class BaseClassifierPruner(ClassifierMixin, FitsByParts):
         Returns
         -------
         ndarray of shape (n_samples,)
+            Labels.
         """
         votes = self.predict_proba(X)
         return self.classes_[votes.argmax(axis=1)]

@@ -36,6 +36,21 @@ class Evidence(ABC):
         Classes as positions, or targets.
     sample_weight : ndarray of shape (N,) or None
         Weights of the rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skprune import SOCPEnsemblePruner
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(10, random_state=0)
+    >>> pruner = SOCPEnsemblePruner(forest, random_state=0).fit(X, y)
+    >>> evidence = pruner.evidence(forest.fit(X, y), X, y)
+    >>> evidence.n_members, evidence.n_rows
+    (10, 150)
+    >>> bool(np.isclose(evidence.scores(evidence.equal_weights[None])[0], forest.score(X, y)))
+    True
     """
 
     P: Predictions
@@ -62,7 +77,18 @@ class Evidence(ABC):
         return weight / weight.sum()
 
     def weights_of(self, rows: Rows) -> NDArray[np.float64] | None:
-        """Weights of some rows; None where none were given."""
+        """Sample weights of some rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n,), int
+            Positions of rows.
+
+        Returns
+        -------
+        ndarray of shape (n,) or None
+            None where none were given.
+        """
         return None if self.sample_weight is None else self.sample_weight[rows]
 
     def _shares(self, rows: Rows) -> NDArray[np.float64]:
@@ -72,45 +98,129 @@ class Evidence(ABC):
 
     @abstractmethod
     def statistics(self, rows: Rows) -> EnsembleStatistics:
-        """Statistics of some rows; those of disjoint rows add up."""
+        """Statistics of some rows; those of disjoint rows add up.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n,), int
+            Positions of rows.
+
+        Returns
+        -------
+        EnsembleStatistics
+        """
 
     @abstractmethod
     def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
-        """K weightings (K, M) brought to the scale at which equal weights are 1 / M."""
+        """Bring weightings to the scale at which equal weights are 1 / M.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (K, M)
+            K weightings of the members.
+        rows : ndarray of shape (n,), int
+            Rows that the scale of a sum of regressors is fitted to.
+
+        Returns
+        -------
+        ndarray of shape (K, M)
+            The same weightings at that scale.
+        """
 
     @abstractmethod
     def outputs(self, weights: NDArray[np.float64], rows: Rows, train: Rows) -> NDArray:
-        """What K weightings predict for n rows, (K, n, k); an intercept is that of ``train``."""
+        """What weightings predict for some rows.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (K, M)
+            K weightings of the members.
+        rows : ndarray of shape (n,), int
+            Positions of rows.
+        train : ndarray of shape (m,), int
+            Rows that an intercept is fitted to, where there is one.
+
+        Returns
+        -------
+        ndarray of shape (K, n, k)
+            Probabilities of k classes, or predictions of k targets.
+        """
 
     @abstractmethod
     def squared_errors(
         self, weights: NDArray[np.float64]
     ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        """Squared error of each row under each of K weightings, (K, n) for a block of rows."""
+        """Squared error of each row under each weighting, block by block.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (K, M)
+            K weightings of the members.
+
+        Yields
+        ------
+        rows : slice
+            The rows of the block.
+        errors : ndarray of shape (K, n)
+            Sum over the classes; for regression the mean over the targets, in their
+            variances.
+        """
 
     @property
     @abstractmethod
     def equal_weights(self) -> NDArray[np.float64]:
-        """Those of the full ensemble, (M,)."""
+        """Weights of the full ensemble, of shape (M,)."""
 
     @abstractmethod
     def scores(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Accuracy, or R^2, of K weightings on all rows, (K,)."""
+        """Score weightings on all rows.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (K, M)
+            K weightings of the members.
+
+        Returns
+        -------
+        ndarray of shape (K,)
+            Accuracy, or R^2.
+        """
 
     @abstractmethod
     def member_scores(self) -> NDArray[np.float64]:
-        """Accuracy, or R^2, of each member as it is, (M,)."""
+        """Score each member as it is.
+
+        Returns
+        -------
+        ndarray of shape (M,)
+            Accuracy, or R^2.
+        """
 
     @abstractmethod
     def quick_scores(
         self, weights: NDArray[np.float64], rows: Rows, train: Rows
     ) -> dict[str, NDArray[np.float64]]:
-        """The scores that come out of one matrix product, by scikit-learn's names, each (K,)."""
+        """Scores that come out of one matrix product.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (K, M)
+            K weightings of the members.
+        rows : ndarray of shape (n,), int
+            Positions of rows.
+        train : ndarray of shape (m,), int
+            Rows that an intercept is fitted to, where there is one.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (K,)
+            By scikit-learn's names, such as ``"neg_log_loss"``.
+        """
 
     @property
     @abstractmethod
     def truth(self) -> NDArray:
-        """Labels or targets as the user gave them."""
+        """Labels or targets as the user gave them, of shape (N,) or (N, k)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..socp import EnsembleStatistics, SOCPPath, SOCPProblem, solve_support
-from ..utils import load_pandas
+from ..utils import ReprHTML, load_pandas
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -16,7 +16,7 @@ __all__ = ["MemberTable", "explain_members"]
 
 
 @dataclass(frozen=True, eq=False)
-class MemberTable:
+class MemberTable(ReprHTML):
     """One row a member, on the calibration rows. ``print`` shows it; :meth:`to_frame` too.
 
     Attributes
@@ -44,6 +44,20 @@ class MemberTable:
         where there is none.
     twin_correlation : ndarray of shape (M,)
         That correlation (uncentred); NaN where there is none.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skprune import SOCPEnsemblePruner
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(10, random_state=0)
+    >>> pruner = SOCPEnsemblePruner(forest, random_state=0).fit(X, y)
+    >>> table = pruner.explain()
+    >>> int(table.kept.sum()) == pruner.n_members_
+    True
+    >>> print(str(table).splitlines()[0])
+    member kept   weight    score diversity lam_enters loss_without   twin twin_correlation
     """
 
     names: tuple[str, ...]

@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..socp import SOCPPath
+from ..utils import ReprHTML
 from ._evidence import Evidence
 
 __all__ = ["Frontier", "frontier"]
 
 
 @dataclass(frozen=True, eq=False)
-class Frontier:
+class Frontier(ReprHTML):
     """Score against the number of members, along the penalty path.
 
     The score is accuracy for classes, and R^2 for targets.
@@ -35,6 +36,18 @@ class Frontier:
         Number of rows.
     weights : ndarray of shape (K, M)
         The weights that were scored, at the scale they have in a prediction.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skprune import SOCPEnsemblePruner
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(10, random_state=0)
+    >>> pruner = SOCPEnsemblePruner(forest, random_state=0).fit(X, y)
+    >>> frontier = pruner.frontier_
+    >>> frontier.n_members[:3], frontier.member_score.shape
+    (array([1, 2, 3]), (10,))
     """
 
     lams: NDArray[np.float64]

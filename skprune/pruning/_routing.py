@@ -50,6 +50,6 @@ def routed_params(
                     f"{type(member).__name__} takes no sample_weight: the weights are used "
                     "in calibration only.",
                     UserWarning,
-                    stacklevel=4,
+                    stacklevel=6,
                 )
     return (given if many else given["estimator"]), split_params

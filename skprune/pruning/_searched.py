@@ -135,7 +135,7 @@ class SearchedProgram(BaseSOCPPruner):
                 f"that of the best single member, {self.best_member_score_:.6g}. Try "
                 "max_members=1, wider alphas and lams, or more calibration samples.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=7,
             )
 
 

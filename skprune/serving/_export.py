@@ -47,7 +47,7 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], X: ArrayLike | Non
     path : str or PathLike
         Where to. A file of that name is replaced when the new one is whole and was checked.
     X : array-like of shape (n_samples, ...), default=None
-        Samples as `estimator` takes them, to compare the graph with it on. None draws 32 random
+        Samples as ``estimator`` takes them, to compare the graph with it on. None draws 32 random
         ones, which find a wrong graph but not what single precision does to your columns: members
         of scikit-learn's kinds mostly compute in double precision.
 

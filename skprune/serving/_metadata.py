@@ -42,12 +42,27 @@ class GraphMetadata:
         Shape of one sample.
     batch_rows : int
         Most samples that are computed at once.
-    feature_names : list of str or None
-        Names of the columns of X that `fit` saw, where it had some.
-    flat : bool
+    feature_names : list of str or None, default=None
+        Names of the columns of X that ``fit`` saw, where it had some.
+    flat : bool, default=False
         Whether a regressor has one target, given as a vector.
-    quantization : {"int8"} or None
+    quantization : {"int8"} or None, default=None
         What the numbers were rounded to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skprune import SOCPEnsemblePruner
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(10, random_state=0)
+    >>> pruner = SOCPEnsemblePruner(forest, random_state=0).fit(X, y)
+    >>> from skprune.serving import OnnxPredictor, export_onnx
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     predictor = OnnxPredictor(export_onnx(pruner, f"{folder}/iris.onnx"))
+    >>> predictor.metadata_.labels, predictor.metadata_.voting, predictor.metadata_.sample_shape
+    ([0, 1, 2], 'soft', [4])
     """
 
     version: str
@@ -65,7 +80,7 @@ class GraphMetadata:
 
     @property
     def classes(self) -> NDArray | None:
-        """The labels as an array."""
+        """The labels as an array of shape (C,), of their own type; None for a regressor."""
         return None if self.labels is None else np.array(self.labels, dtype=self.label_type)
 
     def with_classes(self, classes: NDArray) -> "GraphMetadata":
@@ -95,7 +110,13 @@ class GraphMetadata:
         return replace(self, labels=labels, label_type="O" if texts else classes.dtype.str)
 
     def to_json(self) -> str:
-        """As text."""
+        """As text, which :meth:`from_json` reads.
+
+        Returns
+        -------
+        str
+            JSON, with the number of the format.
+        """
         return json.dumps({"format": FORMAT, **asdict(self)})
 
     @classmethod

@@ -76,7 +76,7 @@ def network_of(member: VotingMember) -> Any:
     Parameters
     ----------
     member : VotingMember
-        Fitted, with `model_`, as scikeras's classifiers and skprune's members.
+        Fitted, with ``model_``, as scikeras's classifiers and skprune's members.
 
     Returns
     -------

@@ -41,7 +41,7 @@ class OnnxPredictor:
     n_features_in_ : int
         Its first side.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns of X that `fit` saw; only where it had some.
+        Names of the columns of X that ``fit`` saw; only where it had some.
 
     Raises
     ------
@@ -112,7 +112,7 @@ class OnnxPredictor:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *sample_shape_)
+        X : array-like of shape (n_samples, ...)
             Finite numbers of any type; flat rows of as many numbers, and images without their one
             channel, will do.
         return_members : bool, default=False
@@ -123,7 +123,7 @@ class OnnxPredictor:
         vote : ndarray of shape (n_samples, n_classes), float32
             Classes in the order of ``classes_``.
         members : ndarray of shape (n_members, n_samples, n_classes), float32
-            Only with `return_members`.
+            Only with ``return_members``.
 
         Raises
         ------
@@ -144,7 +144,7 @@ class OnnxPredictor:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *sample_shape_)
+        X : array-like of shape (n_samples, ...)
             As for :meth:`predict_proba`.
 
         Returns
@@ -160,12 +160,13 @@ class OnnxPredictor:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *sample_shape_)
+        X : array-like of shape (n_samples, ...)
             As for :meth:`predict_proba`.
 
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_targets)
+            Labels, or the weighted sums of regressors.
         """
         (vote,) = self._run([VOTE], X)
         if self.metadata_.labels is not None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..exceptions import GraphFileError
-from ..utils import whole_file
+from ..utils import ReprHTML, whole_file
 from ._metadata import KEY, GraphMetadata
 from ._predictor import INPUT, OnnxPredictor, as_samples, in_single_precision, load_extra
 
@@ -23,7 +23,7 @@ _CALIBRATION_ROWS = 512
 
 
 @dataclass(frozen=True)
-class QuantizationReport:
+class QuantizationReport(ReprHTML):
     """What eight bits cost, on the samples that were given.
 
     Attributes
@@ -40,6 +40,18 @@ class QuantizationReport:
         Of a probability.
     n_bytes, n_bytes_int8 : int
         Of the files.
+
+    Examples
+    --------
+    >>> from skprune.serving import QuantizationReport
+    >>> report = QuantizationReport(
+    ...     "int8.onnx", 450, accuracy=0.991, accuracy_int8=0.989, agreement=0.998,
+    ...     largest_difference=0.04, n_bytes=40_000, n_bytes_int8=16_000,
+    ... )
+    >>> print(report)
+    int8: 16,000 bytes where there were 40,000 (2.5 times smaller)
+    same label for 99.80% of 450 samples; probabilities differ by 0.040 at most
+    accuracy 98.90% where it was 99.10%
     """
 
     path: str
@@ -85,7 +97,7 @@ def quantize_onnx(
         A graph that :func:`export_onnx` wrote, of a classifier whose members are networks.
     path : str or PathLike
         Where to.
-    X : array-like of shape (n_samples, *sample_shape)
+    X : array-like of shape (n_samples, ...)
         Samples as they will come, to calibrate and to compare on.
     y : array-like of shape (n_samples,), default=None
         Their labels, to compare accuracies.

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..utils import (
     Predictions,
+    ReprHTML,
     as_predictions,
     check_alpha,
     check_lam,
@@ -31,7 +32,7 @@ _STEPS = 2.0 ** -np.arange(30)
 
 
 @dataclass(frozen=True, eq=False)
-class ExactEntropySolution:
+class ExactEntropySolution(ReprHTML):
     """Weights that are optimal for the exact Shannon entropy.
 
     Attributes
@@ -46,6 +47,15 @@ class ExactEntropySolution:
         that of the exact loss near them.
     n_rounds : int
         Number of expansions that were solved.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.socp import solve_exact_entropy
+    >>> P = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.6, 0.4], [0.5, 0.5]]])
+    >>> found = solve_exact_entropy(P, [0, 1], alpha=0.9, lam=0.5)
+    >>> found.solution.weights.round(3), found.solution.kkt_residual < 1e-8, found.n_rounds
+    (array([0.536, 0.   ]), True, 3)
     """
 
     solution: SOCPSolution

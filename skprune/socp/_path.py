@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..utils import check_alpha, check_lam, with_one_blas_thread
+from ..utils import ReprHTML, check_alpha, check_lam, with_one_blas_thread
 from ._active_set import minimise_active_set, solve_semidefinite
 from ._problem import SOCPProblem, check_member_left
 from ._statistics import EnsembleStatistics
@@ -25,7 +25,7 @@ _JUMP = 2.0**-50
 
 
 @dataclass(frozen=True, eq=False)
-class SOCPPath:
+class SOCPPath(ReprHTML):
     """Optimal weights for every penalty, held as the knots of a piecewise linear path.
 
     Attributes
@@ -73,6 +73,7 @@ class SOCPPath:
         Returns
         -------
         ndarray of shape (M,)
+            Non-negative weights, linear between the knots.
 
         Raises
         ------
@@ -125,6 +126,16 @@ def socp_path(
         If ``alpha``, ``diversity`` or ``costs`` is unusable.
     NoMemberLeftError
         If no penalty keeps a member.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.socp import EnsembleStatistics, socp_path
+    >>> P = np.array([[[0.9, 0.1], [0.4, 0.6]], [[0.6, 0.4], [0.1, 0.9]], [[0.7, 0.3], [0.5, 0.5]]])
+    >>> stats = EnsembleStatistics.from_predictions(P, [0, 1])
+    >>> path = socp_path(stats, alpha=0.9)
+    >>> path.lams.round(3), path.n_members
+    (array([1.   , 0.975, 0.   ]), array([0, 1, 2]))
     """
     alpha = check_alpha(alpha)
     problem = SOCPProblem.from_statistics(stats, alpha, diversity=diversity, costs=costs)

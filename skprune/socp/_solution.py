@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils import ReprHTML
 from ._problem import SOCPProblem
 from .backends import RawSolution
 
@@ -12,7 +13,7 @@ __all__ = ["SOCPSolution"]
 
 
 @dataclass(frozen=True, eq=False)
-class SOCPSolution:
+class SOCPSolution(ReprHTML):
     """Weights of the members, with the proof that they are optimal.
 
     Attributes
@@ -36,6 +37,16 @@ class SOCPSolution:
         Penalty relative to ``penalty / lam``, the smallest one at which no member is left.
     penalty : float
         The absolute penalty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.socp import EnsembleStatistics, solve_socp
+    >>> P = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.6, 0.4], [0.5, 0.5]]])
+    >>> stats = EnsembleStatistics.from_predictions(P, [0, 1])
+    >>> solution = solve_socp(stats, alpha=0.9, lam=0.5)
+    >>> solution.status, solution.kkt_residual < 1e-8, abs(solution.duality_gap) < 1e-8
+    ('optimal', True, True)
     """
 
     weights: NDArray[np.float64]

@@ -11,7 +11,7 @@ from ..utils import check_alpha, check_lam
 from ._problem import SOCPProblem, check_member_left
 from ._solution import SOCPSolution
 from ._statistics import EnsembleStatistics
-from .backends import BACKENDS
+from .backends import BACKENDS, NEEDS
 
 __all__ = ["check_solver", "solve_socp"]
 
@@ -115,9 +115,7 @@ def check_solver(solver: str) -> None:
     """
     if not isinstance(solver, str) or solver not in BACKENDS:
         raise ValueError(f"solver must be one of {sorted(BACKENDS)}; got {solver!r}.")
-    if solver == "auto":
-        return
-    for package in ("cvxpy", solver):
+    for package in NEEDS.get(solver, ()):
         if find_spec(package) is None:
             raise SolverNotInstalledError(
                 f"solver={solver!r} needs {package}, which is not installed: run `pip install "

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..utils import Predictions, as_predictions
+from ..utils import Predictions, ReprHTML, as_predictions
 from ._checks import (
     check_blocks,
     check_labels,
@@ -34,7 +34,7 @@ REFERENCE_FLOOR = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
-class EnsembleStatistics:
+class EnsembleStatistics(ReprHTML):
     """Second-order statistics of the predictions of M members, averaged over samples.
 
     With P[i, n, j] the probability that member i gives to class j on sample n, Y the
@@ -60,11 +60,11 @@ class EnsembleStatistics:
         Number of classes C; for regression, twice the number of targets.
     total_weight : float
         Sum of the sample weights; the number of samples where none were given.
-    target_power : float, default=1 / n_classes
-        ``<Y, Y>``: what the squared error of (3) is at w = 0.
-    reference_mass : float, default=1 / n_classes
-        ``<m, 1>``: 1 / C where m is the uniform mean.
-    center, scale : ndarray of shape (T,) or None
+    target_power : float, default=None
+        ``<Y, Y>``: what the squared error of (3) is at w = 0. None is 1 / C, that of classes.
+    reference_mass : float, default=None
+        ``<m, 1>``. None is 1 / C, that of the uniform mean.
+    center, scale : ndarray of shape (T,) or None, default=None
         By what targets and predictions were centred and scaled; None for classes.
 
     Examples

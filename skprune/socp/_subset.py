@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..exceptions import NoMemberLeftError
-from ..utils import with_one_blas_thread
+from ..utils import ReprHTML, with_one_blas_thread
 from ._active_set import solve_semidefinite
 from ._checks import check_costs
 from ._path import SOCPPath, follow_path
@@ -31,7 +31,7 @@ _LEAST_CURVATURE = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
-class SubsetSolution:
+class SubsetSolution(ReprHTML):
     """Weights of at most k members.
 
     Attributes
@@ -45,6 +45,16 @@ class SubsetSolution:
         solved again without the penalty: never less than ``objective``.
     n_swaps : int
         Number of exchanges that were made.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.socp import EnsembleStatistics, SOCPProblem, solve_subset
+    >>> P = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.6, 0.4], [0.5, 0.5]]])
+    >>> stats = EnsembleStatistics.from_predictions(P, [0, 1])
+    >>> found = solve_subset(SOCPProblem.from_statistics(stats, alpha=0.9), n_members=1)
+    >>> found.n_members, found.weights.round(3), found.objective <= found.relaxation_objective
+    (1, array([1.052, 0.   ]), True)
     """
 
     weights: NDArray[np.float64]
@@ -140,6 +150,16 @@ def subset_path(
     -------
     list of SubsetSolution
         One a size, in the order of ``sizes``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.socp import EnsembleStatistics, SOCPProblem, subset_path
+    >>> P = np.array([[[0.9, 0.1], [0.4, 0.6]], [[0.6, 0.4], [0.1, 0.9]], [[0.7, 0.3], [0.5, 0.5]]])
+    >>> stats = EnsembleStatistics.from_predictions(P, [0, 1])
+    >>> found = subset_path(SOCPProblem.from_statistics(stats, alpha=0.9), [1, 2])
+    >>> [each.n_members for each in found]
+    [1, 2]
     """
     every = [_Bounds.check(problem, size, costs, max_cost) for size in sizes]
     if path is None:

@@ -21,7 +21,7 @@ def solve_support(
     ----------
     problem : SOCPProblem
         Its penalty is ignored.
-    support : array-like of bool, shape (M,)
+    support : array-like of bool of shape (M,)
         The members that may have a weight.
     start : ndarray of shape (M,), default=None
         Weights near the answer, from which it is reached faster.

@@ -1,39 +1,30 @@
 """Networks with fewer weights or channels; importing this imports neither Keras nor TensorFlow."""
 
-from ._channels import map_channels, prune_channels
+from ._channels import map_channels as map_channels
+from ._channels import prune_channels
 from ._fine_tune import fine_tune, reestimate_batch_norm
 from ._magnitude import prune_magnitude
-from ._measure import (
-    SIZES,
-    TimingPlan,
-    Trial,
-    check_amounts,
-    measure_amounts,
-    no_retracing_warnings,
-)
-from ._recipe import classification_loss, held_out_rows, method_named, model_accuracy, recover
-from ._slices import ChannelSlices
+from ._measure import SIZES as SIZES
+from ._measure import TimingPlan as TimingPlan
+from ._measure import Trial as Trial
+from ._measure import check_amounts as check_amounts
+from ._measure import measure_amounts as measure_amounts
+from ._measure import no_retracing_warnings as no_retracing_warnings
+from ._recipe import classification_loss as classification_loss
+from ._recipe import held_out_rows as held_out_rows
+from ._recipe import method_named as method_named
+from ._recipe import model_accuracy as model_accuracy
+from ._recipe import recover as recover
+from ._slices import ChannelSlices as ChannelSlices
 from ._sweep import pruning_sweep
 from ._sweep_result import SweepResult
 
+# A name that is imported as itself is for other rooms.
 __all__ = [
-    "SIZES",
-    "ChannelSlices",
     "SweepResult",
-    "TimingPlan",
-    "Trial",
-    "check_amounts",
-    "classification_loss",
     "fine_tune",
-    "held_out_rows",
-    "map_channels",
-    "measure_amounts",
-    "method_named",
-    "model_accuracy",
-    "no_retracing_warnings",
     "prune_channels",
     "prune_magnitude",
     "pruning_sweep",
-    "recover",
     "reestimate_batch_norm",
 ]

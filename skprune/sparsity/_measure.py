@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
 from ..metrics import ModelCost, latency, latency_ratio
+from ..utils import ReprHTML
 from ._sweep_result import SweepResult
 
 __all__ = [
@@ -27,7 +28,7 @@ SIZES = ("compressed_bytes", "dense_bytes", "file_bytes")
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class Trial(ReprHTML):
     """One network, pruned by one amount and fine-tuned.
 
     Attributes
@@ -47,7 +48,7 @@ class Trial:
 
 
 @dataclass(frozen=True, eq=False)
-class TimingPlan:
+class TimingPlan(ReprHTML):
     """How predictions are timed.
 
     Attributes
@@ -106,6 +107,7 @@ def measure_amounts(
     path: Any,
     about: dict[str, Any],
     verbose: int,
+    on_amount: Callable[[float], Any] | None,
 ) -> SweepResult:
     """Measure every amount, or those that a file does not hold yet.
 
@@ -125,6 +127,8 @@ def measure_amounts(
         The remaining attributes of the result, its fingerprint among them.
     verbose : int
         Show a progress bar.
+    on_amount : callable or None
+        Called with each amount, once it is measured.
 
     Returns
     -------
@@ -155,6 +159,8 @@ def measure_amounts(
             result.save(path)
         if bar is not None:
             bar.add(1, [("accuracy", rows[amount]["accuracy"])])
+        if on_amount is not None:
+            on_amount(amount)
     if missing:
         return _result({a: rows[a] for a in amounts.tolist()}, size_kind, about)
     assert known is not None

@@ -47,6 +47,7 @@ def pruning_sweep(
     path: Any = None,
     random_state: Any = None,
     verbose: int = 0,
+    on_amount: Callable[[float], Any] | None = None,
 ) -> SweepResult:
     """Prune a classifier by each of several amounts, fine-tune it, and measure what is left.
 
@@ -96,6 +97,9 @@ def pruning_sweep(
         an int.
     verbose : int, default=0
         Show a progress bar.
+    on_amount : callable, default=None
+        Called with each amount once it is measured, for a progress display of one's own; not with
+        those that the file holds already.
 
     Returns
     -------
@@ -215,6 +219,7 @@ def pruning_sweep(
         path=path,
         about=about,
         verbose=verbose,
+        on_amount=on_amount,
     )
 
 

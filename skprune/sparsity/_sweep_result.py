@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import load_pandas
+from ..utils import ReprHTML, load_pandas
 
 __all__ = ["SweepResult"]
 
@@ -18,7 +18,7 @@ _FORMAT = "skprune sweep 1"
 
 
 @dataclass(frozen=True, eq=False)
-class SweepResult:
+class SweepResult(ReprHTML):
     """Accuracy, time and size of one network pruned by several amounts.
 
     ``PruningAmountOptimizer().fit(sweep.X, sweep.y)`` takes it as it is.
@@ -55,6 +55,24 @@ class SweepResult:
         one's for the unpruned network, times ratios of either.
     fingerprint : str
         Of the network, data and settings: what a stopped sweep goes on from.
+
+    Examples
+    --------
+    >>> import keras, os, tempfile, numpy as np
+    >>> from skprune.sparsity import SweepResult, pruning_sweep
+    >>> model = keras.Sequential([
+    ...     keras.Input((4,)), keras.layers.Dense(16, activation="relu"),
+    ...     keras.layers.Dense(2, activation="softmax"),
+    ... ])
+    >>> X = np.random.default_rng(0).normal(size=(80, 4))
+    >>> y = (X[:, 0] > 0).astype(int)
+    >>> sweep = pruning_sweep(model, X, y, [0, 0.5], fine_tune_epochs=0, latency_repeats=2)
+    >>> sweep.X.shape, sweep.y.shape, sweep.parameters
+    ((2, 1), (2, 3), array([114,  58]))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sweep.save(os.path.join(folder, "sweep.json"))
+    ...     SweepResult.load(os.path.join(folder, "sweep.json")).method
+    'channels'
     """
 
     amounts: NDArray[np.float64]
@@ -85,7 +103,7 @@ class SweepResult:
 
     @property
     def y(self) -> NDArray[np.float64]:
-        """Accuracy after fine-tuning, time and size, of shape (n, 3)."""
+        """Accuracy after fine-tuning (share), time (seconds) and size (MB), of shape (n, 3)."""
         return np.column_stack([self.accuracy, self.time, self.size])
 
     def to_frame(self) -> Any:
@@ -94,6 +112,7 @@ class SweepResult:
         Returns
         -------
         pandas.DataFrame
+            The arrays among the attributes, in their units.
         """
         pandas = load_pandas("the attributes of the result")
         columns = {"amount" if n == "amounts" else n: v for n, v in vars(self).items()}

@@ -1,116 +1,67 @@
 """Floor 0: what every room may use."""
 
-from ._base_pool import BasePool
-from ._cache import (
-    CacheEntry,
-    cache_entry,
-    cached_call,
-    check_cache,
-    check_cache_space,
-    data_hash,
-    store_of,
-)
+from ._base_pool import BasePool as BasePool
+from ._cache import CacheEntry as CacheEntry
+from ._cache import cache_entry as cache_entry
+from ._cache import cached_call as cached_call
+from ._cache import check_cache as check_cache
+from ._cache import check_cache_space as check_cache_space
+from ._cache import data_hash as data_hash
+from ._cache import store_of as store_of
 from ._cache_contents import CacheContents, CachedThing, cache_contents
-from ._exported import Vote, VotingMember, voting_members
-from ._frozen import emptied, unfreeze
-from ._joints import joint_of, note_time_alone
-from ._keras_networks import (
-    JointNetworks,
-    network_output,
-    seconds_to_compile,
-    widest,
-    with_both_classes,
-)
-from ._layer_graph import LayerCall, LayerGraph, layer_graph
-from ._member_file import MemberFile
-from ._pandas import load_pandas
-from ._parallel import streamed
-from ._pool import MemberPool
-from ._prediction_store import (
-    PredictionStore,
-    ScratchFolder,
-    check_room,
-    file_checksum,
-    narrowed,
-    write_predictions,
-)
-from ._random import draw_seed, set_missing_seeds
-from ._regressor_pool import RegressorPool
-from ._rounding import as_compared
-from ._row_groups import in_few_sizes, row_groups
-from ._saved_state import SavedState
+from ._doc_link import DOCUMENTATION as DOCUMENTATION
+from ._doc_link import DocumentationLink as DocumentationLink
+from ._exported import Vote as Vote
+from ._exported import VotingMember as VotingMember
+from ._exported import voting_members as voting_members
+from ._frozen import emptied as emptied
+from ._frozen import unfreeze as unfreeze
+from ._joints import joint_of as joint_of
+from ._joints import note_time_alone as note_time_alone
+from ._keras_networks import JointNetworks as JointNetworks
+from ._keras_networks import network_output as network_output
+from ._keras_networks import seconds_to_compile as seconds_to_compile
+from ._keras_networks import widest as widest
+from ._keras_networks import with_both_classes as with_both_classes
+from ._layer_graph import LayerCall as LayerCall
+from ._layer_graph import LayerGraph as LayerGraph
+from ._layer_graph import layer_graph as layer_graph
+from ._member_file import MemberFile as MemberFile
+from ._pandas import load_pandas as load_pandas
+from ._parallel import streamed as streamed
+from ._pool import MemberPool as MemberPool
+from ._prediction_store import PredictionStore as PredictionStore
+from ._prediction_store import ScratchFolder as ScratchFolder
+from ._prediction_store import check_room as check_room
+from ._prediction_store import file_checksum as file_checksum
+from ._prediction_store import narrowed as narrowed
+from ._prediction_store import write_predictions as write_predictions
+from ._progress import ReportsProgress as ReportsProgress
+from ._progress import reports_progress as reports_progress
+from ._random import draw_seed as draw_seed
+from ._random import set_missing_seeds as set_missing_seeds
+from ._regressor_pool import RegressorPool as RegressorPool
+from ._repr_html import ReprHTML as ReprHTML
+from ._rounding import as_compared as as_compared
+from ._row_groups import in_few_sizes as in_few_sizes
+from ._row_groups import row_groups as row_groups
+from ._saved_state import SavedState as SavedState
 from ._saved_types import SAVED_TYPES
-from ._selection import Predictions, PredictionSelection, as_predictions, select
-from ._sklearn import (
-    check_method_params,
-    check_sample_weight,
-    num_samples,
-    routing_enabled,
-    with_one_blas_thread,
-)
-from ._together import together
-from ._validation import check_alpha, check_lam
-from ._votes import as_probabilities, weighted_votes
-from ._whole_file import whole_file
+from ._selection import Predictions as Predictions
+from ._selection import PredictionSelection as PredictionSelection
+from ._selection import as_predictions as as_predictions
+from ._selection import select as select
+from ._sklearn import check_method_params as check_method_params
+from ._sklearn import check_sample_weight as check_sample_weight
+from ._sklearn import num_samples as num_samples
+from ._sklearn import routing_enabled as routing_enabled
+from ._sklearn import with_one_blas_thread as with_one_blas_thread
+from ._together import together as together
+from ._validation import check_alpha as check_alpha
+from ._validation import check_lam as check_lam
+from ._votes import as_probabilities as as_probabilities
+from ._votes import weighted_votes as weighted_votes
+from ._whole_file import whole_file as whole_file
 
-__all__ = [
-    "JointNetworks",
-    "network_output",
-    "with_both_classes",
-    "SAVED_TYPES",
-    "BasePool",
-    "CacheContents",
-    "CacheEntry",
-    "CachedThing",
-    "LayerCall",
-    "LayerGraph",
-    "MemberFile",
-    "MemberPool",
-    "PredictionSelection",
-    "PredictionStore",
-    "Predictions",
-    "RegressorPool",
-    "SavedState",
-    "ScratchFolder",
-    "Vote",
-    "VotingMember",
-    "as_compared",
-    "as_predictions",
-    "as_probabilities",
-    "cache_contents",
-    "cache_entry",
-    "cached_call",
-    "check_alpha",
-    "check_cache",
-    "check_cache_space",
-    "check_lam",
-    "check_method_params",
-    "check_room",
-    "check_sample_weight",
-    "data_hash",
-    "draw_seed",
-    "file_checksum",
-    "emptied",
-    "in_few_sizes",
-    "joint_of",
-    "layer_graph",
-    "load_pandas",
-    "narrowed",
-    "note_time_alone",
-    "num_samples",
-    "routing_enabled",
-    "row_groups",
-    "seconds_to_compile",
-    "select",
-    "store_of",
-    "streamed",
-    "set_missing_seeds",
-    "together",
-    "unfreeze",
-    "voting_members",
-    "whole_file",
-    "widest",
-    "weighted_votes",
-    "with_one_blas_thread",
-    "write_predictions",
-]
+# A name that is imported as itself is for other rooms.
+__all__ = ["SAVED_TYPES", "CacheContents", "CachedThing", "cache_contents"]

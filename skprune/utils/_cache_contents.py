@@ -16,12 +16,13 @@ from .._version import __version__
 from ..exceptions import CacheWarning
 from ._cache import check_cache, in_words, lock_of, store_of, version_name
 from ._cache_lock import free_lock
+from ._repr_html import ReprHTML
 
 __all__ = ["CacheContents", "CachedThing", "cache_contents"]
 
 
 @dataclass(frozen=True)
-class CachedThing:
+class CachedThing(ReprHTML):
     """One entry of a cache.
 
     Attributes
@@ -42,6 +43,21 @@ class CachedThing:
         The version of skprune that made it.
     path : Path
         Its folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skprune import SOCPEnsemblePruner
+    >>> from skprune.utils import cache_contents
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(3, random_state=0)
+    >>> with tempfile.TemporaryDirectory() as cache:
+    ...     pruner = SOCPEnsemblePruner(forest, memory=cache, random_state=0).fit(X, y)
+    ...     entry = cache_contents(cache).entries[0]
+    >>> entry.kind, entry.n_bytes > 0
+    ('statistics', True)
     """
 
     kind: str
@@ -55,7 +71,7 @@ class CachedThing:
 
 
 @dataclass(frozen=True)
-class CacheContents:
+class CacheContents(ReprHTML):
     """All entries of a cache, the newest first. ``print`` shows them.
 
     Attributes
@@ -64,6 +80,22 @@ class CacheContents:
         Where they lie.
     entries : tuple of CachedThing
         Those of other versions of skprune, too.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skprune import SOCPEnsemblePruner
+    >>> from skprune.utils import cache_contents
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(3, random_state=0)
+    >>> with tempfile.TemporaryDirectory() as cache:
+    ...     pruner = SOCPEnsemblePruner(forest, memory=cache, random_state=0).fit(X, y)
+    ...     contents = cache_contents(cache)
+    ...     n_deleted = contents.clear()
+    >>> n_deleted == len(contents.entries)
+    True
     """
 
     folder: Path
@@ -91,6 +123,16 @@ class CacheContents:
         -------
         int
             How many were deleted.
+
+        Raises
+        ------
+        TypeError
+            If ``unused_for`` is not a timedelta.
+
+        Warns
+        -----
+        CacheWarning
+            If entries stay because running fits use them.
         """
         if unused_for is not None and not isinstance(unused_for, timedelta):
             raise TypeError(
@@ -139,7 +181,7 @@ def cache_contents(memory: Any) -> CacheContents:
     Parameters
     ----------
     memory : str, Path or joblib.Memory
-        What was given to an estimator as `memory`.
+        What was given to an estimator as ``memory``.
 
     Returns
     -------

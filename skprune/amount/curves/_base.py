@@ -8,16 +8,32 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ...utils import SavedState, check_sample_weight
+from ...utils import DocumentationLink, SavedState, check_sample_weight
 
 __all__ = ["BaseCurve", "distinct_counts"]
 
 
-class BaseCurve(RegressorMixin, SavedState, BaseEstimator, ABC):
+class BaseCurve(RegressorMixin, DocumentationLink, SavedState, BaseEstimator, ABC):
     """A quantity against pruning amounts: the sum of one curve for each column of X.
 
     A leaf gives :meth:`_fit` and :meth:`_values`, functions of arrays, and says in
     ``n_parameters`` how many distinct amounts a column must have.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.amount import BaseCurve
+    >>> class Proportional(BaseCurve):
+    ...     n_parameters = 1
+    ...
+    ...     def _fit(self, X, y, weights):
+    ...         x = X.sum(axis=1)
+    ...         self.slope_ = (weights * x) @ y / ((weights * x) @ x)
+    ...
+    ...     def _values(self, X):
+    ...         return self.slope_ * X.sum(axis=1)
+    >>> Proportional().fit([[0.0], [0.5], [1.0]], [0.0, 4.0, 8.0]).predict([[0.25]])
+    array([2.])
     """
 
     n_features_in_: int
@@ -38,6 +54,7 @@ class BaseCurve(RegressorMixin, SavedState, BaseEstimator, ABC):
         Returns
         -------
         int
+            How many distinct rows of amounts it takes to fit the sum.
         """
         return 1 + n_columns * (self.n_parameters - 1)
 
@@ -55,7 +72,8 @@ class BaseCurve(RegressorMixin, SavedState, BaseEstimator, ABC):
 
         Returns
         -------
-        self
+        self : object
+            The fitted curve.
 
         Raises
         ------
@@ -85,6 +103,7 @@ class BaseCurve(RegressorMixin, SavedState, BaseEstimator, ABC):
         Returns
         -------
         ndarray of shape (n,)
+            In the unit of y.
         """
         check_is_fitted(self)
         return self._values(validate_data(self, X, dtype=np.float64, reset=False))

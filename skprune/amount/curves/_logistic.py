@@ -63,7 +63,18 @@ class LogisticCurve(BaseCurve):
         return 3
 
     def total_parameters(self, n_columns: int) -> int:
-        """All three of every column: no intercept is shared."""
+        """All three of every column: no intercept is shared.
+
+        Parameters
+        ----------
+        n_columns : int
+            Number of columns d.
+
+        Returns
+        -------
+        int
+            ``3 * n_columns``.
+        """
         return 3 * n_columns
 
     def _fit(

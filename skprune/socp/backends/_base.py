@@ -28,6 +28,18 @@ class RawSolution:
         What it says of itself, for a warning.
     tolerance : float
         KKT residual up to which its weights count as optimal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.socp import EnsembleStatistics, SOCPProblem, SOCPSolution
+    >>> P = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.6, 0.4], [0.5, 0.5]]])
+    >>> stats = EnsembleStatistics.from_predictions(P, [0, 1])
+    >>> from skprune.socp.backends import BACKENDS
+    >>> problem = SOCPProblem.from_statistics(stats, alpha=0.9)
+    >>> raw = BACKENDS["auto"](problem.with_penalty(problem.penalty_max / 2))
+    >>> raw.weights.round(3), raw.tolerance
+    (array([0.526, 0.   ]), 1e-08)
     """
 
     weights: NDArray[np.float64]
