@@ -22,6 +22,7 @@ FLOORS = {
     "compression": 4,
     "inspection": 4,
     "serving": 4,
+    "cli": 5,
 }
 
 

@@ -1,0 +1,183 @@
+"""Files that are read: arrays of an .npz, columns of a .csv, lines of a text."""
+
+import csv
+import os
+import zipfile
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._errors import Refused
+
+__all__ = ["check_file", "first_bytes", "read_arrays", "read_columns", "read_lines"]
+
+# What tells some kinds of files by their first bytes.
+_KINDS = (
+    (b"\x93NUMPY", "an .npy file of one array"),
+    (b"PK", "a zip archive, such as .npz, .skops, .keras or .xlsx"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"\x80", "a pickle"),
+    (b"MATLAB", "a file of MATLAB"),
+)
+
+
+def check_file(path: str) -> None:
+    """Refuse what is no file, or cannot be opened."""
+    if os.path.isdir(path):
+        raise Refused(f"{path}: that is a folder; give the name of a file.")
+    try:
+        with open(path, "rb"):
+            pass
+    except FileNotFoundError:
+        raise Refused(f"{path}: there is no such file.") from None
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        raise Refused(f"{path}: it cannot be opened: {_reason(error)}.") from error
+
+
+def first_bytes(path: str) -> str:
+    """What a file seems to be, in words; nothing if it is not known."""
+    with open(path, "rb") as file:
+        head = file.read(8)
+    if not head:
+        return "empty"
+    return next((kind for magic, kind in _KINDS if head.startswith(magic)), "")
+
+
+def read_arrays(
+    path: str, needed: Sequence[str], optional: Sequence[str] = ()
+) -> tuple[dict[str, NDArray], list[str]]:
+    """Arrays of an .npz file; objects, whose reading could run code, are refused.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    needed, optional : sequence of str
+        Keys that it must have, and that it may have.
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+        Those of them that it has.
+    others : list of str
+        Keys that are none of these.
+
+    Raises
+    ------
+    Refused
+        If it is no such file, is damaged, or lacks a key.
+    """
+    check_file(path)
+    if not zipfile.is_zipfile(path):
+        kind = first_bytes(path)
+        seems = "it is damaged or cut short" if kind.startswith("a zip") else f"it is {kind}"
+        raise Refused(
+            f"{path}: not an .npz file{': ' + seems if kind else ''}. Write it with "
+            f"numpy.savez(..., {', '.join(f'{key}={key}' for key in needed)})."
+        )
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            missing = [key for key in needed if key not in file.files]
+            if missing:
+                raise Refused(
+                    f"{path}: it lacks the key {' and '.join(missing)}; it has "
+                    f"{', '.join(file.files) or 'none'}. Needed are {', '.join(needed)}."
+                )
+            known = [key for key in (*needed, *optional) if key in file.files]
+            others = [key for key in file.files if key not in known]
+            return {key: _array(file, key, path) for key in known}, others
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
+        raise Refused(f"{path}: it is damaged or cut short: {_reason(error)}.") from error
+
+
+def _array(file: Any, key: str, path: str) -> NDArray:
+    try:
+        array = file[key]
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever broken bytes make a reader do
+        if "pickle" in str(error):
+            raise Refused(
+                f"{path}: {key} holds Python objects, which are not read as they could run code. "
+                "Save numbers, or text: numpy.array([...], dtype=str)."
+            ) from error
+        raise Refused(f"{path}: {key} cannot be read: {_reason(error)}.") from error
+    if not isinstance(array, np.ndarray):
+        raise Refused(f"{path}: {key} is no array of NumPy.")
+    return array
+
+
+def read_lines(path: str) -> list[str]:
+    """Lines of a text file in UTF-8, empty ones left out.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+
+    Returns
+    -------
+    list of str
+    """
+    check_file(path)
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            return [line.strip() for line in file if line.strip()]
+    except UnicodeDecodeError as error:
+        raise Refused(f"{path}: it is no text in UTF-8: {_reason(error)}.") from error
+
+
+def read_columns(path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Heading and rows of a .csv file.
+
+    Parameters
+    ----------
+    path : str
+        The file, in UTF-8 with commas.
+
+    Returns
+    -------
+    names : list of str
+        Names of the columns.
+    rows : list of (int, list of str)
+        Number of the line, from one, and as many cells as there are names.
+
+    Raises
+    ------
+    Refused
+        If it is no such file, is empty, or a row has another number of cells.
+    """
+    check_file(path)
+    rows = []
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            for row in reader:
+                if any(cell.strip() for cell in row):
+                    rows.append((reader.line_num, [cell.strip() for cell in row]))
+    except UnicodeDecodeError as error:
+        raise Refused(f"{path}: it is no text in UTF-8: {_reason(error)}.") from error
+    except csv.Error as error:
+        raise Refused(f"{path}: line {reader.line_num}: {error}.") from error
+    if not rows:
+        raise Refused(f"{path}: it is empty; a heading with names of columns must come first.")
+    names = rows[0][1]
+    for mark, called in ((";", "semicolons"), ("\t", "tabs")):
+        if len(names) == 1 and mark in names[0]:
+            raise Refused(
+                f"{path}: there are {called} between its columns; there must be commas, and points "
+                "in its numbers."
+            )
+    for line, cells in rows[1:]:
+        if len(cells) != len(names):
+            raise Refused(
+                f"{path}: line {line} has {len(cells)} cells where the heading has {len(names)}."
+            )
+    return names, rows[1:]
+
+
+def _reason(error: BaseException) -> str:
+    return str(getattr(error, "strerror", None) or error or type(error).__name__).rstrip(".")

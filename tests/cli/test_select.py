@@ -1,0 +1,156 @@
+"""``skprune select`` chooses as the pruner does that holds the models."""
+
+import csv
+import json
+from io import StringIO
+
+import numpy as np
+import pytest
+from sklearn.frozen import FrozenEstimator
+
+from skprune import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
+
+
+def weights_in(text):
+    rows = list(csv.DictReader(StringIO(text)))
+    return np.array([float(row["weight"]) for row in rows]), rows
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"alpha": 0.5, "lam": 0.3, "reweight": "relaxed"},
+        {"threshold": "auto", "penalty": "l0", "max_members": 4},
+        {"voting": "hard", "reweight": "none", "threshold": 0.2},
+    ],
+)
+def test_weights_are_those_of_the_pruner_with_the_models(params, skprune, pool, digits):
+    forest, X, y = digits
+    options = [each for name, v in params.items() for each in (f"--{name.replace('_', '-')}", v)]
+    said = skprune("select", pool(), "--format", "csv", *options)
+    assert said.code == 0, said.err
+    weights, rows = weights_in(said.out)
+    pruner = SOCPEnsemblePruner(FrozenEstimator(forest), **params).fit(X, y)
+    np.testing.assert_allclose(weights, pruner.weights_, atol=1e-12)
+    assert [row["kept"] == "1" for row in rows] == pruner.support_.tolist()
+
+
+def test_tuned_as_the_cv_pruner_with_the_models(skprune, pool, digits):
+    forest, X, y = digits
+    options = ["--tune", "--alpha", 0.9, "--max-members", 5, "--scoring", "neg_log_loss"]
+    said = skprune("select", pool(), "--format", "json", "--seed", 3, *options)
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    pruner = SOCPEnsemblePrunerCV(
+        FrozenEstimator(forest),
+        alphas=[0.9],
+        max_members=5,
+        scoring="neg_log_loss",
+        random_state=3,
+    ).fit(X, y)
+    weights = [row["weight"] for row in found["members"]]
+    np.testing.assert_allclose(weights, pruner.weights_, atol=1e-12)
+    settings = {name: found["settings"][name] for name in pruner.best_params_}
+    assert settings == pruner.best_params_
+    nested = found["cross_validation"]["chosen_members_and_the_choice"]
+    assert nested == pytest.approx(pruner.nested_score_)
+    assert "(chosen by cross-validation)" in skprune("select", pool(), *options).out
+
+
+def test_costs_and_weights_of_samples(skprune, pool, digits):
+    forest, X, y = digits
+    costs, weight = np.linspace(1, 3, 20), np.linspace(0, 1, len(y))
+    path = pool(costs=costs, sample_weight=weight)
+    said = skprune("select", path, "--max-cost", 9, "--format", "json")
+    members = json.loads(said.out)["members"]
+    pruner = SOCPEnsemblePruner(FrozenEstimator(forest), costs=costs, max_cost=9)
+    pruner.fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose([row["weight"] for row in members], pruner.weights_, atol=1e-12)
+    assert sum(row["cost"] for row in members if row["kept"]) <= 9
+
+
+def test_scores_are_those_of_the_votes(skprune, pool, P, digits):
+    y = digits[2]
+    path = pool()
+    found = json.loads(skprune("select", path, "--format", "json").out)
+    weights, rows = weights_in(skprune("select", path, "--format", "csv").out)
+
+    def accuracy(votes):
+        return float((votes.argmax(axis=1) == y).mean())
+
+    scores = found["accuracy"]
+    assert scores["all_members"] == pytest.approx(accuracy(P.mean(axis=0)))
+    assert scores["kept_members"] == pytest.approx(accuracy(np.tensordot(weights, P, 1)))
+    alone = [accuracy(member) for member in P]
+    assert scores["best_single_member"] == pytest.approx(max(alone))
+    np.testing.assert_allclose([float(row["accuracy"]) for row in rows], alone)
+    assert weights.sum() == pytest.approx(1)
+    kept = found["pool"]["kept"]
+    assert kept == (weights > 0).sum() < 20
+    text = skprune("select", path).out
+    assert text.startswith(f"{kept} of 20 members kept, by {len(y)} samples of 4 classes\n")
+    table = text.split("\n\n")[-1].splitlines()[2:]
+    assert [int(line.split()[0]) for line in table] == np.argsort(-weights)[:kept].tolist()
+
+
+def test_labels_of_any_kind_are_the_same_problem(skprune, pool, digits):
+    y = digits[2]
+    expected = skprune("select", pool(), "--format", "csv").out
+    words = np.array(["nil", "one", "two", "tre"])  # not in the order of the alphabet
+    for changes in (
+        {"y": y.astype(np.float64)},
+        {"y": y[:, None]},
+        {"y": words[y], "classes": words},
+        {"y": words.astype("S")[y], "classes": words.astype("S")},
+        {"y": y, "classes": words},  # numbers where classes are names: positions
+        {"y": (y + 1).astype(np.uint8), "classes": np.arange(1, 5)},
+        {"y": -3.5 * y, "classes": -3.5 * np.arange(4)},
+    ):
+        said = skprune("select", pool(**changes), "--format", "csv")
+        assert said.out == expected, said.err
+    found = json.loads(skprune("select", pool(classes=words), "--format", "json").out)
+    assert found["pool"]["classes"] == words.tolist()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", ">f8"])
+def test_numbers_of_any_width(dtype, skprune, pool, P):
+    exact, _ = weights_in(skprune("select", pool(), "--format", "csv").out)
+    said = skprune("select", pool(P=np.asfortranarray(P.astype(dtype))), "--format", "csv")
+    assert said.code == 0, said.err
+    np.testing.assert_allclose(weights_in(said.out)[0], exact, atol=2e-2)
+
+
+def test_names_from_the_file_or_from_another(skprune, pool, tmp_path):
+    names = [f"net {i}" for i in range(20)]
+    _, rows = weights_in(skprune("select", pool(names=names), "--format", "csv").out)
+    assert [row["name"] for row in rows] == names
+    listed = tmp_path / "names.txt"
+    listed.write_text("\n".join(f"nät {i}" for i in range(20)), encoding="utf-8")
+    said = skprune("select", pool(names=names), "--names", listed)
+    assert "nät 1" in said.out
+    assert "net" not in said.out
+    listed.write_text("one\ntwo\n")
+    why = skprune("select", pool(), "--names", listed).refused("select")
+    assert f"{listed} must hold a name for each member of P, 20; it holds 2." in why
+
+
+def test_the_frontier_is_drawn(skprune, pool, tmp_path):
+    import matplotlib.image
+
+    figure = tmp_path / "frontier.png"
+    said = skprune("select", pool(), "--frontier", figure)
+    assert (said.code, said.err) == (0, "")
+    height, width, _ = matplotlib.image.imread(figure).shape
+    assert height > 400
+    assert width > 600
+    assert skprune("select", pool(), "--frontier", tmp_path / "frontier.SVG").code == 0
+    assert "<svg" in (tmp_path / "frontier.SVG").read_text(encoding="utf-8")
+
+
+def test_no_matplotlib(skprune, pool, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    figure = tmp_path / "frontier.png"
+    why = skprune("select", pool(), "--frontier", figure).refused("select", code=1)
+    assert "pip install skprune[report]" in why
+    assert not figure.exists()
