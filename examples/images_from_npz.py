@@ -1,4 +1,8 @@
-"""The same on your own images: MNIST, CIFAR-10 or any .npz file of labelled images.
+"""
+Your own images
+===============
+
+The same on MNIST, CIFAR-10 or any .npz file of labelled images::
 
     python examples/images_from_npz.py mnist.npz
     python examples/images_from_npz.py mnist.npz --members 300 --space paper \\
@@ -7,8 +11,8 @@
 The second line is the paper's scale. With --cache, a run that was stopped goes on where it
 stopped, and more members or other grids train only what is new.
 
-Keras's own download (`keras.datasets.mnist.load_data`) leaves such a file in ~/.keras/datasets;
-the layout is described in `skprune.datasets.load_image_npz`.
+Keras's own download (``keras.datasets.mnist.load_data``) leaves such a file in ~/.keras/datasets;
+the layout is described in :func:`skprune.datasets.load_image_npz`.
 """
 
 import argparse

@@ -1,4 +1,8 @@
-"""Train 24 random CNNs on images of digits, keep the few that matter, and serve them.
+"""
+The quickstart: 24 networks, few of them kept
+=============================================
+
+Train 24 random CNNs on images of digits, keep the few that matter, and serve them::
 
     python examples/quickstart.py [--seed 0] [--members 24] [--output outputs]
 
@@ -6,6 +10,8 @@ Everything happens here that a user of skprune does: an ensemble is trained once
 alpha and lambda prunes it, the paper's two tables say what was kept and lost, a figure shows
 the way there, and a new Python process loads the saved pruner and answers the same.
 """
+
+# sphinx_gallery_thumbnail_path = 'quickstart.png'
 
 import argparse
 import subprocess

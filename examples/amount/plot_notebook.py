@@ -8,6 +8,8 @@ their sum by CMA-ES; then it prunes each of twelve views the less, the more impo
 is the whole of it, from its published curves, with its printed results beside ours.
 """
 
+# sphinx_gallery_thumbnail_number = 2
+
 # %%
 # Measurements
 # ------------

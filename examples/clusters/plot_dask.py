@@ -25,7 +25,12 @@ With Ray it is the same, through Ray's own joblib back end::
     with joblib.parallel_config(backend="ray"):
         pruner.fit(X_train, y_train)
 
-What to expect of 300 members on a large data set is computed in ``docs/scaling.md``.
+What to expect of 300 members on a large data set is computed in :doc:`/scaling`. The pages do not
+run this example. It prints::
+
+    one process:  kept 2 of 6 networks, test accuracy 0.969
+    two machines: kept 2 of 6 networks, test accuracy 0.969
+    largest difference of a weight: 0.0e+00
 """
 
 import tempfile

@@ -1,4 +1,8 @@
-"""Train six small CNNs on images of digits, prune, and export the vote as one graph.
+"""
+Export an ensemble for the service
+==================================
+
+Train six small CNNs on images of digits, prune, and export the vote as one graph::
 
     pip install "skprune[onnx]"
     python examples/serving/export.py pruner.onnx

@@ -1,4 +1,8 @@
-"""Measure the service under load: requests a second, latency, errors.
+"""
+The service under load
+======================
+
+Measure the service: requests a second, latency, errors::
 
     python examples/serving/load.py http://127.0.0.1:8000 --requests 2000 --clients 8 --images 1
 

@@ -1,9 +1,13 @@
-"""Serve an exported graph over HTTP.
+"""
+Serve a graph over HTTP
+=======================
+
+Serve an exported graph::
 
     pip install "skprune[serve]"
     python examples/serving/service.py pruner.onnx --port 8000
 
-``examples/serving/export.py`` makes such a graph, and ``docs/http.md`` says how to ask. Neither
+``examples/serving/export.py`` makes such a graph, and :doc:`/http` says how to ask. Neither
 TensorFlow nor scikit-learn is needed, or imported.
 
 Whatever a client sends, it gets JSON: what it asked for, or ``{"error": reason}``. Everything that

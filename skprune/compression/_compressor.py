@@ -159,7 +159,9 @@ class EnsembleCompressor(
     >>> X, y = load_digits(n_class=3, return_X_y=True)
     >>> space = CNNSpace(n_blocks=[1], filters=[16], dense_units=[32], learning_rate=(5e-3, 5e-3))
     >>> ensemble = RandomCNNEnsembleClassifier(3, space=space, image_shape=(8, 8), epochs=4)
-    >>> compressor = EnsembleCompressor(ensemble, amounts=[0, 0.5], random_state=0).fit(X, y)
+    >>> compressor = EnsembleCompressor(
+    ...     ensemble, amounts=[0, 0.5], fine_tune_epochs=2, random_state=0
+    ... ).fit(X, y)
     >>> compressor.n_members_ <= 3, compressor.report_.times_smaller > 1
     (True, True)
     """

@@ -135,10 +135,11 @@ class PrunedMultiViewClassifier(
     >>> from skprune import MultiViewCNNClassifier, PrunedMultiViewClassifier
     >>> from skprune.datasets import make_multiview_solids
     >>> X, y = make_multiview_solids(120, n_views=3, size=16, random_state=0)
-    >>> cnn = MultiViewCNNClassifier(epochs=2, random_state=0)
+    >>> cnn = MultiViewCNNClassifier(epochs=2, batch_size=128, random_state=0)
     >>> pruned = PrunedMultiViewClassifier(
-    ...     cnn, towers="nested", view_amounts=[0, 0.5, 1], amounts=[0, 0.5], random_state=0
-    ... ).fit(X, y)
+    ...     cnn, towers="nested", view_amounts=[0, 0.5, 1], amounts=[0], random_state=0
+    ... )
+    >>> pruned = pruned.set_params(fine_tune_epochs=1).fit(X, y)
     >>> [tower is None for tower in pruned.networks_.towers]
     [False, False, True]
     """

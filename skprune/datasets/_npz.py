@@ -82,9 +82,9 @@ def load_image_npz(path: str | Path) -> ImageDataset:
         raise FileNotFoundError(f"There is no file {path}; give the path of an .npz file.")
     try:
         # Arrays of objects are refused: unpickling them would run code from the file.
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, AttributeError, BadZipFile) as error:
+    except (OSError, ValueError, EOFError, TypeError, BadZipFile) as error:
         raise ValueError(f"{path} is not an .npz file of plain arrays: {error}") from error
     parts = [_read_part(arrays, part, path) for part in ("train", "test")]
     (X_train, y_train), (X_test, y_test) = parts

@@ -1,16 +1,15 @@
 """What a sweep over pruning amounts measured, and the file that it is kept in."""
 
 import json
-import os
-import tempfile
-from dataclasses import dataclass, fields
+from contextlib import suppress
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import ReprHTML, load_pandas
+from ..utils import ReprHTML, load_pandas, whole_file
 
 __all__ = ["SweepResult"]
 
@@ -131,10 +130,8 @@ class SweepResult(ReprHTML):
             content[name] = value.tolist() if isinstance(value, np.ndarray) else value
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(".part", f"{path.name}.", path.parent)
-        with os.fdopen(handle, "w") as file:
-            json.dump(content, file, indent=1)
-        os.replace(temporary, path)
+        with whole_file(path) as file:
+            file.write(json.dumps(content, indent=1).encode())
 
     @classmethod
     def load(cls, path: Any) -> "SweepResult":
@@ -165,7 +162,26 @@ class SweepResult(ReprHTML):
                 f"{path} is not a sweep that this version reads (its format is {known!r}, not "
                 f"{_FORMAT!r})."
             )
-        values: dict[str, Any] = {
-            n: np.array(v) if isinstance(v, list) else v for n, v in content.items()
-        }
+        values = {field.name: _value(path, field, content[field.name]) for field in fields(cls)}
+        lengths = {name: len(v) for name, v in values.items() if isinstance(v, np.ndarray)}
+        if len(set(lengths.values())) != 1 or not lengths["amounts"]:
+            raise ValueError(f"{path} is not a sweep that is whole: it has rows {lengths}.")
         return cls(**values)
+
+
+def _value(path: Any, field: Field, value: Any) -> Any:
+    """A part of a file as the dataclass declares it, if it is one."""
+    if field.type in (str, int):
+        if type(value) is field.type:
+            return value
+        wanted = field.type.__name__
+    else:
+        whole = field.type == NDArray[np.int64]
+        kinds, wanted = ((int,), "integers") if whole else ((int, float), "numbers")
+        if isinstance(value, list) and all(type(each) in kinds for each in value):
+            with suppress(OverflowError):
+                return np.array(value, dtype=np.int64 if whole else np.float64)
+        wanted = f"a list of {wanted}"
+    raise ValueError(
+        f"{path} is not a sweep that is whole: its {field.name} is {value!r:.60}, not {wanted}."
+    )

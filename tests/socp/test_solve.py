@@ -12,7 +12,7 @@ from skprune.exceptions import NoMemberLeftError, SolverError, SolverNotInstalle
 from skprune.socp import EnsembleStatistics, SOCPProblem, _solve, check_solver, solve_socp
 from skprune.socp import _active_set as active_set_module
 from skprune.socp._active_set import minimise_active_set, solve_semidefinite
-from skprune.socp.backends import BACKENDS, _active_set
+from skprune.socp.backends import BACKENDS, NEEDS, _active_set
 from skprune.socp.backends._cvxpy import solve_with_cvxpy
 
 from .pools import AGREEING, POOLS, dirichlet, identical, stats_of
@@ -20,8 +20,14 @@ from .pools import AGREEING, POOLS, dirichlet, identical, stats_of
 ALPHAS = np.arange(11) / 10
 LAMS = (0, 0.01, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
 CONIC = [
-    pytest.param(name, marks=pytest.mark.skipif(find_spec(name) is None, reason=f"no {name}"))
-    for name in ("ecos", "clarabel", "scs")
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(
+            any(find_spec(package) is None for package in NEEDS.get(name, ())), reason=f"no {name}"
+        ),
+    )
+    for name in BACKENDS
+    if name != "auto"
 ]
 
 
