@@ -101,7 +101,7 @@ class Scale:
 
 SCALES = {
     "tiny": Scale(6, 600, 500, CNNSpace.small, "8 to 32", 3),
-    "small": Scale(100, 5_000, 10_000, CNNSpace.small, "8 to 32", 12),
+    "small": Scale(100, 5_000, 10_000, CNNSpace.small, "8 to 32", 6),
     "paper": Scale(300, 40_000, 10_000, CNNSpace.paper, "32 to 256", 40, 128),
 }
 
