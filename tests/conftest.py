@@ -1,8 +1,19 @@
 """What tests of several rooms share."""
 
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import settings
+from hypothesis.configuration import set_hypothesis_home_dir
+
+# Property tests draw the same examples every time, and leave nothing in the repository.
+set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "skprune-hypothesis")
+settings.register_profile(
+    "skprune", derandomize=True, deadline=None, database=None, max_examples=40
+)
+settings.load_profile("skprune")
 
 
 @pytest.fixture

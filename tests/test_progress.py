@@ -26,6 +26,7 @@ from skprune import (
     SOCPEnsemblePruner,
     SOCPEnsemblePrunerCV,
 )
+from skprune.ensemble import CNNArchitecture, ConvBlock
 
 SPACE = CNNSpace(n_blocks=[1], filters=[4], dense_units=[20], learning_rate=(1e-2, 1e-2))
 
@@ -181,35 +182,35 @@ def test_an_optimizer_is_one_task():
     assert recorder.done == [("fit",)]
 
 
-@pytest.mark.keras
-def test_networks_within_a_pruner_are_counted():
-    X, y = load_digits(n_class=3, return_X_y=True)
-    cnns = RandomCNNEnsembleClassifier(
-        3, space=SPACE, image_shape=(8, 8), epochs=1, random_state=0, n_jobs=2
-    )
+def test_what_trains_within_a_pruner_tells_of_its_own_phases(iris, forest):
     recorder = Recorder()
-    SOCPEnsemblePruner(cnns, random_state=0).set_callbacks(recorder).fit(X, y)
-    networks = recorder.under("fit", "training members", "fit", "training networks")
-    assert sorted(networks) == ["network 0", "network 1", "network 2"]
+    inner = SOCPEnsemblePruner(forest, random_state=0)
+    SOCPEnsemblePruner(inner, random_state=0).set_callbacks(recorder).fit(*iris)
+    own = ["training members", "choosing members"]
+    assert recorder.under("fit", "training members", "fit") == recorder.under("fit") == own
+    assert recorder.open == []
 
 
 @pytest.mark.keras
 def test_cutting_networks_has_phases():
     X, y = load_digits(n_class=3, return_X_y=True)
-    given = {"amounts": (0, 0.5), "fine_tune_epochs": 1, "random_state": 0}
-    cnns = RandomCNNEnsembleClassifier(2, space=SPACE, image_shape=(8, 8), epochs=2, random_state=0)
-    measuring = ("fit", "measuring pruning amounts")
+    from tests.compression.networks import RandomFeatureNetwork  # imports Keras
+
+    given = {"amounts": (0, 0.5), "fine_tune_epochs": 0, "min_accuracy": 0.3, "random_state": 0}
+    cnns = RandomCNNEnsembleClassifier(2, space=SPACE, image_shape=(8, 8), epochs=1, random_state=0)
     for estimator in (
-        PrunedCNNClassifier(cnns.set_params(n_estimators=1), min_accuracy=0.3, **given),
-        EnsembleCompressor(clone(cnns).set_params(n_estimators=2), min_accuracy=0.3, **given),
+        PrunedCNNClassifier(RandomFeatureNetwork(random_state=0), **given),
+        EnsembleCompressor(cnns, **given),
     ):
         recorder = Recorder()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            estimator.set_callbacks(recorder).fit(X, y)
-        assert recorder.under(*measuring) == ["0.0", "0.5"]
+            estimator.set_callbacks(recorder).fit(X[:200], y[:200])
+        assert recorder.under("fit", "measuring pruning amounts") == ["0.0", "0.5"]
         assert recorder.under("fit")[0].startswith("training")
         assert recorder.open == []
+    networks = recorder.under("fit", "training members", "fit", "training networks")
+    assert sorted(networks) == ["network 0", "network 1"]
 
 
 @pytest.mark.keras
@@ -218,9 +219,10 @@ def test_views_have_phases():
     y = rng.integers(0, 2, 60)
     X = rng.random((60, 2, 8, 8)) + y[:, None, None, None]
     recorder = Recorder()
-    cnn = MultiViewCNNClassifier(epochs=2, n_importance_repeats=1, random_state=0)
+    tower = CNNArchitecture((ConvBlock((4,), "max"),), 8, dropout=0.0, learning_rate=1e-2)
+    cnn = MultiViewCNNClassifier(tower, epochs=2, n_importance_repeats=1, random_state=0)
     pruner = PrunedMultiViewClassifier(
-        cnn, amounts=(0, 0.5), fine_tune_epochs=1, min_accuracy=0.3, random_state=0
+        cnn, amounts=(0, 0.5), fine_tune_epochs=0, min_accuracy=0.3, random_state=0
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -25,7 +25,7 @@ def rugged(seed):
     return evaluate
 
 
-@pytest.mark.parametrize("seed", range(50))
+@pytest.mark.parametrize("seed", range(20))
 def test_never_below_a_fine_grid(seed):
     """Seeds of pycma in one dimension used to crash: all of these run."""
     evaluate = rugged(seed)
@@ -169,7 +169,7 @@ def test_cma_alone_converges_on_a_constrained_optimum():
     np.testing.assert_allclose(path[-1], [0.3 + rim, 0.4 + rim], atol=1e-5)
 
 
-@pytest.mark.parametrize("seed", range(50))
+@pytest.mark.parametrize("seed", range(20))
 def test_one_dimension_with_a_wide_step(seed):
     """pycma crashes here for a third of the seeds unless it is told not to bound the step."""
     path = cma_search(

@@ -33,13 +33,13 @@ class TestBootstrap:
         """80 % of 20 experiments: 11 to 19 of them, all but once in fifty draws of seeds."""
         inside = 0
         for seed in range(20):
-            drawn = fitted(*noisy(seed)).bootstrap(30, confidence=0.8, random_state=seed)
+            drawn = fitted(*noisy(seed)).bootstrap(20, confidence=0.8, random_state=seed)
             inside += int(drawn.low[0] <= 0.4433922 <= drawn.high[0])
         assert 11 <= inside <= 19
 
     def test_width_follows_the_noise_and_the_repeats(self):
         def width(scale, repeats):
-            drawn = fitted(*noisy(0, scale, repeats)).bootstrap(50, random_state=0)
+            drawn = fitted(*noisy(0, scale, repeats)).bootstrap(30, random_state=0)
             return float(drawn.high[0] - drawn.low[0])
 
         assert width(0.1, 1) < 0.3 * width(1, 1)
@@ -50,7 +50,7 @@ class TestBootstrap:
         """At size 318.9 accuracy is 85: noise decides whether 85 and 318.5 can both be met."""
         X, y = noisy(1)
         found = fitted(X, y, min_accuracy=85, max_size=318.5)
-        drawn = found.bootstrap(100, random_state=0)
+        drawn = found.bootstrap(40, random_state=0)
         assert 0.05 < drawn.feasible.mean() < 0.95
         assert f"limits met in {drawn.feasible.mean():.0%}" in str(drawn)
 
@@ -76,7 +76,7 @@ class TestBootstrap:
         rng = np.random.default_rng(0)
         X = rng.random((40, 2))
         accuracy = notebook.accuracy(X) @ [0.7, 0.3] + rng.normal(size=40)
-        found = fitted(X, np.clip(accuracy, 0, 100), max_size=None)
+        found = fitted(X, np.clip(accuracy, 0, 100), max_size=None, n_restarts=0)
         drawn = found.bootstrap(4, random_state=0)
         assert drawn.amounts.shape == (4, 2)
         assert (drawn.low <= drawn.high).all()

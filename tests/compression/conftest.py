@@ -36,6 +36,10 @@ def several(digits):
 
 @pytest.fixture
 def untimed(monkeypatch):
+    without_times(monkeypatch)
+
+
+def without_times(monkeypatch):
     """Every network takes a millisecond: to be timed, each would have to be traced first."""
     import skprune.compression as compression
     from skprune.sparsity import _measure
@@ -57,6 +61,10 @@ def untimed(monkeypatch):
 
 @pytest.fixture
 def unsaved(monkeypatch):
+    without_files(monkeypatch)
+
+
+def without_files(monkeypatch):
     """No network is written to a file only to count its bytes."""
     from skprune.metrics import _model_cost
 

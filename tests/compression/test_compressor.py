@@ -37,8 +37,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
 
-# The program without penalty keeps three of the five members.
-SEVERAL = SOCPEnsemblePruner(None, lam=0.0)
+# The program without penalty would keep three of the five members.
+SEVERAL = SOCPEnsemblePruner(None, lam=0.0, max_members=2)
 
 
 def compressor(estimator, **params):
@@ -282,7 +282,11 @@ def test_smaller_amounts_where_less_is_delivered(several, parts, monkeypatch):
         return replace(sweep, accuracy=np.full_like(sweep.accuracy, sweep.accuracy[0]))
 
     monkeypatch.setattr(_vote_bench, "measure_amounts", flattered)
-    corrected = compressor(several, amounts=[0, 0.9], method=counted, min_accuracy=0.85)
+    # Two members alone would miss it uncut.
+    three = SOCPEnsemblePruner(None, lam=0.0)
+    corrected = compressor(
+        several, pruner=three, amounts=[0, 0.9], method=counted, min_accuracy=0.85
+    )
     with pytest.warns(AmountCorrectedWarning, match=r"in the mean delivered .*=0\.85\. Smaller"):
         corrected.fit(X, y, X_val=X_val, y_val=y_val)
     assert corrected.corrected_[0].accuracy < 0.85
@@ -341,8 +345,9 @@ def test_part_of_the_samples_is_held_out(several, digits):
 def test_what_is_not_frozen_is_trained(digits):
     X, _, y, _ = digits
     held_out = held_out_of(y)
-    by_hand = cnns(2, random_state=3).fit(X[~held_out], y[~held_out])
-    trained = compressor(cnns(2, random_state=3), fine_tune_epochs=0).fit(X, y)
+    ensemble = cnns(2, epochs=1, random_state=3)
+    by_hand = clone(ensemble).fit(X[~held_out], y[~held_out])
+    trained = compressor(ensemble, min_accuracy=0.1).fit(X, y)
     assert trained.report_.stages[0].accuracy == by_hand.score(X[held_out], y[held_out])
 
 

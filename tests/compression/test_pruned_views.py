@@ -30,7 +30,8 @@ from skprune.compression._nested import NestedTowers
 from skprune.compression._slice_norm import SliceNorm
 from skprune.compression._view_bench import ViewBench, ViewSamples
 from skprune.compression._view_networks import ViewNetworks, assemble
-from skprune.ensemble import CNNArchitecture, ConvBlock
+from skprune.ensemble import CNNArchitecture, ConvBlock, _multi_view_training
+from skprune.ensemble._multi_view_network import build_multi_view, pool_views, view_features
 from skprune.exceptions import InfeasibleLimitsWarning
 from skprune.metrics import view_importance
 from skprune.sparsity import _measure, fine_tune, prune_channels, recover
@@ -77,6 +78,24 @@ def untimed(request, monkeypatch):
 @pytest.fixture
 def timed():
     """Nothing is replaced."""
+
+
+@pytest.fixture
+def untrained(monkeypatch):
+    """Networks of random features, of which only the last layer is trained: in milliseconds."""
+
+    def train(plan, rows, validation, **options):
+        networks = build_multi_view(plan)
+        towers = [networks.tower] * plan.view_shape[0]
+        pooled = pool_views(*view_features(towers, rows.images, rows.mask), plan.view_pooling)
+        last = LogisticRegression(max_iter=200).fit(np.asarray(pooled), rows.codes, rows.weights)
+        coef, intercept = last.coef_.T, last.intercept_
+        if plan.n_classes == 2:
+            coef, intercept = np.hstack([-coef, coef]) / 2, np.hstack([-intercept, intercept]) / 2
+        networks.head.layers[-1].set_weights([coef, intercept])
+        return networks, {}
+
+    monkeypatch.setattr(_multi_view_training, "train_multi_view", train)
 
 
 @pytest.fixture(scope="module")
@@ -625,7 +644,7 @@ def test_samples_of_dropped_views_only(frozen, data):
 # Of other kinds
 
 
-def test_one_view(data):
+def test_one_view(data, untrained):
     X, y = data
     model = pruned(cnn(), min_accuracy=0.5).fit(X[:, [1]], y)
     assert model.view_shape_ == (1, 8, 8, 1)
@@ -642,7 +661,7 @@ def test_an_estimator_that_is_trained(data, mask):
     X, y = data
     weights = np.random.default_rng(5).integers(0, 4, 160).astype(float)
     kept = weights > 0
-    estimator = cnn(view_pooling="mean", random_state=None)
+    estimator = cnn(view_pooling="mean", epochs=3, random_state=None)
     model = pruned(estimator, view_amounts=[0] * 4, amounts=[0]).fit(X, y, weights, mask)
     rows, rng = np.flatnonzero(kept), np.random.RandomState(0)
     seed, own_seed = (int(rng.randint(2**31 - 1)) for _ in range(2))
@@ -705,11 +724,11 @@ def test_fine_tuning_by_hand(frozen, data, mask):
 
 
 @pytest.mark.filterwarnings("ignore:X does not have valid feature names")
-def test_colours_and_flat_rows(data):
+def test_colours_and_flat_rows(data, untrained):
     pandas = pytest.importorskip("pandas")
     X, y = data
     coloured = np.stack([X[:, :2], X[:, :2] // 2], axis=-1)
-    estimator = cnn(epochs=1, view_shape=(2, 8, 8, 2))
+    estimator = cnn(view_shape=(2, 8, 8, 2))
     settings = {"view_amounts": [0, 0.5], "amounts": [0]}
     model = pruned(estimator, **settings).fit(coloured, y)
     assert model.view_shape_ == (2, 8, 8, 2)
@@ -835,10 +854,10 @@ def test_memory_resumes_and_measures_nothing_twice(frozen, data, tmp_path, train
     assert len(list(tmp_path.glob("**/*.json"))) == 2
 
 
-def test_memory_of_an_estimator_that_is_trained_anew(data, tmp_path, trainings):
+def test_memory_of_an_estimator_that_is_trained_anew(data, tmp_path, trainings, untrained):
     """Its network is the same one, whatever Keras has counted up meanwhile."""
     settings = {"memory": str(tmp_path), "view_amounts": AMOUNTS, "amounts": [0]}
-    model = pruned(cnn(epochs=2), **settings).fit(*data)
+    model = pruned(cnn(), **settings).fit(*data)
     assert trainings.n == 2
     again = clone(model).fit(*data)
     assert trainings.n == 3
@@ -857,11 +876,11 @@ def test_parameters_and_clones(frozen):
     assert not hasattr(copy, "networks_")
 
 
-def test_grid_search_over_towers_with_masks(data, mask):
+def test_grid_search_over_towers_with_masks(data, mask, untrained):
     X, y = data
     garbage = np.where(mask[..., None, None], X, np.nan)  # refused, unless the mask arrives
     with config_context(enable_metadata_routing=True):
-        model = pruned(cnn(epochs=4), view_amounts=[0.5, 0, 1, 0.25], amounts=[0])
+        model = pruned(cnn(), view_amounts=[0.5, 0, 1, 0.25], amounts=[0])
         model.set_fit_request(mask=True).set_score_request(mask=True)
         search = GridSearchCV(
             model, {"towers": ["copies", "nested"]}, cv=2, refit=False, error_score="raise"
@@ -924,9 +943,9 @@ def test_a_network_that_is_always_wrong(frozen, data, monkeypatch):
     assert model.unpruned_.accuracy == 0
 
 
-def test_a_failed_fit_leaves_what_was(copies, data, monkeypatch):
+def test_a_failed_fit_leaves_what_was(copies, data, monkeypatch, untrained):
     X, y = data
-    quick = {"estimator": cnn(epochs=1), "amounts": [0], "fine_tune_epochs": 0}
+    quick = {"estimator": cnn(), "amounts": [0], "fine_tune_epochs": 0}
     model = pickle.loads(pickle.dumps(copies)).set_params(**quick)
     expected, before = model.predict_proba(X), dict(vars(model))
     fewer = X[:, :3]
@@ -1064,14 +1083,12 @@ def test_wrong_masks_at_prediction(fitted, data):
 CHECKED = pruned(
     cnn(
         architecture=CNNArchitecture(
-            (ConvBlock((8, 8), "max"),), dense_units=20, dropout=0.0, learning_rate=2e-2
+            (ConvBlock((16,), "max"),), dense_units=48, dropout=0.0, learning_rate=2e-2
         ),
-        epochs=20,
-        batch_size=512,
         validation_fraction=None,
     ),
     amounts=[0],
-    view_amounts=[0.125],
+    view_amounts=[0.03],  # a unit of its dense layer: no more can be spared without fine-tuning
     round_to=1,
 )
 
@@ -1084,6 +1101,8 @@ EXPECTED_FAILURES = {
 }
 
 
+# Of training, which the checks of MultiViewCNNClassifier are for, nothing is looked at here.
+@pytest.mark.usefixtures("untrained")
 @parametrize_with_checks([CHECKED], expected_failed_checks=lambda estimator: EXPECTED_FAILURES)
 def test_estimator_checks(estimator, check):
     check(estimator)

@@ -93,7 +93,7 @@ from skprune.ensemble import CNNSpace, RandomCNNEnsembleClassifier
 
 space = CNNSpace(n_blocks=[1], filters=[2], dense_units=[10], learning_rate=(1e-2, 1e-2))
 ensemble = clone(
-    RandomCNNEnsembleClassifier(2, space=space, epochs=1, random_state=0, image_shape=(8, 8))
+    RandomCNNEnsembleClassifier(1, space=space, epochs=1, random_state=0, image_shape=(8, 8))
 )
 assert not {"keras", "scikeras", "tensorflow"} & set(sys.modules), "imported too early"
 data = np.load(sys.argv[1])

@@ -37,6 +37,12 @@ def fitted(data):
     return make(epochs=12).fit(*data)
 
 
+@pytest.fixture(scope="module")
+def of_means(data):
+    """Not to be changed."""
+    return make(view_pooling="mean", epochs=12).fit(*data)
+
+
 def by_hand(estimator, X, mask, pooling):
     """Probabilities one sample and one view at a time, with NumPy between tower and head."""
     found = []
@@ -67,9 +73,9 @@ def test_what_is_there_after_fit(fitted, data):
 
 @keras_test
 @pytest.mark.parametrize("pooling", ["max", "mean"])
-def test_predictions_by_hand(fitted, data, mask, pooling):
-    X, y = data
-    model = fitted if pooling == "max" else make(view_pooling="mean").fit(X, y)
+def test_predictions_by_hand(fitted, of_means, data, mask, pooling):
+    X, _ = data
+    model = fitted if pooling == "max" else of_means
     there = np.ones((6, 3), dtype=bool)
     for given, present in ((None, there), (mask[:6], mask[:6])):
         expected = by_hand(model, X[:6], present, pooling)
@@ -130,19 +136,21 @@ def test_pixels_are_standardised_by_those_that_are_there(data, mask):
     layer = model.tower_.get_layer("standardize")
     mean, deviation = X[mask].mean(), X[mask].std()
     np.testing.assert_allclose(layer(np.array([mean, mean + deviation])), [0, 1], atol=1e-5)
+    # Nothing is validated, and so no view's importance is measured.
+    assert list(model.history_) == ["loss", "accuracy"]
+    assert not hasattr(model, "view_importances_")
 
 
 @keras_test
 def test_one_view(data):
     X, y = data
-    model = make(epochs=10).fit(X[:, 2:], y)
+    model = make(importance_method="remove", epochs=12).fit(X[:, 2:], y)
     assert model.n_views_ == 1
     assert model.score(X[:, 2:], y) > 0.9
     np.testing.assert_array_equal(model.view_importances_, [1.0])
-    flat = make(epochs=10).fit(X[:, 2].reshape(100, 30), y)
+    flat = make(epochs=1).fit(X[:, 2].reshape(100, 30), y)
     assert flat.view_shape_ == (1, 1, 30, 1)
-    removed = make(importance_method="remove", epochs=1).fit(X[:, 2:], y)
-    np.testing.assert_array_equal(removed.view_importances_, [1.0])
+    np.testing.assert_array_equal(flat.view_importances_, [1.0])  # permuted
 
 
 @keras_test
@@ -171,7 +179,7 @@ def test_types_of_the_same_numbers_give_the_same_results(fitted, data):
 
 
 @keras_test
-@pytest.mark.parametrize("names", [["zero", "one", "two"], [False, True, True], [-7, 40, 1000]])
+@pytest.mark.parametrize("names", [["zero", "one", "two"], [False, True, True]])
 def test_labels_of_any_kind(data, names):
     X, codes = data
     names = np.array(names)
@@ -202,30 +210,20 @@ def test_early_stopping_keeps_the_best_epoch(data):
     held_out = validation_rows(y, 0.1, model.seed_)
     of_truth = model.predict_proba(X[held_out])[np.arange(held_out.sum()), y[held_out]]
     assert -np.log(np.maximum(of_truth, 1e-7)).mean() == pytest.approx(min(losses), rel=1e-3)
-    patient = make(wild, epochs=6, n_iter_no_change=None).fit(X, y)
-    assert len(patient.history_["loss"]) == 6
+    patient = make(wild, epochs=40, n_iter_no_change=None).fit(X, y)
+    assert len(patient.history_["loss"]) == 40
 
 
 @keras_test
-@pytest.mark.parametrize("pooling", ["max", "mean"])
-@pytest.mark.parametrize("method", ["permute", "remove"])
-def test_importance_points_at_the_view_that_tells(fitted, data, method, pooling):
-    model = make(importance_method=method, view_pooling=pooling, epochs=12).fit(*data)
-    assert model.view_importances_.shape == (3,)
-    assert model.view_importances_.argmax() == 2
-    assert model.view_importances_[2] == 1
-
-
-@keras_test
-def test_importance_only_where_it_can_be_measured(data):
-    X, y = data
-    model = make(epochs=1).fit(X, y)
-    assert hasattr(model, "view_importances_")
-    model.set_params(n_importance_repeats=0).fit(X, y)
-    assert not hasattr(model, "view_importances_")
-    model.set_params(n_importance_repeats=2, validation_fraction=None).fit(X, y)
-    assert not hasattr(model, "view_importances_")
-    assert list(model.history_) == ["loss", "accuracy"]
+def test_importance_points_at_the_view_that_tells(fitted, of_means, data):
+    removing = make(importance_method="remove", epochs=12).fit(*data)
+    for model in (fitted, of_means, removing):
+        assert model.view_importances_.shape == (3,)
+        assert model.view_importances_.argmax() == 2
+        assert model.view_importances_[2] == 1
+    # What was measured before goes where it is not measured again.
+    removing.set_params(n_importance_repeats=0, epochs=1).fit(*data)
+    assert not hasattr(removing, "view_importances_")
 
 
 @keras_test
@@ -246,11 +244,11 @@ def test_global_random_state_is_left_alone(data):
 
 
 @keras_test
-def test_a_failed_fit_leaves_what_was(data, monkeypatch):
+def test_a_failed_fit_leaves_what_was(fitted, data, monkeypatch):
     from skprune.ensemble import _multi_view_training
 
     X, y = data
-    model = make(epochs=1).fit(X, y)
+    model = pickle.loads(pickle.dumps(fitted))
     expected, before = model.predict_proba(X), dict(vars(model))
     with pytest.raises(ValueError, match="mask"):
         model.fit(X, y, mask=[False] * 3)
@@ -284,8 +282,10 @@ import numpy as np
 import skprune.ensemble
 from sklearn.base import clone
 from skprune import MultiViewCNNClassifier
+from skprune.ensemble import CNNArchitecture, ConvBlock
 
-model = clone(MultiViewCNNClassifier(epochs=1, random_state=0))
+small = CNNArchitecture((ConvBlock((4,), "max"),), 8, dropout=0.1, learning_rate=2e-2)
+model = clone(MultiViewCNNClassifier(small, epochs=1, batch_size=256, random_state=0))
 assert not {"keras", "scikeras", "tensorflow"} & set(sys.modules), "imported too early"
 data = np.load(sys.argv[1])
 model.fit(data["X"], data["y"])
@@ -318,21 +318,20 @@ def test_verbose_tells_of_each_epoch(data, capfd):
     assert err == ""
     assert re.search(r"^\[1/2\] .* s, loss .*, accuracy .*, val_loss .*, val_accuracy", out)
     assert out.count("\n") == 2
-    make(epochs=1).fit(*data)
-    assert capfd.readouterr() == ("", "")
 
 
 @keras_test
 def test_mask_is_routed(data, mask):
     X, y = data
     garbage = np.where(mask[..., None, None], X, np.nan)  # refused, unless the mask arrives
+    halves = [(np.arange(0, 100, 2), np.arange(1, 100, 2))]
     with config_context(enable_metadata_routing=True):
-        model = make(epochs=2).set_fit_request(mask=True).set_score_request(mask=True)
+        model = make(epochs=1).set_fit_request(mask=True).set_score_request(mask=True)
         search = GridSearchCV(
-            model, {"view_pooling": ["max", "mean"]}, cv=2, refit=False, error_score="raise"
+            model, {"view_pooling": ["max"]}, cv=halves, refit=False, error_score="raise"
         )
         search.fit(garbage, y, mask=mask)
-    assert len(set(search.cv_results_["mean_test_score"])) == 2
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
 @keras_test
@@ -347,7 +346,7 @@ def test_a_data_frame_keeps_its_names(data):
 
 
 CHECKED = make(
-    CNNArchitecture((ConvBlock((4, 4), "max"),), dense_units=20, dropout=0.0, learning_rate=2e-2),
+    CNNArchitecture((ConvBlock((4,), "max"),), dense_units=20, dropout=0.0, learning_rate=2e-2),
     epochs=20,
     batch_size=512,
     validation_fraction=None,

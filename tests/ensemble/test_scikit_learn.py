@@ -21,11 +21,14 @@ def test_pipeline_and_stratified_cross_validation(tiny, digits):
     assert scores.min() > 0.5
 
 
-def test_grid_search_in_processes_of_its_own(tiny, digits):
+def test_grid_search_in_a_process_of_its_own(tiny, digits):
+    """One fit, for each process takes seconds to load TensorFlow, and so does its worker."""
     X, y = digits
-    search = GridSearchCV(tiny(1), {"epochs": [1, 4]}, cv=2, n_jobs=2).fit(X, y)
-    assert search.best_params_["epochs"] == 4
-    assert search.predict(X).shape == (90,)
+    halves = [(np.arange(0, 90, 2), np.arange(1, 90, 2))]
+    search = GridSearchCV(
+        tiny(1), {"epochs": [6]}, cv=halves, n_jobs=2, refit=False, error_score="raise"
+    )
+    assert search.fit(X, y).cv_results_["mean_test_score"][0] > 0.5
 
 
 def test_voting_classifier(tiny, digits):

@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import joblib
 import numpy as np
 import pytest
 
-from skprune.ensemble import _workers
+from skprune.ensemble import _trainers, _workers
 from skprune.ensemble._workers import WorkerDiedError, run_in_worker
 from skprune.exceptions import CacheError, CacheWarning, MemberTrainingError
 from skprune.utils import cache_contents
@@ -20,11 +21,32 @@ from skprune.utils import cache_contents
 pytestmark = pytest.mark.keras
 
 
+@pytest.fixture(scope="module")
+def light_workers():
+    """Workers that have trained nothing: they start in a second, for they load no TensorFlow."""
+    workers = []
+    yield workers
+    for worker in workers:
+        worker.stop(kill=True)
+
+
 @pytest.fixture
-def new_workers():
-    """No worker is left that is due to be replaced."""
-    while _workers._idle:
-        _workers._idle.pop().stop(kill=True)
+def new_workers(light_workers, monkeypatch):
+    """Those that train are put aside and come back; none is left that is due to be replaced."""
+    monkeypatch.setattr(_workers, "_idle", light_workers)
+
+
+@pytest.fixture(scope="module")
+def kept(tiny, digits, tmp_path_factory):
+    """An ensemble of one network, and the folder it is kept in; not to be changed."""
+    folder = tmp_path_factory.mktemp("kept") / "cache"
+    return tiny(1, memory=str(folder)).fit(*digits), folder
+
+
+@pytest.fixture
+def cache(kept, tmp_path):
+    """A copy of that folder."""
+    return shutil.copytree(kept[1], tmp_path / "cache")
 
 
 def entries(folder):
@@ -40,28 +62,28 @@ def assert_same_bits(one, other):
             np.testing.assert_array_equal(left, right)
 
 
-def test_same_bits_for_every_n_jobs(tiny, digits):
-    one = tiny(3, epochs=2, n_jobs=1).fit(*digits)
-    two = tiny(3, epochs=2, n_jobs=2).fit(*digits)
+def test_same_bits_for_every_n_jobs(fitted, tiny, digits):
+    assert fitted.n_jobs is None
+    two = tiny(2, n_jobs=2).fit(*digits)
     with joblib.parallel_config(n_jobs=2):
-        three = tiny(3, epochs=2).fit(*digits)
-    assert_same_bits(one, two)
-    assert_same_bits(one, three)
+        three = tiny(2).fit(*digits)
+    assert_same_bits(fitted, two)
+    assert_same_bits(fitted, three)
 
 
-def test_more_members_train_only_the_new_ones(tiny, digits, tmp_path):
-    small = tiny(2, memory=str(tmp_path)).fit(*digits)
-    before = entries(tmp_path)
-    assert len(before) == 2
-    large = tiny(3, memory=str(tmp_path)).fit(*digits)
-    after = entries(tmp_path)
-    assert len(after) == 3
+def test_more_members_train_only_the_new_ones(fitted, kept, tiny, digits, cache):
+    small, _ = kept
+    before = entries(cache)
+    assert len(before) == 1
+    large = tiny(2, memory=str(cache)).fit(*digits)
+    after = entries(cache)
+    assert len(after) == 2
     assert before.items() <= after.items()
-    assert large.architectures_[:2] == small.architectures_
-    assert_same_bits(large, tiny(3).fit(*digits))
+    assert large.architectures_[:1] == small.architectures_
+    assert_same_bits(large, fitted)
 
 
-def test_the_cache_knows_what_matters(tiny, digits, tmp_path):
+def test_the_cache_knows_what_matters(kept, tiny, digits, tmp_path, monkeypatch):
     X, y = digits
     variants = [
         (tiny(1), (X, y)),
@@ -73,13 +95,19 @@ def test_the_cache_knows_what_matters(tiny, digits, tmp_path):
         (tiny(1, validation_fraction=0.2), (X, y)),
         (tiny(1, random_state=1), (X, y)),
     ]
+    # What each comes to is all the same here, and takes time.
+    trained, n_trained = (kept[0].estimators_[0].model_.get_weights(), kept[0].history_[0]), []
+    monkeypatch.setattr(
+        _trainers, "run_in_worker", lambda *args, **kwargs: n_trained.append(1) or trained
+    )
     for ensemble, data in variants:
         ensemble.set_params(memory=str(tmp_path)).fit(*data)
-    assert len(entries(tmp_path)) == len(variants)
+    assert len(entries(tmp_path)) == len(n_trained) == len(variants)
     # None of these changes a member.
+    memory = joblib.Memory(str(tmp_path), verbose=0)  # of a Path, joblib makes another folder
     for params in ({"n_jobs": 2}, {"voting": "hard"}, {"verbose": 1}):
-        tiny(1, memory=joblib.Memory(tmp_path, verbose=0), **params).fit(X, y)
-    assert len(entries(tmp_path)) == len(variants)
+        tiny(1, memory=memory, **params).fit(X, y)
+    assert len(entries(tmp_path)) == len(n_trained) == len(variants)
 
 
 def test_a_disk_without_room_is_refused_before_anything_is_trained(tiny, digits, small_disk):
@@ -88,32 +116,29 @@ def test_a_disk_without_room_is_refused_before_anything_is_trained(tiny, digits,
         large.fit(*digits)
     assert entries(small_disk) == {}
     # What is in the cache already needs no room.
-    few = tiny(3, memory=str(small_disk)).fit(*digits)
+    few = tiny(1, memory=str(small_disk)).fit(*digits)
     filler = small_disk / "filler"
     with suppress(OSError), filler.open("wb") as file:
         file.write(b"0" * 300_000)
-    assert_same_bits(few, tiny(3, memory=str(small_disk)).fit(*digits))
+    assert_same_bits(few, tiny(1, memory=str(small_disk)).fit(*digits))
 
 
-def test_a_broken_member_is_trained_again(tiny, digits, tmp_path):
-    expected = tiny(2, memory=str(tmp_path)).fit(*digits)
-    first, _ = sorted(tmp_path.rglob("output.pkl"))
-    whole = first.read_bytes()
-    first.write_bytes(whole[:-100])
+def test_a_broken_member_is_trained_again(kept, tiny, digits, cache):
+    (output,) = cache.rglob("output.pkl")
+    whole = output.read_bytes()
+    output.write_bytes(whole[:-100])
     with pytest.warns(CacheWarning, match="broken.*a network of seed"):
-        found = tiny(2, memory=str(tmp_path)).fit(*digits)
-    assert_same_bits(expected, found)
-    assert len(first.read_bytes()) == len(whole)
+        found = tiny(1, memory=str(cache)).fit(*digits)
+    assert_same_bits(kept[0], found)
+    assert len(output.read_bytes()) == len(whole)
 
 
-def test_the_cache_says_what_it_holds(tiny, digits, tmp_path):
-    fitted = tiny(2, memory=str(tmp_path)).fit(*digits)
-    contents = cache_contents(str(tmp_path))
-    assert len(contents.entries) == 2
-    for member in fitted.estimators_:
-        assert str(member.architecture) in "".join(entry.about for entry in contents.entries)
+def test_the_cache_says_what_it_holds(kept, cache):
+    contents = cache_contents(str(cache))
+    assert len(contents.entries) == 1
+    assert str(kept[0].architectures_[0]) in contents.entries[0].about
     contents.clear()
-    assert entries(tmp_path) == {}
+    assert entries(cache) == {}
 
 
 INTERRUPTED = """
@@ -124,7 +149,7 @@ from skprune.ensemble import CNNSpace, RandomCNNEnsembleClassifier
 data = np.load(sys.argv[1])
 space = CNNSpace(n_blocks=[1], filters=[2], dense_units=[10], learning_rate=(1e-2, 1e-2))
 ensemble = RandomCNNEnsembleClassifier(
-    4, space=space, epochs=2, random_state=0, memory=sys.argv[2]
+    3, space=space, epochs=1, random_state=0, memory=sys.argv[2]
 )
 if __name__ == "__main__":
     ensemble.fit(data["X"], data["y"])
@@ -146,7 +171,7 @@ def test_a_killed_run_goes_on_where_it_was(digits, tmp_path):
     )
     try:
         deadline = time.monotonic() + 120
-        while len(entries(cache)) < 2:
+        while not entries(cache):
             assert run.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -155,7 +180,7 @@ def test_a_killed_run_goes_on_where_it_was(digits, tmp_path):
         run.send_signal(signal.SIGKILL)
         run.wait()
     before = entries(cache)
-    assert 2 <= len(before) < 4
+    assert 1 <= len(before) < 3
     assert children
     deadline = time.monotonic() + 30
     while any(Path(f"/proc/{child}").exists() for child in children):
@@ -171,7 +196,7 @@ def test_a_killed_run_goes_on_where_it_was(digits, tmp_path):
         sys.argv = kept
     resumed = scope["ensemble"].fit(X, y)
     after = entries(cache)
-    assert len(after) == 4
+    assert len(after) == 3
     assert before.items() <= after.items()
     assert_same_bits(resumed, scope["ensemble"].set_params(memory=None).fit(X, y))
 
@@ -181,7 +206,7 @@ def shout_and_die():
     os._exit(3)
 
 
-def test_a_worker_that_dies_is_quoted_and_replaced():
+def test_a_worker_that_dies_is_quoted_and_replaced(new_workers):
     with pytest.raises(WorkerDiedError, match="my last words"):
         run_in_worker(shout_and_die)
     assert run_in_worker(os.getpid) != os.getpid()
@@ -214,8 +239,10 @@ def test_a_child_process_does_not_wait_for_its_idle_worker():
 
 
 def test_workers_are_replaced_before_they_grow_too_large(new_workers, monkeypatch):
-    assert _workers._MAX_TASKS > 2
-    monkeypatch.setattr(_workers, "_MAX_TASKS", 2)
+    run_in_worker(os.getpid)
+    n_tasks = _workers._idle[-1].n_tasks
+    assert n_tasks + 2 < _workers._MAX_TASKS
+    monkeypatch.setattr(_workers, "_MAX_TASKS", n_tasks + 2)
     pids = [run_in_worker(os.getpid) for _ in range(3)]
     assert pids[0] == pids[1] != pids[2]
 
@@ -224,11 +251,18 @@ def worker_pids():
     """Process ids of the workers of this process."""
     children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
     pids = {int(pid) for file in children for pid in file.read_text().split()}
-    return {p for p in pids if b"popen_loky" in Path(f"/proc/{p}/cmdline").read_bytes()}
+    return {pid for pid in pids if b"popen_loky" in read_proc(pid, "cmdline")}
+
+
+def read_proc(pid, name):
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:  # it has just ended
+        return b""
 
 
 class KillsWorkers(threading.Thread):
-    """Kills the next workers that are started, each a while after its start."""
+    """Kills the next workers that are started, each once it has begun to train."""
 
     def __init__(self, n_deaths):
         super().__init__(daemon=True)
@@ -239,33 +273,33 @@ class KillsWorkers(threading.Thread):
         deadline = time.monotonic() + 100
         while len(self.killed) < self.n_deaths and time.monotonic() < deadline:
             for pid in worker_pids() - self.known:
-                time.sleep(1)
-                os.kill(pid, signal.SIGKILL)
-                self.killed.append(pid)
-                self.known.add(pid)
-            time.sleep(0.05)
+                # It loads TensorFlow within the function that trains.
+                if b"tensorflow" in read_proc(pid, "maps"):
+                    os.kill(pid, signal.SIGKILL)
+                    self.killed.append(pid)
+                    self.known.add(pid)
+            time.sleep(0.02)
 
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads Linux's /proc")
 
 
 @needs_proc
-def test_a_killed_worker_costs_its_member_only_a_second_try(tiny, digits, new_workers):
-    params = {"epochs": 300, "validation_fraction": None}
-    expected = tiny(1, **params).fit(*digits)
-    _workers._idle.pop().stop(kill=True)
+def test_a_killed_worker_costs_its_member_only_a_second_try(kept, tiny, digits, new_workers):
+    _drop_idle_workers()
     killer = KillsWorkers(1)
-    found = tiny(1, **params).fit(*digits)
+    found = tiny(1).fit(*digits)
     killer.join(5)
     assert len(killer.killed) == 1
-    assert_same_bits(expected, found)
+    assert_same_bits(kept[0], found)
 
 
 @needs_proc
 @pytest.mark.timeout(180)
 def test_the_member_that_loses_two_workers_is_named(tiny, digits, tmp_path, new_workers):
+    _drop_idle_workers()
     killer = KillsWorkers(2)
-    ensemble = tiny(1, epochs=1_000_000, validation_fraction=None, memory=str(tmp_path))
+    ensemble = tiny(1, memory=str(tmp_path))
     with pytest.raises(MemberTrainingError) as caught:
         ensemble.fit(*digits)
     killer.join(5)
@@ -274,7 +308,12 @@ def test_the_member_that_loses_two_workers_is_named(tiny, digits, tmp_path, new_
     assert "2 times" in str(caught.value)
     assert "CNNArchitecture(blocks=" in str(caught.value)
     assert entries(tmp_path) == {}
-    tiny(1).fit(*digits)
+    assert run_in_worker(os.getpid) not in killer.killed
+
+
+def _drop_idle_workers():
+    while _workers._idle:
+        _workers._idle.pop().stop(kill=True)
 
 
 def test_temporary_files_are_removed(tiny, digits, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import sys
 import time
 import warnings
 from collections import Counter
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 from joblib import parallel_config
 from sklearn.base import clone
+from sklearn.datasets import make_classification
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.neighbors import KNeighborsClassifier
@@ -121,71 +123,68 @@ def test_the_search_with_folds_trains_one_set_of_ensembles(pruner, data, log):
     assert len(lines(log, "fit")) == 6 * M
 
 
-ALONE = """
-import sys, time
-from pathlib import Path
-from sklearn.datasets import make_classification
-from sklearn.ensemble import BaggingClassifier
-from skprune import SOCPEnsemblePruner
-from tests.pruning.test_grids import M, LoggingTree
-
-class Slow(LoggingTree):
+class SlowTree(LoggingTree):
     def fit(self, X, y, sample_weight=None):
         time.sleep(0.05)
         return super().fit(X, y, sample_weight)
 
-X, y = make_classification(200, 8, random_state=0)
-log, cache = sys.argv[1:]
-pruner = SOCPEnsemblePruner(
-    BaggingClassifier(Slow(log), M, random_state=0), cv=3, memory=cache, random_state=0
-)
+
+def slow_fit(log, cache):
+    X, y = make_classification(200, 8, random_state=0)
+    bag = BaggingClassifier(SlowTree(log), M, random_state=0)
+    return SOCPEnsemblePruner(bag, cv=3, memory=cache, random_state=0).fit(X, y).weights_.tolist()
+
+
+ALONE = """
+import sys
+from tests.pruning.test_grids import slow_fit
+
 print("ready", flush=True)
 sys.stdin.readline()
-print(pruner.fit(X, y).weights_.tolist())
+print(slow_fit(*sys.argv[1:]))
 """
 
 
-def start(*arguments):
-    return subprocess.Popen(
+@contextmanager
+def another_process(*arguments):
+    """One that begins the same fit."""
+    run = subprocess.Popen(
         [sys.executable, "-c", ALONE, *map(str, arguments)],
         cwd=Path(__file__).parents[2],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
+    with run:
+        try:
+            assert run.stdout.readline() == "ready\n"
+            run.stdin.write("go\n")
+            run.stdin.flush()
+            yield run
+        finally:
+            run.kill()
 
 
 def test_two_processes_that_fit_the_same_train_it_once(log, cache):
-    runs = [start(log, cache) for _ in range(2)]
-    for run in runs:
-        assert run.stdout.readline() == "ready\n"
-    for run in runs:
-        run.stdin.write("go\n")
-        run.stdin.flush()
-    weights = [run.communicate(timeout=120)[0] for run in runs]
-    assert weights[0] == weights[1] != ""
+    with another_process(log, cache) as other:
+        weights = slow_fit(log, str(cache))
+        assert other.communicate(timeout=120)[0] == f"{weights}\n"
     assert len(lines(log, "fit")) == 4 * M
 
 
 def test_a_killed_fit_goes_on_where_it_was(log, cache):
-    run = start(log, cache)
-    assert run.stdout.readline() == "ready\n"
-    run.stdin.write("go\n")
-    run.stdin.flush()
-    deadline = time.monotonic() + 60
-    while len(lines(log, "fit")) < 2 * M + 2:  # in the third of four ensembles
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    run.send_signal(signal.SIGKILL)
-    run.communicate()
+    with another_process(log, cache) as run:
+        deadline = time.monotonic() + 60
+        while len(lines(log, "fit")) < 2 * M + 2:  # in the third of four ensembles
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        run.send_signal(signal.SIGKILL)
+        run.communicate()
     before = len(lines(log, "fit"))
     assert before < 3 * M
-    again = start(log, cache)
-    weights, _ = again.communicate("go\n", timeout=120)
-    assert again.returncode == 0
+    weights = slow_fit(log, str(cache))
     assert len(lines(log, "fit")) == before + 2 * M
-    plain = start(log, cache.with_name("other"))
-    assert plain.communicate("go\n", timeout=120)[0] == weights
+    assert slow_fit(log, str(cache.with_name("other"))) == weights
 
 
 class TestReading:

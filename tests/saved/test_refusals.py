@@ -25,9 +25,8 @@ from skprune.utils import SAVED_TYPES, MemberFile, _saved_state
 from skprune.utils._saved_state import FORMAT, SavedState, SavedWith
 
 from .models import Saved, answer
-from .test_round_trips import TREE, load, saved_by_all
+from .test_round_trips import TREE, WAYS, load, save, saved_by_all
 
-WAYS = ("joblib", "pickle", "skops")
 every_way = pytest.mark.parametrize("way", WAYS)
 
 
@@ -50,7 +49,7 @@ def said(monkeypatch):
 @every_way
 def test_a_newer_format_is_refused(way, said, trees):
     said(format=FORMAT + 1, skprune="7.8.9")
-    data = saved_by_all(trees["pruner"].estimator)[way]
+    data = save(way, trees["pruner"].estimator)
     with pytest.raises(SavedFormatError, match=rf"format {FORMAT + 1} .*skprune 7\.8\.9.*up to"):
         load(way, data)
 
@@ -59,7 +58,7 @@ def test_a_newer_format_is_refused(way, said, trees):
 @pytest.mark.parametrize("number", [0, -1, None, "1", 1.5, True])
 def test_an_unknown_format_is_refused(way, number, said):
     said(format=number)
-    data = saved_by_all(PolynomialCurve(2))[way]
+    data = save(way, PolynomialCurve(2))
     with pytest.raises(SavedFormatError, match=f"format that skprune does not know, {number!r}"):
         load(way, data)
 
@@ -68,7 +67,7 @@ def test_an_unknown_format_is_refused(way, number, said):
 def test_no_format_is_refused(way, monkeypatch, amounts):
     monkeypatch.setattr(SavedState, "__getstate__", SavedState._state)
     for estimator in (amounts["cubic"].estimator, amounts["logistic"].estimator):
-        data = saved_by_all(estimator)[way]
+        data = save(way, estimator)
         with pytest.raises(SavedFormatError, match=f"{type(estimator).__name__} .*says no format"):
             load(way, data)
 
@@ -82,7 +81,7 @@ def test_a_newer_format_is_refused_before_classes_of_tomorrow_are_missed(way, sa
     curve = PolynomialCurve(2)
     curve.news_ = later()
     said(format=FORMAT + 1)
-    data = saved_by_all(curve)[way]
+    data = save(way, curve)
     monkeypatch.delitem(sys.modules, tomorrow.__name__)
     with pytest.raises(SavedFormatError, match=f"has format {FORMAT + 1}"):
         load(way, data, trusted=[*SAVED_TYPES, f"{tomorrow.__name__}.Later"])
@@ -92,7 +91,7 @@ def test_a_newer_format_is_refused_before_classes_of_tomorrow_are_missed(way, sa
 def test_other_versions_are_warned_of_and_named(way, said, trees):
     pruner = trees["pruner"]
     said(packages={"scikit-learn": "0.9.1", "numpy": np.__version__})
-    data = saved_by_all(pruner.estimator)[way]
+    data = save(way, pruner.estimator)
     with pytest.warns(SavedVersionWarning) as caught:
         loaded = load(way, data)
     (warning,) = caught
@@ -103,7 +102,7 @@ def test_other_versions_are_warned_of_and_named(way, said, trees):
     np.testing.assert_array_equal(answer(loaded, pruner.X), pruner.answer())
     said(packages={"no-such-package": "1.0"})
     with pytest.warns(SavedVersionWarning, match=r"no-such-package 1\.0.*no-such-package None"):
-        load(way, saved_by_all(pruner.estimator)[way])
+        load(way, save(way, pruner.estimator))
 
 
 @pytest.mark.keras
@@ -165,7 +164,7 @@ def test_copies_and_grids_warn_of_nothing():
 
 @every_way
 def test_a_file_that_is_cut_short_gives_nothing(way, trees):
-    data = saved_by_all(trees["pruner_cv"].estimator)[way]
+    data = save(way, trees["pruner_cv"].estimator)
     for share in np.linspace(0, 1, 60, endpoint=False):
         with pytest.raises(Exception):  # noqa: B017, PT011
             load(way, data[: int(share * len(data))])
@@ -181,7 +180,7 @@ def test_a_network_that_is_cut_short_is_refused(way, networks):
     whole = broken._kept._bytes
     for n in (0, 10, len(whole) // 2, len(whole) - 30):
         broken._kept._bytes = whole[:n]
-        loaded = load(way, saved_by_all(broken)[way])
+        loaded = load(way, save(way, broken))
         with pytest.raises(SavedFormatError, match=r"network cannot be read.*cut short"):
             loaded.predict(saved.X)
 
@@ -205,7 +204,7 @@ def test_a_path_in_the_place_of_a_kept_member_is_refused(way, trees, tmp_path):
     joblib.dump(Payload(mark), path)
     pruner = pickle.loads(pickle.dumps(trees["pruner"].estimator))
     pruner.estimators_ = [MemberFile(str(path))] * pruner.n_members_
-    data = saved_by_all(pruner)[way]
+    data = save(way, pruner)
     trusted = [*SAVED_TYPES, TREE, "skprune.utils._member_file.MemberFile"]
     with pytest.raises(SavedFormatError, match="SOCPEnsemblePruner holds paths of members"):
         load(way, data, trusted=trusted)
@@ -256,7 +255,7 @@ def test_a_cache_of_predictions_is_not_taken_up(way, trees, monkeypatch):
     state = SavedState._state(pruner)
     monkeypatch.setattr(type(pruner), "_state", lambda self: state)
     trusted = [*SAVED_TYPES, TREE, "skprune.pruning._cached_ensemble.PredictionShelf"]
-    loaded = load(way, saved_by_all(pruner)[way], trusted=trusted)
+    loaded = load(way, save(way, pruner), trusted=trusted)
     assert not hasattr(loaded, "_shelf")
     np.testing.assert_array_equal(answer(loaded, trees["pruner"].X), trees["pruner"].answer())
 
@@ -307,9 +306,9 @@ def test_code_in_a_network_is_neither_saved_nor_loaded(added, layer, cut, sample
 
     pruned = cut(getattr(networks, added)).estimator
     advice = "layer class of your own, registered with keras.saving.register_keras_serializable"
-    for save in (pickle.dumps, sio.dumps, lambda each: joblib.dump(each, io.BytesIO())):
+    for way in WAYS:
         with pytest.raises(SavedFormatError, match=rf"cannot be saved: {layer} .*{advice}"):
-            save(pruned)
+            save(way, pruned)
     assert pruned.predict(samples[0]).shape == (150,)
     # Someone else may have saved it all the same.
     with monkeypatch.context() as patch:
@@ -338,7 +337,7 @@ def test_a_layer_of_its_own_class_is_what_to_take_instead(way, cut):
     from . import networks
 
     saved = cut(networks.with_a_class)
-    data = saved_by_all(saved.estimator)[way]
+    data = save(way, saved.estimator)
     known = _scikeras(data) if way == "skops" else []
     loaded = load(way, data, trusted=[*SAVED_TYPES, *known])
     np.testing.assert_array_equal(loaded.predict_proba(saved.X), saved.answer())

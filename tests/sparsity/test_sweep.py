@@ -6,6 +6,8 @@ import sys
 import warnings
 from dataclasses import fields
 from functools import partial
+from itertools import count
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -19,12 +21,15 @@ from skprune.exceptions import CurveMisfitWarning
 from skprune.metrics import model_cost
 from skprune.sparsity import (
     SweepResult,
+    _measure,
     fine_tune,
     prune_channels,
     prune_magnitude,
     pruning_sweep,
     reestimate_batch_norm,
 )
+
+from .twins import output
 
 pytestmark = pytest.mark.keras
 
@@ -50,6 +55,33 @@ def network(n_columns=3, activation="softmax", seed=0):
         ],
         name="net",
     )
+
+
+@pytest.fixture(autouse=True)
+def untimed(request, monkeypatch):
+    """Every time is another one: to be measured, each network would have to be traced first.
+
+    Those of the module are measured.
+    """
+    if "timed" not in request.fixturenames:
+        n = count(1)
+
+        def latency(predict, X, batch_size, **options):
+            return SimpleNamespace(
+                median=1e-3 * next(n), batch_size=batch_size, threads=1, hardware="none"
+            )
+
+        def latency_ratio(*args, **options):
+            ratio = 1 / (1 + next(n))
+            return SimpleNamespace(ratio=ratio, q25=0.9 * ratio, q75=1.1 * ratio)
+
+        monkeypatch.setattr(_measure, "latency", latency)
+        monkeypatch.setattr(_measure, "latency_ratio", latency_ratio)
+
+
+@pytest.fixture
+def timed():
+    """Nothing is replaced."""
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +115,7 @@ def split_by_hand(*arrays):
 
 
 def share_of_hits(model, X, y):
-    return (model.predict(X, verbose=0).argmax(axis=1) == y).mean()
+    return (output(model, X).argmax(axis=1) == y).mean()
 
 
 def assert_same(one, other, but=()):
@@ -190,7 +222,7 @@ def test_amounts_are_sorted_and_made_unique(model, data):
     assert found.parameters[0] > found.parameters[1]
 
 
-def test_validation_data_is_measured_on_and_all_else_trained_with(model, data):
+def test_validation_data_is_measured_on_and_all_else_trained_with(model, data, timed):
     X, y = data
     wrong = (y[:100] + 1) % 3
     found = pruning_sweep(model, X, y, [0], validation_data=(X[:100], wrong), **UNTUNED)
@@ -257,7 +289,7 @@ def test_one_column_is_the_probability_of_class_one(data):
         model, X, y, [0, 0.5], **{**TUNED, "fine_tune_epochs": 20, "learning_rate": 0.01}, **QUICK
     )
     (_, held_out), _ = split_by_hand(X, y)
-    hits = (model.predict(X[held_out], verbose=0)[:, 0] > 0.5) == y[held_out]
+    hits = (output(model, X[held_out])[:, 0] > 0.5) == y[held_out]
     assert found.accuracy_before[0] == hits.mean()
     assert (found.accuracy > 0.9).all()
 

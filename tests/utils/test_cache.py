@@ -477,6 +477,7 @@ def test_a_killed_holder_lets_go(memory, tmp_path):
     finally:
         run.kill()
         run.wait()
+        run.stdout.close()
     thread.join(30)
     assert values == [7]
 
@@ -701,6 +702,7 @@ def test_an_entry_of_another_process_is_not_cleared(memory, tmp_path):
     finally:
         run.kill()
         run.wait()
+        run.stdout.close()
     assert cache_contents(memory).clear() == 1
     assert list((tmp_path / "cache").rglob("*.lock")) == []
 

@@ -1,0 +1,387 @@
+"""What holds of every pool: hypothesis draws pools, trade-offs and penalties.
+
+Q and c are formed here once more from the predictions, so that nothing of the room certifies
+itself. The formulas are equations (3) and (6) to (8) of Guldogus et al.
+"""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.optimize import nnls
+
+from skprune.exceptions import NoMemberLeftError
+from skprune.socp import (
+    EnsembleStatistics,
+    SOCPProblem,
+    follow_path,
+    socp_path,
+    solve_exact_entropy,
+    solve_socp,
+    solve_subset,
+    solve_support,
+)
+
+ALPHAS = st.sampled_from([0.0, 1.0, 0.5, 0.9]) | st.floats(0, 1)
+LAMS = st.sampled_from([0.0, 0.5, 0.05]) | st.floats(0, 0.999)
+
+
+@dataclass
+class Pool:
+    P: np.ndarray
+    y: np.ndarray
+    sample_weight: np.ndarray | None
+
+    @property
+    def stats(self):
+        return EnsembleStatistics.from_predictions(self.P, self.y, self.sample_weight)
+
+    @property
+    def share(self):
+        """What each sample counts; sums to one."""
+        weight = np.ones(len(self.y)) if self.sample_weight is None else self.sample_weight
+        return weight / weight.sum()
+
+    @property
+    def mean_weight(self):
+        return 1.0 if self.sample_weight is None else self.sample_weight.mean()
+
+    def with_samples(self, index):
+        weight = None if self.sample_weight is None else self.sample_weight[index]
+        return Pool(self.P[:, index], self.y[index], weight)
+
+
+@st.composite
+def pools(draw, max_members=7, least_weight=0):
+    """Few members, samples and classes: small whole parts, so that members tie; and without."""
+    M, N, C = draw(st.integers(1, max_members)), draw(st.integers(1, 7)), draw(st.integers(2, 4))
+    P = draw(arrays(np.int64, (M, N, C), elements=st.integers(0, 4))).astype(float)
+    kind = draw(st.sampled_from(["as drawn", "noisy", "one-hot", "confident"]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    if kind == "noisy":
+        P += rng.random(P.shape)
+    elif kind == "one-hot":
+        P = np.eye(C)[P.argmax(axis=2)]
+    elif kind == "confident":
+        P = np.exp(8 * P + rng.random(P.shape))
+    constant = draw(st.sets(st.integers(0, M - 1), max_size=2))
+    for member in sorted(constant):
+        P[member] = P[member, :1]
+    if draw(st.booleans()):  # copies
+        P = P[draw(st.lists(st.integers(0, M - 1), min_size=1, max_size=max_members))]
+    if C > 2 and draw(st.booleans()):  # a class that nobody gives any probability
+        P[:, :, draw(st.integers(0, C - 1))] = 0
+    P[P.sum(axis=2) == 0] += 1.0
+    P /= P.sum(axis=2, keepdims=True)
+    y = draw(arrays(np.int64, N, elements=st.integers(0, C - 1)))
+    weights = arrays(np.int64, N, elements=st.integers(least_weight, 3)).filter(np.any)
+    return Pool(P, y, draw(st.none() | weights.map(np.float64)))
+
+
+@st.composite
+def costs_of(draw, n_members):
+    return draw(arrays(float, n_members, elements=st.sampled_from([0.1, 1.0, 2.0, 7.0])))
+
+
+def quadratic_and_linear(pool, alpha):
+    """Q and c of equation (6), term by term."""
+    P, share, C = pool.P, pool.share / pool.P.shape[2], pool.P.shape[2]
+    mean = P.mean(axis=0)
+    ratio = np.divide(P, mean, out=np.zeros_like(P), where=mean > 0)
+    gram = np.einsum("inj,knj,n->ik", P, P, share)
+    curvature = np.einsum("inj,knj,n->ik", P, ratio, share)
+    agreement = np.einsum("inj,nj,n->i", P, np.eye(C)[pool.y], share)
+    log_ratio = np.log(ratio, out=np.zeros_like(P), where=ratio > 0)
+    divergence = np.einsum("inj,inj,n->i", P, log_ratio, share)
+    Q = alpha * gram + (1 - alpha) / 2 * curvature
+    return Q, -2 * alpha * agreement - (1 - alpha) * divergence
+
+
+def loss(pool, alpha, w, entropy):
+    """L of equation (3)."""
+    P, share, C = pool.P, pool.share, pool.P.shape[2]
+    mixture = np.tensordot(w, P, 1)
+    error = share @ ((mixture - np.eye(C)[pool.y]) ** 2).sum(axis=1) / C
+    own = np.einsum("i,inj,n->", w, entropy(P), share)
+    diversity = (np.einsum("nj,n->", entropy(mixture), share) - own) / C
+    return alpha * error + (1 - alpha) * (1 - diversity)
+
+
+def shannon(x):
+    return -x * np.log(x, out=np.zeros_like(x), where=x > 0)
+
+
+def gini(x):
+    return x * (1 - x)
+
+
+def problem_of(pool, alpha, **options):
+    """The program, where a member is worth keeping at all."""
+    problem = SOCPProblem.from_statistics(pool.stats, alpha, **options)
+    assume(problem.steepest > 1e-9)
+    return problem
+
+
+def objective(Q, q, w):
+    return w @ Q @ w + q @ w
+
+
+# Statistics
+
+
+@given(pools(), ALPHAS)
+def test_the_program_is_that_of_the_equations(pool, alpha):
+    problem = SOCPProblem.from_statistics(pool.stats, alpha)
+    Q, c = quadratic_and_linear(pool, alpha)
+    np.testing.assert_allclose(problem.quadratic, Q, atol=1e-13)
+    np.testing.assert_allclose(problem.linear, c, atol=1e-13)
+    np.testing.assert_array_equal(problem.quadratic, problem.quadratic.T)
+
+
+def assert_same_statistics(one, other):
+    for name in ("gram", "reference_gram", "agreement", "divergence"):
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=1e-13)
+    assert (one.target_power, one.reference_mass) == (other.target_power, other.reference_mass)
+
+
+@given(pools())
+def test_every_sample_twice_is_every_sample_once(pool):
+    once, twice = pool.stats, pool.with_samples(np.repeat(np.arange(len(pool.y)), 2)).stats
+    assert_same_statistics(once, twice)
+    assert twice.n_samples == 2 * once.n_samples
+    assert twice.total_weight == 2 * once.total_weight
+
+
+@given(pools(), st.data())
+def test_a_weight_is_a_number_of_copies(pool, data):
+    N = len(pool.y)
+    copies = data.draw(arrays(np.int64, N, elements=st.integers(0, 3)).filter(np.any))
+    weighted = Pool(pool.P, pool.y, copies.astype(float))
+    repeated = Pool(pool.P, pool.y, None).with_samples(np.repeat(np.arange(N), copies))
+    assert_same_statistics(weighted.stats, repeated.stats)
+
+
+@given(pools(least_weight=1), st.data())
+def test_parts_make_the_whole_and_the_whole_less_a_part_the_rest(pool, data):
+    N = len(pool.y)
+    fold = data.draw(arrays(np.int64, N, elements=st.integers(0, 2)))
+    parts = [pool.with_samples(fold == number) for number in np.unique(fold)]
+    whole = pool.stats
+    assert_same_statistics(sum(part.stats for part in parts), whole)
+    blocks = ((part.P, part.y, len(part.y) * part.share * part.mean_weight) for part in parts)
+    assert_same_statistics(EnsembleStatistics.from_blocks(blocks), whole)
+    if len(parts) > 1:
+        rest = pool.with_samples(fold != fold.min()).stats
+        assert_same_statistics(whole - parts[0].stats, rest)
+
+
+# f and L
+
+
+@given(pools(), ALPHAS)
+def test_f_is_the_loss_in_value_and_slope_at_the_mean_of_all(pool, alpha):
+    problem = SOCPProblem.from_statistics(pool.stats, alpha)
+    P, C = pool.P, pool.P.shape[2]
+    w = np.full(len(P), 1 / len(P))
+    assert problem.objective(w) + problem.constant == pytest.approx(
+        loss(pool, alpha, w, shannon), abs=1e-13
+    )
+    mixture = P.mean(axis=0)
+    towards = 2 * alpha * (mixture - np.eye(C)[pool.y])
+    towards = towards + (1 - alpha) * (1 + np.log(mixture, out=0 * mixture, where=mixture > 0))
+    slope = np.einsum("inj,nj,n->i", P, towards, pool.share) / C
+    slope += (1 - alpha) * np.einsum("inj,n->i", shannon(P), pool.share) / C
+    np.testing.assert_allclose(problem.gradient(w), slope, atol=1e-13)
+
+
+@given(pools(), ALPHAS, st.data())
+def test_f_is_the_loss_everywhere_by_gini(pool, alpha, data):
+    problem = SOCPProblem.from_statistics(pool.stats, alpha, diversity="gini")
+    w = data.draw(arrays(float, len(pool.P), elements=st.floats(0, 3)))
+    expected = loss(pool, alpha, w, gini)
+    assert problem.objective(w) + problem.constant == pytest.approx(expected, abs=1e-12)
+
+
+# Solutions
+
+
+@given(pools(), ALPHAS, LAMS, st.data())
+def test_a_solution_is_feasible_and_its_certificate_true(pool, alpha, lam, data):
+    Q, c = quadratic_and_linear(pool, alpha)
+    costs = data.draw(st.none() | costs_of(len(pool.P)))
+    relative = np.ones(len(c)) if costs is None else costs / costs.mean()
+    top = (-c / relative).max()
+    if top <= 1e-9:  # all but no member worth keeping: whatever comes is judged elsewhere
+        return
+    solution = solve_socp(pool.stats, alpha, lam, costs=costs)
+    w, q = solution.weights, c + solution.penalty * relative
+    assert solution.status == "optimal"
+    assert solution.penalty == pytest.approx(lam * top, rel=1e-6, abs=1e-14)
+    assert w.min() >= 0
+    assert w.any()
+    # (7) is convex: w >= 0, a gradient >= 0 and their complementarity are optimality.
+    rounding = 1e-8 + 1e-13 / -c.min()
+    gradient = (2 * Q @ w + q) / -c.min()
+    assert gradient.min() >= -rounding
+    assert np.minimum(w, gradient).max() <= rounding
+    assert solution.kkt_residual == pytest.approx(
+        np.abs(np.minimum(w, gradient)).max(), abs=rounding
+    )
+    assert solution.objective == pytest.approx(objective(Q, q, w), abs=1e-12)
+    # The dual: no feasible v has -v'Qv above the objective, and one comes near it.
+    assert -1e-12 <= solution.duality_gap <= 1e-6
+    for _ in range(20):
+        other = data.draw(arrays(float, len(c), elements=st.floats(0, 4)), label="feasible")
+        assert solution.objective <= objective(Q, q, other) + 1e-11
+
+
+@given(pools(), ALPHAS, LAMS)
+def test_other_methods_find_nothing_better(pool, alpha, lam):
+    problem = problem_of(pool, alpha)
+    solution = solve_socp(pool.stats, alpha, lam)
+    Q, q = problem.quadratic, problem.linear + solution.penalty
+    values, vectors = np.linalg.eigh(Q)
+    kept = values > 1e-10 * values[-1]
+    root = (vectors[:, kept] * np.sqrt(values[kept])).T  # Q = root' root, but for rounding
+    target = -(vectors[:, kept] / np.sqrt(values[kept])).T @ q / 2
+    if np.allclose(root.T @ target, -q / 2, atol=1e-9):  # else no problem of least squares
+        other, _ = nnls(root, target)
+        assert solution.objective == pytest.approx(objective(Q, q, other), abs=1e-6)
+
+
+@settings(max_examples=8)
+@given(pools(max_members=5), ALPHAS, st.floats(0.01, 0.9))
+def test_the_cone_program_has_the_same_optimum(pool, alpha, lam):
+    assume(SOCPProblem.from_statistics(pool.stats, alpha).steepest > 1e-4)
+    exact = solve_socp(pool.stats, alpha, lam)
+    conic = solve_socp(pool.stats, alpha, lam, solver="clarabel")
+    assert exact.objective == pytest.approx(conic.objective, abs=1e-6)
+    assert exact.objective <= conic.objective + 1e-10
+
+
+@given(pools(), ALPHAS, st.data())
+def test_members_stay_until_lambda_max_and_not_beyond(pool, alpha, data):
+    costs = data.draw(st.none() | costs_of(len(pool.P)))
+    problem, stats = problem_of(pool, alpha, costs=costs), pool.stats
+    top = problem.penalty_max
+    for factor in (1, 1 + 1e-9, 3):
+        with pytest.raises(NoMemberLeftError):
+            solve_socp(stats, alpha, factor * top, relative=False, costs=costs)
+        assert problem.with_penalty(factor * top).kkt_residual(np.zeros(len(pool.P))) <= 1e-15
+    below = solve_socp(stats, alpha, 0.999 * top, relative=False, costs=costs)
+    assert below.weights.any()
+    path = socp_path(stats, alpha, costs=costs)
+    assert not path.at(1).any()
+    assert path.at(0.999).any()
+
+
+@given(pools(), ALPHAS, LAMS, st.randoms(use_true_random=False))
+def test_the_order_of_the_members_is_theirs(pool, alpha, lam, random):
+    problem = problem_of(pool, alpha)
+    order = list(range(len(pool.P)))
+    random.shuffle(order)
+    here = solve_socp(pool.stats, alpha, lam)
+    there = solve_socp(Pool(pool.P[order], pool.y, pool.sample_weight).stats, alpha, lam)
+    assert there.objective == pytest.approx(here.objective, abs=1e-12)
+    eigenvalues = np.linalg.eigvalsh(problem.quadratic)
+    if eigenvalues[0] > 1e-6 * eigenvalues[-1]:  # else several solutions may do
+        np.testing.assert_allclose(there.weights, here.weights[order], atol=1e-8)
+
+
+@given(pools(), ALPHAS, LAMS, st.floats(1e-6, 1e6), st.data())
+def test_only_the_ratios_of_costs_matter(pool, alpha, lam, unit, data):
+    problem_of(pool, alpha)
+    stats, costs = pool.stats, data.draw(costs_of(len(pool.P)))
+    assume(SOCPProblem.from_statistics(stats, alpha, costs=costs).penalty_max > 1e-9)
+    one, other = (solve_socp(stats, alpha, lam, costs=k * costs) for k in (1, unit))
+    assert other.objective == pytest.approx(one.objective, abs=1e-12)
+    assert other.penalty == pytest.approx(one.penalty)
+    alike = solve_socp(stats, alpha, lam, costs=np.full(len(pool.P), unit))
+    assert alike.objective == pytest.approx(solve_socp(stats, alpha, lam).objective, abs=1e-12)
+
+
+# Paths
+
+
+@given(pools(), ALPHAS, st.data())
+def test_along_the_path_the_objective_rises_and_the_weights_shrink(pool, alpha, data):
+    costs = data.draw(st.none() | costs_of(len(pool.P)))
+    problem = problem_of(pool, alpha, costs=costs)
+    path = socp_path(pool.stats, alpha, costs=costs)
+    lams = np.unique(np.r_[np.linspace(0, 1, 23), path.lams])
+    weights = np.array([path.at(lam) for lam in lams])
+    penalised = [
+        problem.with_penalty(lam * path.penalty_max).objective(w)
+        for lam, w in zip(lams, weights, strict=True)
+    ]
+    f = [problem.objective(w) for w in weights]
+    assert np.diff(penalised).min() >= -1e-12
+    assert np.diff(f).min() >= -1e-12
+    assert np.diff(weights @ problem.costs).max() <= 1e-9
+    # As the least of many linear functions of the penalty it is concave.
+    slopes = np.diff(penalised) / np.diff(lams)
+    wide = np.diff(lams) > 1e-6
+    assert np.diff(slopes[wide]).max(initial=0) <= 1e-6
+
+
+@given(pools(), ALPHAS, LAMS)
+def test_the_path_is_optimal_for_every_penalty(pool, alpha, lam):
+    problem_of(pool, alpha)
+    Q, c = quadratic_and_linear(pool, alpha)
+    path, solution = socp_path(pool.stats, alpha), solve_socp(pool.stats, alpha, lam)
+    w = path.at(lam)
+    gradient = (2 * Q @ w + c + lam * path.penalty_max) / -c.min()
+    assert w.min() >= 0
+    assert np.abs(np.minimum(w, gradient)).max() <= 1e-8 + 1e-13 / -c.min()
+    assert objective(Q, c + solution.penalty, w) == pytest.approx(solution.objective, abs=1e-11)
+
+
+@given(pools(), ALPHAS, LAMS)
+def test_relaxed_weights_are_no_worse_than_those_of_the_path(pool, alpha, lam):
+    problem = problem_of(pool, alpha)
+    w = socp_path(pool.stats, alpha).at(lam)
+    relaxed = solve_support(problem, w > 0)
+    assert relaxed.min() >= 0
+    assert not relaxed[w == 0].any()
+    assert problem.objective(relaxed) <= problem.objective(w) + 1e-13
+    # Optimal among the weights of these members, from wherever it starts.
+    gradient = problem.gradient(relaxed)[w > 0] / problem.steepest
+    assert np.abs(np.minimum(relaxed[w > 0], gradient)).max() <= 1e-8
+    again = solve_support(problem, w > 0, start=w)
+    assert problem.objective(again) == pytest.approx(problem.objective(relaxed), abs=1e-12)
+
+
+@given(pools(), ALPHAS, st.integers(1, 7))
+def test_a_set_of_k_members_is_no_worse_than_the_relaxation_of_as_many(pool, alpha, k):
+    problem = problem_of(pool, alpha)
+    path = follow_path(problem, alpha)
+    size = min(k, len(pool.P))
+    found = solve_subset(problem, size)
+    assert found.weights.min() >= 0
+    assert 1 <= (found.weights > 0).sum() <= size
+    for w in path.weights[(path.n_members <= size) & (path.n_members > 0)]:
+        relaxed = problem.objective(solve_support(problem, w > 0))
+        assert problem.objective(found.weights) <= relaxed + 1e-12
+
+
+@settings(max_examples=20)
+@given(pools(), st.floats(0, 1), st.floats(0.01, 0.9))
+def test_the_entropy_itself_is_lower_where_it_is_minimised(pool, alpha, lam):
+    problem_of(pool, alpha)
+    expanded = solve_socp(pool.stats, alpha, lam)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of rounds that ran out: the loss must fall even so
+        exact = solve_exact_entropy(
+            pool.P, pool.y, alpha, lam, sample_weight=pool.sample_weight
+        ).solution
+    assert exact.weights.min() >= 0
+    assert exact.penalty == pytest.approx(expanded.penalty)
+    here, there = (
+        loss(pool, alpha, found.weights, shannon) + exact.penalty * found.weights.sum()
+        for found in (exact, expanded)
+    )
+    assert here <= there + 1e-9
