@@ -294,7 +294,11 @@ def test_smaller_amounts_where_less_is_delivered(several, parts, monkeypatch):
     assert corrected.delivered_.accuracy == corrected.score(X_val, y_val) >= 0.85
     # Even uncut, members that are weighed anew may miss what their old vote had.
     monkeypatch.setattr(_vote_bench.VoteBench, "stage", wrong_stage(_vote_bench.VoteBench.stage))
-    with pytest.warns(InfeasibleLimitsWarning, match="The cut members miss min_accuracy=0.85 by"):
+    missed = "The cut members miss min_accuracy=0.85 by"
+    with (
+        pytest.warns(AmountCorrectedWarning),
+        pytest.warns(InfeasibleLimitsWarning, match=missed),
+    ):
         corrected.fit(X, y, X_val=X_val, y_val=y_val)
     assert not corrected.member_amounts_.any()
 
