@@ -73,6 +73,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_(?!dask)",
     "ignore_pattern": r"__init__\.py",
+    "write_computation_times": False,
     "subsection_order": [
         "../examples/pruning",
         "../examples/amount",

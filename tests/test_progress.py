@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.callback import ProgressBar
+from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import load_digits, load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
@@ -27,6 +27,8 @@ from skprune import (
     SOCPEnsemblePrunerCV,
 )
 from skprune.ensemble import CNNArchitecture, ConvBlock
+from skprune.exceptions import CacheWarning
+from skprune.utils import cache_contents
 
 SPACE = CNNSpace(n_blocks=[1], filters=[4], dense_units=[20], learning_rate=(1e-2, 1e-2))
 
@@ -99,11 +101,41 @@ def test_fitted_members_only_predict(iris, forest):
     assert recorder.under("fit") == ["predicting", "choosing members"]
 
 
-def test_blocks_need_no_callbacks(iris, forest):
+def test_blocks_are_counted(iris, forest):
+    X, y = iris
     recorder = Recorder()
-    pruner = SOCPEnsemblePruner(FrozenEstimator(forest.fit(*iris)), random_state=0)
-    pruner.set_callbacks(recorder).fit_blocks([iris])
-    assert recorder.done == []
+    pruner = SOCPEnsemblePruner(FrozenEstimator(forest.fit(X, y)), random_state=0)
+    pruner.set_callbacks(recorder).fit_blocks(blocks=[(X[::2], y[::2]), (X[1::2], y[1::2])])
+    assert recorder.under("fit", "predicting") == ["block 0", "block 1"]
+    assert recorder.under("fit") == ["predicting", "choosing members"]
+
+
+def test_predictions_are_only_chosen_among(iris, forest):
+    X, y = iris
+    recorder = Recorder()
+    pruner = SOCPEnsemblePruner(FrozenEstimator(forest.fit(X, y)), random_state=0)
+    P = np.stack([tree.predict_proba(X) for tree in forest.estimators_])
+    pruner.set_callbacks(recorder).fit_predictions(P=P, y=y)
+    assert recorder.under("fit") == ["choosing members"]
+
+
+def test_what_trains_out_of_turn_is_not_said_and_does_no_harm(iris, forest, tmp_path):
+    """Members whose files are broken are trained again while others are chosen."""
+    recorder = Recorder()
+    pruner = SOCPEnsemblePruner(forest, memory=tmp_path, random_state=0).fit(*iris)
+    for file in tmp_path.rglob("member*"):
+        file.write_bytes(file.read_bytes()[:20])
+    with pytest.warns(CacheWarning, match="is broken"):
+        again = clone(pruner).set_callbacks(recorder).fit(*iris)
+    np.testing.assert_array_equal(again.weights_, pruner.weights_)
+    assert recorder.open == []
+
+
+def test_a_callback_that_scores_gets_the_fitted_estimator(iris, forest):
+    monitor = ScoringMonitor(scoring="accuracy")
+    pruner = SOCPEnsemblePruner(forest, random_state=0).set_callbacks(monitor).fit(*iris)
+    (scored,) = [row for row in monitor.get_logs().data if row.get("accuracy") is not None]
+    assert scored["accuracy"] == pruner.score(*iris)
 
 
 def test_a_cached_ensemble_is_not_trained_again(iris, forest, tmp_path):
@@ -128,12 +160,21 @@ def test_a_failed_fit_leaves_nothing_behind(iris):
     assert set(vars(pruner)) - before <= {"n_features_in_"}
 
 
-def test_callbacks_are_cloned_and_saved_as_in_scikit_learn(iris, forest):
+def test_callbacks_are_cloned_and_not_saved(iris, forest):
     pruner = SOCPEnsemblePruner(forest, random_state=0).set_callbacks(Recorder())
     assert clone(pruner)._skl_callbacks is pruner._skl_callbacks
     loaded = pickle.loads(pickle.dumps(pruner.fit(*iris)))
-    assert not {"_progress", "_callback_fit_ctx"} & set(vars(loaded))
+    assert not {"_progress", "_callback_fit_ctx", "_skl_callbacks"} & set(vars(loaded))
     np.testing.assert_array_equal(loaded.predict(iris[0]), pruner.predict(iris[0]))
+
+
+def test_callbacks_are_no_part_of_the_key_in_the_cache(iris, tmp_path):
+    inner = SOCPEnsemblePruner(RandomForestClassifier(5, random_state=0), random_state=0)
+    outer = SOCPEnsemblePruner([("a", inner)], memory=tmp_path, random_state=0).fit(*iris)
+    n_entries = len(cache_contents(tmp_path).entries)
+    inner.set_callbacks(Recorder())
+    outer.fit(*iris)
+    assert len(cache_contents(tmp_path).entries) == n_entries
 
 
 def test_a_grid_search_hands_its_callbacks_on(iris, forest):

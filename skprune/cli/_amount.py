@@ -19,7 +19,7 @@ from ._document import Answer, as_json, as_text, passage
 from ._errors import Refused, in_words_of_options, refusing
 from ._figures import draw_total_reward
 from ._measurements import MeasuredFile, read_measurements
-from ._output import check_output
+from ._output import check_apart, check_output
 
 __all__ = ["run"]
 
@@ -41,6 +41,7 @@ def run(args: Namespace) -> Answer:
     """
     for option in ("output", "figure"):
         check_output(getattr(args, option), f"--{option}", args.file)
+    check_apart(args.output, args.figure, "--figure")
     measured = read_measurements(args.file)
     _check_limits(args, measured)
     optimizer = PruningAmountOptimizer(

@@ -12,7 +12,15 @@ from ._errors import FAILED, Refused
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FIGURE_KINDS", "check_output", "flush", "print_text", "write_bytes", "write_figure"]
+__all__ = [
+    "FIGURE_KINDS",
+    "check_apart",
+    "check_output",
+    "flush",
+    "print_text",
+    "write_bytes",
+    "write_figure",
+]
 
 #: Endings of a figure's name, each a format.
 FIGURE_KINDS = (".png", ".svg", ".pdf")
@@ -32,6 +40,8 @@ def check_output(path: str | None, option: str, *inputs: str | None) -> None:
     """
     if path is None:
         return
+    if not path:
+        raise Refused(f"{option}: give the name of a file; got an empty one.")
     folder = os.path.dirname(path) or "."
     if os.path.isdir(path):
         raise Refused(f"{option} {path}: that is a folder; give the name of a file.")
@@ -42,6 +52,20 @@ def check_output(path: str | None, option: str, *inputs: str | None) -> None:
     for given in inputs:
         if given is not None and os.path.exists(path) and os.path.samefile(path, given):
             raise Refused(f"{option} {path}: that file is read; give another name.")
+
+
+def check_apart(output: str | None, figure: str | None, option: str) -> None:
+    """Refuse one name for two results, of which the second would replace the first.
+
+    Parameters
+    ----------
+    output, figure : str or None
+        Where the result and the figure are to go.
+    option : str
+        The option that names the figure.
+    """
+    if output and figure and os.path.realpath(output) == os.path.realpath(figure):
+        raise Refused(f"--output and {option} name the same file, {output}: give two names.")
 
 
 def print_text(text: str) -> None:

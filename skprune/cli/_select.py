@@ -10,7 +10,7 @@ from ..pruning import MemberTable, SOCPEnsemblePruner, SOCPEnsemblePrunerCV
 from ._document import Answer, Part, as_json, as_text, facts, passage, said, table
 from ._errors import LIMITS_NOT_MET, Refused, refusing
 from ._figures import draw_frontier
-from ._output import check_output
+from ._output import check_apart, check_output
 from ._predictions import PredictionPool, StandInEnsemble, read_predictions
 
 __all__ = ["run"]
@@ -55,6 +55,7 @@ def run(args: Namespace) -> Answer:
 def _check_options(args: Namespace) -> None:
     for option in ("output", "frontier"):
         check_output(getattr(args, option), f"--{option}", args.file, args.names)
+    check_apart(args.output, args.frontier, "--frontier")
     if args.scoring is not None and not args.tune:
         raise Refused("--scoring is what --tune maximises: give --tune too.")
     if args.tune and args.threshold == "auto":

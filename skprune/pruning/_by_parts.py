@@ -13,6 +13,7 @@ from ..utils import (
     ScratchFolder,
     check_sample_weight,
     num_samples,
+    reports_progress,
 )
 from ._base import BaseEnsemblePruner
 from ._calibration import Calibration
@@ -27,6 +28,7 @@ __all__ = ["FitsByParts"]
 class FitsByParts(BaseEnsemblePruner):
     """Other ways to calibrate members that are fitted already."""
 
+    @reports_progress(2)
     def fit_blocks(self, blocks: Iterable[tuple]) -> "FitsByParts":
         """Choose among fitted members on rows that come in blocks; as ``fit`` on all of them.
 
@@ -54,6 +56,7 @@ class FitsByParts(BaseEnsemblePruner):
             self._choose(calibration, task, tuple(calibration.X().shape[1:]))
         return self
 
+    @reports_progress(1)
     def fit_predictions(
         self,
         P: ArrayLike | PredictionStore,
@@ -113,6 +116,7 @@ class FitsByParts(BaseEnsemblePruner):
     ) -> tuple[Calibration, Task]:
         check_fitted_members(self.estimator)
         stored: StoredBlocks | None = None
+        self._phase("predicting", None)
         ys: list[NDArray] = []
         codes: list[NDArray] = []
         weights: list[Any] = []
@@ -133,6 +137,7 @@ class FitsByParts(BaseEnsemblePruner):
                     raise ValueError(f"Block {number}: {error}") from error
             self._report(f"predicting {len(y)} samples with {len(pool)} fitted members")
             stored.add(X)
+            self._step(f"block {number}")
             ys.append(y)
             codes.append(encoded)
             weights.append(weight)

@@ -87,7 +87,9 @@ class BaseClassifierPruner(ClassifierMixin, FitsByParts):
     def _check_target(self, y: Any) -> NDArray:
         y = self._check_labels(y)
         if len(np.unique(y)) < 2:
-            raise ValueError(f"y has one class only, {y[0]!r}; pruning a vote needs at least two.")
+            raise ValueError(
+                f"y has one class only, {y[:1].tolist()[0]!r}; pruning a vote needs at least two."
+            )
         return y
 
     def _check_labels(self, y: Any) -> NDArray:

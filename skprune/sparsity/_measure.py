@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
 from ..metrics import ModelCost, latency, latency_ratio
-from ..utils import ReprHTML
 from ._sweep_result import SweepResult
 
 __all__ = [
@@ -28,7 +27,7 @@ SIZES = ("compressed_bytes", "dense_bytes", "file_bytes")
 
 
 @dataclass(frozen=True, eq=False)
-class Trial(ReprHTML):
+class Trial:
     """One network, pruned by one amount and fine-tuned.
 
     Attributes
@@ -48,7 +47,7 @@ class Trial(ReprHTML):
 
 
 @dataclass(frozen=True, eq=False)
-class TimingPlan(ReprHTML):
+class TimingPlan:
     """How predictions are timed.
 
     Attributes

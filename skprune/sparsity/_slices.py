@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import ReprHTML
 from ._channel_map import ChannelMap, Ids, LayerChannels
 from ._channels import choose_channels, map_channels
 from ._rebuild import rebuild
@@ -16,7 +15,7 @@ __all__ = ["ChannelSlices"]
 
 
 @dataclass(frozen=True, eq=False)
-class ChannelSlices(ReprHTML):
+class ChannelSlices:
     """Which channels of a network each of several slices has.
 
     Channels are ranked once, so that a slice of a larger amount lies in one of a smaller amount,

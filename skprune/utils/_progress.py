@@ -4,7 +4,7 @@ They are experimental in scikit-learn 1.9. Whatever changes there is mended here
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import wraps
 from typing import Any
 
@@ -19,10 +19,16 @@ class _Progress:
     def __init__(self, estimator: Any, root: Any) -> None:
         self._estimator, self._root = estimator, root
         self._phase: Any = None
+        self._n_phases = self._n_steps = 0
+        self._most_steps: int | None = 0
 
     def enter(self, name: str, n_steps: int | None) -> None:
         self.leave()
+        if self._n_phases == self._root.max_subtasks:
+            return
+        self._n_phases += 1
         self._phase = self._root.subcontext(task_name=name, max_subtasks=n_steps)
+        self._n_steps, self._most_steps = 0, n_steps
         self._phase.call_on_fit_task_begin(estimator=self._estimator)
 
     def leave(self) -> None:
@@ -30,14 +36,28 @@ class _Progress:
             self._phase.call_on_fit_task_end(estimator=self._estimator)
             self._phase = None
 
+    def _begun(self, name: str) -> Any:
+        """A step of the phase; None where it is one too many, or there is no phase."""
+        phase = self._phase
+        # Such as members whose files in the cache are broken: they are trained while another
+        # phase chooses among them. No fit may fail for what is said about it.
+        if phase is None or self._n_steps == self._most_steps:
+            return None
+        self._n_steps += 1
+        return phase.subcontext(task_name=name)
+
     def step(self, name: str) -> None:
-        done = self._phase.subcontext(task_name=name)
-        done.call_on_fit_task_begin(estimator=self._estimator)
-        done.call_on_fit_task_end(estimator=self._estimator)
+        done = self._begun(name)
+        if done is not None:
+            done.call_on_fit_task_begin(estimator=self._estimator)
+            done.call_on_fit_task_end(estimator=self._estimator)
 
     @contextmanager
     def into(self, sub_estimator: Any) -> Iterator[None]:
-        step = self._phase.subcontext(task_name=f"fit {type(sub_estimator).__name__}")
+        step = self._begun(f"fit {type(sub_estimator).__name__}")
+        if step is None:
+            yield
+            return
         if not hasattr(sub_estimator, "set_callbacks"):  # most cannot say how far they are
             step.call_on_fit_task_begin(estimator=self._estimator)
             yield
@@ -73,15 +93,28 @@ class ReportsProgress(CallbackSupportMixin):
         if progress is not None:
             progress.step(str(name))
 
-    @contextmanager
-    def _training(self, sub_estimator: Any) -> Iterator[None]:
-        """Around the fit of another estimator, which is one step of the phase."""
-        progress = _of(self)
-        if progress is None:
-            yield
-        else:
-            with progress.into(sub_estimator):
-                yield
+    @property
+    def _training(self) -> "_Training":
+        """Called with another estimator, what goes round its fit: one step of the phase."""
+        return _Training(self)
+
+
+class _Training:
+    """Goes round the fit of another estimator; sent to another process it says nothing."""
+
+    def __init__(self, estimator: Any) -> None:
+        self._estimator = estimator
+
+    def __call__(self, sub_estimator: Any) -> AbstractContextManager[None]:
+        progress = _of(self._estimator)
+        return nullcontext() if progress is None else progress.into(sub_estimator)
+
+    def __reduce__(self) -> Any:
+        return _silent, ()
+
+
+def _silent() -> Any:
+    return nullcontext
 
 
 def _of(estimator: Any) -> _Progress | None:
@@ -100,16 +133,19 @@ def reports_progress(n_phases: int | None) -> Callable[[Any], Any]:
 
     def decorated(fit: Any) -> Any:
         @wraps(fit)
-        def whole(self: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
+        def whole(self: Any, *args: Any, **kwargs: Any) -> Any:
+            given = dict(zip(("X", "y"), args, strict=False)) | kwargs
+            data = {name: given.get(name) for name in ("X", "y")}
             root = self._init_callback_context(max_subtasks=n_phases)
-            root.call_on_fit_task_begin(estimator=self, X=X)
+            root.call_on_fit_task_begin(estimator=self, **data)
             self._progress = _Progress(self, root)
             try:
-                fitted = fit(self, X, *args, **kwargs)
+                fitted = fit(self, *args, **kwargs)
                 self._progress.leave()
             finally:
                 del self._progress
-            root.call_on_fit_task_end(estimator=self, X=X)
+            # A copy of the fitted estimator is what callbacks that score it get.
+            root.call_on_fit_task_end(estimator=self, **data, reconstruction_attributes={})
             return fitted
 
         return with_callbacks(whole)

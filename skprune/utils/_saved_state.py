@@ -57,6 +57,16 @@ class SavedWith:
         vars(self).update(state)
 
 
+# scikit-learn's callbacks, and what it notes of them during a fit.
+_WATCHING = (
+    "_skl_callbacks",
+    "_skl_callbacks_to_teardown",
+    "_callback_fit_ctx",
+    "_parent_callback_ctx",
+    "_progress",
+)
+
+
 class SavedState:
     """Mixin, left of ``BaseEstimator``: its state has a numbered format, checked when loaded."""
 
@@ -66,7 +76,11 @@ class SavedState:
     def _state(self) -> dict[str, Any]:
         """What is saved, in a dict of its own."""
         inherited: Any = super()
-        return dict(inherited.__getstate__())
+        state = dict(inherited.__getstate__())
+        # Who watched the fit is no part of what was fitted, nor of what its result depends on.
+        for name in _WATCHING:
+            state.pop(name, None)
+        return state
 
     def _set_state(self, state: dict[str, Any]) -> None:
         """Take up what was saved."""

@@ -19,6 +19,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     ----------
     path : str or PathLike
         Where to. A file of that name is replaced, and its permissions are kept; a link is followed.
+        What is no file, such as ``/dev/stdout`` or a pipe, is written to as it is.
 
     Yields
     ------
@@ -33,6 +34,10 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     target = os.path.realpath(os.fsdecode(path))
     if os.path.isdir(target):  # where no file could take this name at the end
         raise IsADirectoryError(EISDIR, "There is a folder of that name", os.fsdecode(path))
+    if os.path.exists(target) and not os.path.isfile(target):
+        with open(target, "wb") as file:
+            yield file
+        return
     # In the same folder, as a file can only be renamed within a file system.
     unfinished = os.path.join(os.path.dirname(target), f".{uuid4().hex}.unfinished")
     try:

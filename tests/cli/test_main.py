@@ -203,6 +203,18 @@ def test_places_that_take_no_output(skprune, pool, tmp_path):
     why = skprune("select", path, "--names", names, "--frontier", names).refused("select")
     assert "--frontier" in why
     assert "that file is read" in why
+    assert "got an empty one" in skprune("select", path, "--output", "").refused("select")
+
+
+def test_one_name_for_two_results(skprune, pool, measured, tmp_path):
+    both = tmp_path / "both.png"
+    for command, file, option in [
+        ("select", pool(), "--frontier"),
+        ("amount", measured, "--figure"),
+    ]:
+        why = skprune(command, file, "--output", both, option, both).refused(command)
+        assert "name the same file" in why
+        assert not both.exists()
 
 
 def test_letters_that_a_terminal_lacks(pool, monkeypatch):

@@ -1008,7 +1008,10 @@ def test_a_failed_fit_leaves_what_was(copies, data, monkeypatch, untrained):
         ({"random_state": "0"}, ValueError, "cannot be used to seed"),
     ],
 )
-def test_wrong_arguments_are_named_before_anything_is_trained(options, error, message, monkeypatch):
+def test_wrong_arguments_are_named_before_anything_is_trained(
+    options, error, message, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)  # where joblib makes the folder
     monkeypatch.setattr(
         MultiViewCNNClassifier, "fit", lambda *args, **kwargs: pytest.fail("trained")
     )

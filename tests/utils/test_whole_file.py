@@ -2,6 +2,7 @@
 
 import os
 import stat
+import threading
 
 import pytest
 
@@ -69,3 +70,18 @@ def test_errors_name_the_path_that_was_given(tmp_path):
     assert error.value.filename == str(tmp_path / "nowhere" / "a")
     with pytest.raises(IsADirectoryError, match="folder of that name"):
         write(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+def test_what_is_no_file_is_written_to_and_stays(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    read = []
+    reader = threading.Thread(target=lambda: read.append(path.read_bytes()))
+    reader.start()
+    with whole_file(path) as file:
+        file.write(b"all of it")
+    reader.join(10)
+    assert read == [b"all of it"]
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [path]
