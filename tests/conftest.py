@@ -8,6 +8,11 @@ import pytest
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from skprune.ensemble import _workers
+
+# A worker that is started anew imports TensorFlow; the next file that trains may be minutes off.
+_workers._IDLE_LIMIT = _workers._IDLE_TIMEOUT = 600
+
 # Property tests draw the same examples every time, and leave nothing in the repository.
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "skprune-hypothesis")
 settings.register_profile(
