@@ -192,6 +192,8 @@ def run(name: str, path: Path, options: argparse.Namespace) -> dict[str, Any]:
         pruner.fit(X_cal, y_cal)
         found[arm] = {**tables(P_test, y_test, pruner.weights_), **chosen(pruner)}
         print(f"{name}, {arm}: {found[arm]}", flush=True)
+        if arm == "skprune" and options.figures is not None:
+            draw(pruner, X_test, y_test, name, options.figures)
     return {
         "data": name,
         "scale": options.scale,
@@ -205,6 +207,20 @@ def run(name: str, path: Path, options: argparse.Namespace) -> dict[str, Any]:
         "training_seconds": None if resumed else trained,
         "arms": found,
     }
+
+
+def draw(pruner: Any, X: np.ndarray, y: np.ndarray, name: str, folder: Path) -> None:
+    """Accuracy on the test images against the number of networks."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from skprune.inspection import PruningPathDisplay
+
+    display = PruningPathDisplay.from_estimator(pruner, X, y)
+    display.ax_.set_title(f"{pruner.n_members_in_} random CNNs on {PAPER[name].title}")
+    display.ax_.set_ylabel(f"Accuracy on {len(y):,} test images")
+    folder.mkdir(parents=True, exist_ok=True)
+    display.figure_.savefig(folder / f"{name}.png", dpi=150)
 
 
 def is_jpeg(path: Path) -> bool:
@@ -317,6 +333,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, required=True, help="folder to go on from")
     parser.add_argument("--jobs", type=int, default=-1, help="networks trained at a time")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--figures", type=Path, help="folder to draw the defaults' choices into")
     parser.add_argument("--output", type=Path, default=Path("docs/paper.md"))
     return parser.parse_args()
 
