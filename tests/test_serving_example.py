@@ -436,11 +436,12 @@ def test_a_thousand_requests(service, images, local):
         (400, file_of(NOISE)[:100], PNG), (413, huge_png(4000, 4000), PNG),
         (422, npy(np.full((1, 64), np.inf)), NPY),
     ]  # fmt: skip
-    asked = threading.local()
+    asked, opened = threading.local(), []
 
     def client(k):
         if not hasattr(asked, "connection"):
             asked.connection = service.connect()
+            opened.append(asked.connection)
         if k % 5 == 4:
             expected, body, kind = bad[k % len(bad)]
             status, found = service.ask("/predict", body, kind, connection=asked.connection)
@@ -458,6 +459,8 @@ def test_a_thousand_requests(service, images, local):
 
     with ThreadPoolExecutor(8) as clients:
         assert all(clients.map(client, range(1000)))
+    for connection in opened:
+        connection.close()
 
 
 def test_load(service):

@@ -32,6 +32,8 @@ EXPECTED_FAILURES = {
 }
 
 
+# On the handful of rows of some checks no network is right as often as is asked for.
+@pytest.mark.filterwarnings("ignore:min_accuracy=.* cannot be met:UserWarning")
 @parametrize_with_checks(CHECKED, expected_failed_checks=lambda estimator: EXPECTED_FAILURES)
 def test_estimator_checks(estimator, check):
     check(estimator)

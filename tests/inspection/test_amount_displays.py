@@ -433,7 +433,10 @@ class TestTotalReward:
     def test_sizes_that_cannot_be_meet_no_limit(self, plt):
         few = P[:6]
         y = np.column_stack([accuracy(few), time(few), 500 - 800 * few])
-        with pytest.warns(CurveMisfitWarning, match="size curve lies below 1%"):
+        with (
+            pytest.warns(CurveMisfitWarning, match="outside the measured ones"),
+            pytest.warns(CurveMisfitWarning, match="size curve lies below 1%"),
+        ):
             fit = fitted(y, few[:, None], max_size=300, bounds=(0, 1))
         shown = TotalRewardDisplay.from_estimator(fit)
         assert shown.amounts[shown.met].min() == pytest.approx(0.25)
