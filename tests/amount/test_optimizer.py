@@ -165,7 +165,9 @@ def test_the_best_accuracy_may_lie_off_the_diagonal():
     X = np.random.default_rng(0).random((40, 2))
     found = PruningAmountOptimizer(
         accuracy_curve="linear", rewards=(AccuracyReward(),), bounds=(0, 1), random_state=0
-    ).fit(X, 80 + 10 * X[:, 0] - 10 * X[:, 1])
+    )
+    with pytest.warns(CurveMisfitWarning, match="outside the measured ones"):
+        found.fit(X, 80 + 10 * X[:, 0] - 10 * X[:, 1])
     np.testing.assert_allclose(found.best_amount_, [1, 0], atol=1e-6)
     assert found.goal_.best_accuracy == pytest.approx(90)
 

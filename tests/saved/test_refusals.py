@@ -288,6 +288,8 @@ def cut(samples):
 
 
 @pytest.mark.keras
+# Keras warns too, of one kind of them.
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`:UserWarning")
 @pytest.mark.parametrize(
     ("added", "layer"),
     [
