@@ -185,6 +185,7 @@ def test_augmentation_is_seeded_too():
     np.testing.assert_array_equal(tuned().get_weights()[0], tuned().get_weights()[0])
 
 
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`:UserWarning")
 def test_functions_that_keras_does_not_know_leave_the_result_uncompiled():
     model = keras.Sequential([keras.Input((6,)), layers.Dense(16), layers.Dense(3)])
     model.compile("adam", loss=lambda y, p: ops.mean((y - p) ** 2, axis=-1))

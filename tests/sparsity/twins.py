@@ -1,5 +1,7 @@
 """Models of random weights, and the twin in which removed channels are masked by hand."""
 
+import warnings
+
 import keras
 import numpy as np
 
@@ -26,7 +28,10 @@ def randomise(model, seed=0):
 
 def output(model, X):
     """What a model predicts, computed at once: to trace each of so many takes longest of all."""
-    found = model(X, training=False)
+    with warnings.catch_warnings():
+        # One array where the model was made from a list of one input.
+        warnings.filterwarnings("ignore", "(?s).*The structure of `inputs`")
+        found = model(X, training=False)
     return [np.asarray(each) for each in found] if isinstance(found, list) else np.asarray(found)
 
 
