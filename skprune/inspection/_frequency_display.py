@@ -43,11 +43,11 @@ class SelectionFrequencyDisplay:
 
     Examples
     --------
-    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.datasets import load_wine
     >>> from sklearn.ensemble import RandomForestClassifier
     >>> from skprune import SOCPEnsemblePrunerCV
     >>> from skprune.inspection import SelectionFrequencyDisplay
-    >>> X, y = load_iris(return_X_y=True)
+    >>> X, y = load_wine(return_X_y=True)
     >>> forest = RandomForestClassifier(20, max_depth=2, random_state=0)
     >>> pruner = SOCPEnsemblePrunerCV(forest, alphas=[0.9], random_state=0).fit(X, y)
     >>> display = SelectionFrequencyDisplay.from_estimator(pruner)

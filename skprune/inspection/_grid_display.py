@@ -65,11 +65,11 @@ class ScoreGridDisplay:
 
     Examples
     --------
-    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.datasets import load_wine
     >>> from sklearn.ensemble import RandomForestClassifier
     >>> from skprune import SOCPEnsemblePrunerCV
     >>> from skprune.inspection import ScoreGridDisplay
-    >>> X, y = load_iris(return_X_y=True)
+    >>> X, y = load_wine(return_X_y=True)
     >>> forest = RandomForestClassifier(20, max_depth=2, random_state=0)
     >>> pruner = SOCPEnsemblePrunerCV(forest, random_state=0).fit(X, y)
     >>> display = ScoreGridDisplay.from_estimator(pruner)
