@@ -177,6 +177,16 @@ def test_callbacks_are_no_part_of_the_key_in_the_cache(iris, tmp_path):
     assert len(cache_contents(tmp_path).entries) == n_entries
 
 
+def test_callbacks_that_score_do_no_harm_where_no_sample_is_seen(iris, forest):
+    X, y = iris
+    monitor = ScoringMonitor(scoring="accuracy")
+    pruner = SOCPEnsemblePruner(FrozenEstimator(forest.fit(X, y)), random_state=0)
+    pruner.set_callbacks(monitor).fit_blocks([(X, y)])
+    P = np.stack([tree.predict_proba(X) for tree in forest.estimators_])
+    pruner.fit_predictions(P, y)
+    assert pruner.score(X, y) > 0.9
+
+
 def test_a_grid_search_hands_its_callbacks_on(iris, forest):
     recorder = Recorder()
     search = GridSearchCV(SOCPEnsemblePruner(forest, random_state=0), {"lam": [0.1, 0.3]}, cv=2)

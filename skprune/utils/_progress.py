@@ -6,6 +6,7 @@ They are experimental in scikit-learn 1.9. Whatever changes there is mended here
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import wraps
+from inspect import signature
 from typing import Any
 
 from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -132,10 +133,13 @@ def reports_progress(n_phases: int | None) -> Callable[[Any], Any]:
     """
 
     def decorated(fit: Any) -> Any:
+        names = list(signature(fit).parameters)[1:]
+
         @wraps(fit)
         def whole(self: Any, *args: Any, **kwargs: Any) -> Any:
-            given = dict(zip(("X", "y"), args, strict=False)) | kwargs
-            data = {name: given.get(name) for name in ("X", "y")}
+            given = dict(zip(names, args, strict=False)) | kwargs
+            # Who sees no samples, but blocks or predictions, has none for callbacks to score on.
+            data = {name: given.get(name) for name in ("X", "y") if "X" in names}
             root = self._init_callback_context(max_subtasks=n_phases)
             root.call_on_fit_task_begin(estimator=self, **data)
             self._progress = _Progress(self, root)
@@ -145,7 +149,8 @@ def reports_progress(n_phases: int | None) -> Callable[[Any], Any]:
             finally:
                 del self._progress
             # A copy of the fitted estimator is what callbacks that score it get.
-            root.call_on_fit_task_end(estimator=self, **data, reconstruction_attributes={})
+            copied = {} if data else None
+            root.call_on_fit_task_end(estimator=self, **data, reconstruction_attributes=copied)
             return fitted
 
         return with_callbacks(whole)
