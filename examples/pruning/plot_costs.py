@@ -79,6 +79,6 @@ ax.plot(spent, accuracy, "o-")
 for x, z, n in zip(spent, accuracy, members, strict=True):
     ax.annotate(f"{n} trees", (x, z), xytext=(6, -12), textcoords="offset points", fontsize=9)
 ax.set(xlabel="cost of the kept trees, of all", ylabel="test accuracy", title="What a budget buys")
-ax.margins(x=0.12)
+ax.margins(0.15)
 ax.spines[["top", "right"]].set_visible(False)
 plt.show()
