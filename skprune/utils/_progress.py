@@ -149,7 +149,7 @@ def reports_progress(n_phases: int | None) -> Callable[[Any], Any]:
             finally:
                 del self._progress
             # A copy of the fitted estimator is what callbacks that score it get.
-            copied = {} if data else None
+            copied: dict[str, Any] | None = {} if data else None
             root.call_on_fit_task_end(estimator=self, **data, reconstruction_attributes=copied)
             return fitted
 
