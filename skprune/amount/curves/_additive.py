@@ -78,14 +78,20 @@ class AdditiveCurve(BaseCurve):
         d = X.shape[1]
         parts = np.full((d, len(y)), np.average(y, weights=weights) / d)
         curves: list[Any] = [None] * d
+        # Arrays that one of ours accepted once need no second look.
+        ours = isinstance(self.curve, BaseCurve)
         small = _TOLERANCE * (np.ptp(y) or 1.0)
-        for _ in range(_MAX_ROUNDS if d > 1 else 1):
+        columns = [X[:, [j]] for j in range(d)]
+        for n_rounds in range(_MAX_ROUNDS if d > 1 else 1):
             before = parts.sum(axis=0)
-            for j in range(d):
+            for j, column in enumerate(columns):
                 left = y - (parts.sum(axis=0) - parts[j])
-                curves[j] = unfitted_copy(self.curve)
-                curves[j].fit(X[:, [j]], left, **keywords)
-                parts[j] = curves[j].predict(X[:, [j]])
+                if ours and n_rounds:
+                    curves[j]._fit(column, left, weights)
+                else:
+                    curves[j] = unfitted_copy(self.curve)
+                    curves[j].fit(column, left, **keywords)
+                parts[j] = curves[j]._values(column) if ours else curves[j].predict(column)
             if d == 1 or np.abs(parts.sum(axis=0) - before).max() <= small:
                 break
         else:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator, PPoly
-from sklearn.isotonic import isotonic_regression
+from scipy.optimize import isotonic_regression
 
 from ._additive import AdditiveCurve
 from ._base import BaseCurve
@@ -85,7 +85,7 @@ class MonotoneCurve(BaseCurve):
         best = np.inf
         directions = (False, True) if self.increasing == "auto" else (bool(self.increasing),)
         for increasing in directions:
-            values = isotonic_regression(means, sample_weight=mass, increasing=increasing)
+            values = isotonic_regression(means, weights=mass, increasing=increasing).x
             error = float(mass @ (values - means) ** 2)
             if error < best:
                 best, self.values_, self.increasing_ = error, values, increasing
