@@ -1,5 +1,6 @@
 """What tests of several rooms share."""
 
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -9,6 +10,11 @@ from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from skprune.ensemble import _workers
+
+# Tests run side by side, one a processor: networks as small as theirs gain nothing by threads,
+# which would wait for each other.
+for threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    os.environ.setdefault(threads, "1")
 
 # A worker that is started anew imports TensorFlow; the next file that trains may be minutes off.
 _workers._IDLE_LIMIT = _workers._IDLE_TIMEOUT = 600

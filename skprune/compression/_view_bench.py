@@ -139,10 +139,11 @@ class ViewBench:
                 pruned = prune_channels(tower, amount, round_to=self.round_to) if amount else tower
             towers = tuple(pruned for _ in self.networks.towers)
             before = ViewNetworks(towers, head, self.networks.pooling)
-            tuned = self._tuned(before)
+            tuned = self._tuned(before) if self.tuning["epochs"] else before
+            accuracy = self._accuracy(before)
             return Trial(
-                accuracy_before=self._accuracy(before),
-                accuracy=self._accuracy(tuned),
+                accuracy_before=accuracy,
+                accuracy=accuracy if tuned is before else self._accuracy(tuned),
                 cost=tuned.cost(),
                 predict=self._predict(tuned),
             )
@@ -239,8 +240,9 @@ class ViewBench:
         ratio = 1.0
         if networks is not self.networks:
             ratio = latency_ratio(self._predict(networks), base, batch, repeats=_REPEATS).ratio
-        size = (networks.cost(stored).dense_bytes + norm_bytes) / 1e6
-        return OperatingPoint(amount, self._accuracy(networks), base_time * ratio, size)
+        held = [*(networks.distinct if stored is None else [stored]), networks.head]
+        size = sum(weight.nbytes for model in held for weight in model.get_weights()) + norm_bytes
+        return OperatingPoint(amount, self._accuracy(networks), base_time * ratio, size / 1e6)
 
     def _tuned(self, networks: ViewNetworks) -> ViewNetworks:
         kept = [tower is not None for tower in networks.towers]

@@ -48,23 +48,17 @@ class ViewNetworks(ReprHTML):
         """The towers, each once."""
         return list({id(t): t for t in self.towers if t is not None}.values())
 
-    def cost(self, stored: Any = None) -> ModelCost:
+    def cost(self) -> ModelCost:
         """What the networks hold, and compute for one sample.
-
-        Parameters
-        ----------
-        stored : keras.Model, default=None
-            One tower that all others are slices of: what is then held instead of them.
 
         Returns
         -------
         ModelCost
         """
         own = {id(tower): model_cost(tower) for tower in self.distinct}
-        held = list(own.values()) if stored is None else [model_cost(stored)]
         head = model_cost(self.head)
         macs = head.macs + sum(own[id(tower)].macs for tower in self.towers if tower is not None)
-        return replace(sum(held, head), macs=macs)
+        return replace(sum(own.values(), head), macs=macs)
 
     def predict_proba(self, images: NDArray, mask: NDArray[np.bool_] | None = None) -> NDArray:
         """Probabilities of the classes.

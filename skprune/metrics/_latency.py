@@ -307,8 +307,11 @@ def _machine() -> tuple[int, str]:
     for device in config.list_physical_devices("GPU"):
         details = config.experimental.get_device_details(device)
         parts.append(details.get("device_name", device.name))
-    # Zero is TensorFlow's word for as many as there are cores.
-    return config.threading.get_intra_op_parallelism_threads() or cores, ", ".join(parts)
+    # Zero is TensorFlow's word for as many as the environment says, or as there are cores.
+    said = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    threads = config.threading.get_intra_op_parallelism_threads()
+    threads = threads or (int(said) if said.isdecimal() else 0) or cores
+    return threads, ", ".join(parts)
 
 
 def _processor() -> str:

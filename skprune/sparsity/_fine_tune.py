@@ -12,7 +12,7 @@ from ..utils import layer_graph
 from ._magnitude import is_kernel
 from ._rebuild import copy_model
 
-__all__ = ["default_loss", "fine_tune", "reestimate_batch_norm"]
+__all__ = ["default_loss", "fine_tune", "measure_batch_norm", "reestimate_batch_norm"]
 
 
 def fine_tune(
@@ -167,24 +167,40 @@ def reestimate_batch_norm(model: Any, X: Any, *, batch_size: int = 256) -> Any:
     >>> reestimate_batch_norm(model, X).layers[0].moving_mean.numpy()
     array([2.], dtype=float32)
     """
+    layer_graph(model)
+    _checked_inputs(X)
+    _check_integer("batch_size", batch_size, 1)
+    result = copy_model(model)
+    measure_batch_norm(result, X, batch_size=batch_size)
+    return result
+
+
+def measure_batch_norm(model: Any, X: Any, *, batch_size: int = 256) -> None:
+    """As :func:`reestimate_batch_norm`, in the model itself.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Changed.
+    X, batch_size : object
+        As there, and checked.
+    """
     import keras
 
-    layer_graph(model)
     inputs, n = _checked_inputs(X)
-    _check_integer("batch_size", batch_size, 1)
-    result, measured = copy_model(model), copy_model(model)
     norms = [
         _MeasuredNorm(layer)
-        for layer in measured._flatten_layers()
+        for layer in model._flatten_layers()
         if isinstance(layer, keras.layers.BatchNormalization)
     ]
-    if norms:
+    if not norms:
+        return
+    try:
         for at in range(0, n, batch_size):
-            measured(inputs(np.arange(at, min(at + batch_size, n))), training=False)
+            model(inputs(np.arange(at, min(at + batch_size, n))), training=False)
+    finally:
         for norm in norms:
-            norm.set_averages()
-        result.set_weights(measured.get_weights())
-    return result
+            norm.stop()
 
 
 class _MeasuredNorm:
@@ -208,8 +224,9 @@ class _MeasuredNorm:
         self._variance = self._variance + n * ops.convert_to_numpy(variance).astype(np.float64)
         return self._call(inputs, training=False, mask=mask)
 
-    def set_averages(self) -> None:
-        """Set the layer's moving statistics to the averages."""
+    def stop(self) -> None:
+        """Let the layer work as before, with the averages as its moving statistics."""
+        del self._layer.call
         if self._n:
             self._layer.moving_mean.assign((self._mean / self._n).astype(np.float32))
             self._layer.moving_variance.assign((self._variance / self._n).astype(np.float32))

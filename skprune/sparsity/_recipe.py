@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from ._channels import prune_channels
-from ._fine_tune import default_loss, fine_tune, reestimate_batch_norm
+from ._fine_tune import default_loss, fine_tune, measure_batch_norm
 from ._magnitude import prune_magnitude
 
 __all__ = [
@@ -75,7 +75,9 @@ def recover(model: Any, X: Any, y: Any, *, epochs: int, **options: Any) -> Any:
     keras.Model
     """
     tuned = fine_tune(model, X, y, epochs=epochs, **options)
-    return reestimate_batch_norm(tuned, X) if epochs else tuned
+    if epochs:
+        measure_batch_norm(tuned, X)
+    return tuned
 
 
 def model_accuracy(

@@ -100,8 +100,9 @@ class _Walk:
     def follow(self, model: Any, inputs: tuple[int, ...]) -> tuple[int, ...]:
         import keras
 
-        # A Sequential model's graph is that of its functional twin, which shares its layers.
-        graph = keras.Model(model.inputs, model.outputs)
+        graph = model
+        if isinstance(model, keras.Sequential):  # of which a functional twin shares the layers
+            graph = keras.Model(model.inputs, model.outputs)
         number = {id(tensor): key for tensor, key in zip(graph.inputs, inputs, strict=True)}
         for depth in sorted(graph._nodes_by_depth, reverse=True):
             for node in graph._nodes_by_depth[depth]:

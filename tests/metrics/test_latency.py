@@ -95,8 +95,14 @@ class TestLatency:
         with threadpool_limits(1):
             assert latency(np.sum, X, **QUICK).threads == 1
 
-    @pytest.mark.parametrize("setting", [0, 3])
-    def test_threads_and_accelerators_of_tensorflow(self, monkeypatch, setting):
+    @pytest.mark.parametrize(
+        ("setting", "environment", "expected"),
+        [(0, "", None), (0, "some", None), (0, "0", None), (0, "5", 5), (3, "", 3), (3, "5", 3)],
+    )
+    def test_threads_and_accelerators_of_tensorflow(
+        self, monkeypatch, setting, environment, expected
+    ):
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", environment)
         devices = [SimpleNamespace(name="first"), SimpleNamespace(name="second")]
         config = SimpleNamespace(
             threading=SimpleNamespace(get_intra_op_parallelism_threads=lambda: setting),
@@ -107,7 +113,7 @@ class TestLatency:
         )
         monkeypatch.setitem(sys.modules, "tensorflow", SimpleNamespace(config=config))
         found = latency(np.sum, X, **QUICK)
-        assert found.threads == setting if setting else found.threads >= 1
+        assert found.threads == expected if expected else found.threads >= 1
         assert found.hardware.endswith(", A GPU, second")
 
     @pytest.mark.keras
