@@ -1,7 +1,5 @@
 import pickle
 import random
-import subprocess
-import sys
 import warnings
 from dataclasses import replace
 from functools import partial
@@ -461,22 +459,6 @@ def test_a_folder_needs_a_seed_and_a_name(one, digits, tmp_path):
 
 
 # Saved and handed on
-
-
-def test_saved_and_served_in_a_new_process(halved, digits, tmp_path):
-    _, X_test, _, _ = digits
-    p = halved.predict_proba(X_test)
-    joblib.dump((halved, X_test), tmp_path / "halved.joblib")
-    code = """
-import joblib, numpy
-halved, X = joblib.load("halved.joblib")
-numpy.save("p.npy", halved.predict_proba(X))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), p)
 
 
 def test_a_copy_holds_the_pruned_network_alone(digits, monkeypatch):

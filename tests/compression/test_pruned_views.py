@@ -3,8 +3,6 @@
 import io
 import pickle
 import random
-import subprocess
-import sys
 import warnings
 from types import SimpleNamespace
 
@@ -784,30 +782,6 @@ def test_pickles(fitted, data, mask):
     # Towers and head, each named twice in its archive: of nested ones, one tower holds all.
     n_networks = 2 if fitted.towers == "nested" else 5
     assert text.count(b"model.weights.h5") == 2 * n_networks
-
-
-FRESH = """
-import pickle, sys
-import numpy as np
-
-models = pickle.load(open(sys.argv[1], "rb"))
-assert not {"keras", "tensorflow"} & set(sys.modules), "imported too early"
-data = np.load(sys.argv[2])
-np.save(sys.argv[3], [model.predict_proba(data["X"], mask=data["mask"]) for model in models])
-"""
-
-
-def test_a_fresh_process_predicts_the_same_bits_quietly(copies, nested, data, mask, tmp_path):
-    X, _ = data
-    paths = tmp_path / "e.pkl", tmp_path / "d.npz", tmp_path / "p.npy"
-    paths[0].write_bytes(pickle.dumps([copies, nested]))
-    np.savez(paths[1], X=X, mask=mask)
-    run = subprocess.run(
-        [sys.executable, "-c", FRESH, *paths], capture_output=True, text=True, check=False
-    )
-    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
-    for model, found in zip((copies, nested), np.load(paths[2]), strict=True):
-        np.testing.assert_array_equal(model.predict_proba(X, mask=mask), found)
 
 
 @pytest.fixture

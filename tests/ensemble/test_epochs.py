@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -207,11 +208,13 @@ def test_on_the_other_back_ends(backend):
         pytest.skip("this is the run of another back end")
     if find_spec(BACKENDS[backend]) is None:
         pytest.skip(f"{backend} is not installed")
-    some = "41-8-True or first_step or round_trip or loop_of_a_gpu"  # each has JAX compile
+    # Each has JAX compile.
+    some = "41-8-True or first_step or loop_of_a_gpu or of_another_back_end"
     options = ["-q", "-x", "-p", "no:cacheprovider", "-k", some]
+    files = [__file__, Path(__file__).parents[1] / "utils" / "test_keras_networks.py"]
     quickly = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # which are most of that time
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, __file__],
+        [sys.executable, "-m", "pytest", *options, *files],
         env={**os.environ, **quickly, "KERAS_BACKEND": backend},
         capture_output=True,
         text=True,

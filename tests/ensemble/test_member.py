@@ -89,25 +89,31 @@ import pickle, sys
 import numpy as np
 import skprune.ensemble
 from sklearn.base import clone
-from skprune.ensemble import CNNSpace, RandomCNNEnsembleClassifier
+from skprune import MultiViewCNNClassifier, RandomCNNEnsembleClassifier
+from skprune.ensemble import CNNArchitecture, CNNSpace, ConvBlock
 
 space = CNNSpace(n_blocks=[1], filters=[2], dense_units=[10], learning_rate=(1e-2, 1e-2))
 ensemble = clone(
     RandomCNNEnsembleClassifier(1, space=space, epochs=1, random_state=0, image_shape=(8, 8))
 )
+small = CNNArchitecture((ConvBlock((4,), "max"),), 8, dropout=0.1, learning_rate=2e-2)
+views = clone(MultiViewCNNClassifier(small, epochs=1, batch_size=256, random_state=0))
 assert not {"keras", "scikeras", "tensorflow"} & set(sys.modules), "imported too early"
 data = np.load(sys.argv[1])
-ensemble.fit(data["X"], data["y"])
-np.save(sys.argv[2], ensemble.member_predict_proba(data["X"]))
+X, y = data["X"], data["y"]
+ensemble.fit(X, y)
+views.fit(X[:, None], y)
+np.savez(sys.argv[2], cnns=ensemble.member_predict_proba(X), views=views.predict_proba(X[:, None]))
 with open(sys.argv[3], "wb") as file:
-    pickle.dump(ensemble, file)
+    pickle.dump((ensemble, views), file)
 """
 
 
-def test_a_fresh_process_is_quiet_and_its_pickle_predicts_the_same_bits(digits, tmp_path):
+def test_a_fresh_process_is_quiet_and_its_pickles_predict_the_same_bits(digits, tmp_path):
     X, y = digits
-    data, expected, pickled = tmp_path / "d.npz", tmp_path / "p.npy", tmp_path / "e.pkl"
-    np.savez(data, X=X, y=np.array(["zero", "one", "two"])[y])
+    y = np.array(["zero", "one", "two"])[y]
+    data, expected, pickled = tmp_path / "d.npz", tmp_path / "p.npz", tmp_path / "e.pkl"
+    np.savez(data, X=X, y=y)
     run = subprocess.run(
         [sys.executable, "-c", FRESH, data, expected, pickled],
         capture_output=True,
@@ -115,6 +121,11 @@ def test_a_fresh_process_is_quiet_and_its_pickle_predicts_the_same_bits(digits, 
         check=False,
     )
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
-    ensemble = pickle.loads(pickled.read_bytes())
-    np.testing.assert_array_equal(ensemble.member_predict_proba(X), np.load(expected))
+    ensemble, views = pickle.loads(pickled.read_bytes())
+    with np.load(expected) as there:
+        np.testing.assert_array_equal(ensemble.member_predict_proba(X), there["cnns"])
+        np.testing.assert_array_equal(views.predict_proba(X[:, None]), there["views"])
+        # The same seed gives the same network in every process.
+        again = clone(views).fit(X[:, None], y)
+        np.testing.assert_array_equal(again.predict_proba(X[:, None]), there["views"])
     assert set(ensemble.predict(X)) <= {"zero", "one", "two"}

@@ -3,13 +3,10 @@
 import pickle
 import random
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from sklearn import config_context
-from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -274,41 +271,6 @@ def test_pickles_hold_arrays_only(fitted, data):
     copy.head_.get_layer("probabilities").bias.assign([50.0, 0.0, 0.0])
     again = pickle.loads(pickle.dumps(copy))
     np.testing.assert_array_equal(again.predict(X), 0)
-
-
-FRESH = """
-import pickle, sys
-import numpy as np
-import skprune.ensemble
-from sklearn.base import clone
-from skprune import MultiViewCNNClassifier
-from skprune.ensemble import CNNArchitecture, ConvBlock
-
-small = CNNArchitecture((ConvBlock((4,), "max"),), 8, dropout=0.1, learning_rate=2e-2)
-model = clone(MultiViewCNNClassifier(small, epochs=1, batch_size=256, random_state=0))
-assert not {"keras", "scikeras", "tensorflow"} & set(sys.modules), "imported too early"
-data = np.load(sys.argv[1])
-model.fit(data["X"], data["y"])
-np.save(sys.argv[2], model.predict_proba(data["X"]))
-with open(sys.argv[3], "wb") as file:
-    pickle.dump(model, file)
-"""
-
-
-@keras_test
-def test_a_fresh_process_is_quiet_and_its_pickle_predicts_the_same_bits(data, tmp_path):
-    X, y = data
-    paths = tmp_path / "d.npz", tmp_path / "p.npy", tmp_path / "e.pkl"
-    np.savez(paths[0], X=X, y=np.array(["zero", "one", "two"])[y])
-    run = subprocess.run(
-        [sys.executable, "-c", FRESH, *paths], capture_output=True, text=True, check=False
-    )
-    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
-    model = pickle.loads(paths[2].read_bytes())
-    np.testing.assert_array_equal(model.predict_proba(X), np.load(paths[1]))
-    # The same seed gives the same network in every process.
-    again = clone(model).fit(X, np.array(["zero", "one", "two"])[y])
-    np.testing.assert_array_equal(again.predict_proba(X), np.load(paths[1]))
 
 
 @keras_test

@@ -3,18 +3,23 @@
 import copy
 import gc
 import os
-import subprocess
-import sys
 import weakref
 
 import keras
 import numpy as np
 import pytest
 from scikeras.wrappers import KerasRegressor
+from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import StandardScaler
 
-from skprune import SOCPEnsemblePruner, SOCPEnsemblePrunerRegressor
+from skprune import (
+    CNNSpace,
+    RandomCNNEnsembleClassifier,
+    SOCPEnsemblePruner,
+    SOCPEnsemblePrunerRegressor,
+)
+from skprune.serving import OnnxPredictor, export_onnx, fuse
 from skprune.utils import JointNetworks, network_output, together
 from skprune.utils._joints import _JOINTS, note_time_alone
 from skprune.utils._keras_networks import plain_scikeras_network, seconds_to_compile
@@ -25,8 +30,6 @@ pytestmark = pytest.mark.keras
 
 @pytest.fixture(scope="module")
 def digits():
-    from sklearn.datasets import load_digits
-
     X, y = load_digits(n_class=3, return_X_y=True)
     return X[:120].astype(np.float32).reshape(-1, 8, 8), np.array(["a", "b", "c"])[y[:120]]
 
@@ -166,39 +169,26 @@ def test_members_that_do_more_are_asked_themselves(members, digits):
     assert plain_scikeras_network(scikeras(softmax)) is None  # not fitted
 
 
-def test_on_another_back_end(tmp_path):
-    """JAX compiles by Keras's own predict_on_batch."""
-    pytest.importorskip("jax")
-    code = """
-import keras, numpy as np
-from skprune.utils import JointNetworks, network_output
-from skprune.serving import OnnxPredictor, export_onnx, fuse
-from skprune import CNNSpace, RandomCNNEnsembleClassifier
-from sklearn.datasets import load_digits
-assert keras.backend.backend() == "jax"
-X, y = load_digits(n_class=3, return_X_y=True)
-space = CNNSpace(n_blocks=[1], filters=[4], dense_units=[20])
-cnns = RandomCNNEnsembleClassifier(2, space=space, image_shape=(8, 8), epochs=1, random_state=0)
-cnns.fit(X[:40], y[:40])
-images = X[:40].reshape(-1, 8, 8, 1).astype(np.float32)
-networks = [member.network() for member in cnns.estimators_]
-outputs = JointNetworks(networks).predict(images)
-for network, output in zip(networks, outputs):
-    np.testing.assert_allclose(output, np.asarray(network(images)), rtol=1e-5)
-first = network_output(networks[0], images)
-for _ in range(3):
-    np.testing.assert_array_equal(network_output(networks[0], images), first)
-expected = cnns.predict_proba(X[:40])
-np.testing.assert_allclose(fuse(cnns).predict(images, verbose=0), expected, atol=1e-5)
-predictor = OnnxPredictor(export_onnx(cnns, "g.onnx"))
-np.testing.assert_allclose(predictor.predict_proba(X[:40]), expected, atol=1e-5)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        # Of its optimisations, little comes of them here but most of the time.
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
+@pytest.mark.skipif(
+    os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow",
+    reason="this is of the other back ends; tests/ensemble/test_epochs.py runs it there",
+)
+def test_of_another_back_end(tmp_path):
+    """Keras compiles, by its own predict_on_batch; files and graphs are made all the same."""
+    X, y = load_digits(n_class=3, return_X_y=True)
+    X, y = X[:40], y[:40]
+    space = CNNSpace(n_blocks=[1], filters=[4], dense_units=[20])
+    cnns = RandomCNNEnsembleClassifier(2, space=space, image_shape=(8, 8), epochs=1, random_state=0)
+    cnns.fit(X, y)
+    images = X.reshape(-1, 8, 8, 1).astype(np.float32)
+    networks = [member.network() for member in cnns.estimators_]
+    outputs = JointNetworks(networks).predict(images)
+    for network, output in zip(networks, outputs, strict=True):
+        np.testing.assert_allclose(output, np.asarray(network(images)), rtol=1e-5)
+    first = network_output(networks[0], images)
+    for _ in range(3):
+        np.testing.assert_array_equal(network_output(networks[0], images), first)
+    expected = cnns.predict_proba(X)
+    np.testing.assert_allclose(fuse(cnns).predict(images, verbose=0), expected, atol=1e-5)
+    predictor = OnnxPredictor(export_onnx(cnns, tmp_path / "g.onnx"))
+    np.testing.assert_allclose(predictor.predict_proba(X), expected, atol=1e-5)
