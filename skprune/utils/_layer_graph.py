@@ -100,9 +100,8 @@ class _Walk:
     def follow(self, model: Any, inputs: tuple[int, ...]) -> tuple[int, ...]:
         import keras
 
-        graph = model
-        if isinstance(model, keras.Sequential):  # of which a functional twin shares the layers
-            graph = keras.Model(model.inputs, model.outputs)
+        # A Sequential model calls a functional one, of the same layers.
+        graph = model._functional if isinstance(model, keras.Sequential) else model
         number = {id(tensor): key for tensor, key in zip(graph.inputs, inputs, strict=True)}
         for depth in sorted(graph._nodes_by_depth, reverse=True):
             for node in graph._nodes_by_depth[depth]:

@@ -19,6 +19,7 @@ from skprune import (
     SOCPEnsemblePruner,
     SOCPEnsemblePrunerRegressor,
 )
+from skprune.ensemble import _trainers
 from skprune.serving import OnnxPredictor, export_onnx, fuse
 from skprune.utils import JointNetworks, network_output, together
 from skprune.utils._joints import _JOINTS, note_time_alone
@@ -173,10 +174,12 @@ def test_members_that_do_more_are_asked_themselves(members, digits):
     os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow",
     reason="this is of the other back ends; tests/ensemble/test_epochs.py runs it there",
 )
-def test_of_another_back_end(tmp_path):
+def test_of_another_back_end(tmp_path, monkeypatch):
     """Keras compiles, by its own predict_on_batch; files and graphs are made all the same."""
     X, y = load_digits(n_class=3, return_X_y=True)
     X, y = X[:40], y[:40]
+    # In this process: another would load the back end once more.
+    monkeypatch.setattr(_trainers, "run_in_worker", lambda train, *args, **_: train(*args))
     space = CNNSpace(n_blocks=[1], filters=[4], dense_units=[20])
     cnns = RandomCNNEnsembleClassifier(2, space=space, image_shape=(8, 8), epochs=1, random_state=0)
     cnns.fit(X, y)

@@ -1,6 +1,7 @@
 """The logistic curve; the notebook's form of accuracy against the pruning amount."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,23 +99,22 @@ class LogisticCurve(BaseCurve):
             parts = [s, slope * (U - midpoint), -slope * steepness]
             return np.hstack(parts) * root[:, None]
 
-        found = min(
-            (
-                least_squares(
-                    residuals,
-                    np.clip(start, -bound, bound),
-                    jac=jacobian,
-                    bounds=(-bound, bound),
-                    x_scale=np.repeat([1.0, 10.0, 1.0], d),
-                    ftol=1e-13,
-                    xtol=1e-13,
-                    gtol=1e-13,
-                    max_nfev=500,
-                )
-                for start in _starts(U, v, root)
-            ),
-            key=lambda result: result.cost,
-        )
+        def from_start(start: NDArray[np.float64], tolerance: float, most: int) -> Any:
+            return least_squares(
+                residuals,
+                np.clip(start, -bound, bound),
+                jac=jacobian,
+                bounds=(-bound, bound),
+                x_scale=np.repeat([1.0, 10.0, 1.0], d),
+                ftol=tolerance,
+                xtol=tolerance,
+                gtol=tolerance,
+                max_nfev=most,
+            )
+
+        # All go far enough to tell which valley is the deepest, one goes down to its bottom.
+        tried = (from_start(start, 1e-8, 100) for start in _starts(U, v, root))
+        found = from_start(min(tried, key=lambda result: result.cost).x, 1e-13, 500)
         limit, steepness, midpoint = found.x.reshape(3, d)
         self.limit_ = limit * height
         self.steepness_ = steepness / width
