@@ -19,7 +19,7 @@ from skprune.utils import SAVED_TYPES
 from skprune.utils._saved_state import FORMAT
 
 from .models import answer
-from .test_round_trips import TREE
+from .ways import TREE
 from .write import weights_in
 
 HERE = Path(__file__).parent

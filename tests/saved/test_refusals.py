@@ -25,7 +25,7 @@ from skprune.utils import SAVED_TYPES, MemberFile, _saved_state
 from skprune.utils._saved_state import FORMAT, SavedState, SavedWith
 
 from .models import Saved, answer
-from .test_round_trips import TREE, WAYS, load, save, saved_by_all
+from .ways import TREE, WAYS, load, save, saved_by_all
 
 every_way = pytest.mark.parametrize("way", WAYS)
 
@@ -105,19 +105,6 @@ def test_other_versions_are_warned_of_and_named(way, said, trees):
         load(way, save(way, pruner.estimator))
 
 
-@pytest.mark.keras
-def test_what_holds_networks_says_which_keras(networks):
-    import keras
-
-    for saved in networks.values():
-        (stamp,) = [v for v in saved.estimator.__getstate__().values() if type(v) is SavedWith]
-        needed = {"scikit-learn"} | (
-            {"keras"} if "pruner" not in type(saved.estimator).__name__.lower() else set()
-        )
-        assert needed <= stamp.packages.keys()
-        assert stamp.packages.get("keras", keras.__version__) == keras.__version__
-
-
 def test_the_format_comes_first_in_every_state(trees, amounts):
     for saved in {**trees, **amounts}.values():
         assert type(next(iter(saved.estimator.__getstate__().values()))) is SavedWith
@@ -170,19 +157,6 @@ def test_a_file_that_is_cut_short_gives_nothing(way, trees):
             load(way, data[: int(share * len(data))])
     with pytest.raises(Exception):  # noqa: B017, PT011
         load(way, data[:-1])
-
-
-@pytest.mark.keras
-@every_way
-def test_a_network_that_is_cut_short_is_refused(way, networks):
-    saved = networks["pruned_cnn"]
-    broken = pickle.loads(pickle.dumps(saved.estimator))
-    whole = broken._kept._bytes
-    for n in (0, 10, len(whole) // 2, len(whole) - 30):
-        broken._kept._bytes = whole[:n]
-        loaded = load(way, save(way, broken))
-        with pytest.raises(SavedFormatError, match=r"network cannot be read.*cut short"):
-            loaded.predict(saved.X)
 
 
 # Paths
@@ -357,23 +331,6 @@ def test_a_layer_of_a_class_that_is_not_there_is_named(cut, monkeypatch):
     monkeypatch.delattr(networks, "Doubled")
     with pytest.raises(SavedFormatError, match=r"Doubled.*imported before it is loaded"):
         loaded.predict(saved.X)
-
-
-@pytest.mark.keras
-def test_keras_reads_in_safe_mode(networks, monkeypatch):
-    import keras
-
-    load_model, seen = keras.models.load_model, []
-
-    def watched(*args, **kwargs):
-        seen.append(kwargs)
-        return load_model(*args, **kwargs)
-
-    monkeypatch.setattr(keras.models, "load_model", watched)
-    for saved in networks.values():
-        answer(pickle.loads(pickle.dumps(saved.estimator)), saved.X)
-    assert len(seen) > 5
-    assert all(kwargs == {"compile": False, "safe_mode": True} for kwargs in seen)
 
 
 @pytest.mark.keras

@@ -1,12 +1,7 @@
 """Saved here, loaded in a new process that was started elsewhere: the same bits."""
 
-import copy
 import io
-import json
-import os
 import pickle
-import subprocess
-import sys
 import warnings
 import zipfile
 from importlib import import_module
@@ -27,136 +22,24 @@ from skprune.ensemble import RandomCNNEnsembleClassifier
 from skprune.sparsity import prune_channels
 from skprune.utils import SAVED_TYPES, MemberFile
 
-from .models import Saved, answer
-
-TREE = "sklearn.tree._tree.Tree"
-
-# Everything is loaded before anything predicts, and what has no member that is a CNN before
-# what has one, whose class brings Keras along.
-FRESH = """
-import gc, json, pickle, sys, warnings
-from pathlib import Path
-import joblib, numpy as np, skops.io
-
-warnings.simplefilter("error")
-sys.modules["tests"] = None  # only what is installed may be needed
-folder, free_of_keras, all_names = Path(sys.argv[1]), *map(json.loads, sys.argv[2:])
-from skprune.utils import SAVED_TYPES
+from .models import Saved
+from .ways import (
+    TREE,
+    check_again_and_again,
+    check_in_a_new_process,
+    load,
+    save,
+    saved_by_all,
+)
 
 
-def loaded(name):
-    yield "joblib", joblib.load(folder / f"{name}.joblib")
-    yield "pickle", pickle.loads((folder / f"{name}.pickle").read_bytes())
-    trusted = [*SAVED_TYPES, "sklearn.tree._tree.Tree"]
-    yield "skops", skops.io.load(folder / f"{name}.skops", trusted=trusted)
-
-
-heavy = {"keras", "scikeras", "tensorflow", "cvxpy", "matplotlib"}
-found = {name: dict(loaded(name)) for name in free_of_keras}
-assert not heavy & set(sys.modules), heavy & set(sys.modules)
-found |= {name: dict(loaded(name)) for name in all_names if name not in found}
-if "keras" in sys.modules:
-    import keras
-    assert not any(isinstance(each, keras.Model) for each in gc.get_objects())
-X, answers = np.load(folder / "X.npz"), {}
-for name, ways in found.items():
-    for way, estimator in ways.items():
-        method = next(m for m in ("predict_proba", "predict", "transform") if hasattr(estimator, m))
-        answers[f"{name}/{way}"] = getattr(estimator, method)(X[name])
-np.savez(folder / "answers.npz", **answers)
-"""
-
-
-WAYS = ("joblib", "pickle", "skops")
-
-
-def save(way, estimator):
-    if way == "joblib":
-        file = io.BytesIO()
-        joblib.dump(estimator, file)
-        return file.getvalue()
-    return pickle.dumps(estimator) if way == "pickle" else sio.dumps(estimator)
-
-
-def saved_by_all(estimator):
-    return {way: save(way, estimator) for way in WAYS}
-
-
-def load(way, data, trusted=(*SAVED_TYPES, TREE)):
-    if way == "joblib":
-        return joblib.load(io.BytesIO(data))
-    return pickle.loads(data) if way == "pickle" else sio.loads(data, trusted=trusted)
-
-
-def check_in_a_new_process(models, free_of_keras, tmp_path):
-    files, elsewhere = tmp_path / "files", tmp_path / "elsewhere"
-    files.mkdir()
-    elsewhere.mkdir()
-    for name, saved in models.items():
-        for way, data in saved_by_all(saved.estimator).items():
-            (files / f"{name}.{way}").write_bytes(data)
-    np.savez(files / "X.npz", **{name: saved.X for name, saved in models.items()})
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    names = [json.dumps(sorted(n)) for n in (free_of_keras, models)]
-    run = subprocess.run(
-        [sys.executable, "-c", FRESH, files, *names],
-        cwd=elsewhere,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
-    assert not list(elsewhere.iterdir())
-    answers = np.load(files / "answers.npz")
-    assert len(answers.files) == 3 * len(models)
-    for key in answers.files:
-        expected = models[key.split("/")[0]].answer()
-        assert answers[key].dtype == expected.dtype
-        np.testing.assert_array_equal(answers[key], expected, err_msg=key)
-
-
-def test_without_networks(trees, amounts, tmp_path):
+def test_in_a_new_process(trees, amounts, tmp_path):
     models = {**trees, **amounts}
     check_in_a_new_process(models, models, tmp_path)
 
 
-@pytest.mark.keras
-def test_with_networks(networks, tmp_path):
-    members = {"cnns", "member", "pruner_of_cnns"}
-    check_in_a_new_process(networks, set(networks) - members, tmp_path)
-
-
-def check_again_and_again(models):
-    """What was loaded can be saved, cloned and copied as well as what was fitted."""
-    for name, saved in models.items():
-        expected = saved.answer()
-        for way, data in saved_by_all(saved.estimator).items():
-            estimator = load(way, data)
-            again = load(way, save(way, estimator))
-            copies = [again]
-            if way == "pickle":  # what is copied is the same however it was saved
-                copies += [copy.copy(again), copy.deepcopy(again)]
-            for each in copies:
-                np.testing.assert_array_equal(answer(each, saved.X), expected, err_msg=name)
-                assert _kept(each) == _kept(estimator)
-            used = load(way, save(way, again))  # now that it has predicted
-            np.testing.assert_array_equal(answer(used, saved.X), expected, err_msg=name)
-            assert _kept(used) == _kept(estimator)
-            clone(used)
-
-
-def _kept(estimator):
-    """Names of attributes, but for what predictions leave behind."""
-    return {name for name in vars(estimator) if not name.startswith(("_skprune_", "_shelf"))}
-
-
-def test_saved_again_without_networks(trees, amounts):
+def test_saved_again(trees, amounts):
     check_again_and_again({**trees, **amounts})
-
-
-@pytest.mark.keras
-def test_saved_again_with_networks(networks):
-    check_again_and_again(networks)
 
 
 # What stands in a file
@@ -203,58 +86,6 @@ def test_dropped_members_are_not_in_the_file():
     assert all(hasattr(member.estimator, "tree_") for _, member in members)  # here they stay
 
 
-@pytest.mark.keras
-def test_no_optimizer_is_in_a_file(networks):
-    from skprune.compression._kept_model import KeptModel
-
-    member = copy.deepcopy(networks["member"].estimator)
-    size = len(pickle.dumps(member))
-    images = networks["member"].X[..., None]
-    member.partial_fit(images, np.arange(len(images)) % 3)
-    assert member.model_.optimizer is not None
-    assert abs(len(pickle.dumps(member)) - size) < 100  # one more pass in its history
-    pruned = pickle.loads(pickle.dumps(networks["pruned_cnn"].estimator))
-    network, before = pruned.network_, len(pickle.dumps(pruned))
-    network.compile("adam", "sparse_categorical_crossentropy")
-    network.fit(networks["pruned_cnn"].X[..., None], np.arange(40) % 3, verbose=0)
-    after = pickle.dumps(pruned)
-    assert abs(len(after) - before) < 100
-    kept = KeptModel(network).__getstate__()["_bytes"]
-    assert b"optimizer" not in zipfile.ZipFile(io.BytesIO(kept)).read("model.weights.h5")
-    assert network.optimizer is not None  # itself it is as it was
-    # And it is the network as it is now that was saved.
-    X = networks["pruned_cnn"].X
-    assert not np.array_equal(answer(pruned, X), networks["pruned_cnn"].answer())
-    np.testing.assert_array_equal(answer(pickle.loads(after), X), answer(pruned, X))
-
-
-@pytest.mark.keras
-def test_the_same_pickle_twice(networks):
-    """Caches know an estimator by its pickle."""
-    for name in ("member", "pruned_cnn", "compressor", "views", "pruned_views_nested"):
-        estimator = networks[name].estimator
-        assert joblib.hash(estimator) == joblib.hash(estimator)
-    # What predictions leave behind, to be faster, is nobody else's.
-    for saved in networks.values():
-        before = saved.answer(), joblib.hash(saved.estimator)
-        for _ in range(50):
-            after = saved.answer()
-        np.testing.assert_array_equal(after, before[0])
-        assert joblib.hash(saved.estimator) == before[1]
-    loaded = pickle.loads(pickle.dumps(networks["pruned_cnn"].estimator))
-    unread = joblib.hash(loaded)
-    loaded.predict(networks["pruned_cnn"].X)
-    assert joblib.hash(loaded) == unread
-
-
-@pytest.mark.keras
-def test_weights_may_be_mapped_into_memory(networks, tmp_path):
-    for name in ("pruner_of_cnns", "views", "pruned_views_nested"):
-        joblib.dump(networks[name].estimator, tmp_path / name)
-        mapped = joblib.load(tmp_path / name, mmap_mode="r")
-        np.testing.assert_array_equal(answer(mapped, networks[name].X), networks[name].answer())
-
-
 # skops
 
 
@@ -275,13 +106,6 @@ def test_types_to_trust(trees, amounts):
     for name, saved in {**trees, **amounts}.items():
         unknown = set(sio.get_untrusted_types(data=sio.dumps(saved.estimator))) - set(SAVED_TYPES)
         assert unknown == ({TREE} if name in trees else set())
-
-
-@pytest.mark.keras
-def test_types_to_trust_with_networks(networks):
-    for saved in networks.values():
-        data = sio.dumps(saved.estimator)
-        assert set(sio.get_untrusted_types(data=data)) <= set(SAVED_TYPES)
 
 
 @pytest.mark.parametrize(
