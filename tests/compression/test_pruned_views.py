@@ -29,11 +29,11 @@ from skprune.compression._slice_norm import SliceNorm
 from skprune.compression._view_bench import ViewBench, ViewSamples
 from skprune.compression._view_networks import ViewNetworks, assemble
 from skprune.ensemble import CNNArchitecture, ConvBlock, _multi_view_training
-from skprune.ensemble._multi_view_network import build_multi_view, pool_views, view_features
 from skprune.exceptions import InfeasibleLimitsWarning
 from skprune.metrics import view_importance
 from skprune.sparsity import _measure, fine_tune, prune_channels, recover
 
+from ..ensemble.multi_view import random_features
 from ..sparsity.twins import randomise
 
 pytestmark = [
@@ -80,20 +80,8 @@ def timed():
 
 @pytest.fixture
 def untrained(monkeypatch):
-    """Networks of random features, of which only the last layer is trained: in milliseconds."""
-
-    def train(plan, rows, validation, **options):
-        networks = build_multi_view(plan)
-        towers = [networks.tower] * plan.view_shape[0]
-        pooled = pool_views(*view_features(towers, rows.images, rows.mask), plan.view_pooling)
-        last = LogisticRegression(max_iter=200).fit(np.asarray(pooled), rows.codes, rows.weights)
-        coef, intercept = last.coef_.T, last.intercept_
-        if plan.n_classes == 2:
-            coef, intercept = np.hstack([-coef, coef]) / 2, np.hstack([-intercept, intercept]) / 2
-        networks.head.layers[-1].set_weights([coef, intercept])
-        return networks, {}
-
-    monkeypatch.setattr(_multi_view_training, "train_multi_view", train)
+    """Training takes milliseconds."""
+    monkeypatch.setattr(_multi_view_training, "train_multi_view", random_features)
 
 
 @pytest.fixture(scope="module")

@@ -47,11 +47,9 @@ def expected_failures(estimator):
         SOCPEnsemblePruner(TREES),
         SOCPEnsemblePruner(BAG, cv=2),
         SOCPEnsemblePrunerCV(TREES, **SMALL),
-        SOCPEnsemblePrunerCV(BAG, **SMALL),
         SOCPEnsemblePrunerRegressor(NUMBER_TREES),
         SOCPEnsemblePrunerRegressor(NUMBER_BAG, cv=2),
         SOCPEnsemblePrunerRegressorCV(NUMBER_TREES, **SMALL),
-        SOCPEnsemblePrunerRegressorCV(NUMBER_BAG, **SMALL),
     ],
     expected_failed_checks=expected_failures,
 )
