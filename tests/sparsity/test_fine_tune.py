@@ -159,6 +159,7 @@ def test_one_batch_gives_the_statistics_of_what_flows_in():
     np.testing.assert_allclose(norm2.moving_mean, flow2.mean(axis=(0, 1, 2)), atol=1e-3)
     np.testing.assert_allclose(norm2.moving_variance, flow2.var(axis=(0, 1, 2)), rtol=1e-2)
     np.testing.assert_array_equal(norm2.gamma, model.layers[-1].gamma)
+    assert not any("call" in vars(layer) for layer in again.layers), "it still measures"
 
 
 def test_batches_are_averaged_by_their_samples():
