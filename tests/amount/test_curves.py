@@ -256,3 +256,24 @@ def test_a_curve_without_weights_says_so():
     AdditiveCurve(NoWeights()).fit([[0], [0.5], [1]], [1, 2, 3])
     with pytest.raises(TypeError, match="NoWeights does not"):
         AdditiveCurve(NoWeights()).fit([[0], [0.5], [1]], [1, 2, 3], sample_weight=[1, 2, 1])
+
+
+class NotOurs:
+    """A monotone curve of which only `fit` and `predict` are known."""
+
+    def fit(self, X, y, sample_weight=None):
+        self.curve = MonotoneCurve("linear").fit(X, y, sample_weight)
+
+    def predict(self, X):
+        return self.curve.predict(X)
+
+
+def test_curves_of_ours_are_summed_as_those_of_others():
+    rng = np.random.default_rng(0)
+    X, weights = rng.random((30, 3)), rng.uniform(0.5, 2, 30)
+    y = 90 - X @ [30, 20, 0] + rng.normal(size=30)
+    ours, theirs = (
+        AdditiveCurve(curve).fit(X, y, sample_weight=weights)
+        for curve in (MonotoneCurve("linear"), NotOurs())
+    )
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-12)

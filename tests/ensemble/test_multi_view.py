@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from sklearn import config_context
 from sklearn.model_selection import GridSearchCV
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import (
+    check_classifiers_train,
+    check_estimators_pickle,
+    check_fit_idempotent,
+    parametrize_with_checks,
+)
 
 from skprune.ensemble import CNNArchitecture, ConvBlock
 from skprune.ensemble._data import validation_rows
@@ -323,13 +328,13 @@ EXPECTED_FAILURES = {
 
 
 # What training comes to; the other checks look at names, shapes, types and errors.
-OF_TRAINING = ("check_classifiers_train", "check_fit_idempotent", "check_estimators_pickle")
+OF_TRAINING = check_classifiers_train, check_fit_idempotent, check_estimators_pickle
 
 
 @keras_test
 @parametrize_with_checks([CHECKED], expected_failed_checks=lambda estimator: EXPECTED_FAILURES)
 def test_estimator_checks(estimator, check, monkeypatch):
-    if getattr(check, "func", check).__name__ not in OF_TRAINING:
+    if check.func not in OF_TRAINING:
         training = "skprune.ensemble._multi_view_training.train_multi_view"
         monkeypatch.setattr(training, random_features)
     check(estimator)
