@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics import latency, latency_ratio
-from ..sparsity import SweepResult, TimingPlan, Trial, measure_amounts, prune_channels, recover
+from ..sparsity import (
+    SweepResult,
+    TimingPlan,
+    Trial,
+    copy_model,
+    measure_amounts,
+    prune_channels,
+    recover,
+)
 from ._bench import no_retracing_warnings
 from ._nested import NestedTowers
 from ._point import OperatingPoint
@@ -257,7 +265,8 @@ class ViewBench:
         train = self.train[there].filled_by_view()
         inputs = [train.images, train.mask]
         tuned = recover(model, inputs, train.y, sample_weight=train.weights, **self.tuning)
-        return networks.retrained(tuned)
+        # Without training, the head would be that of the unpruned towers itself.
+        return networks.retrained(copy_model(tuned) if tuned is model else tuned)
 
     def _accuracy(self, networks: ViewNetworks) -> float:
         """Share of right answers; a sample that no kept view shows has none."""

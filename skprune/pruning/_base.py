@@ -34,6 +34,7 @@ from ..utils import (
     num_samples,
     reports_progress,
     set_missing_seeds,
+    unfreeze,
     voting_members,
 )
 from ._calibration import (
@@ -332,7 +333,8 @@ class BaseEnsemblePruner(
         members = [("", self.estimator)]
         if isinstance(self.estimator, list):  # what a file takes is not known before it is read
             members = [m for m in named_members(self.estimator) if not isinstance(m[1], MemberFile)]
-        inputs = [get_tags(member).input_tags for _, member in members]
+        # Not of a frozen member itself, which copies the tags of what is in it.
+        inputs = [get_tags(unfreeze(member)).input_tags for _, member in members]
         tags.input_tags.sparse = all(i.sparse for i in inputs)
         tags.input_tags.allow_nan = all(i.allow_nan for i in inputs)
         return tags

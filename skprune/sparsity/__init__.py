@@ -10,6 +10,7 @@ from ._measure import Trial as Trial
 from ._measure import check_amounts as check_amounts
 from ._measure import measure_amounts as measure_amounts
 from ._measure import no_retracing_warnings as no_retracing_warnings
+from ._rebuild import copy_model as copy_model
 from ._recipe import classification_loss as classification_loss
 from ._recipe import held_out_rows as held_out_rows
 from ._recipe import method_named as method_named

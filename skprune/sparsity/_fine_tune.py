@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
 from ..utils import layer_graph
+from ._checks import check_integer, check_steps
 from ._magnitude import is_kernel
 from ._rebuild import copy_model
 
@@ -88,18 +88,15 @@ def fine_tune(
     for name, array in (("y", y), ("sample_weight", weights)):
         if array is not None and len(array) != n:
             raise ValueError(f"X has {n} samples, but {name} has {len(array)}.")
-    _check_integer("epochs", epochs, 0)
-    _check_integer("batch_size", batch_size, 1)
-    number = isinstance(learning_rate, Real) and not isinstance(learning_rate, bool)
-    if not number or not 0 < float(learning_rate) < np.inf:
-        raise ValueError(f"learning_rate must be a positive number; got {learning_rate!r}.")
+    check_integer("epochs", epochs, 0)
+    check_steps(batch_size, learning_rate)
     if loss is None:
         loss = getattr(model, "loss", None) or default_loss(model)
     result = copy_model(model)
     if epochs == 0:
         return result
     # Trained is another copy: the optimiser and its state are no part of the result.
-    trained = copy_model(model)
+    trained = copy_model(model, compiled=False)
     rng = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
     _seed_layers(trained, rng)
     if keep_zeros:
@@ -169,7 +166,7 @@ def reestimate_batch_norm(model: Any, X: Any, *, batch_size: int = 256) -> Any:
     """
     layer_graph(model)
     _checked_inputs(X)
-    _check_integer("batch_size", batch_size, 1)
+    check_integer("batch_size", batch_size, 1)
     result = copy_model(model)
     measure_batch_norm(result, X, batch_size=batch_size)
     return result
@@ -251,13 +248,6 @@ def _checked_inputs(X: Any) -> tuple[Callable[[Any], Any], int]:
         return taken if several else taken[0]
 
     return take, lengths.pop()
-
-
-def _check_integer(name: str, value: Any, lowest: int) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer of at least {lowest}; got {value!r}.")
-    if value < lowest:
-        raise ValueError(f"{name} must be an integer of at least {lowest}; got {value!r}.")
 
 
 def _seed_layers(model: Any, rng: np.random.Generator) -> None:

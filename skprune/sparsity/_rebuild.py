@@ -64,19 +64,22 @@ def _entry_shapes(
     return shapes
 
 
-def copy_model(model: Any) -> Any:
+def copy_model(model: Any, *, compiled: bool = True) -> Any:
     """Build a model anew, with the same weights.
 
     Parameters
     ----------
     model : keras.Model
         Sequential or Functional.
+    compiled : bool, default=True
+        Compile the copy, if the model is compiled.
 
     Returns
     -------
     keras.Model
     """
-    return _clone(model, lambda layer: layer.get_config(), lambda layer: layer.get_weights())
+    original = model if compiled else not_compiled(model)
+    return _clone(original, lambda layer: layer.get_config(), lambda layer: layer.get_weights())
 
 
 def _sliced(values: list[NDArray], own: LayerChannels, kept: NDArray[np.bool_]) -> list[NDArray]:
@@ -134,8 +137,12 @@ def _clone(
 
 
 def _compile_alike(model: Any, new_model: Any) -> None:
+    import keras
+
     try:
-        new_model.compile_from_config(model.get_compile_config())
+        # Not compile_from_config: it makes the variables of the optimiser, thrice the weights of a
+        # network that may never be trained. Training makes them.
+        new_model.compile(**keras.saving.deserialize_keras_object(model.get_compile_config()))
         compiled = new_model.compiled
     except (TypeError, ValueError):  # a loss or metric that Keras cannot make again by its name
         compiled = False

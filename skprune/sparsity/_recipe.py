@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
+from ..utils import layer_graph
 from ._channels import prune_channels
 from ._fine_tune import default_loss, fine_tune, measure_batch_norm
 from ._magnitude import prune_magnitude
+from ._rebuild import copy_model
 
 __all__ = [
     "METHODS",
@@ -47,7 +49,8 @@ def method_named(method: Any) -> tuple[Callable[[Any, float], Any], str]:
     """
     if callable(method):
         function = method.func if isinstance(method, partial) else method
-        return method, "compressed_bytes" if function is prune_magnitude else "dense_bytes"
+        size = "compressed_bytes" if function is prune_magnitude else "dense_bytes"
+        return partial(_another, method), size
     if method not in METHODS:
         raise ValueError(
             f"method must be one of {tuple(METHODS)}, or a function of a model and an amount; got "
@@ -56,8 +59,14 @@ def method_named(method: Any) -> tuple[Callable[[Any, float], Any], str]:
     return METHODS[method]
 
 
+def _another(method: Callable[[Any, float], Any], model: Any, amount: float) -> Any:
+    """What a method of the user's own makes; a copy, where it gives back what it got."""
+    made = method(model, amount)
+    return copy_model(made) if made is model else made
+
+
 def recover(model: Any, X: Any, y: Any, *, epochs: int, **options: Any) -> Any:
-    """Fine-tune, and then measure batch normalisation anew; with no epochs, neither.
+    """Fine-tune a copy, and then measure batch normalisation anew; with no epochs, neither.
 
     Parameters
     ----------
@@ -73,10 +82,13 @@ def recover(model: Any, X: Any, y: Any, *, epochs: int, **options: Any) -> Any:
     Returns
     -------
     keras.Model
+        With no epochs, the given one.
     """
+    if not epochs:
+        layer_graph(model)  # refuses what the method of a user should not have made
+        return model
     tuned = fine_tune(model, X, y, epochs=epochs, **options)
-    if epochs:
-        measure_batch_norm(tuned, X)
+    measure_batch_norm(tuned, X)
     return tuned
 
 

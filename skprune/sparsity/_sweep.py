@@ -14,6 +14,7 @@ from sklearn.utils import assert_all_finite, check_random_state
 
 from ..metrics import model_cost
 from ..utils import check_sample_weight, draw_seed, layer_graph
+from ._checks import check_steps
 from ._measure import SIZES, TimingPlan, Trial, check_amounts, measure_amounts
 from ._recipe import (
     classification_loss,
@@ -140,6 +141,7 @@ def pruning_sweep(
     ):
         if not isinstance(value, Integral) or isinstance(value, bool) or value < lowest:
             raise ValueError(f"{name} must be an integer of at least {lowest}; got {value!r}.")
+    check_steps(batch_size, learning_rate)
     if path is not None and "<lambda>" in _name_of(method):
         raise ValueError(
             "With path, method must have a name that tells it from others: give a function or a "

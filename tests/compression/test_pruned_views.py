@@ -33,7 +33,7 @@ from skprune.exceptions import InfeasibleLimitsWarning
 from skprune.metrics import view_importance
 from skprune.sparsity import _measure, fine_tune, prune_channels, recover
 
-from ..ensemble.multi_view import random_features
+from ..ensemble.random_features import views_by_their_head
 from ..sparsity.twins import randomise
 
 pytestmark = [
@@ -81,7 +81,7 @@ def timed():
 @pytest.fixture
 def untrained(monkeypatch):
     """Training takes milliseconds."""
-    monkeypatch.setattr(_multi_view_training, "train_multi_view", random_features)
+    monkeypatch.setattr(_multi_view_training, "train_multi_view", views_by_their_head)
 
 
 @pytest.fixture(scope="module")

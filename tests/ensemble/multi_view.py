@@ -1,7 +1,6 @@
 """A small multi-view classifier and data for it."""
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from skprune.ensemble import CNNArchitecture, ConvBlock, MultiViewCNNClassifier
 
@@ -29,18 +28,3 @@ def random_mask():
     present = np.random.default_rng(1).random((100, 3)) < 0.6
     present[:, 0] |= ~present.any(axis=1)
     return present
-
-
-def random_features(plan, rows, validation, **options):
-    """In place of training: random features, of which only the last layer learns."""
-    from skprune.ensemble._multi_view_network import build_multi_view, pool_views, view_features
-
-    networks = build_multi_view(plan)
-    towers = [networks.tower] * plan.view_shape[0]
-    pooled = pool_views(*view_features(towers, rows.images, rows.mask), plan.view_pooling)
-    last = LogisticRegression(max_iter=200).fit(np.asarray(pooled), rows.codes, rows.weights)
-    coef, intercept = last.coef_.T, last.intercept_
-    if plan.n_classes == 2:
-        coef, intercept = np.hstack([-coef, coef]) / 2, np.hstack([-intercept, intercept]) / 2
-    networks.head.layers[-1].set_weights([coef, intercept])
-    return networks, {}

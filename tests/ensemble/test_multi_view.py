@@ -18,7 +18,8 @@ from sklearn.utils.estimator_checks import (
 from skprune.ensemble import CNNArchitecture, ConvBlock
 from skprune.ensemble._data import validation_rows
 
-from .multi_view import TINY, make, random_features, random_mask, three_views
+from .multi_view import TINY, make, random_mask, three_views
+from .random_features import views_by_their_head
 
 keras_test = pytest.mark.keras
 
@@ -336,5 +337,5 @@ OF_TRAINING = check_classifiers_train, check_fit_idempotent, check_estimators_pi
 def test_estimator_checks(estimator, check, monkeypatch):
     if check.func not in OF_TRAINING:
         training = "skprune.ensemble._multi_view_training.train_multi_view"
-        monkeypatch.setattr(training, random_features)
+        monkeypatch.setattr(training, views_by_their_head)
     check(estimator)
