@@ -261,12 +261,13 @@ class ViewBench:
                 f"{np.flatnonzero(~np.array(kept)).tolist()} are dropped, and mask says that no "
                 "other is there."
             )
+        if not self.tuning["epochs"]:  # the towers are its own, the head that of the unpruned ones
+            return replace(networks, head=copy_model(networks.head))
         model = assemble(networks, self.train.images.shape[1:])
         train = self.train[there].filled_by_view()
         inputs = [train.images, train.mask]
         tuned = recover(model, inputs, train.y, sample_weight=train.weights, **self.tuning)
-        # Without training, the head would be that of the unpruned towers itself.
-        return networks.retrained(copy_model(tuned) if tuned is model else tuned)
+        return networks.retrained(tuned)
 
     def _accuracy(self, networks: ViewNetworks) -> float:
         """Share of right answers; a sample that no kept view shows has none."""

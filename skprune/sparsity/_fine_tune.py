@@ -14,6 +14,9 @@ from ._rebuild import copy_model
 
 __all__ = ["default_loss", "fine_tune", "measure_batch_norm", "reestimate_batch_norm"]
 
+# TensorFlow takes as long to trace a step as to take 7 (small networks) to 12 as they are written.
+_FEW_STEPS = 6
+
 
 def fine_tune(
     model: Any,
@@ -101,11 +104,14 @@ def fine_tune(
     _seed_layers(trained, rng)
     if keep_zeros:
         _hold_zeros(trained)
-    trained.compile(keras.optimizers.Adam(float(learning_rate)), loss=loss, jit_compile=False)
+    n_steps = -(-n // batch_size)
+    few = keras.backend.backend() == "tensorflow" and epochs * n_steps <= _FEW_STEPS
+    trained.compile(
+        keras.optimizers.Adam(float(learning_rate)), loss=loss, jit_compile=False, run_eagerly=few
+    )
     # State made inside the training step, or a smaller last batch, would have it traced twice,
     # which takes longer than many an epoch.
     trained.optimizer.build(trained.trainable_variables)
-    n_steps = -(-n // batch_size)
     for epoch in range(epochs):
         start = time.perf_counter()
         trained.reset_metrics()
