@@ -16,18 +16,34 @@ def digits():
     return X[:280], X[280:400], y[:280], y[280:400]
 
 
-@pytest.fixture(scope="session")
-def one(digits):
-    """One trained network, frozen; not to be changed."""
+@pytest.fixture(scope="package", autouse=True)
+def quick_members():
+    """Random CNNs are made in milliseconds; they have as much to cut as trained ones."""
+    from skprune.ensemble import _trainers
+
+    from ..ensemble.random_features import member_by_its_last_layer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_trainers, "run_in_worker", member_by_its_last_layer)
+        yield
+
+
+@pytest.fixture(scope="package")
+def one(digits, quick_members):
+    """One network that is trained, so that much can be spared; frozen, not to be changed."""
+    from skprune.ensemble import _trainers, _workers
+
     from .networks import cnns
 
     X, _, y, _ = digits
-    return FrozenEstimator(cnns(1, epochs=8).fit(X, y))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_trainers, "run_in_worker", _workers.run_in_worker)
+        return FrozenEstimator(cnns(1, epochs=8).fit(X, y))
 
 
-@pytest.fixture(scope="session")
-def several(digits):
-    """Five networks that were trained badly, so that a vote helps; not to be changed."""
+@pytest.fixture(scope="package")
+def several(digits, quick_members):
+    """Five networks that know little, so that a vote helps; not to be changed."""
     from .networks import cnns
 
     X, _, y, _ = digits

@@ -364,7 +364,7 @@ def test_a_list_of_members_of_many_kinds(several, one, parts):
     rows, rows_val = X.reshape(-1, 64), X_val.reshape(-1, 64)
     mixed = compressor(members).fit(rows, y, X_val=rows_val, y_val=y_val)
     assert mixed.n_members_in_ == 3
-    assert mixed.score(rows_val, y_val) > 0.9
+    assert mixed.score(rows_val, y_val) > 0.8
     own = cnns(1, image_shape=(8, 8), epochs=1).fit(rows, y)
     P = [m.predict_proba(X_val.astype("float32")) for m in (frozen, one, own)]
     vote = one.classes_[np.mean(P, axis=0).argmax(axis=1)]

@@ -518,7 +518,7 @@ def test_grid_search(one, digits):
 def test_pipeline(digits):
     X, X_test, y, y_test = digits
     pipeline = make_pipeline(
-        FunctionTransformer(lambda X: X / 16, validate=False), pruned(cnns(1), amount=0.5)
+        FunctionTransformer(lambda X: X / 16, validate=False), pruned(cnns(1), amount=0.2)
     )
     pipeline.set_params(prunedcnnclassifier__estimator__epochs=8).fit(X, y)
     assert pipeline.score(X_test, y_test) > 0.6
