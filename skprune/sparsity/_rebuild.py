@@ -140,7 +140,7 @@ def _compile_alike(model: Any, new_model: Any) -> None:
     import keras
 
     try:
-        # Not compile_from_config: it makes the variables of the optimiser, thrice the weights of a
+        # Not compile_from_config: it makes the variables of the optimiser, twice the weights of a
         # network that may never be trained. Training makes them.
         new_model.compile(**keras.saving.deserialize_keras_object(model.get_compile_config()))
         compiled = new_model.compiled

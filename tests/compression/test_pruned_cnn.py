@@ -458,6 +458,15 @@ def test_a_folder_needs_a_seed_and_a_name(one, digits, tmp_path):
     assert not list(tmp_path.rglob("*.json"))
 
 
+@pytest.mark.parametrize("fine_tune_epochs", [0, 1])
+def test_a_method_that_cuts_nothing_shares_nothing(one, digits, fine_tune_epochs):
+    X, _, y, _ = digits
+    settings = {"amount": 0.5, "fine_tune_epochs": fine_tune_epochs}
+    fitted = pruned(one, method=lambda model, amount: model, **settings).fit(X, y)
+    own = one.estimator.estimators_[0].model_
+    assert not {id(w) for w in own.weights} & {id(w) for w in fitted.network_.weights}
+
+
 # Saved and handed on
 
 

@@ -46,6 +46,18 @@ def of_means(data):
     return make(view_pooling="mean", epochs=12).fit(*data)
 
 
+@pytest.fixture
+def written(monkeypatch):
+    """Steps are taken as they are written; to trace one takes as long as eight of them."""
+    from skprune.ensemble import _builder, _multi_view_training
+
+    def compile_cnn(model, architecture):
+        _builder.compile_cnn(model, architecture)
+        model.run_eagerly = True
+
+    monkeypatch.setattr(_multi_view_training, "compile_cnn", compile_cnn)
+
+
 def by_hand(estimator, X, mask, pooling):
     """Probabilities one sample and one view at a time, with NumPy between tower and head."""
     found = []
@@ -99,6 +111,7 @@ def test_only_one_view_left(fitted, data):
 
 
 @keras_test
+@pytest.mark.usefixtures("written")
 def test_pixels_of_missing_views_do_not_matter(data, mask):
     X, y = data
     garbage = X.astype(np.float32)
@@ -119,6 +132,7 @@ def test_pixels_of_missing_views_do_not_matter(data, mask):
 
 
 @keras_test
+@pytest.mark.usefixtures("written")
 def test_batch_normalisation_sees_only_views_that_are_there(data):
     """Where all views of a sample are equal, it does not matter which of them are missing."""
     X, y = data
@@ -133,6 +147,7 @@ def test_batch_normalisation_sees_only_views_that_are_there(data):
 
 
 @keras_test
+@pytest.mark.usefixtures("written")
 def test_pixels_are_standardised_by_those_that_are_there(data, mask):
     X, y = data
     model = make(epochs=1, validation_fraction=None).fit(X, y, mask=mask)
@@ -145,6 +160,7 @@ def test_pixels_are_standardised_by_those_that_are_there(data, mask):
 
 
 @keras_test
+@pytest.mark.usefixtures("written")
 def test_one_view(data):
     X, y = data
     model = make(importance_method="remove", epochs=12).fit(X[:, 2:], y)
@@ -157,6 +173,7 @@ def test_one_view(data):
 
 
 @keras_test
+@pytest.mark.usefixtures("written")
 def test_colours_and_flat_rows(data):
     X, y = data
     coloured = np.stack([X, X // 2], axis=-1)
@@ -193,6 +210,7 @@ def test_labels_of_any_kind(data, names):
 
 
 @keras_test
+@pytest.mark.usefixtures("written")
 def test_rows_of_zero_weight_are_as_if_absent(data, mask):
     X, y = data
     weights = np.where(np.arange(100) % 4 == 0, 0.0, 0.5)
@@ -230,6 +248,7 @@ def test_importance_points_at_the_view_that_tells(fitted, of_means, data):
 
 
 @keras_test
+@pytest.mark.usefixtures("written")
 def test_global_random_state_is_left_alone(data):
     import tensorflow as tf
     from tensorflow.python.eager import context
@@ -280,6 +299,7 @@ def test_pickles_hold_arrays_only(fitted, data):
 
 
 @keras_test
+@pytest.mark.usefixtures("written")
 def test_verbose_tells_of_each_epoch(data, capfd):
     make(epochs=2, verbose=1).fit(*data)
     out, err = capfd.readouterr()
@@ -289,6 +309,7 @@ def test_verbose_tells_of_each_epoch(data, capfd):
 
 
 @keras_test
+@pytest.mark.usefixtures("written")
 def test_mask_is_routed(data, mask):
     X, y = data
     garbage = np.where(mask[..., None, None], X, np.nan)  # refused, unless the mask arrives
@@ -303,6 +324,7 @@ def test_mask_is_routed(data, mask):
 
 
 @keras_test
+@pytest.mark.usefixtures("written")
 def test_a_data_frame_keeps_its_names(data):
     pandas = pytest.importorskip("pandas")
     X, y = data

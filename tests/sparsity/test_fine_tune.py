@@ -6,7 +6,13 @@ import pytest
 from keras import layers
 from sklearn.datasets import load_digits
 
-from skprune.sparsity import fine_tune, prune_channels, prune_magnitude, reestimate_batch_norm
+from skprune.sparsity import (
+    _fine_tune,
+    fine_tune,
+    prune_channels,
+    prune_magnitude,
+    reestimate_batch_norm,
+)
 
 from .twins import output, randomise
 
@@ -58,8 +64,8 @@ def test_it_brings_accuracy_back(trained, digits):
 def test_zeros_stay_zero_and_all_else_is_trained(trained, digits):
     X, y = digits
     pruned = prune_magnitude(trained, 0.7)
-    tuned = fine_tune(pruned, X[:300], y[:300], random_state=0)
-    free = fine_tune(pruned, X[:300], y[:300], random_state=0, keep_zeros=False)
+    tuned = fine_tune(pruned, X[:500], y[:500], random_state=0)
+    free = fine_tune(pruned, X[:500], y[:500], random_state=0, keep_zeros=False)
     for old, new, other in zip(pruned.weights, tuned.weights, free.weights, strict=True):
         if old.name == "kernel":
             zeros = old.numpy() == 0
@@ -81,7 +87,7 @@ def test_a_constraint_of_the_users_holds_too():
 
 
 def test_the_same_seed_gives_the_same_bits_and_nothing_global_moves(trained, digits):
-    X, y = digits[0][:200], digits[1][:200]
+    X, y = digits[0][:500], digits[1][:500]
     before = trained.get_weights()
     state = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
     a, b, c = (fine_tune(trained, X, y, random_state=seed).get_weights() for seed in (1, 1, 2))
@@ -92,6 +98,20 @@ def test_the_same_seed_gives_the_same_bits_and_nothing_global_moves(trained, dig
     assert any((one != other).any() for one, other in zip(a, c, strict=True))
     for now, then in zip(trained.get_weights(), before, strict=True):
         np.testing.assert_array_equal(now, then)
+
+
+def test_few_steps_that_are_not_traced_are_the_same_steps(trained, digits, monkeypatch):
+    """With zeros that stay, weights of samples, and dropout from the same seed."""
+    X, y = digits[0][:250], digits[1][:250]
+    weight = np.linspace(0, 2, 250)
+    pruned, found = prune_magnitude(trained, 0.5), []
+    for few in (_fine_tune._FEW_STEPS, 0):
+        monkeypatch.setattr(_fine_tune, "_FEW_STEPS", few)
+        found.append(fine_tune(pruned, X, y, sample_weight=weight, random_state=0).get_weights())
+    moved = zip(found[0], pruned.get_weights(), strict=True)
+    assert max(np.abs(new - old).max() for new, old in moved) > 3e-3
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, atol=3e-5)
 
 
 def test_samples_of_weight_zero_do_not_count(trained, digits):
