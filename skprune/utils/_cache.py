@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 from joblib import Memory
 from sklearn.utils.validation import check_memory
 
@@ -158,7 +159,13 @@ def version_folder(store: Path) -> Path:
 
 
 def data_hash(*parts: Any) -> str:
-    """What stands for data and parameters in keys; the same for equal arrays, mapped or not."""
+    """What stands for data and parameters in keys.
+
+    The same for arrays that are equal, whether or not they are mapped from a file, and however
+    they lie in memory: every other row of an array is the same data as its copy.
+    """
+    plain = np.ndarray, np.memmap  # subclasses may hold more than their numbers
+    parts = tuple(np.ascontiguousarray(p) if type(p) in plain else p for p in parts)
     try:
         return str(joblib.hash(parts, coerce_mmap=True))
     except (pickle.PicklingError, TypeError, AttributeError) as error:

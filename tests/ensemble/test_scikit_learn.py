@@ -28,14 +28,19 @@ def test_pipeline_and_stratified_cross_validation(tiny, digits):
     assert scores.min() > 0.5
 
 
-def test_grid_search_in_a_process_of_its_own(tiny, digits):
-    """One fit, for each process takes seconds to load TensorFlow, and so does its worker."""
+def test_grid_search_in_a_process_of_its_own(tiny, digits, tmp_path):
+    """It finds the member that is trained here; training it there takes as long again."""
     X, y = digits
+    memory = str(tmp_path)
+    tiny(1, epochs=6, memory=memory).fit(X[::2], y[::2])
+    (member,) = tmp_path.rglob("output.pkl")
     halves = [(np.arange(0, 90, 2), np.arange(1, 90, 2))]
     search = GridSearchCV(
-        tiny(1), {"epochs": [6]}, cv=halves, n_jobs=2, refit=False, error_score="raise"
-    )
+        tiny(1, memory=memory), {"epochs": [6]}, cv=halves, n_jobs=2, refit=False,
+        error_score="raise",
+    )  # fmt: skip
     assert search.fit(X, y).cv_results_["mean_test_score"][0] > 0.5
+    assert list(tmp_path.rglob("output.pkl")) == [member]
 
 
 def test_voting_classifier(tiny, digits):

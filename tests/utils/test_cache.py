@@ -115,6 +115,12 @@ def test_equal_data_have_one_hash_mapped_or_not(tmp_path):
     assert data_hash(mapped, "a") == data_hash(array(0), "a") != data_hash(array(0), "b")
 
 
+def test_equal_data_have_one_hash_however_they_lie_in_memory():
+    X = np.arange(60.0).reshape(10, 6)
+    assert data_hash(X[::2]) == data_hash(X[[0, 2, 4, 6, 8]]) != data_hash(X[1::2])
+    assert data_hash(np.asfortranarray(X)) == data_hash(X) != data_hash(X.T)
+
+
 # Broken entries
 
 
