@@ -18,6 +18,7 @@ for threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
 
 # A worker that is started anew imports TensorFlow; the next file that trains may be minutes off.
 _workers._IDLE_LIMIT = _workers._IDLE_TIMEOUT = 600
+_workers._MAX_TASKS = 120
 
 # Property tests draw the same examples every time, and leave nothing in the repository.
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "skprune-hypothesis")

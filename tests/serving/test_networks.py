@@ -20,10 +20,12 @@ from skprune import (  # noqa: E402
     PrunedCNNClassifier,
     SOCPEnsemblePruner,
 )
+from skprune.ensemble import _trainers  # noqa: E402
 from skprune.exceptions import GraphFileError, UnsupportedMemberError  # noqa: E402
 from skprune.serving import OnnxPredictor, export_onnx, fuse, quantize_onnx  # noqa: E402
 from tests.compression.conftest import without_files, without_times  # noqa: E402
 from tests.compression.networks import cnns, scikeras, sigmoid, softmax  # noqa: E402
+from tests.ensemble.random_features import member_by_its_last_layer  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +45,10 @@ def ensemble(digits):
 def kinds(digits, ensemble):
     """Every estimator that can be exported, with samples as it takes them.
 
-    One of the cut networks is fine-tuned, none is timed.
+    One of the cut networks is fine-tuned, none is timed; but for the ensemble's, none is trained.
     """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_trainers, "run_in_worker", member_by_its_last_layer)
         without_times(patch)
         without_files(patch)
         return kinds_of(digits, ensemble)
