@@ -115,6 +115,7 @@ def pruning_sweep(
     --------
     >>> import keras, numpy as np
     >>> from skprune import PruningAmountOptimizer
+    >>> from skprune.amount import AccuracyReward, PruningReward
     >>> from skprune.sparsity import pruning_sweep
     >>> X = np.random.default_rng(0).normal(size=(400, 4)).astype("float32")
     >>> y = (X[:, 0] * X[:, 1] > 0).astype(int)
@@ -125,7 +126,9 @@ def pruning_sweep(
     >>> sweep = pruning_sweep(model, X, y, [0, 0.25, 0.5, 0.75], random_state=0)
     >>> sweep.parameters
     array([450, 338, 226, 114])
-    >>> optimizer = PruningAmountOptimizer(accuracy_curve="isotonic", max_size=0.001)
+    >>> optimizer = PruningAmountOptimizer(
+    ...     accuracy_curve="isotonic", max_size=0.001, rewards=(AccuracyReward(), PruningReward())
+    ... )
     >>> 0.4 < optimizer.fit(sweep.X, sweep.y).best_amount_ < 0.8
     True
     """
