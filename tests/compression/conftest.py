@@ -28,16 +28,26 @@ def quick_members():
         yield
 
 
+@pytest.fixture
+def trained_members(quick_members, monkeypatch):
+    """Random CNNs are trained after all."""
+    training(monkeypatch)
+
+
+def training(monkeypatch):
+    from skprune.ensemble import _trainers, _workers
+
+    monkeypatch.setattr(_trainers, "run_in_worker", _workers.run_in_worker)
+
+
 @pytest.fixture(scope="package")
 def one(digits, quick_members):
     """One network that is trained, so that much can be spared; frozen, not to be changed."""
-    from skprune.ensemble import _trainers, _workers
-
     from .networks import cnns
 
     X, _, y, _ = digits
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_trainers, "run_in_worker", _workers.run_in_worker)
+        training(patch)
         return FrozenEstimator(cnns(1, epochs=8).fit(X, y))
 
 

@@ -352,7 +352,7 @@ def test_what_is_not_frozen_is_trained(digits):
     assert trained.report_.stages[0].accuracy == by_hand.score(X[held_out], y[held_out])
 
 
-def test_a_list_of_members_of_many_kinds(several, one, parts):
+def test_a_list_of_members_of_many_kinds(several, one, parts, trained_members):
     """scikeras refuses uint8 after float32, and images in another layout: no member is asked."""
     X, X_val, y, y_val = parts
     frozen = FrozenEstimator(scikeras(networks.softmax).fit(X.astype("float32"), y))
@@ -364,7 +364,7 @@ def test_a_list_of_members_of_many_kinds(several, one, parts):
     rows, rows_val = X.reshape(-1, 64), X_val.reshape(-1, 64)
     mixed = compressor(members).fit(rows, y, X_val=rows_val, y_val=y_val)
     assert mixed.n_members_in_ == 3
-    assert mixed.score(rows_val, y_val) > 0.8
+    assert mixed.score(rows_val, y_val) > 0.9
     own = cnns(1, image_shape=(8, 8), epochs=1).fit(rows, y)
     P = [m.predict_proba(X_val.astype("float32")) for m in (frozen, one, own)]
     vote = one.classes_[np.mean(P, axis=0).argmax(axis=1)]

@@ -160,7 +160,6 @@ def test_pixels_are_standardised_by_those_that_are_there(data, mask):
 
 
 @keras_test
-@pytest.mark.usefixtures("written")
 def test_one_view(data):
     X, y = data
     model = make(importance_method="remove", epochs=12).fit(X[:, 2:], y)
