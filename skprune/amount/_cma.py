@@ -54,17 +54,18 @@ def cma_search(
     ndarray of shape (n, d)
         The best point of each population, in the order they came.
     """
-    strategy = _cma().CMAEvolutionStrategy(
-        start,
+    cma, d = _cma(), len(start)
+    # CMA-ES's own way into the box, of a whole population at once: point by point, as its option
+    # "bounds" has it, that is a third of the run.
+    box = cma.BoundTransform(list(np.tile(bounds, popsize)))
+    strategy = cma.CMAEvolutionStrategy(
+        box.inverse(np.tile(start, popsize))[:d],
         sigma,
         {
-            "bounds": [bounds[0], bounds[1]],
             "popsize": popsize,
             # NaN leaves NumPy's global generator alone.
             "seed": np.nan,
             "randn": lambda *shape: rng.standard_normal(shape),
-            # Without it, runs in one dimension fail for some seeds.
-            "maxstd_boundrange": np.inf,
             "tolx": tolerance,
             # The best rank is always the same, which says nothing about convergence.
             "tolfunhist": -1,
@@ -79,7 +80,8 @@ def cma_search(
     best = []
     while not strategy.stop():
         population = strategy.ask()
-        points = np.clip(np.asarray(population), bounds[0], bounds[1])
+        points = box.transform(np.ravel(population)).reshape(popsize, d)
+        points = np.clip(points, bounds[0], bounds[1])
         violation, reward = evaluate(points)
         order = np.lexsort((-reward, violation))
         strategy.tell(population, np.argsort(order).tolist())

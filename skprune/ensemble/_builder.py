@@ -137,10 +137,10 @@ def _probabilities(features, architecture, n_classes, seeds):
     )(x)
 
 
-def compile_cnn(model: keras.Model, architecture: CNNArchitecture) -> None:
+def compile_cnn(model: keras.Model, adam: keras.optimizers.Adam) -> None:
     """Make a model trainable: Adam and sparse categorical cross-entropy, as in the paper."""
     model.compile(
-        optimizer=keras.optimizers.Adam(architecture.learning_rate, name="adam"),
+        optimizer=adam,
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
         # Compiling costs 10 to 16 s a model, more than a small member's whole training.

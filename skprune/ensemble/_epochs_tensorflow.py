@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ._adam import BETA_1, BETA_2, EPSILON
+from ..utils import BETA_1, BETA_2, EPSILON
 
 __all__ = ["Epochs"]
 

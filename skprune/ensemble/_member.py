@@ -204,7 +204,8 @@ class CNNMember(SavedState, KerasClassifier):
 
     def _ensure_compiled_model(self):
         if not self.model_.compiled:
-            compile_cnn(self.model_, self.architecture)
+            rate = self.architecture.learning_rate
+            compile_cnn(self.model_, keras.optimizers.Adam(rate, name="adam"))
 
     @property
     def target_encoder(self):

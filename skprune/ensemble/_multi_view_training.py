@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..metrics import view_importance
+from ..utils import keras_adam
 from ._builder import compile_cnn, make_training_state
 from ._early_stopping import ValidationStopping
 from ._multi_view_network import build_multi_view, predict_features, predict_views, view_features
@@ -83,7 +84,7 @@ def train_multi_view(
     with quiet_first_use():
         networks = build_multi_view(plan)
     model = networks.model
-    compile_cnn(model, plan.architecture)
+    compile_cnn(model, keras_adam(plan.architecture.learning_rate))
     make_training_state(model)
     stopping = None
     if validation is not None:

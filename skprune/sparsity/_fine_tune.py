@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ..utils import layer_graph
+from ..utils import keras_adam, layer_graph
 from ._checks import check_integer, check_steps
 from ._magnitude import is_kernel
 from ._rebuild import copy_model
@@ -106,9 +106,8 @@ def fine_tune(
         _hold_zeros(trained)
     n_steps = -(-n // batch_size)
     few = keras.backend.backend() == "tensorflow" and epochs * n_steps <= _FEW_STEPS
-    trained.compile(
-        keras.optimizers.Adam(float(learning_rate)), loss=loss, jit_compile=False, run_eagerly=few
-    )
+    adam = keras_adam(float(learning_rate))
+    trained.compile(adam, loss=loss, jit_compile=False, run_eagerly=few)
     # State made inside the training step, or a smaller last batch, would have it traced twice,
     # which takes longer than many an epoch.
     trained.optimizer.build(trained.trainable_variables)

@@ -1,5 +1,9 @@
 """Floor 0: what every room may use."""
 
+from ._adam import BETA_1 as BETA_1
+from ._adam import BETA_2 as BETA_2
+from ._adam import EPSILON as EPSILON
+from ._adam import keras_adam as keras_adam
 from ._base_pool import BasePool as BasePool
 from ._cache import CacheEntry as CacheEntry
 from ._cache import cache_entry as cache_entry

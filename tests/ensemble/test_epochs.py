@@ -28,10 +28,12 @@ def plan(dropout=0.3):
 
 
 def network(dropout=0.3):
+    import keras
+
     from skprune.ensemble._builder import build_cnn, compile_cnn
 
     model = build_cnn(plan(dropout), (6, 6, 1), 3, offset=0.5, scale=2.0, seed=5)
-    compile_cnn(model, plan(dropout))
+    compile_cnn(model, keras.optimizers.Adam(3e-3))
     return model
 
 

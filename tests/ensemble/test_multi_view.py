@@ -51,8 +51,8 @@ def written(monkeypatch):
     """Steps are taken as they are written; to trace one takes as long as eight of them."""
     from skprune.ensemble import _builder, _multi_view_training
 
-    def compile_cnn(model, architecture):
-        _builder.compile_cnn(model, architecture)
+    def compile_cnn(model, adam):
+        _builder.compile_cnn(model, adam)
         model.run_eagerly = True
 
     monkeypatch.setattr(_multi_view_training, "compile_cnn", compile_cnn)
