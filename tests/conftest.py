@@ -1,5 +1,6 @@
 """What tests of several rooms share."""
 
+import gc
 import os
 import subprocess
 import tempfile
@@ -26,6 +27,17 @@ settings.register_profile(
     "skprune", derandomize=True, deadline=None, database=None, max_examples=40
 )
 settings.load_profile("skprune")
+
+
+# Of TensorFlow's modules and thousands of tests nothing is garbage, and to look through them takes
+# the collector half a second a time.
+gc.disable()
+
+
+def pytest_collection_finish():
+    """What is there now stays until the end; what the tests make is looked through as ever."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items):
