@@ -1,5 +1,6 @@
 """Training the members of an ensemble: in worker processes, from a cache where possible."""
 
+import gc
 import sys
 import time
 from asyncio import CancelledError
@@ -216,26 +217,28 @@ def _failure(plan: MemberPlan, what: str, error: Exception) -> MemberTrainingErr
 
 
 @contextmanager
-def _hidden(*modules: str) -> Iterator[None]:
-    """Some modules cannot be imported, unless they already are."""
-    hidden = [name for name in modules if name not in sys.modules]
+def _quick_import(*hidden: str) -> Iterator[None]:
+    """Some modules cannot be imported, unless they already are; no garbage is looked for."""
+    hidden = tuple(name for name in hidden if name not in sys.modules)
     for name in hidden:
         sys.modules[name] = None  # type: ignore[assignment]
+    gc.disable()
     try:
         yield
     finally:
+        gc.enable()
         for name in hidden:
             del sys.modules[name]
 
 
 def _train_here(job: _Job) -> tuple[list[np.ndarray], dict[str, list[float]]]:
     """Train one member in this process, which is a worker."""
-    import gc
     import warnings
 
-    # What Keras and TensorFlow import where it is there, and do without where it is not; a worker
-    # starts in three quarters of the time.
-    with _hidden("matplotlib", "pandas", *(["jax"] if job.settings.backend != "jax" else [])):
+    # What Keras and TensorFlow import where it is there, and do without where it is not. Without
+    # these, and the collector, their import takes two thirds of the time.
+    others = ["jax"] if job.settings.backend != "jax" else []
+    with _quick_import("matplotlib", "pandas", *others):
         import keras
 
     from ._quiet import load_member_class
