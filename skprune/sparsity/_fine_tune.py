@@ -14,7 +14,7 @@ from ._rebuild import copy_model
 
 __all__ = ["default_loss", "fine_tune", "measure_batch_norm", "reestimate_batch_norm"]
 
-# TensorFlow takes as long to trace a step as to take 7 (small networks) to 12 as they are written.
+# TensorFlow takes as long to trace a step as to take 9 to 11 of them as they are written.
 _FEW_STEPS = 6
 
 
