@@ -12,8 +12,9 @@ from ..utils import layer_graph
 from ._cells import Cell, cells_of, kept_channels, scores
 from ._channel_map import ChannelMap
 from ._checks import check_amount
-from ._layer_rules import Walk, apply_rule
+from ._layer_rules import apply_rule
 from ._rebuild import rebuild
+from ._walk import Walk
 
 __all__ = ["choose_channels", "map_channels", "prune_channels"]
 

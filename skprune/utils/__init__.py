@@ -5,14 +5,14 @@ from ._adam import BETA_2 as BETA_2
 from ._adam import EPSILON as EPSILON
 from ._adam import keras_adam as keras_adam
 from ._base_pool import BasePool as BasePool
-from ._cache import CacheEntry as CacheEntry
 from ._cache import cache_entry as cache_entry
 from ._cache import cached_call as cached_call
 from ._cache import check_cache as check_cache
 from ._cache import check_cache_space as check_cache_space
-from ._cache import data_hash as data_hash
 from ._cache import store_of as store_of
 from ._cache_contents import CacheContents, CachedThing, cache_contents
+from ._cache_entry import CacheEntry as CacheEntry
+from ._cache_entry import data_hash as data_hash
 from ._doc_link import DOCUMENTATION as DOCUMENTATION
 from ._doc_link import DocumentationLink as DocumentationLink
 from ._exported import Vote as Vote

@@ -14,7 +14,8 @@ from typing import Any
 
 from .._version import __version__
 from ..exceptions import CacheWarning
-from ._cache import check_cache, in_words, lock_of, store_of, version_name
+from ._cache import check_cache, in_words, store_of, version_name
+from ._cache_entry import lock_of
 from ._cache_lock import free_lock
 from ._repr_html import ReprHTML
 

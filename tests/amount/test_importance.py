@@ -251,7 +251,7 @@ class TestInverseRule:
 
 
 class TestSmallest:
-    @pytest.mark.parametrize("target", [80, 90])
+    @pytest.mark.parametrize("target", [80, 85, 90])
     def test_no_worse_than_the_rule_and_than_scipy(self, target):
         rule = importance_inverse_amounts(RANKING, notebook.accuracy, target)
         found = smallest_amounts(RANKING, notebook.accuracy, notebook.size, target, random_state=0)

@@ -33,7 +33,7 @@ from skprune import (
 )
 from skprune.exceptions import CacheError, CacheWarning
 from skprune.pruning._cached_ensemble import CachedEnsemble
-from skprune.utils import MemberPool, _cache, cache_contents, check_cache
+from skprune.utils import MemberPool, _cache_entry, cache_contents, check_cache
 from skprune.utils._base_pool import _Prediction
 
 M = 7
@@ -191,13 +191,13 @@ class TestReading:
     def test_only_kept_members_are_read(self, pruner, data, monkeypatch):
         first = pruner.fit(*data)
         read = []
-        plain = _cache.CacheEntry.read_part
+        plain = _cache_entry.CacheEntry.read_part
 
         def read_part(self, name, default, **options):
             read.append(name)
             return plain(self, name, default, **options)
 
-        monkeypatch.setattr(_cache.CacheEntry, "read_part", read_part)
+        monkeypatch.setattr(_cache_entry.CacheEntry, "read_part", read_part)
         again = clone(pruner).fit(*data)
         kept = np.flatnonzero(again.support_)
         assert 0 < len(kept) < M
@@ -256,7 +256,7 @@ class TestReading:
             raise OSError(errno.ENOSPC, "No space left on device")
 
         with monkeypatch.context() as patch:
-            patch.setattr(_cache, "_write", write)
+            patch.setattr(_cache_entry, "write_checked", write)
             with pytest.warns(CacheWarning):
                 again = clone(pruner).fit(*data)
         np.testing.assert_array_equal(again.predict_proba(data[0]), before)

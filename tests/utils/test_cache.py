@@ -18,6 +18,8 @@ import pytest
 from skprune.exceptions import CacheError, CacheWarning
 from skprune.utils import (
     _cache,
+    _cache_entry,
+    _checked_file,
     cache_contents,
     cache_entry,
     cached_call,
@@ -30,8 +32,8 @@ POSIX = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX")
 
 
 @pytest.fixture(autouse=True)
-def nothing_told(monkeypatch):
-    monkeypatch.setattr(_cache, "_told", set())
+def nothing_told():
+    _cache_entry.told.clear()
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ def test_joblibs_memory_gives_the_place_and_the_compression(tmp_path, compress):
 
 def test_a_hit_takes_no_lock_and_leaves_no_file_changed(memory, monkeypatch):
     fetch(memory, 0)
-    monkeypatch.setattr(_cache.CacheEntry, "lock", None)
+    monkeypatch.setattr(_cache_entry.CacheEntry, "lock", None)
     fetch(memory, 0)  # Linux notes by itself when a new file is read, and once a day after that
     before = file_of(memory).stat()
     time.sleep(0.05)
@@ -195,7 +197,7 @@ def test_flipped_bytes_are_seen_where_unpickling_sees_nothing(memory):
     fetch(memory, 0)
     flip(2000)(file_of(memory))
     with file_of(memory).open("rb") as file:
-        file.seek(_cache._HEAD)
+        file.seek(_checked_file.HEAD)
         assert not np.array_equal(pickle.load(file), array(0))
 
 
@@ -266,14 +268,14 @@ def identities(entry):
 
 
 def fail_at(monkeypatch, *names):
-    plain = _cache._write
+    plain = _cache_entry.write_checked
 
     def write(path, value, compress):
         if path.name in names:
             raise OSError(errno.ENOSPC, "No space left on device")
         plain(path, value, compress)
 
-    monkeypatch.setattr(_cache, "_write", write)
+    monkeypatch.setattr(_cache_entry, "write_checked", write)
 
 
 @pytest.mark.parametrize("breaks", [flip(60), cut(20), Path.unlink, folder_instead])
@@ -591,12 +593,13 @@ def test_a_full_disk_without_a_folder_for_entries_is_told_of_once(tmp_path, monk
 
 
 def test_entries_of_another_version_are_not_used_and_told_of_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(_cache, "__version__", "0.0.9")
+    for module in (_cache, _cache_entry):
+        monkeypatch.setattr(module, "__version__", "0.0.9")
     old = check_cache(tmp_path)
     for seed in range(3):
         fetch(old, seed)
     monkeypatch.undo()
-    monkeypatch.setattr(_cache, "_told", set())
+    _cache_entry.told.clear()
     with pytest.warns(CacheWarning, match=r"0\.0\.9 \(3 entries\).*other_versions=True"):
         memory = check_cache(tmp_path)
     with warnings.catch_warnings():
@@ -611,7 +614,7 @@ def test_entries_of_another_version_are_not_used_and_told_of_once(tmp_path, monk
     assert contents.clear(other_versions=True) == 3
     fetch(memory, 0, calls)
     assert calls == [0]
-    monkeypatch.setattr(_cache, "_told", set())
+    _cache_entry.told.clear()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_cache(tmp_path)

@@ -59,12 +59,12 @@ def test_a_folder_that_goes_once_does_not_keep_a_lock_away(tmp_path, monkeypatch
 
 
 def test_where_no_lock_can_be_put_values_are_made_and_stored_all_the_same(tmp_path, monkeypatch):
-    from skprune.utils import _cache
+    from skprune.utils import _cache_entry
 
     def no_locks(path):
         raise OSError(errno.ENOLCK, "No locks available", str(path))
 
-    monkeypatch.setattr(_cache, "locked", no_locks)
+    monkeypatch.setattr(_cache_entry, "locked", no_locks)
     memory, made = check_cache(joblib.Memory(tmp_path, verbose=0)), []
 
     def compute():
