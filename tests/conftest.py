@@ -6,16 +6,16 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import pytest
-from hypothesis import settings
-from hypothesis.configuration import set_hypothesis_home_dir
-
-from skprune.ensemble import _workers
-
-# Tests run side by side, one a processor: networks as small as theirs gain nothing by threads,
-# which would wait for each other.
-for threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+# Tests run side by side, one a processor: what is as small as theirs gains nothing by threads,
+# which would wait for each other. OpenBLAS reads it when NumPy is imported.
+for threads in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(threads, "1")
+
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+from hypothesis.configuration import set_hypothesis_home_dir  # noqa: E402
+
+from skprune.ensemble import _workers  # noqa: E402
 
 # A worker that is started anew imports TensorFlow; the next file that trains may be minutes off.
 _workers._IDLE_LIMIT = _workers._IDLE_TIMEOUT = 600

@@ -15,6 +15,7 @@ import numpy as np
 from ..exceptions import MemberTrainingError
 from ..utils import cache_entry, cached_call, check_cache_space, streamed
 from ._data import SharedArrays
+from ._quiet import load_member_class, without_collector
 from ._space import MemberPlan
 from ._workers import WorkerDiedError, run_in_worker
 
@@ -217,16 +218,14 @@ def _failure(plan: MemberPlan, what: str, error: Exception) -> MemberTrainingErr
 
 
 @contextmanager
-def _quick_import(*hidden: str) -> Iterator[None]:
-    """Some modules cannot be imported, unless they already are; no garbage is looked for."""
-    hidden = tuple(name for name in hidden if name not in sys.modules)
+def _hidden(*modules: str) -> Iterator[None]:
+    """Some modules cannot be imported, unless they already are."""
+    hidden = [name for name in modules if name not in sys.modules]
     for name in hidden:
         sys.modules[name] = None  # type: ignore[assignment]
-    gc.disable()
     try:
         yield
     finally:
-        gc.enable()
         for name in hidden:
             del sys.modules[name]
 
@@ -238,10 +237,8 @@ def _train_here(job: _Job) -> tuple[list[np.ndarray], dict[str, list[float]]]:
     # What Keras and TensorFlow import where it is there, and do without where it is not. Without
     # these, and the collector, their import takes two thirds of the time.
     others = ["jax"] if job.settings.backend != "jax" else []
-    with _quick_import("matplotlib", "pandas", *others):
+    with _hidden("matplotlib", "pandas", *others), without_collector():
         import keras
-
-    from ._quiet import load_member_class
 
     warnings.simplefilter("ignore")
     load = job.data.load

@@ -181,7 +181,10 @@ def test_of_another_back_end(tmp_path, monkeypatch):
     # In this process: another would load the back end once more.
     monkeypatch.setattr(_trainers, "run_in_worker", lambda train, *args, **_: train(*args))
     space = CNNSpace(n_blocks=[1], filters=[4], dense_units=[20])
-    cnns = RandomCNNEnsembleClassifier(2, space=space, image_shape=(8, 8), epochs=1, random_state=0)
+    # One batch: JAX compiles a step for each size.
+    cnns = RandomCNNEnsembleClassifier(
+        2, space=space, image_shape=(8, 8), epochs=1, batch_size=40, random_state=0
+    )
     cnns.fit(X, y)
     images = X.reshape(-1, 8, 8, 1).astype(np.float32)
     networks = [member.network() for member in cnns.estimators_]
