@@ -1,4 +1,4 @@
-"""Keep TensorFlow's start from writing to the user's terminal."""
+"""TensorFlow's start: nothing on the user's terminal, no looking for garbage in its modules."""
 
 import gc
 import os

@@ -3,6 +3,7 @@
 import gc
 import sys
 import time
+import warnings
 from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -232,8 +233,6 @@ def _hidden(*modules: str) -> Iterator[None]:
 
 def _train_here(job: _Job) -> tuple[list[np.ndarray], dict[str, list[float]]]:
     """Train one member in this process, which is a worker."""
-    import warnings
-
     # What Keras and TensorFlow import where it is there, and do without where it is not. Without
     # these, and the collector, their import takes two thirds of the time.
     others = ["jax"] if job.settings.backend != "jax" else []

@@ -44,3 +44,14 @@ def test_it_is_the_adam_of_keras(dtype, sparse, traced):
         # In float32, 1 - 0.999 is off by a part in 10^5; the way was 9 steps of 0.05.
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
     assert (ours[1] == 0).any()
+
+
+def test_it_is_one_operation_a_weight(monkeypatch):
+    import tensorflow as tf
+
+    plain, n_calls = tf.raw_ops.ResourceApplyAdam, []
+    monkeypatch.setattr(
+        tf.raw_ops, "ResourceApplyAdam", lambda **given: n_calls.append(1) or plain(**given)
+    )
+    weights_after(keras_adam(0.05), "float32", traced=False)
+    assert len(n_calls) == 9 * 2
