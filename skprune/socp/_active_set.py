@@ -39,7 +39,7 @@ def minimise_active_set(
     start : ndarray of shape (M,)
         Where to begin; the nearer, the fewer steps. Zeros will do.
     tolerance : float, default=1e-12
-        Gradients above ``-tolerance * max|q|`` count as non-negative.
+        Gradients above ``tolerance * min(q)`` count as non-negative.
     max_iter : int, default=None
         Bound on the members brought in; ``10 * M + 100`` by default.
 
@@ -50,12 +50,13 @@ def minimise_active_set(
     """
     w = np.maximum(start, 0.0)
     w, free = _descend(Q, q, w, w > 0)
-    tolerance = tolerance * max(float(np.abs(q).max()), np.finfo(float).tiny)
+    # Not max|q|: a large penalty on one member would hide the gradients of all others.
+    tolerance = tolerance * max(float(-q.min()), np.finfo(float).tiny)
     refused = np.zeros(len(q), dtype=bool)
     for _ in range(10 * len(q) + 100 if max_iter is None else max_iter):
         gradient = np.where(free | refused, np.inf, 2 * (Q @ w) + q)
         entering = gradient.argmin()
-        # While nobody is in play the gradient is q itself, free of rounding.
+        # While all weights are zero the gradient is q itself, free of rounding.
         if gradient[entering] >= (-tolerance if free.any() else 0.0):
             break
         trial = free.copy()

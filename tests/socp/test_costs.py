@@ -99,6 +99,53 @@ def test_the_path_of_a_random_pool_is_optimal_under_costs(seed):
             assert at.kkt_residual(path.at(lam)) <= 1e-8, f"lam {lam}"
 
 
+def near_copies(seed, noise, M=6):
+    """Members that differ by a little noise, and their classes."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(3, size=200)
+    P = 0.5 * rng.dirichlet(np.ones(3), size=200)
+    P[np.arange(200), y] += 0.5
+    P = np.clip(P + noise * rng.normal(size=(M, 200, 3)), 1e-9, None)
+    return P / P.sum(axis=-1, keepdims=True), y
+
+
+@pytest.mark.parametrize(
+    ("noise", "cheapest"),
+    [(1e-6, 1e-6), (1e-4, 1e-5), (1e-8, 1e-6), (1e-3, 1e-6), (1e-6, 1e-12), (0, 1e-6)],
+)
+def test_the_path_is_optimal_for_near_copies_of_very_unequal_cost(noise, cheapest):
+    """Measured before: the KKT residual was up to 0.56, and nothing said so."""
+    costs = np.ones(6)
+    costs[0] = cheapest
+    for seed in range(10):
+        stats = EnsembleStatistics.from_predictions(*near_copies(seed, noise))
+        path = socp_path(stats, 0.9, costs=costs)
+        problem = SOCPProblem.from_statistics(stats, 0.9, costs=costs)
+        assert path.kkt_residual <= 1e-8
+        assert path.at(0.05)[0] > 0
+        for lam in (*lams_to_try(path, seed), *(cheapest * np.geomspace(1e-9, 1, 10))):
+            w = path.at(lam)
+            at = problem.with_penalty(lam * path.penalty_max)
+            assert at.kkt_residual(w) <= path.kkt_residual + 1e-14, f"lam {lam}"
+            if 0 < lam < 1:
+                exact = solve_socp(stats, 0.9, lam, costs=costs)
+                assert exact.status == "optimal"
+                assert at.objective(w) == pytest.approx(exact.objective, abs=1e-9)
+
+
+def test_a_solver_of_another_kind_agrees_for_near_copies_of_unequal_cost():
+    stats = EnsembleStatistics.from_predictions(*near_copies(0, 1e-2))
+    costs = np.r_[1e-3, np.ones(5)]
+    problem = SOCPProblem.from_statistics(stats, 0.9, costs=costs)
+    path = socp_path(stats, 0.9, costs=costs)
+    # Where the penalty no longer decides alone: at lam = 0.05 only the cheap member is worth it.
+    for lam in (0.05, 1e-3, 3e-4, 1e-4):
+        by_cone = solve_socp(stats, 0.9, lam, costs=costs, solver="clarabel")
+        reached = problem.with_penalty(by_cone.penalty).objective(path.at(lam))
+        assert reached == pytest.approx(by_cone.objective, abs=1e-7)
+        assert reached <= by_cone.objective + 1e-10
+
+
 @pytest.mark.parametrize("diversity", ["shannon", "gini"])
 @pytest.mark.parametrize("lam", [0.02, 0.2, 0.6])
 @pytest.mark.parametrize("solver", CONIC)
