@@ -63,8 +63,8 @@ class SearchResult:
         Score on each fold of the candidate that cross-validation on the others picks.
     full_score : float
         Score of the equal vote of all members.
-    member_score : float
-        Mean score over the folds of the single member that has the best.
+    member_scores : ndarray of shape (F,)
+        Score on each fold of the single member that is best on the other folds.
     frequency : ndarray of shape (M,)
         Share of the resamples in which each member has a weight, at the chosen alpha and
         lambda.
@@ -79,7 +79,7 @@ class SearchResult:
     fold_ties: NDArray[np.float64]
     nested_scores: NDArray[np.float64]
     full_score: float
-    member_score: float
+    member_scores: NDArray[np.float64]
     frequency: NDArray[np.float64]
     relaxation: Relaxation
 
@@ -201,7 +201,8 @@ def search(
         ]
     )  # fold, score or tie-break, candidate
     K = outer[0].shape[0]
-    scores, ties, single = tables[:, 0, :K], tables[:, 1, :K], tables[:, 0, K : K + M]
+    scores, ties = tables[:, 0, :K], tables[:, 1, :K]
+    single, single_ties = tables[:, 0, K : K + M], tables[:, 1, K : K + M]
     report(f"scored {K} candidates on {n_folds} folds")
 
     inner = np.zeros((n_folds, n_folds, 2, K))  # left out, scored on
@@ -211,11 +212,14 @@ def search(
             train = run.rows(*[i for i in every if i not in (one, two)])
             inner[one, two] = scorer.table(evidence, W, run.rows(two), train)
             inner[two, one] = scorer.table(evidence, W, run.rows(one), train)
-    nested = []
+    nested, nested_single = [], []
     for fold in every:
         table = inner[fold, others[fold]]
         picked = _choose(table[:, 0], table[:, 1], _sizes(outer[fold]), selection)
         nested.append(scores[fold, picked])
+        rest = others[fold]
+        member = _choose(single[rest], single_ties[rest], np.ones(M, dtype=np.intp), "best")
+        nested_single.append(single[fold, member])
     report("scored the choosing itself (nested)")
 
     weights, relaxations, frequency = run.candidates()
@@ -230,7 +234,7 @@ def search(
         fold_ties=ties,
         nested_scores=np.array(nested),
         full_score=float(tables[:, 0, -1].mean()),
-        member_score=float(single.mean(axis=0).max()),
+        member_scores=np.array(nested_single),
         frequency=frequency[alpha_at, lam_at],
         relaxation=replace(relaxations[alpha_at], least=0.0),
     )

@@ -126,14 +126,17 @@ class SearchedProgram(BaseSOCPPruner):
         self.best_score_ = float(found.fold_scores[:, found.index].mean())
         self.nested_scores_ = found.nested_scores
         self.nested_score_ = float(found.nested_scores.mean())
-        self.full_score_, self.best_member_score_ = found.full_score, found.member_score
+        self.full_score_ = found.full_score
+        self.best_member_score_ = float(found.member_scores.mean())
         self.selection_frequency_ = found.frequency
-        best, member = as_compared(np.array([self.best_score_, self.best_member_score_]))
-        if best < member:
+        lost = found.member_scores - found.fold_scores[:, found.index]
+        error = lost.std(ddof=1) / np.sqrt(len(lost))
+        if lost.mean() > 2 * error + 1e-12 * abs(self.best_member_score_):
             warnings.warn(
-                f"The cross-validated score of what was selected, {self.best_score_:.6g}, is below "
-                f"that of the best single member, {self.best_member_score_:.6g}. Try "
-                "max_members=1, wider alphas and lams, or more calibration samples.",
+                f"The cross-validated score of the selection, {self.best_score_:.6g}, is below "
+                f"that of the best single member, {self.best_member_score_:.6g}, by more than two "
+                "standard errors. Try max_members=1, wider alphas and lams, or more calibration "
+                "samples.",
                 UserWarning,
                 stacklevel=7,
             )

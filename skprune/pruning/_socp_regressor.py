@@ -260,8 +260,9 @@ class SOCPEnsemblePrunerRegressorCV(SearchedProgram, BaseRegressorPruner):
     nested_scores_ : ndarray of shape (n_folds,)
         The same on each fold.
     full_score_, best_member_score_ : float
-        Mean scores over the folds of the equal-weighted mean of all members, and of the best single
-        member. A warning says so if ``best_score_`` is below the latter.
+        Mean scores over the folds of the equal-weighted mean of all members, and of a single
+        member: on each fold the one that is best on the other folds. Fit warns if
+        ``best_score_`` is below the latter by more than two standard errors.
     cv_results_ : dict of ndarrays
         As in :class:`~sklearn.model_selection.GridSearchCV`: ``params``, ``param_alpha``,
         ``param_lam``, ``param_threshold``, ``param_reweight``, ``split0_test_score`` ...,
