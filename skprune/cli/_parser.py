@@ -133,9 +133,9 @@ def _add_choice(parser: ArgumentParser) -> None:
     )
     choice.add_argument(
         "--threshold",
-        type=_share_or("auto"),
+        type=_share,
         metavar="T",
-        help="drop weights below this share of the largest, or 'auto' (default: 0)",
+        help="drop weights below this share of the largest (default: 0)",
     )
     choice.add_argument(
         "--reweight",

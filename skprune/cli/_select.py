@@ -58,8 +58,6 @@ def _check_options(args: Namespace) -> None:
     check_apart(args.output, args.frontier, "--frontier")
     if args.scoring is not None and not args.tune:
         raise Refused("--scoring is what --tune maximises: give --tune too.")
-    if args.tune and args.threshold == "auto":
-        raise Refused("--threshold auto cannot be tuned: give a number with --tune, or no --tune.")
 
 
 def _check_budget(args: Namespace, pool: PredictionPool) -> None:

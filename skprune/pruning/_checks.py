@@ -56,19 +56,15 @@ def check_prediction_dtype(prediction_dtype: Any) -> None:
             )
 
 
-def check_threshold(threshold: Any, *, auto: bool = False) -> None:
-    """Refuse what is no share of the largest weight, nor "auto" where that can be."""
-    if auto and isinstance(threshold, str) and threshold == "auto":
-        return
+def check_threshold(threshold: Any) -> None:
+    """Refuse what is no share of the largest weight."""
     if (
         not isinstance(threshold, Real)
         or isinstance(threshold, bool)
         or not 0 <= float(threshold) <= 1
     ):
-        either = "be 'auto' or " if auto else ""
         raise ValueError(
-            f"threshold must {either}lie in [0, 1], as a share of the largest weight; got "
-            f"{threshold!r}."
+            f"threshold must lie in [0, 1], as a share of the largest weight; got {threshold!r}."
         )
 
 

@@ -146,26 +146,6 @@ class Evidence(ABC):
             Probabilities of k classes, or predictions of k targets.
         """
 
-    @abstractmethod
-    def squared_errors(
-        self, weights: NDArray[np.float64]
-    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        """Squared error of each row under each weighting, block by block.
-
-        Parameters
-        ----------
-        weights : ndarray of shape (K, M)
-            K weightings of the members.
-
-        Yields
-        ------
-        rows : slice
-            The rows of the block.
-        errors : ndarray of shape (K, n)
-            Sum over the classes; for regression the mean over the targets, in their
-            variances.
-        """
-
     @property
     @abstractmethod
     def equal_weights(self) -> NDArray[np.float64]:
@@ -244,13 +224,6 @@ class VotingEvidence(Evidence):
     def outputs(self, weights: NDArray[np.float64], rows: Rows, train: Rows) -> NDArray:
         parts = weighted_votes(select(self.P, rows), weights, self.voting)
         return as_probabilities(np.concatenate([votes for _, votes in parts], axis=1))
-
-    def squared_errors(
-        self, weights: NDArray[np.float64]
-    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        for rows, votes in weighted_votes(self.P, weights, self.voting):
-            true = votes[:, np.arange(votes.shape[1]), self.y[rows]]
-            yield rows, (np.square(votes).sum(axis=2) - 2 * true + 1).astype(np.float64)
 
     @property
     def equal_weights(self) -> NDArray[np.float64]:
@@ -355,15 +328,6 @@ class RegressionEvidence(Evidence):
     def outputs(self, weights: NDArray[np.float64], rows: Rows, train: Rows) -> NDArray:
         sums = np.concatenate([part for _, part in self._sums(weights, rows)], axis=1)
         return sums + self.intercepts(weights, train)[:, None]
-
-    def squared_errors(
-        self, weights: NDArray[np.float64]
-    ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        every = np.arange(self.n_rows)
-        intercepts = self.intercepts(weights, every)[:, None]
-        for rows, sums in self._sums(weights, every):
-            off = (sums + intercepts - self.y[rows]) / self.scale
-            yield rows, np.square(off).mean(axis=2)
 
     @property
     def equal_weights(self) -> NDArray[np.float64]:

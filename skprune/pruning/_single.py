@@ -11,7 +11,6 @@ from ._checks import check_reweight, check_threshold
 from ._evidence import Evidence
 from ._program import Relaxation, shrinkage
 from ._socp_base import BaseSOCPPruner
-from ._threshold import choose_threshold
 
 __all__ = ["SingleProgram"]
 
@@ -21,14 +20,14 @@ class SingleProgram(BaseSOCPPruner):
 
     alpha: float
     lam: float
-    threshold: Any
+    threshold: float
     reweight: Any
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_alpha(self.alpha)
         check_lam(self.lam)
-        check_threshold(self.threshold, auto=True)
+        check_threshold(self.threshold)
         check_reweight(self.reweight)
 
     def _select(self, evidence: Evidence, calibration: Calibration) -> NDArray[np.float64]:
@@ -40,10 +39,7 @@ class SingleProgram(BaseSOCPPruner):
         relaxation = Relaxation(program, evidence, every, stats, self.alpha)
         solution = relaxation.solve(self.lam)
         base, share = solution.weights, shrinkage(self.reweight)
-        threshold = self.threshold
-        if isinstance(threshold, str):
-            threshold = choose_threshold(evidence, relaxation, base, share)
-        weights = relaxation.weights(base, threshold, [share])[0]
-        self.threshold_ = float(threshold)
+        weights = relaxation.weights(base, self.threshold, [share])[0]
+        self.threshold_ = float(self.threshold)
         self._note(evidence, relaxation, solution, weights)
         return weights

@@ -40,10 +40,9 @@ class SOCPEnsemblePruner(SingleProgram, BaseClassifierPruner):
     lam : float, default=0.05
         Penalty in [0, 1), lambda of equations (5) to (8) as a share of the smallest one that
         leaves no member. Larger keeps fewer.
-    threshold : float or "auto", default=0.0
+    threshold : float, default=0.0
         Members below this share of the largest weight are dropped, h of Algorithm 1; 0 keeps
-        every member with a positive weight. "auto" keeps the fewest whose squared error on the
-        calibration rows is within one standard error of the best, which is far fewer.
+        every member with a positive weight.
     reweight : {"relaxed", "equal", "none"} or float, default=0.5
         Weights of the members that are kept. "relaxed" solves the program again on them,
         without penalty and with weights that sum to one, "equal" weighs all alike, a number

@@ -60,7 +60,7 @@ def test_version_and_help(skprune):
         (["select"], "skprune select: error: the following arguments are required: FILE"),
         (["select", "x", "--alpha", "2"], "--alpha: it must be a number in [0, 1]; got '2'"),
         (["select", "x", "--lam", "1"], "--lam: it must be a number in [0, 1); got '1'"),
-        (["select", "x", "--threshold", "some"], "a number in [0, 1] or one of auto; got 'some'"),
+        (["select", "x", "--threshold", "some"], "a number in [0, 1]; got 'some'"),
         (["select", "x", "--reweight", "nan"], "one of relaxed, equal, none; got 'nan'"),
         (["select", "x", "--max-members", "0"], "a whole number of at least 1; got '0'"),
         (["select", "x", "--max-mem", "3"], "unrecognized arguments: --max-mem"),

@@ -21,7 +21,7 @@ def weights_in(text):
     [
         {},
         {"alpha": 0.5, "lam": 0.3, "reweight": "relaxed"},
-        {"threshold": "auto", "penalty": "l0", "max_members": 4},
+        {"threshold": 0.1, "penalty": "l0", "max_members": 4},
         {"voting": "hard", "reweight": "none", "threshold": 0.2},
     ],
 )

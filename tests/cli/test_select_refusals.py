@@ -116,8 +116,6 @@ def test_options_that_the_file_or_other_options_do_not_allow(skprune, pool):
     assert "needs the key costs" in skprune("select", pool(), "--max-cost", 3).refused("select")
     why = skprune("select", pool(), "--scoring", "accuracy").refused("select")
     assert "give --tune too" in why
-    why = skprune("select", pool(), "--tune", "--threshold", "auto").refused("select")
-    assert "--threshold auto cannot be tuned" in why
 
 
 def test_too_few_samples_to_tune(skprune, pool, P, digits):

@@ -164,7 +164,7 @@ def test_the_fit_is_that_of_members_in_memory(cls, params, n_jobs, given):
 
 @pytest.mark.parametrize(
     "params",
-    [{"voting": "hard"}, {"threshold": "auto"}, {"diversity": "exact"}, {"penalty": "l0"}],
+    [{"voting": "hard"}, {"threshold": 0.5}, {"diversity": "exact"}, {"penalty": "l0"}],
     ids=str,
 )
 def test_and_so_it_is_whatever_is_asked_for(params, given):
@@ -328,7 +328,6 @@ class TestHalfPrecision:
                 evidence.outputs(W, rows, rows),
                 evidence.scores(W),
                 evidence.member_scores(),
-                *(errors for _, errors in evidence.squared_errors(W)),
                 *quick.values(),
             ]
 
@@ -389,7 +388,7 @@ class TestMemory:
     def test_they_are_found_again(self, given, diary, tmp_path, scratch):
         first = self.fit(given, tmp_path)
         diary("loads"), diary("predictions")
-        second = self.fit(given, tmp_path, lam=0.5, threshold="auto")
+        second = self.fit(given, tmp_path, lam=0.5, threshold=0.5)
         kept = set(np.flatnonzero(second.support_).tolist())
         assert set(diary("loads")) == {0} | kept  # the first says which classes there are
         assert not diary("predictions")
@@ -454,8 +453,8 @@ class TestMemory:
     [
         *ALL,
         (SOCPEnsemblePruner, {"diversity": "exact"}),
-        (SOCPEnsemblePruner, {"threshold": "auto", "voting": "hard"}),
-        (SOCPEnsemblePrunerRegressor, {"threshold": "auto", "reweight": "none"}),
+        (SOCPEnsemblePruner, {"threshold": 0.5, "voting": "hard"}),
+        (SOCPEnsemblePrunerRegressor, {"threshold": 0.5, "reweight": "none"}),
     ],
 )
 def test_predictions_are_never_all_in_memory(cls, params, given, monkeypatch):

@@ -192,11 +192,6 @@ class TestWeights:
         best = [objective(Q, c, minimum(Q, c, pruner.support_)) for pruner in (l0, l1)]
         assert best[0] <= best[1] + 1e-12
 
-    def test_threshold_auto_keeps_fewer(self):
-        P, y = targets(20, N=200)
-        loose, auto = (fitted(P, y, lam=0.0, threshold=t) for t in (0.0, "auto"))
-        assert 1 <= auto.n_members_ < loose.n_members_
-
 
 class TestTargets:
     def test_each_column_has_its_own_intercept_and_the_same_weights(self, friedman):

@@ -159,7 +159,7 @@ class TestMaxMembers:
         P, y = pool(12, seed=1)
         for params in (
             {"penalty": "l0"},
-            {"threshold": "auto", "lam": 0.0},
+            {"threshold": 0.1, "lam": 0.0},
             {"diversity": "exact"},
             {"costs": np.arange(1, 13)},
         ):

@@ -77,7 +77,7 @@ def pruners(draw):
     params |= {
         "alpha": draw(st.floats(0.2, 1)),
         "lam": draw(st.floats(0, 0.9)),
-        "threshold": draw(st.just("auto") | st.floats(0, 0.5)),
+        "threshold": draw(st.floats(0, 0.5)),
         "diversity": draw(st.sampled_from(["shannon", "exact", "gini"])),
         "random_state": draw(SEEDS),
     }
