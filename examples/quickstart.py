@@ -6,8 +6,8 @@ Train 24 random CNNs on images of digits, keep the few that matter, and serve th
 
     python examples/quickstart.py [--seed 0] [--members 24] [--output outputs]
 
-An ensemble is trained once, and a pruner with its defaults selects members on rows that they were
-not trained on. A table compares all members with the kept ones: accuracy, log loss, time and
+An ensemble is trained once, and a pruner with its defaults selects at most half of the members, on
+rows that they were not trained on. A table compares all members with the kept ones: accuracy, log loss, time and
 bytes. A figure shows accuracy against the number of members. At the end a new Python process
 loads the saved pruner and gives the same probabilities.
 """
@@ -59,7 +59,8 @@ def run(seed: int = 0, members: int = 24, cache: Path | None = None, verbose: in
         members, epochs=20, memory=cache, n_jobs=-1, random_state=seed, verbose=verbose
     ).fit(X_train, y_train)
     # FrozenEstimator: the ensemble is fitted already, and is not trained again.
-    pruner = SOCPEnsemblePruner(FrozenEstimator(ensemble)).fit(X_cal, y_cal)
+    pruner = SOCPEnsemblePruner(FrozenEstimator(ensemble), max_members=max(1, members // 2))
+    pruner.fit(X_cal, y_cal)
     return Result(ensemble, pruner, X_test, y_test)
 
 
@@ -90,6 +91,8 @@ def draw(result: Result, path: Path) -> None:
     matplotlib.use("agg")
     display = PruningPathDisplay.from_estimator(result.pruner, result.X_test, result.y_test)
     display.ax_.set_title("Random CNNs on digits: members kept and accuracy")
+    # One test image is 0.0022: a narrower axis would show little else.
+    display.ax_.set(ylim=(0.95, 1.015), yticks=np.linspace(0.95, 1, 6))
     display.figure_.savefig(path, dpi=150)
 
 
