@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..exceptions import UnsupportedMemberError
+from ..sparsity import copy_model
 from ..utils import Vote
 from ._check import check_graph
 from ._networks import network_of, network_shape, vote_of
@@ -115,11 +117,10 @@ def _copied(model: Any, name: str) -> Any:
     """The same network with weights and a name of its own."""
     import keras
 
-    functional = keras.Model(model.inputs[0], model.outputs[0], name=name)
-    copy = keras.models.clone_model(functional)
-    copy.set_weights(functional.get_weights())
-    copy.name = name
-    return copy
+    try:
+        return copy_model(keras.Model(model.inputs[0], model.outputs[0], name=name))
+    except ValueError as error:
+        raise UnsupportedMemberError(f"The network of {name} cannot be copied. {error}") from error
 
 
 def _vote_kernel(vote: Vote) -> NDArray[np.float32]:

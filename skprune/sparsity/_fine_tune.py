@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from ..utils import keras_adam, layer_graph
@@ -133,13 +134,17 @@ def default_loss(model: Any) -> str:
     return "binary_crossentropy" if one_column else "sparse_categorical_crossentropy"
 
 
-def reestimate_batch_norm(model: Any, X: Any, *, batch_size: int = 256) -> Any:
-    """Measure the means and variances of batch normalisation anew.
+def reestimate_batch_norm(
+    model: Any, X: Any, *, batch_size: int = 256, random_state: Any = 0
+) -> Any:
+    """Estimate the means and variances of batch normalization again.
 
     After pruning, or after few steps of training, the moving averages in a network are not those
-    of what flows through it. Here they are set to the averages over one pass, in which every
-    normalisation uses the statistics of its batch, and all else works as in prediction. A
-    normalisation that is called more than once gets the average over its calls.
+    of its activations. Here they are set to the mean and variance over one pass, in which every
+    normalization uses the statistics of its batch, and all else works as in prediction. Rows are
+    permuted first, so that they may be sorted by class. The variance is the mean of the variances
+    within batches plus the variance of the means of batches, each weighted by its samples. A
+    normalization that is called more than once gets the statistics of all its calls together.
 
     Parameters
     ----------
@@ -148,12 +153,15 @@ def reestimate_batch_norm(model: Any, X: Any, *, batch_size: int = 256) -> Any:
     X : array-like of shape (n_samples, ...), or list of them
         Inputs like those to come; no labels are needed.
     batch_size : int, default=256
-        Samples of which statistics are taken at a time. Larger is better.
+        Samples of one batch. It does not change the statistics of what enters a first
+        normalization. What enters later ones was normalized batch by batch: larger is better.
+    random_state : int, RandomState instance or None, default=0
+        Seeds the permutation of the rows. The default gives the same result in every call.
 
     Returns
     -------
     keras.Model
-        A copy with new statistics; the same weights if there is no batch normalisation.
+        A copy with new statistics; the same weights if there is no batch normalization.
 
     Raises
     ------
@@ -172,21 +180,14 @@ def reestimate_batch_norm(model: Any, X: Any, *, batch_size: int = 256) -> Any:
     layer_graph(model)
     _checked_inputs(X)
     check_integer("batch_size", batch_size, 1)
+    rng = check_random_state(random_state)
     result = copy_model(model)
-    measure_batch_norm(result, X, batch_size=batch_size)
+    measure_batch_norm(result, X, batch_size=batch_size, random_state=rng)
     return result
 
 
-def measure_batch_norm(model: Any, X: Any, *, batch_size: int = 256) -> None:
-    """As :func:`reestimate_batch_norm`, in the model itself.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Changed.
-    X, batch_size : object
-        As there, and checked.
-    """
+def measure_batch_norm(model: Any, X: Any, *, batch_size: int = 256, random_state: Any) -> None:
+    """As :func:`reestimate_batch_norm`, in the model itself."""
     import keras
 
     inputs, n = _checked_inputs(X)
@@ -197,41 +198,48 @@ def measure_batch_norm(model: Any, X: Any, *, batch_size: int = 256) -> None:
     ]
     if not norms:
         return
+    order = check_random_state(random_state).permutation(n)
     try:
         for at in range(0, n, batch_size):
-            model(inputs(np.arange(at, min(at + batch_size, n))), training=False)
+            model(inputs(order[at : at + batch_size]), training=False)
     finally:
         for norm in norms:
             norm.stop()
 
 
 class _MeasuredNorm:
-    """Makes one batch normalisation use the statistics of what it is given, and remember them."""
+    """Makes one batch normalization use the statistics of its batch, and collects them."""
 
     def __init__(self, layer: Any) -> None:
         self._layer, self._call = layer, layer.call
-        self._n, self._mean, self._variance = 0, np.zeros(1), np.zeros(1)
+        self._batches: list[tuple[float, NDArray, NDArray]] = []  # count, mean, variance
         layer.call = self._measure
 
     def _measure(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         from keras import ops
 
         layer = self._layer
-        mean, variance = layer._moments(ops.cast(inputs, "float32"), mask)
+        moments = layer._moments(ops.cast(inputs, "float32"), mask)
+        mean, variance = (ops.reshape(moment, layer.moving_mean.shape) for moment in moments)
         layer.moving_mean.assign(mean)
         layer.moving_variance.assign(variance)
-        n = int(np.prod(inputs.shape) // mean.shape[0])
-        self._n += n
-        self._mean = self._mean + n * ops.convert_to_numpy(mean).astype(np.float64)
-        self._variance = self._variance + n * ops.convert_to_numpy(variance).astype(np.float64)
+        mean, variance = (ops.convert_to_numpy(v).astype(np.float64) for v in (mean, variance))
+        if mask is None:
+            count = np.prod(inputs.shape) / mean.size
+        else:
+            count = ops.convert_to_numpy(mask).sum()
+        self._batches.append((float(count), mean, variance))
         return self._call(inputs, training=False, mask=mask)
 
     def stop(self) -> None:
-        """Let the layer work as before, with the averages as its moving statistics."""
+        """Let the layer work as before, with the pooled statistics."""
         del self._layer.call
-        if self._n:
-            self._layer.moving_mean.assign((self._mean / self._n).astype(np.float32))
-            self._layer.moving_variance.assign((self._variance / self._n).astype(np.float32))
+        if sum(count for count, _, _ in self._batches):
+            counts, means, variances = map(np.array, zip(*self._batches, strict=True))
+            mean = np.average(means, axis=0, weights=counts)
+            variance = np.average(variances + (means - mean) ** 2, axis=0, weights=counts)
+            self._layer.moving_mean.assign(mean.astype(np.float32))
+            self._layer.moving_variance.assign(variance.astype(np.float32))
 
 
 def _checked_inputs(X: Any) -> tuple[Callable[[Any], Any], int]:

@@ -4,12 +4,14 @@ import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics import not_compiled
+from ..utils import hides_layers
 from ._channel_map import ChannelMap, Ids, LayerChannels
 
 __all__ = ["copy_model", "rebuild"]
@@ -39,8 +41,10 @@ def rebuild(model: Any, channel_map: ChannelMap, kept: NDArray[np.bool_]) -> Any
 
     def config(layer: Any) -> dict[str, Any]:
         own = channels.get(id(layer))
-        changed = {} if own is None else {key: new(count) for key, new in own.config.items()}
-        return {**layer.get_config(), **changed}
+        if own is None:
+            return layer.get_config()
+        changed = {key: new(count) for key, new in own.config.items()}
+        return {**_without_arrays(layer.get_config()), **changed}
 
     def weights(layer: Any) -> list[NDArray]:
         own = channels.get(id(layer))
@@ -48,6 +52,16 @@ def rebuild(model: Any, channel_map: ChannelMap, kept: NDArray[np.bool_]) -> Any
         return values if own is None else _sliced(values, own, kept)
 
     return _clone(model, config, weights, _entry_shapes(channel_map, count))
+
+
+def _without_arrays(config: dict[str, Any]) -> dict[str, Any]:
+    """Zeros for initializers that hold an array, which has the shape before the cut."""
+    return {key: "zeros" if _holds_array(value) else value for key, value in config.items()}
+
+
+def _holds_array(config: Any) -> bool:
+    constant = isinstance(config, dict) and config.get("class_name") == "Constant"
+    return constant and not isinstance(config["config"]["value"], Real)
 
 
 def _entry_shapes(
@@ -102,7 +116,7 @@ def _clone(
 
     def clone(layer: Any) -> Any:
         if id(layer) not in known:
-            if isinstance(layer, keras.Model):
+            if isinstance(layer, keras.Model) and not hides_layers(layer):
                 known[id(layer)] = nested(layer)
             else:
                 known[id(layer)] = new = type(layer).from_config(config(layer))
@@ -127,13 +141,30 @@ def _clone(
         new_model = keras.models.clone_model(not_compiled(model), clone_function=clone)
         if not new_model.built:  # a Sequential model that got its shape from a first batch
             new_model.build(model.input_shape)
+    _check_shared([old for old, _ in pairs])
     for old, new in pairs:
         new.set_weights(weights(old))
-        if hasattr(new, "finalize_state"):  # preprocessing computes with what its weights say
-            new.finalize_state()
+    for layer in new_model._flatten_layers():
+        if hasattr(layer, "finalize_state"):  # preprocessing computes with what its weights say
+            layer.finalize_state()
     if model.compiled:
         _compile_alike(model, new_model)
     return new_model
+
+
+def _check_shared(layers: list[Any]) -> None:
+    """Refuse a layer that is used inside a wrapper and elsewhere: a copy would have two."""
+    owners: dict[int, Any] = {}
+    for layer in layers:
+        for variable in layer.weights:
+            other = owners.setdefault(id(variable), layer)
+            if other is not layer:
+                raise ValueError(
+                    f"The layers {other.name!r} ({type(other).__name__}) and {layer.name!r} "
+                    f"({type(layer).__name__}) share the weight {variable.path!r}: a layer inside "
+                    "a wrapper is used elsewhere, too. A copy of the model would have two separate "
+                    "weights. Use the same wrapper in both places, or a separate layer in each."
+                )
 
 
 def _compile_alike(model: Any, new_model: Any) -> None:

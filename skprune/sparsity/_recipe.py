@@ -65,30 +65,16 @@ def _another(method: Callable[[Any, float], Any], model: Any, amount: float) -> 
     return copy_model(made) if made is model else made
 
 
-def recover(model: Any, X: Any, y: Any, *, epochs: int, **options: Any) -> Any:
-    """Fine-tune a copy, and then measure batch normalisation anew; with no epochs, neither.
+def recover(model: Any, X: Any, y: Any, *, epochs: int, random_state: Any, **options: Any) -> Any:
+    """Fine-tune a copy, then estimate its batch-norm statistics again; with no epochs, neither.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Pruned.
-    X, y : ndarray
-        Samples to train with.
-    epochs : int
-        Passes over them.
-    **options
-        Of :func:`fine_tune`.
-
-    Returns
-    -------
-    keras.Model
-        With no epochs, the given one.
+    ``options`` are those of :func:`fine_tune`. With no epochs, the given model is returned.
     """
     if not epochs:
         layer_graph(model)  # refuses what the method of a user should not have made
         return model
-    tuned = fine_tune(model, X, y, epochs=epochs, **options)
-    measure_batch_norm(tuned, X)
+    tuned = fine_tune(model, X, y, epochs=epochs, random_state=random_state, **options)
+    measure_batch_norm(tuned, X, random_state=random_state)
     return tuned
 
 

@@ -72,7 +72,7 @@ def pruning_sweep(
         the model and an amount, such as ``functools.partial(prune_channels, round_to=4)``.
     fine_tune_epochs : int, default=1
         Epochs after pruning, at amount 0 too: what training longer gives is no merit of pruning.
-        Batch normalisations are measured anew after them. With 0 nothing is done after pruning.
+        Batch-norm statistics are estimated again after them. With 0 nothing is done after pruning.
     validation_data : tuple of (X, y), default=None
         Samples to measure accuracy on. None holds out part of X.
     validation_fraction : float, default=0.25

@@ -29,6 +29,7 @@ from ._keras_networks import widest as widest
 from ._keras_networks import with_both_classes as with_both_classes
 from ._layer_graph import LayerCall as LayerCall
 from ._layer_graph import LayerGraph as LayerGraph
+from ._layer_graph import hides_layers as hides_layers
 from ._layer_graph import layer_graph as layer_graph
 from ._member_file import MemberFile as MemberFile
 from ._pandas import load_pandas as load_pandas

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["LayerCall", "LayerGraph", "layer_graph"]
+__all__ = ["LayerCall", "LayerGraph", "hides_layers", "layer_graph"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +126,14 @@ def _constants(node: Any) -> tuple[Any, ...]:
     return tuple(leaf for leaf in leaves if not hasattr(leaf, "_keras_history"))
 
 
+def hides_layers(model: Any) -> bool:
+    """Whether a Keras model has a call of its own, which hides how its layers are connected."""
+    import keras
+
+    made_of_layers = isinstance(model, keras.Sequential) or hasattr(model, "_nodes_by_depth")
+    return not made_of_layers or type(model).call.__module__.split(".")[0] != "keras"
+
+
 def _check(model: Any) -> None:
     import keras
 
@@ -137,8 +145,7 @@ def _check(model: Any) -> None:
             f"The model {model.name!r} is not built: it does not know the shape of its input. Call "
             "it on a batch, or give it a keras.Input first."
         )
-    made_of_layers = isinstance(model, keras.Sequential) or hasattr(model, "_nodes_by_depth")
-    if not made_of_layers or type(model).call.__module__.split(".")[0] != "keras":
+    if hides_layers(model):
         raise TypeError(
             f"The model {model.name!r} ({name}) has a call of its own, which hides how its layers "
             "are connected. Write it as a Functional or Sequential model."

@@ -60,6 +60,18 @@ def several(digits, quick_members):
     return FrozenEstimator(cnns(5).fit(X[:140], y[:140]))
 
 
+@pytest.fixture(scope="package")
+def sorted_rows():
+    """Two batches of each class, one class after the other; a network trained on them shuffled."""
+    from ..sparsity.twins import blobs_in_a_row
+    from .networks import normalized, scikeras
+
+    X, y = blobs_in_a_row(1400)
+    shuffled = np.random.default_rng(0).permutation(len(X))
+    network = scikeras(normalized, optimizer__learning_rate=0.02, epochs=5, batch_size=128)
+    return FrozenEstimator(network.fit(X[shuffled], y[shuffled])), X, y, *blobs_in_a_row(400, 1)
+
+
 @pytest.fixture
 def untimed(monkeypatch):
     without_times(monkeypatch)

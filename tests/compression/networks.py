@@ -14,6 +14,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skprune import CNNSpace, RandomCNNEnsembleClassifier
 from skprune.sparsity import prune_channels
 
+from ..sparsity.twins import normalized_network
+
 # One architecture, so that no member is much better than all others.
 ALIKE = CNNSpace(
     n_blocks=[1],
@@ -56,6 +58,10 @@ def logits(meta):
 
 def sigmoid(meta):
     return _network(meta, 24, layers.Dense(1, activation="sigmoid"))
+
+
+def normalized():
+    return normalized_network()
 
 
 def too_wide(meta):

@@ -437,6 +437,14 @@ def test_the_only_sample_of_a_class(several, digits):
     assert lonely.predict_proba(X_test).shape == (120, 4)
 
 
+def test_rows_may_be_sorted_by_class(sorted_rows):
+    network, X, y, X_test, y_test = sorted_rows
+    options = {"method": "magnitude", "fine_tune_epochs": 1, "learning_rate": 0.01}
+    fitted = compressor([("one", network)], amounts=[0, 0.2], **options).fit(X, y)
+    assert (fitted.sweep_.accuracy > 0.99).all()
+    assert fitted.score(X_test, y_test) > 0.99
+
+
 def test_the_same_seed_gives_the_same_bits_and_nothing_global_moves(several, parts):
     X, X_val, y, y_val = parts
     random.seed(3)

@@ -386,6 +386,14 @@ def test_the_only_sample_of_a_class_is_trained_on(digits):
         pruned(cnns(1)).fit(X[:4], np.array(["zero", "one", "two", "three"]))
 
 
+def test_rows_may_be_sorted_by_class(sorted_rows):
+    network, X, y, X_test, y_test = sorted_rows
+    options = {"method": "magnitude", "fine_tune_epochs": 1, "learning_rate": 0.01}
+    fitted = pruned(network, amount=0.2, **options).fit(X, y)
+    assert fitted.delivered_.accuracy > 0.99
+    assert fitted.score(X_test, y_test) > 0.99
+
+
 # Randomness
 
 

@@ -571,6 +571,24 @@ def test_fine_tuning_starts_from_what_pruning_leaves(copies, frozen):
         assert (away < 0.05).all()
 
 
+def test_rows_may_be_sorted_by_class():
+    """Classes differ in brightness, which a normalization of one class alone does not let pass."""
+
+    def views(n, seed):
+        y = np.repeat(np.arange(4), n // 4)
+        noise = np.random.default_rng(seed).integers(0, 20, size=(n, 2, 4, 4))
+        return (noise + 60 * y[:, None, None, None]).astype(np.uint8), y
+
+    (X, y), (X_test, y_test) = views(1400, 0), views(400, 1)
+    deep = CNNArchitecture((ConvBlock((4, 4, 4), "max"),), 16, 0.0, learning_rate=2e-2)
+    shuffled = np.random.default_rng(0).permutation(len(X))
+    whole = cnn(architecture=deep, epochs=6, batch_size=128).fit(X[shuffled], y[shuffled])
+    given = {"view_amounts": [0, 0.5], "amounts": [0]}
+    fitted = tuned(FrozenEstimator(whole), **given).fit(X, y)
+    assert fitted.sweep_.accuracy[0] > 0.99
+    assert fitted.score(X_test, y_test) > 0.99
+
+
 # Dropped and missing views
 
 

@@ -24,7 +24,13 @@ from skprune.ensemble import _trainers  # noqa: E402
 from skprune.exceptions import GraphFileError, UnsupportedMemberError  # noqa: E402
 from skprune.serving import OnnxPredictor, export_onnx, fuse, quantize_onnx  # noqa: E402
 from tests.compression.conftest import without_files, without_times  # noqa: E402
-from tests.compression.networks import cnns, scikeras, sigmoid, softmax  # noqa: E402
+from tests.compression.networks import (  # noqa: E402
+    RandomFeatureNetwork,
+    cnns,
+    scikeras,
+    sigmoid,
+    softmax,
+)
 from tests.ensemble.random_features import member_by_its_last_layer  # noqa: E402
 
 
@@ -263,6 +269,84 @@ def test_layers_without_a_counterpart_are_named(kinds, tmp_path):
         export_onnx(estimator, tmp_path / "g.onnx")
     assert fuse(estimator) is not None
     assert not list(tmp_path.iterdir())
+
+
+def pruner_of(model, X, y):
+    """A fitted pruner whose only member has this network."""
+    member = RandomFeatureNetwork(2).fit(X, y)
+    member.model_ = model
+    return SOCPEnsemblePruner([("n", FrozenEstimator(member))]).fit(X, y)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_adapted_preprocessing_is_fused_and_exported(digits, nested, tmp_path):
+    import keras
+    from keras import layers
+
+    X, y = digits[0].astype(np.float32), digits[1]
+    norm = layers.Normalization(axis=None)
+    norm.adapt(X)
+    first = [norm, layers.Flatten()]
+    if nested:
+        first = [keras.Sequential([keras.Input((8, 8)), *first])]
+    model = keras.Sequential(
+        [keras.Input((8, 8)), *first, layers.Dense(8, "relu"), layers.Dense(4, "softmax")]
+    )
+    estimator = pruner_of(model, X, y)
+    expected = estimator.predict_proba(X)
+    np.testing.assert_allclose(np.asarray(fuse(estimator)(X)), expected, atol=1e-6)
+    predictor = OnnxPredictor(export_onnx(estimator, tmp_path / "g.onnx"))
+    np.testing.assert_allclose(predictor.predict_proba(X), expected, atol=1e-5)
+
+
+def test_initializers_that_hold_an_array_are_fused(digits):
+    import keras
+    from keras import layers
+
+    X, y = digits[0].astype(np.float32), digits[1]
+    constant = keras.initializers.Constant(np.random.default_rng(0).normal(size=(64, 8)))
+    hidden = layers.Dense(8, "relu", kernel_initializer=constant)
+    model = keras.Sequential(
+        [keras.Input((8, 8)), layers.Flatten(), hidden, layers.Dense(4, "softmax")]
+    )
+    estimator = pruner_of(model, X, y)
+    found = np.asarray(fuse(estimator)(X))
+    np.testing.assert_allclose(found, estimator.predict_proba(X), atol=1e-6)
+
+
+def test_a_layer_that_is_shared_through_a_wrapper_is_refused(digits, tmp_path):
+    import keras
+    from keras import layers
+
+    X, y = digits[0].astype(np.float32), digits[1]
+    x = keras.Input((8, 8))
+    dense = layers.Dense(4, activation="relu", name="shared")
+    both = layers.Concatenate()([layers.TimeDistributed(dense, name="steps")(x), dense(x)])
+    model = keras.Model(x, layers.Dense(4, activation="softmax")(layers.Flatten()(both)))
+    estimator = pruner_of(model, X, y)
+    with pytest.raises(UnsupportedMemberError, match=r"member_0.*'steps'.*share the weight"):
+        fuse(estimator)
+    with pytest.raises(UnsupportedMemberError, match=r"'steps' is of kind TimeDistributed"):
+        export_onnx(estimator, tmp_path / "g.onnx")
+
+
+def test_networks_with_a_call_of_their_own_inside_are_fused(digits):
+    import keras
+    from keras import layers
+
+    @keras.saving.register_keras_serializable(package="skprune_tests")
+    class Doubled(keras.Sequential):
+        def call(self, inputs, **kwargs):
+            return 2 * super().call(inputs, **kwargs)
+
+    X, y = digits[0].astype(np.float32), digits[1]
+    inner = Doubled([keras.Input((64,)), layers.Dense(8, "relu")])
+    model = keras.Sequential(
+        [keras.Input((8, 8)), layers.Flatten(), inner, layers.Dense(4, "softmax")]
+    )
+    estimator = pruner_of(model, X, y)
+    found = np.asarray(fuse(estimator)(X))
+    np.testing.assert_allclose(found, estimator.predict_proba(X), atol=1e-6)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from skprune.sparsity import (
     reestimate_batch_norm,
 )
 
-from .twins import output, randomise
+from .twins import blobs_in_a_row, normalized_network, output, randomise
 
 pytestmark = pytest.mark.keras
 
@@ -182,13 +182,81 @@ def test_one_batch_gives_the_statistics_of_what_flows_in():
     assert not any("call" in vars(layer) for layer in again.layers), "it still measures"
 
 
-def test_batches_are_averaged_by_their_samples():
-    X = np.arange(10, dtype="float32")[:, None]
-    model = keras.Sequential([keras.Input((1,)), layers.BatchNormalization()])
-    again = reestimate_batch_norm(model, X, batch_size=4)  # 4, 4 and 2 samples
-    np.testing.assert_allclose(again.layers[0].moving_mean.numpy(), [4.5], rtol=1e-6)
-    expected = (4 * X[:4].var() + 4 * X[4:8].var() + 2 * X[8:].var()) / 10
-    np.testing.assert_allclose(again.layers[0].moving_variance.numpy(), [expected], rtol=1e-6)
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 9, 100])
+def test_batches_are_pooled_exactly(batch_size):
+    """Mean and variance of all rows, whatever their order and the size of a batch."""
+    X = np.arange(20, dtype="float32").reshape(10, 2) ** 2
+    model = keras.Sequential([keras.Input((2,)), layers.BatchNormalization()])
+    for rows in (X, X[[1, 0, 9, 3, 8, 2, 7, 5, 4, 6]]):
+        norm = reestimate_batch_norm(model, rows, batch_size=batch_size).layers[0]
+        np.testing.assert_allclose(norm.moving_mean.numpy(), X.mean(axis=0), rtol=1e-6)
+        np.testing.assert_allclose(norm.moving_variance.numpy(), X.var(axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 10])
+def test_steps_that_a_mask_leaves_out_do_not_count(batch_size):
+    X = np.arange(40, dtype="float32").reshape(10, 4, 1)
+    X[[0, 3, 4], 2:] = -1
+    model = keras.Sequential(
+        [keras.Input((4, 1)), layers.Masking(-1.0), layers.BatchNormalization()]
+    )
+    norm = reestimate_batch_norm(model, X, batch_size=batch_size).layers[-1]
+    np.testing.assert_allclose(norm.moving_mean.numpy(), [X[X >= 0].mean()], rtol=1e-5)
+    np.testing.assert_allclose(norm.moving_variance.numpy(), [X[X >= 0].var()], rtol=1e-5)
+
+
+def test_a_small_rest_counts_as_little_as_it_is():
+    """One row that is left, normalized by itself, is zero."""
+    X = np.random.default_rng(0).normal(size=(257, 2)).astype("float32")
+    model = randomise(
+        keras.Sequential(
+            [
+                keras.Input((2,)),
+                layers.BatchNormalization(),
+                layers.Dense(2, use_bias=False),
+                layers.BatchNormalization(),
+            ]
+        )
+    )
+    again = reestimate_batch_norm(model, X, batch_size=256)
+    first, dense, second = again.layers
+    flow = np.asarray(dense(first(X)))
+    np.testing.assert_allclose(second.moving_variance.numpy(), flow.var(axis=0), rtol=1e-2)
+
+
+def test_rows_sorted_by_class_give_the_statistics_of_shuffled_ones():
+    X, y = blobs_in_a_row(1024)
+    X_test, y_test = blobs_in_a_row(400, seed=1)
+    shuffled = np.random.default_rng(0).permutation(len(X))
+    model = fine_tune(
+        normalized_network(), X[shuffled], y[shuffled], epochs=5, learning_rate=0.02, random_state=0
+    )
+    for seed in range(3):
+        again = reestimate_batch_norm(model, X, random_state=seed)
+        assert accuracy(again, X_test, y_test) > 0.99
+    expected = reestimate_batch_norm(model, X[shuffled])
+    for one, other in zip(again.layers, expected.layers, strict=True):
+        if isinstance(one, layers.BatchNormalization):
+            scale = np.sqrt(other.moving_variance.numpy() + 1e-3)
+            gap = one.moving_mean.numpy() - other.moving_mean.numpy()
+            assert np.abs(gap / scale).max() < 0.05
+
+
+def test_the_permutation_is_seeded_and_nothing_global_moves():
+    X, _ = blobs_in_a_row(64)
+    model = randomise(normalized_network())
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    a, b, c, d = (
+        reestimate_batch_norm(model, X, batch_size=16, **seed).get_weights()
+        for seed in ({}, {"random_state": 0}, {"random_state": 1}, {})
+    )
+    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+    for one, other, third in zip(a, b, d, strict=True):
+        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(one, third)
+    assert any((one != other).any() for one, other in zip(a, c, strict=True))
+    with pytest.raises(ValueError, match="cannot be used to seed"):
+        reestimate_batch_norm(model, X, random_state="foo")
 
 
 def test_without_batch_norm_nothing_changes():

@@ -29,7 +29,7 @@ from skprune.sparsity import (
     reestimate_batch_norm,
 )
 
-from .twins import output
+from .twins import blobs_in_a_row, normalized_network, output
 
 pytestmark = pytest.mark.keras
 
@@ -183,9 +183,23 @@ def test_accuracies_are_those_by_hand(model, data, sweep):
     train.sort()  # the order of the rows is that of X
     pruned = prune_channels(model, 0.75)
     tuned = fine_tune(pruned, X[train], y[train], epochs=2, batch_size=60, random_state=seed)
-    tuned = reestimate_batch_norm(tuned, X[train])
+    tuned = reestimate_batch_norm(tuned, X[train], random_state=seed)
     assert sweep.accuracy[3] == share_of_hits(tuned, X[held_out], y[held_out])
     assert sweep.accuracy[3] > sweep.accuracy_before[3]
+
+
+def test_rows_may_be_sorted_by_class():
+    X, y = blobs_in_a_row(1360)
+    held = blobs_in_a_row(400, seed=1)
+    shuffled = np.random.default_rng(0).permutation(len(X))
+    model = fine_tune(
+        normalized_network(), X[shuffled], y[shuffled], epochs=5, learning_rate=0.02, random_state=0
+    )
+    options = {"method": "magnitude", "learning_rate": 0.01, **QUICK, "random_state": 0}
+    found = pruning_sweep(model, X, y, [0, 0.2], **options)
+    assert (found.accuracy > 0.99).all()
+    found = pruning_sweep(model, X, y, [0], validation_data=held, **options)
+    assert found.accuracy[0] > 0.99
 
 
 def test_weights_of_samples_stay_with_their_samples(model, data):
@@ -203,7 +217,7 @@ def test_weights_of_samples_stay_with_their_samples(model, data):
         sample_weight=weights[train],
         random_state=seed,
     )
-    tuned = reestimate_batch_norm(tuned, X[train])
+    tuned = reestimate_batch_norm(tuned, X[train], random_state=seed)
     assert found.accuracy[0] == share_of_hits(tuned, X[held_out], y[held_out])
 
 

@@ -4,6 +4,7 @@ import warnings
 
 import keras
 import numpy as np
+from keras import layers
 
 # One number a channel, by which a channel that is left is found again in the given model.
 VECTORS = ("bias", "moving_mean")
@@ -24,6 +25,24 @@ def randomise(model, seed=0):
             value = 0.2 * rng.permutation(np.linspace(-1, 1, *shape))  # no two alike
         variable.assign(value.astype(variable.dtype))
     return model
+
+
+def normalized_network():
+    """Two normalizations, the second after what the first one lets through."""
+    keras.utils.set_random_seed(0)
+    block = [
+        layer
+        for _ in range(2)
+        for layer in (layers.Dense(16), layers.BatchNormalization(), layers.ReLU())
+    ]
+    return keras.Sequential([keras.Input((2,)), *block, layers.Dense(4, activation="softmax")])
+
+
+def blobs_in_a_row(n, seed=0):
+    """Four classes side by side, sorted: normalized by itself, each looks like the others."""
+    y = np.repeat(np.arange(4), n // 4)
+    noise = np.random.default_rng(seed).normal(scale=0.1, size=(n, 2))
+    return (y[:, None] * [1, 0] + noise).astype("float32"), y
 
 
 def output(model, X):
