@@ -12,7 +12,7 @@ from skprune import (
     SOCPEnsemblePrunerRegressorCV,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of what was")
+pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of the selection")
 
 TREES = [(f"tree{depth}", DecisionTreeClassifier(max_depth=depth)) for depth in (1, 2, 3)]
 BAG = BaggingClassifier(DecisionTreeClassifier(max_depth=2), 5)

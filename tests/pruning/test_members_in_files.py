@@ -31,7 +31,7 @@ from skprune.utils import MemberFile, PredictionStore, _votes
 
 from .by_hand import pool, targets
 
-pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of what was")
+pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of the selection")
 
 SMALL = {"alphas": [0.9], "lams": [0.05, 0.2], "n_folds": 3, "n_resamples": 2, "random_state": 0}
 CLASSIFIERS = [(SOCPEnsemblePruner, {}), (SOCPEnsemblePrunerCV, SMALL)]

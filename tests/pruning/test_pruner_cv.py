@@ -33,7 +33,7 @@ from .by_hand import as_rows, normalised, penalised, pool, quadratic, told, told
 from .conftest import CountingBag
 from .fold_by_fold import candidates_of, folds_of, one_by_one, split_scores
 
-pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of what was")
+pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of the selection")
 
 GRID = {
     "alphas": [0.7, 1.0],

@@ -51,7 +51,7 @@ from .by_hand import (
 )
 from .fold_by_fold import seed_of, split_scores
 
-pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of what was")
+pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of the selection")
 
 TREES = [
     (f"t{d}{s}", DecisionTreeRegressor(max_depth=d, splitter="random", random_state=s))

@@ -21,7 +21,7 @@ from .by_hand import as_rows, pool, targets, told, told_numbers
 from .conftest import CountingBag
 from .fold_by_fold import folds_of, one_by_one, split_scores
 
-pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of what was")
+pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of the selection")
 
 GRID = {"alphas": [0.8], "lams": [0.02, 0.3], "reweights": ["none", "equal"]}
 ONCE = {"n_folds": 3, "n_resamples": 0, "random_state": 0}
