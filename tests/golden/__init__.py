@@ -1,0 +1,1 @@
+"""What public names give, frozen before the code is reorganized."""
