@@ -191,7 +191,8 @@ def warn_of_misfits(fits: Mapping[str, CurveFit], kinds: Mapping[str, Any]) -> N
             warnings.warn(
                 f"The {name} curve ({kinds[name]}) does not follow its measurements: {fit.misfit}. "
                 f"Take another {name}_curve: 'pchip' follows whatever only falls or only rises, "
-                "PolynomialCurve(4) what turns once or twice; GridSearchCV compares them.",
+                "PolynomialCurve(4) what turns once or twice; GridSearchCV compares them. Where no "
+                "curve follows, measure each amount several times, with other seeds.",
                 CurveMisfitWarning,
                 stacklevel=5,
             )

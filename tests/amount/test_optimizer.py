@@ -37,6 +37,11 @@ MET = [
     (80, 400, 0.443, 318.76451477, 0.4433922, 318.80822226),
 ]
 GRID = np.linspace(0, 1, 1001)[:, None]
+TENTHS = np.arange(10)[:, None] / 10
+# Four amounts have at least 90 percent, and no curve of a few parameters follows.
+ZIGZAG = np.array([90.0, 60, 95, 50, 92, 40, 91, 45, 88, 30])
+# Between 0.3 and 0.4 nearly all accuracy is lost.
+CLIFF = np.array([98.2, 98.1, 98.0, 98.0, 10, 10, 10, 9, 10, 10])
 
 
 def fitted(amounts, measured, min_accuracy=None, max_size=None, **parameters):
@@ -463,6 +468,28 @@ class TestMisfits:
                 fits = fitted(p[:, None], y, n_restarts=0).fits_
             called += any(fit.misfit for fit in fits.values())
         assert called <= 3
+
+    @pytest.mark.parametrize("curve", ["logistic", "linear", "quadratic", "isotonic", "pchip"])
+    def test_measurements_that_jump_about_are_a_misfit(self, curve):
+        """No scatter of this size is left unsaid because it is scatter."""
+        with pytest.warns(CurveMisfitWarning, match="accuracy curve .* scatter about it") as caught:
+            found = fitted(TENTHS, ZIGZAG, accuracy_curve=curve)
+        assert len(caught) == 1
+        assert "measure each amount several times" in str(caught[0].message)
+        assert "scatter about it" in found.fits_["accuracy"].misfit
+
+    def test_small_scatter_about_a_level_is_no_misfit(self):
+        """R^2 is near zero, and the curve is right: pruning changes nothing."""
+        called = 0
+        for seed in range(40):
+            rng = np.random.default_rng(seed)
+            y = np.column_stack([90 + rng.normal(size=10), 1 + 0.04 * rng.normal(size=10)])
+            frame = pd.DataFrame(y, columns=["accuracy", "time"])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                fits = fitted(TENTHS, frame, n_restarts=0).fits_
+            called += any("scatter" in (fit.misfit or "") for fit in fits.values())
+        assert called == 0
 
     @pytest.mark.parametrize("curve", ["linear", "logistic", "isotonic", "pchip"])
     @pytest.mark.parametrize("repeats", [1, 3])
