@@ -157,6 +157,67 @@ def test_a_limit_that_is_a_value_of_the_curve(amounts, measured):
     assert both.best_amount_ == pytest.approx(0.3)
 
 
+class TestMeasuredAmountsThatMeetTheLimits:
+    """Where the curves meet the limits nowhere, but some measurements do."""
+
+    @pytest.mark.parametrize("curve", ["logistic", "linear"])
+    def test_they_are_not_denied(self, curve):
+        with pytest.warns(CurveMisfitWarning, match="but the measurements do") as caught:
+            found = fitted(TENTHS, ZIGZAG, 90, accuracy_curve=curve)
+        assert [w.category for w in caught] == [CurveMisfitWarning] * 2
+        said = str(caught[1].message)
+        assert "By the curves no amount meets min_accuracy=90" in said
+        assert "at amounts 0, 0.2, 0.4, 0.6" in said
+        assert found.feasible_
+        assert found.from_measurements_
+        assert found.misses_ == {"min_accuracy": 0.0}
+        # Accuracy nearest to the least one, and most pruning: 0.6, with 91 percent.
+        assert found.best_amount_ == 0.6
+        assert found.best_reward_ == pytest.approx(found.transform([[0.6]])[0, -1])
+
+    def test_the_curves_are_believed_where_they_meet_the_limits(self, amounts, measured):
+        assert not fitted(amounts, measured, 80, 300).from_measurements_
+        with pytest.warns(InfeasibleLimitsWarning):
+            found = fitted(amounts, measured, 90, 300)
+        assert not found.from_measurements_
+
+    def test_the_mean_of_repeated_measurements_counts(self):
+        """Of 95 and 75 at 0.2 the mean is 85, weighted 3 to 1 it is 90."""
+        X, y = np.repeat(TENTHS, 2, axis=0), np.repeat(ZIGZAG, 2)
+        y[[0, 1, 8, 9, 12, 13]] = 60
+        y[4:6] = 95, 75
+        with pytest.warns(InfeasibleLimitsWarning, match="by the curves"):
+            fitted(X, y, 90)
+        weights = np.ones(20)
+        weights[4] = 3
+        optimizer = PruningAmountOptimizer(min_accuracy=90, random_state=0)
+        with pytest.warns(CurveMisfitWarning, match="measurements do at amount 0.2"):
+            assert optimizer.fit(X, y, sample_weight=weights).best_amount_ == 0.2
+
+    def test_all_limits_together_and_within_the_bounds(self):
+        frame = pd.DataFrame({"accuracy": ZIGZAG / 100, "size": 100 - 90 * TENTHS[:, 0]})
+        with pytest.warns(CurveMisfitWarning, match=r"measurements do at amount 0\.6\. "):
+            found = fitted(TENTHS, frame, 0.9, 60)
+        assert found.best_amount_ == 0.6
+        assert found.misses_ == {"min_accuracy": 0.0, "max_size": 0.0}
+        with pytest.warns(InfeasibleLimitsWarning, match="cannot be met together"):
+            assert not fitted(TENTHS, frame, 0.9, 40).feasible_
+        with pytest.warns(InfeasibleLimitsWarning, match="by any amount within the bounds"):
+            assert not fitted(TENTHS, frame, 0.9, 60, bounds=(0, 0.5)).feasible_
+
+    def test_several_columns(self):
+        X = np.random.default_rng(0).random((40, 2))
+        y = np.where(np.arange(40) % 8, 40.0, 95.0) - X.sum(axis=1)
+        with pytest.warns(CurveMisfitWarning, match="but the measurements do") as caught:
+            found = fitted(X, y, 90, accuracy_curve="linear", n_restarts=0)
+        assert found.feasible_
+        best = np.flatnonzero((found.best_amount_ == X).all(axis=1))
+        assert y[best] >= 90
+        (said,) = [str(w.message) for w in caught if "but the" in str(w.message)]
+        assert said.count("[") == 5  # four of the five, and the best
+        assert ", .... The answer is" in said
+
+
 def test_which_amounts_meet_the_limits(amounts, measured):
     found = fitted(amounts, measured, 80, 300)
     accuracy, _, size = notebook.measured(GRID[:, 0]).T
