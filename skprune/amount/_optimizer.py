@@ -192,7 +192,8 @@ class PruningAmountOptimizer(AmountAnswers):
         InfeasibleLimitsWarning
             If no amount meets all limits, neither by the curves nor by its measurements.
         CurveMisfitWarning
-            If a curve does not follow its measurements, or only measurements meet the limits.
+            If a curve does not follow its measurements, or only measurements meet the limits, or
+            the best amount lies between two measured ones where a limited quantity falls steeply.
         """
         check_n_restarts(self.n_restarts)
         rng = generator(self.random_state)

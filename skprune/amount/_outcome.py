@@ -28,6 +28,11 @@ __all__ = [
 
 # Sizes and times below this share of the smallest measured one are not believed of a curve.
 _BELIEVED = 0.01
+# A cliff between two measured amounts: a step of this share of the range of the measurements, this
+# many times what an even fall would take there, and this share of the limit.
+_CLIFF, _TIMES_EVEN, _OF_LIMIT = 0.5, 2.0, 0.1
+# Amounts this close are one.
+_ONE_AMOUNT = 1e-3
 # How many amounts a message lists.
 _LISTED = 4
 # A reward that varies by less over the grid, of at most 100, decides nothing.
@@ -284,6 +289,9 @@ def warn_of_outcome(landscape: Landscape, outcome: Outcome, measured: Measuremen
         )
     elif outcome.from_measurements:
         warnings.warn(_only_measured(landscape, outcome), CurveMisfitWarning, stacklevel=5)
+    elif one:
+        for message in _cliffs(landscape, outcome, measured):
+            warnings.warn(message, CurveMisfitWarning, stacklevel=5)
     for name, wrong in landscape.unbelievable(line).items():
         if wrong.any():
             warnings.warn(
@@ -346,6 +354,41 @@ def _only_measured(landscape: Landscape, outcome: Outcome) -> str:
         f"reward by its measurements, {_said(outcome.found.best.point)}. Measure "
         f"{'these amounts' if n > 1 else 'this amount'} again, or take other curves."
     )
+
+
+def _cliffs(landscape: Landscape, outcome: Outcome, measured: Measurements) -> list[str]:
+    """Limits that are met by far on one side of the best amount, and missed by far on the other."""
+    best, means = float(outcome.found.best.point[0]), _means(measured)
+    amounts = means.amounts[:, 0]
+    right = int(np.searchsorted(amounts, best))
+    if right in (0, len(amounts)) or np.abs(amounts - best).min() < _ONE_AMOUNT:
+        return []
+    width = (amounts[right] - amounts[right - 1]) / np.ptp(amounts)
+    messages = []
+    for name, met in limits_met(landscape.goal, means).items():
+        quantity = name.split("_")[1]
+        values = getattr(means, quantity)
+        step, spread = abs(values[right] - values[right - 1]), np.ptp(values)
+        long = step > max(_CLIFF, _TIMES_EVEN * width) * spread
+        far = step > _OF_LIMIT * getattr(landscape.goal, name)
+        if met[right] == met[right - 1] or not (long and far):
+            continue
+        holds, misses = (right, right - 1) if met[right] else (right - 1, right)
+        unit = landscape.percent if quantity == "accuracy" else 1.0
+        advice = "No measured amount meets all limits: measure amounts between these two."
+        if len(outcome.holding):
+            nearest = outcome.holding[np.abs(outcome.holding[:, 0] - best).argmin(), 0]
+            advice = (
+                f"Measure amounts between them, or take {nearest:.4g}, the nearest measured amount "
+                "that meets all limits."
+            )
+        messages.append(
+            f"The {quantity} curve is a guess at the best amount, {best:.4g}, which lies between "
+            f"the measured amounts {amounts[holds]:.4g} ({quantity} {values[holds] / unit:.4g}, "
+            f"which meets {_limit(landscape, name)}) and {amounts[misses]:.4g} "
+            f"({values[misses] / unit:.4g}, which misses it by far). {advice}"
+        )
+    return messages
 
 
 def _runs(line: NDArray[np.float64], where: NDArray[np.bool_]) -> str:

@@ -218,6 +218,54 @@ class TestMeasuredAmountsThatMeetTheLimits:
         assert ", .... The answer is" in said
 
 
+@pytest.mark.parametrize("curve", ["logistic", "pchip", "isotonic"])
+class TestCliffs:
+    """The answer lies between an amount that meets a limit by far and one that misses it by far."""
+
+    def test_accuracy(self, curve):
+        match = r"accuracy curve .* between .* 0\.3 .*98.* min_accuracy=85.* 0\.4 .*10"
+        with pytest.warns(CurveMisfitWarning, match=match) as caught:
+            found = fitted(TENTHS, CLIFF, 85, accuracy_curve=curve)
+        assert 0.3 < found.best_amount_ < 0.4
+        assert len(caught) == 1
+        assert "or take 0.3, the nearest measured amount that meets all limits" in str(
+            caught[0].message
+        )
+
+    @pytest.mark.parametrize("n", [4, 6, 10, 19])
+    def test_a_smooth_fall_is_none(self, curve, n):
+        rng = np.random.default_rng(0)
+        p = np.linspace(0, 0.9, n)
+        for steepness in (3, 5, 9):
+            y = 98 / (1 + np.exp(steepness * (p - 0.6))) + 0.3 * rng.normal(size=n)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                for least in np.array([85, 70, 50, 30])[y[0] > [90, 75, 55, 35]]:
+                    fitted(p[:, None], y, least, accuracy_curve=curve, n_restarts=0)
+
+    def test_small_scatter_about_a_level_is_none(self, curve):
+        for seed in range(10):
+            y = 90 + np.random.default_rng(seed).normal(size=10)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                fitted(TENTHS, y, 89.5, accuracy_curve=curve, n_restarts=0)
+
+
+def test_a_cliff_of_the_times():
+    """Time falls at once from 1 to 0.4 between 0.5 and 0.6."""
+    p = TENTHS[:, 0]
+    frame = pd.DataFrame(
+        {"accuracy": notebook.accuracy(p) / 100, "time": np.where(p < 0.55, 1, 0.4) - p / 100}
+    )
+    given = {"max_time": 0.7, "time_curve": "pchip", "rewards": (AccuracyReward(sigma=100),)}
+    match = r"time curve .* 0\.6 \(time 0\.394, which meets max_time=0\.7\) .* take 0\.6, the near"
+    with pytest.warns(CurveMisfitWarning, match=match):
+        found = fitted(TENTHS, frame, **given)
+    assert 0.5 < found.best_amount_ < 0.6
+    with pytest.warns(CurveMisfitWarning, match="No measured amount meets all limits"):
+        fitted(TENTHS, frame, 0.65, **given)
+
+
 def test_which_amounts_meet_the_limits(amounts, measured):
     found = fitted(amounts, measured, 80, 300)
     accuracy, _, size = notebook.measured(GRID[:, 0]).T
