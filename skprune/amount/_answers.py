@@ -13,7 +13,7 @@ from ._details import details_frame
 from ._fit_quality import CurveFit, r_squared
 from ._landscape import Landscape, curve_values
 from ._measurements import Measurements, check_amounts, check_measurements
-from ._outcome import Outcome
+from ._outcome import Outcome, limits_met
 from ._points import ROUNDING, Goal
 from ._randomness import generator
 from ._rewards import Reward
@@ -49,6 +49,13 @@ class AmountAnswers(
     _landscape: Landscape
     _outcome: Outcome
     _n_runs: int
+
+    @property
+    def from_measurements_(self) -> bool:
+        """Whether the measurements at ``best_amount_`` meet the limits, but not the curves."""
+        points = self._landscape.points(np.atleast_2d(self.best_amount_))
+        met = limits_met(self.goal_, points).values()
+        return self.feasible_ and not all(each[0] for each in met)
 
     def transform(self, X: ArrayLike) -> NDArray[np.float64]:
         """What the curves and the rewards say at given amounts.
@@ -273,5 +280,7 @@ class AmountAnswers(
             f"{name} {value[0]:.4g}" for name, value in self._landscape.in_units(points).items()
         )
         kind = "best amount" if self.feasible_ else "nearest amount, limits not met"
+        if self.from_measurements_:
+            kind = "best measured amount, limits not met by the curves"
         lines.append(f"{kind}: {self.best_amount_}: {said}, reward {self.best_reward_:.4f}")
         return "\n".join(lines)

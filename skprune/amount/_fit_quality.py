@@ -18,6 +18,8 @@ __all__ = ["CurveFit", "assess", "parameters_of", "r_squared"]
 _LARGE_ERROR, _VERY_LARGE_ERROR, _WRONG_WAY = 0.05, 0.10, 0.05
 # How many times the scatter, or the error of a curve that only has to fall or to rise.
 _TIMES_WORSE = 2.0
+# Scatter counts if it is this share of the variance and of the largest measurement.
+_HALF_OF_VARIANCE, _WIDE_SCATTER = 0.5, 0.10
 # Residuals below this share of the measurements are rounding.
 _ROUNDING = 1e-9
 
@@ -101,8 +103,9 @@ def assess(
 
     It misfits if its error is more than 5 % of the range of the measurements and twice their
     scatter; or more than 10 % of it and twice the error of a curve that only has to fall (or to
-    rise), with several columns of polynomials of degree four; or if, with one column, it moves
-    against their trend by 5 % of that range more than they do.
+    rise), with several columns of polynomials of degree four; or more than 10 % of the largest
+    measurement while the curve explains less than half of their variance; or if, with one
+    column, it moves against their trend by 5 % of that range more than they do.
 
     Parameters
     ----------
@@ -146,28 +149,33 @@ def _errors(
     weights: NDArray[np.float64],
     residuals: NDArray[np.float64],
 ) -> list[str]:
-    """Note an error that the scatter of the measurements does not explain."""
+    """Note an error larger than the scatter, or scatter of which the curve explains little."""
 
-    def error(left: NDArray[np.float64], by: Any) -> float:
+    def error(left: NDArray[np.float64], n_parameters: int) -> float:
         """Standard deviation about a curve, by what it leaves and the parameters it has."""
-        spare = max(len(y) - parameters_of(by), 1)
+        spare = max(len(y) - n_parameters, 1)
         return float(np.sqrt(np.average(left**2, weights=weights) * len(y) / spare))
 
-    its, spread = error(residuals, curve), np.ptp(y)
+    its, spread = error(residuals, parameters_of(curve)), np.ptp(y)
     beyond_scatter = its > _LARGE_ERROR * spread and its > _TIMES_WORSE * _scatter(amounts, y)
     free = _yardstick(amounts)
     beyond_free = False
     if free is not None and its > _VERY_LARGE_ERROR * spread:
         free.fit(amounts, y, sample_weight=weights)
-        beyond_free = its > _TIMES_WORSE * error(y - free.predict(amounts), free)
-    if not (beyond_scatter or beyond_free):
-        return []
-    worst = np.abs(residuals).argmax()
-    at = ", ".join(f"{amount:.3g}" for amount in amounts[worst])
-    return [
-        f"it misses the measurements by {its / spread:.0%} of their range (at amount {at} by "
-        f"{residuals[worst]:.3g})"
-    ]
+        left = y - free.predict(amounts)
+        beyond_free = its > _TIMES_WORSE * error(left, parameters_of(free))
+    if beyond_scatter or beyond_free:
+        worst = np.abs(residuals).argmax()
+        at = ", ".join(f"{amount:.3g}" for amount in amounts[worst])
+        return [
+            f"it misses the measurements by {its / spread:.0%} of their range (at amount {at} by "
+            f"{residuals[worst]:.3g})"
+        ]
+    about_mean = error(y - np.average(y, weights=weights), 1)
+    if its**2 > _HALF_OF_VARIANCE * about_mean**2 and its > _WIDE_SCATTER * np.abs(y).max():
+        share = f"{its / spread:.0%} of their range"
+        return [f"the measurements scatter about it by {its:.3g}, {share}"]
+    return []
 
 
 def _yardstick(amounts: NDArray[np.float64]) -> BaseCurve | None:

@@ -63,15 +63,18 @@ class PruningAmountOptimizer(AmountAnswers):
         The amount with the largest total reward among those that meet all limits; where none
         does, the one that comes nearest. An array where X has several columns.
     best_reward_ : float
-        Total reward there.
+        Total reward there, by the curves.
     feasible_ : bool
-        Whether the limits can be met together.
+        Whether the limits can be met together: by the curves or by measurements.
+    from_measurements_ : bool
+        Whether ``best_amount_`` is a measured amount because the curves meet the limits nowhere,
+        but its measurements do.
     misses_ : dict of str to float
         By how much ``best_amount_`` misses each limit, in its unit; zeros where it is feasible.
     grid_amount_ : float, or ndarray of shape (d,)
         The best amount by brute force on a grid of 1,001 amounts (several columns: of one
-        amount for all columns, and of 1,024 drawn ones); never better than
-        ``best_amount_``.
+        amount for all columns, and of 1,024 drawn ones); by the curves never better than
+        ``best_amount_``, unless that is from measurements.
     grid_reward_ : float
         Total reward there.
     n_evaluations_ : int
@@ -104,7 +107,9 @@ class PruningAmountOptimizer(AmountAnswers):
     Notes
     -----
     An amount meets the limits if its accuracy, size and time by the curves do. Where no amount
-    does, the nearest one has the smallest root of the sum of squares of what it misses, each
+    does, measured amounts are looked at: if the means of the measurements of some meet the
+    limits, the answer is the one of them whose means have the largest reward. Else it is the
+    nearest amount, which has the smallest root of the sum of squares of what it misses, each
     miss as a share of its limit. The search is CMA-ES on ranks (first what limits are missed
     by, then the reward), started from a grid, and never ends below the grid.
 
@@ -185,9 +190,10 @@ class PruningAmountOptimizer(AmountAnswers):
         Warns
         -----
         InfeasibleLimitsWarning
-            If no amount meets all limits.
+            If no amount meets all limits, neither by the curves nor by its measurements.
         CurveMisfitWarning
-            If a curve does not follow its measurements.
+            If a curve does not follow its measurements, or only measurements meet the limits, or
+            the best amount lies between two measured ones where a limited quantity falls steeply.
         """
         check_n_restarts(self.n_restarts)
         rng = generator(self.random_state)
@@ -199,8 +205,9 @@ class PruningAmountOptimizer(AmountAnswers):
         curves = fit_curves(make_curves(self._kinds(), measured), measured)
         landscape = landscape_of(curves, rewards, limits, measured, bounds)
         n_runs = 1 + int(self.n_restarts)
-        found = search(landscape.evaluate, bounds, rng, n_runs)
-        outcome = outcome_of(landscape, found, bounds)
+        searched = search(landscape.evaluate, bounds, rng, n_runs)
+        outcome = outcome_of(landscape, searched, bounds, measured)
+        found = outcome.found
         fits = {
             name: assess(name, curve, measured.amounts, measured.values[name], measured.weights)
             for name, curve in curves.items()

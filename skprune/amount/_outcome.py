@@ -12,13 +12,14 @@ from ..exceptions import CurveMisfitWarning, InfeasibleLimitsWarning
 from ._fit_quality import CurveFit
 from ._landscape import Landscape
 from ._measurements import Measurements
-from ._points import ROUNDING, Goal
+from ._points import ROUNDING, Goal, OperatingPoints
 from ._rewards import Reward, TimeReward
-from ._search import N_GRID, SearchResult
+from ._search import N_GRID, Best, SearchResult
 
 __all__ = [
     "Outcome",
     "landscape_of",
+    "limits_met",
     "outcome_of",
     "warn_of_misfits",
     "warn_of_outcome",
@@ -27,6 +28,13 @@ __all__ = [
 
 # Sizes and times below this share of the smallest measured one are not believed of a curve.
 _BELIEVED = 0.01
+# A cliff between two measured amounts: a step of this share of the range of the measurements, this
+# many times what an even fall would take there, and this share of the limit.
+_CLIFF, _TIMES_EVEN, _OF_LIMIT = 0.5, 2.0, 0.1
+# Amounts this close are one.
+_ONE_AMOUNT = 1e-3
+# How many amounts a message lists.
+_LISTED = 4
 # A reward that varies by less over the grid, of at most 100, decides nothing.
 _FLAT = 1e-6
 
@@ -38,11 +46,15 @@ class Outcome:
     Attributes
     ----------
     found : SearchResult
-        What the search found.
+        What the search found, or in its place the best measured amount.
     feasible : bool
         Whether the best point meets all limits.
     misses : dict of str to float
         By how much it misses each limit, in the user's units.
+    holding : ndarray of shape (m, d)
+        Measured amounts within the bounds whose mean measurements meet all limits.
+    from_measurements : bool
+        Whether the best point is one of them because the curves meet the limits nowhere.
     line : ndarray of shape (1001, d)
         Amounts along the diagonal of the bounds: for one column, the grid.
     """
@@ -50,6 +62,8 @@ class Outcome:
     found: SearchResult
     feasible: bool
     misses: dict[str, float]
+    holding: NDArray[np.float64]
+    from_measurements: bool
     line: NDArray[np.float64]
 
 
@@ -139,8 +153,16 @@ def _largest(values: NDArray[np.float64], bounds: NDArray[np.float64]) -> float:
     return float(columns[0, 0] + (columns.max(axis=1) - columns[:, 0]).sum())
 
 
-def outcome_of(landscape: Landscape, found: SearchResult, bounds: NDArray[np.float64]) -> Outcome:
+def outcome_of(
+    landscape: Landscape,
+    found: SearchResult,
+    bounds: NDArray[np.float64],
+    measured: Measurements,
+) -> Outcome:
     """Say whether the limits are met, and by how much they are missed.
+
+    Where the curves meet them nowhere but some measurements do, the measured amount with the
+    largest reward takes the place of what was found.
 
     Parameters
     ----------
@@ -150,6 +172,8 @@ def outcome_of(landscape: Landscape, found: SearchResult, bounds: NDArray[np.flo
         What was found.
     bounds : ndarray of shape (2, d)
         Amounts that were considered.
+    measured : Measurements
+        What the curves were fitted to.
 
     Returns
     -------
@@ -167,13 +191,60 @@ def outcome_of(landscape: Landscape, found: SearchResult, bounds: NDArray[np.flo
                 f"The {name} curve lies below {_BELIEVED:.0%} of the smallest measured {name} at "
                 f"every amount within the bounds. Take another {name}_curve, such as 'pchip'."
             )
+    met = limits_met(landscape.goal, points)
     misses = {
-        name: float(missed[0]) * (missed[0] > ROUNDING * getattr(landscape.goal, name))
+        name: 0.0 if met[name][0] else float(missed[0])
         for name, missed in landscape.goal.misses(points).items()
     }
     if "min_accuracy" in misses:
         misses["min_accuracy"] /= landscape.percent
-    return Outcome(found, not any(misses.values()), misses, _diagonal(bounds))
+    holding = _holding(landscape.goal, measured, bounds)
+    from_measurements = any(misses.values()) and len(holding.amounts) > 0
+    if from_measurements:
+        rewards = np.sum(list(landscape.rewards_of(holding).values()), axis=0)
+        point = holding.amounts[rewards.argmax()]
+        _, reward = landscape.evaluate(point[None, :])
+        found = replace(found, best=Best(point, 0.0, float(reward[0])))
+        misses = dict.fromkeys(misses, 0.0)
+    return Outcome(
+        found,
+        not any(misses.values()),
+        misses,
+        holding.amounts,
+        from_measurements,
+        np.linspace(bounds[0], bounds[1], N_GRID),
+    )
+
+
+def limits_met(goal: Goal, points: OperatingPoints) -> dict[str, NDArray[np.bool_]]:
+    """Where each limit is met, but for rounding."""
+    return {
+        name: missed <= ROUNDING * getattr(goal, name)
+        for name, missed in goal.misses(points).items()
+    }
+
+
+def _means(measured: Measurements) -> OperatingPoints:
+    """Mean measurements of each distinct amount."""
+    amounts, where = np.unique(measured.amounts, axis=0, return_inverse=True)
+    where, weights = where.ravel(), measured.weights
+    values = {
+        name: np.bincount(where, weights * value) / np.bincount(where, weights)
+        for name, value in measured.values.items()
+    }
+    values["accuracy"] = values["accuracy"] * measured.percent
+    return OperatingPoints(amounts, **values)
+
+
+def _holding(goal: Goal, measured: Measurements, bounds: NDArray[np.float64]) -> OperatingPoints:
+    """Mean measurements that meet all limits, of amounts within the bounds."""
+    means = _means(measured)
+    kept = ((means.amounts >= bounds[0]) & (means.amounts <= bounds[1])).all(axis=1)
+    for met in limits_met(goal, means).values():
+        kept &= met
+    return OperatingPoints(
+        means.amounts[kept], **{name: getattr(means, name)[kept] for name in measured.values}
+    )
 
 
 def warn_of_misfits(fits: Mapping[str, CurveFit], kinds: Mapping[str, Any]) -> None:
@@ -191,7 +262,8 @@ def warn_of_misfits(fits: Mapping[str, CurveFit], kinds: Mapping[str, Any]) -> N
             warnings.warn(
                 f"The {name} curve ({kinds[name]}) does not follow its measurements: {fit.misfit}. "
                 f"Take another {name}_curve: 'pchip' follows whatever only falls or only rises, "
-                "PolynomialCurve(4) what turns once or twice; GridSearchCV compares them.",
+                "PolynomialCurve(4) what turns once or twice; GridSearchCV compares them. Where no "
+                "curve follows, measure each amount several times, with other seeds.",
                 CurveMisfitWarning,
                 stacklevel=5,
             )
@@ -215,6 +287,11 @@ def warn_of_outcome(landscape: Landscape, outcome: Outcome, measured: Measuremen
         warnings.warn(
             _cannot_be_met(landscape, outcome, one), InfeasibleLimitsWarning, stacklevel=5
         )
+    elif outcome.from_measurements:
+        warnings.warn(_only_measured(landscape, outcome), CurveMisfitWarning, stacklevel=5)
+    elif one:
+        for message in _cliffs(landscape, outcome, measured):
+            warnings.warn(message, CurveMisfitWarning, stacklevel=5)
     for name, wrong in landscape.unbelievable(line).items():
         if wrong.any():
             warnings.warn(
@@ -255,16 +332,63 @@ def _cannot_be_met(landscape: Landscape, outcome: Outcome, one: bool) -> str:
     where = ""
     if one:
         parts = []
-        for name, misses in landscape.goal.misses(landscape.points(outcome.line)).items():
-            met = misses <= ROUNDING * getattr(landscape.goal, name)
+        for name, met in limits_met(landscape.goal, landscape.points(outcome.line)).items():
             at = f"amounts {_runs(outcome.line, met)}" if met.any() else "none"
             parts.append(f"{name} is met at {at}")
-        where = f" ({', '.join(parts)})"
+        where = f" (by the curves, {', '.join(parts)})"
     together = "cannot be met together" if len(outcome.misses) > 1 else "cannot be met"
     return (
         f"{names} {together} by any amount within the bounds{where}. The nearest amount is "
         f"{_said(outcome.found.best.point)}, which misses {missed}. Relax a limit, or take it."
     )
+
+
+def _only_measured(landscape: Landscape, outcome: Outcome) -> str:
+    """Which measured amounts meet the limits, and which of them is the answer."""
+    names = " and ".join(_limit(landscape, name) for name in outcome.misses)
+    n = len(outcome.holding)
+    listed = [_said(amounts) for amounts in outcome.holding[:_LISTED]] + ["..."] * (n > _LISTED)
+    return (
+        f"By the curves no amount meets {names}, but the measurements do at amount"
+        f"{'s' * (n > 1)} {', '.join(listed)}. The answer is the one with the largest "
+        f"reward by its measurements, {_said(outcome.found.best.point)}. Measure "
+        f"{'these amounts' if n > 1 else 'this amount'} again, or take other curves."
+    )
+
+
+def _cliffs(landscape: Landscape, outcome: Outcome, measured: Measurements) -> list[str]:
+    """Limits that are met by far on one side of the best amount, and missed by far on the other."""
+    best, means = float(outcome.found.best.point[0]), _means(measured)
+    amounts = means.amounts[:, 0]
+    right = int(np.searchsorted(amounts, best))
+    if right in (0, len(amounts)) or np.abs(amounts - best).min() < _ONE_AMOUNT:
+        return []
+    width = (amounts[right] - amounts[right - 1]) / np.ptp(amounts)
+    messages = []
+    for name, met in limits_met(landscape.goal, means).items():
+        quantity = name.split("_")[1]
+        values = getattr(means, quantity)
+        step, spread = abs(values[right] - values[right - 1]), np.ptp(values)
+        long = step > max(_CLIFF, _TIMES_EVEN * width) * spread
+        far = step > _OF_LIMIT * getattr(landscape.goal, name)
+        if met[right] == met[right - 1] or not (long and far):
+            continue
+        holds, misses = (right, right - 1) if met[right] else (right - 1, right)
+        unit = landscape.percent if quantity == "accuracy" else 1.0
+        advice = "No measured amount meets all limits: measure amounts between these two."
+        if len(outcome.holding):
+            nearest = outcome.holding[np.abs(outcome.holding[:, 0] - best).argmin(), 0]
+            advice = (
+                f"Measure amounts between them, or take {nearest:.4g}, the nearest measured amount "
+                "that meets all limits."
+            )
+        messages.append(
+            f"The {quantity} curve is a guess at the best amount, {best:.4g}, which lies between "
+            f"the measured amounts {amounts[holds]:.4g} ({quantity} {values[holds] / unit:.4g}, "
+            f"which meets {_limit(landscape, name)}) and {amounts[misses]:.4g} "
+            f"({values[misses] / unit:.4g}, which misses it by far). {advice}"
+        )
+    return messages
 
 
 def _runs(line: NDArray[np.float64], where: NDArray[np.bool_]) -> str:
@@ -284,7 +408,3 @@ def _limit(landscape: Landscape, name: str) -> str:
 def _said(amounts: NDArray[np.float64]) -> str:
     said = ", ".join(f"{amount:.4g}" for amount in amounts)
     return said if len(amounts) == 1 else f"[{said}]"
-
-
-def _diagonal(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.linspace(bounds[0], bounds[1], N_GRID)

@@ -71,6 +71,8 @@ def _amount_part(optimizer: PruningAmountOptimizer, amounts: dict[str, float]) -
     met = "all limits are met" if limits else "there are no limits"
     if not optimizer.feasible_:
         met = "the limits cannot be met; this comes nearest"
+    elif optimizer.from_measurements_:
+        met = "all limits are met by what was measured there, but not by the curves"
     if len(amounts) == 1:
         text = f"prune {next(iter(amounts.values())):.4f} of the network: {met}"
     else:

@@ -250,9 +250,8 @@ class TotalRewardDisplay:
         first, last = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1) - 1
         style: dict[str, Any] = {"facecolor": _MET, "edgecolor": _MET, "alpha": 0.22, "zorder": 0}
         if not len(first):
-            ax.fill_between(
-                [], [], [], facecolor="none", edgecolor="none", label="no amount meets all limits"
-            )
+            none = "no amount meets all limits by the curves"
+            ax.fill_between([], [], [], facecolor="none", edgecolor="none", label=none)
             return
         parts = [
             f"{self.amounts[i]:.3f} to {self.amounts[j]:.3f}"

@@ -37,6 +37,11 @@ MET = [
     (80, 400, 0.443, 318.76451477, 0.4433922, 318.80822226),
 ]
 GRID = np.linspace(0, 1, 1001)[:, None]
+TENTHS = np.arange(10)[:, None] / 10
+# Four amounts have at least 90 percent, and no curve of a few parameters follows.
+ZIGZAG = np.array([90.0, 60, 95, 50, 92, 40, 91, 45, 88, 30])
+# Between 0.3 and 0.4 nearly all accuracy is lost.
+CLIFF = np.array([98.2, 98.1, 98.0, 98.0, 10, 10, 10, 9, 10, 10])
 
 
 def fitted(amounts, measured, min_accuracy=None, max_size=None, **parameters):
@@ -150,6 +155,115 @@ def test_a_limit_that_is_a_value_of_the_curve(amounts, measured):
     assert both.feasible_
     assert both.misses_ == {"min_accuracy": 0.0, "max_size": 0.0}
     assert both.best_amount_ == pytest.approx(0.3)
+
+
+class TestMeasuredAmountsThatMeetTheLimits:
+    """Where the curves meet the limits nowhere, but some measurements do."""
+
+    @pytest.mark.parametrize("curve", ["logistic", "linear"])
+    def test_they_are_not_denied(self, curve):
+        with pytest.warns(CurveMisfitWarning, match="but the measurements do") as caught:
+            found = fitted(TENTHS, ZIGZAG, 90, accuracy_curve=curve)
+        assert [w.category for w in caught] == [CurveMisfitWarning] * 2
+        said = str(caught[1].message)
+        assert "By the curves no amount meets min_accuracy=90" in said
+        assert "at amounts 0, 0.2, 0.4, 0.6" in said
+        assert found.feasible_
+        assert found.from_measurements_
+        assert found.misses_ == {"min_accuracy": 0.0}
+        # Accuracy nearest to the least one, and most pruning: 0.6, with 91 percent.
+        assert found.best_amount_ == 0.6
+        assert found.best_reward_ == pytest.approx(found.transform([[0.6]])[0, -1])
+
+    def test_the_curves_are_believed_where_they_meet_the_limits(self, amounts, measured):
+        assert not fitted(amounts, measured, 80, 300).from_measurements_
+        with pytest.warns(InfeasibleLimitsWarning):
+            found = fitted(amounts, measured, 90, 300)
+        assert not found.from_measurements_
+
+    def test_the_mean_of_repeated_measurements_counts(self):
+        """Of 95 and 75 at 0.2 the mean is 85, weighted 3 to 1 it is 90."""
+        X, y = np.repeat(TENTHS, 2, axis=0), np.repeat(ZIGZAG, 2)
+        y[[0, 1, 8, 9, 12, 13]] = 60
+        y[4:6] = 95, 75
+        with pytest.warns(InfeasibleLimitsWarning, match="by the curves"):
+            fitted(X, y, 90)
+        weights = np.ones(20)
+        weights[4] = 3
+        optimizer = PruningAmountOptimizer(min_accuracy=90, random_state=0)
+        with pytest.warns(CurveMisfitWarning, match="measurements do at amount 0.2"):
+            assert optimizer.fit(X, y, sample_weight=weights).best_amount_ == 0.2
+
+    def test_all_limits_together_and_within_the_bounds(self):
+        frame = pd.DataFrame({"accuracy": ZIGZAG / 100, "size": 100 - 90 * TENTHS[:, 0]})
+        with pytest.warns(CurveMisfitWarning, match=r"measurements do at amount 0\.6\. "):
+            found = fitted(TENTHS, frame, 0.9, 60)
+        assert found.best_amount_ == 0.6
+        assert found.misses_ == {"min_accuracy": 0.0, "max_size": 0.0}
+        with pytest.warns(InfeasibleLimitsWarning, match="cannot be met together"):
+            assert not fitted(TENTHS, frame, 0.9, 40).feasible_
+        with pytest.warns(InfeasibleLimitsWarning, match="by any amount within the bounds"):
+            assert not fitted(TENTHS, frame, 0.9, 60, bounds=(0, 0.5)).feasible_
+
+    def test_several_columns(self):
+        X = np.random.default_rng(0).random((40, 2))
+        y = np.where(np.arange(40) % 8, 40.0, 95.0) - X.sum(axis=1)
+        with pytest.warns(CurveMisfitWarning, match="but the measurements do") as caught:
+            found = fitted(X, y, 90, accuracy_curve="linear", n_restarts=0)
+        assert found.feasible_
+        best = np.flatnonzero((found.best_amount_ == X).all(axis=1))
+        assert y[best] >= 90
+        (said,) = [str(w.message) for w in caught if "but the" in str(w.message)]
+        assert said.count("[") == 5  # four of the five, and the best
+        assert ", .... The answer is" in said
+
+
+@pytest.mark.parametrize("curve", ["logistic", "pchip", "isotonic"])
+class TestCliffs:
+    """The answer lies between an amount that meets a limit by far and one that misses it by far."""
+
+    def test_accuracy(self, curve):
+        match = r"accuracy curve .* between .* 0\.3 .*98.* min_accuracy=85.* 0\.4 .*10"
+        with pytest.warns(CurveMisfitWarning, match=match) as caught:
+            found = fitted(TENTHS, CLIFF, 85, accuracy_curve=curve)
+        assert 0.3 < found.best_amount_ < 0.4
+        assert len(caught) == 1
+        assert "or take 0.3, the nearest measured amount that meets all limits" in str(
+            caught[0].message
+        )
+
+    @pytest.mark.parametrize("n", [4, 6, 10, 19])
+    def test_a_smooth_fall_is_none(self, curve, n):
+        rng = np.random.default_rng(0)
+        p = np.linspace(0, 0.9, n)
+        for steepness in (3, 5, 9):
+            y = 98 / (1 + np.exp(steepness * (p - 0.6))) + 0.3 * rng.normal(size=n)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                for least in np.array([85, 70, 50, 30])[y[0] > [90, 75, 55, 35]]:
+                    fitted(p[:, None], y, least, accuracy_curve=curve, n_restarts=0)
+
+    def test_small_scatter_about_a_level_is_none(self, curve):
+        for seed in range(10):
+            y = 90 + np.random.default_rng(seed).normal(size=10)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                fitted(TENTHS, y, 89.5, accuracy_curve=curve, n_restarts=0)
+
+
+def test_a_cliff_of_the_times():
+    """Time falls at once from 1 to 0.4 between 0.5 and 0.6."""
+    p = TENTHS[:, 0]
+    frame = pd.DataFrame(
+        {"accuracy": notebook.accuracy(p) / 100, "time": np.where(p < 0.55, 1, 0.4) - p / 100}
+    )
+    given = {"max_time": 0.7, "time_curve": "pchip", "rewards": (AccuracyReward(sigma=100),)}
+    match = r"time curve .* 0\.6 \(time 0\.394, which meets max_time=0\.7\) .* take 0\.6, the near"
+    with pytest.warns(CurveMisfitWarning, match=match):
+        found = fitted(TENTHS, frame, **given)
+    assert 0.5 < found.best_amount_ < 0.6
+    with pytest.warns(CurveMisfitWarning, match="No measured amount meets all limits"):
+        fitted(TENTHS, frame, 0.65, **given)
 
 
 def test_which_amounts_meet_the_limits(amounts, measured):
@@ -463,6 +577,28 @@ class TestMisfits:
                 fits = fitted(p[:, None], y, n_restarts=0).fits_
             called += any(fit.misfit for fit in fits.values())
         assert called <= 3
+
+    @pytest.mark.parametrize("curve", ["logistic", "linear", "quadratic", "isotonic", "pchip"])
+    def test_measurements_that_jump_about_are_a_misfit(self, curve):
+        """No scatter of this size is left unsaid because it is scatter."""
+        with pytest.warns(CurveMisfitWarning, match="accuracy curve .* scatter about it") as caught:
+            found = fitted(TENTHS, ZIGZAG, accuracy_curve=curve)
+        assert len(caught) == 1
+        assert "measure each amount several times" in str(caught[0].message)
+        assert "scatter about it" in found.fits_["accuracy"].misfit
+
+    def test_small_scatter_about_a_level_is_no_misfit(self):
+        """R^2 is near zero, and the curve is right: pruning changes nothing."""
+        called = 0
+        for seed in range(40):
+            rng = np.random.default_rng(seed)
+            y = np.column_stack([90 + rng.normal(size=10), 1 + 0.04 * rng.normal(size=10)])
+            frame = pd.DataFrame(y, columns=["accuracy", "time"])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                fits = fitted(TENTHS, frame, n_restarts=0).fits_
+            called += any("scatter" in (fit.misfit or "") for fit in fits.values())
+        assert called == 0
 
     @pytest.mark.parametrize("curve", ["linear", "logistic", "isotonic", "pchip"])
     @pytest.mark.parametrize("repeats", [1, 3])

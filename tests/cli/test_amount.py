@@ -48,6 +48,18 @@ def test_limits_that_cannot_be_met(skprune, measured):
     assert misses["accuracy"] is None
 
 
+def test_measured_amounts_that_meet_the_limits_are_not_denied(skprune, tmp_path):
+    path = tmp_path / "zigzag.csv"
+    accuracy = [90, 60, 95, 50, 92, 40, 91, 45, 88, 30]
+    path.write_text("amount,accuracy\n" + "\n".join(f".{i},{a}" for i, a in enumerate(accuracy)))
+    said = skprune("amount", path, "--min-accuracy", 90)
+    assert said.code == 0
+    assert "prune 0.6000 of the network: all limits are met by what was measured there" in said.out
+    assert "warning: By the curves no amount meets --min-accuracy 90, but the meas" in said.err
+    found = json.loads(skprune("amount", path, "--min-accuracy", 90, "--format", "json").out)
+    assert found["best"] == {"amount": {"amount": 0.6}, "feasible": True}
+
+
 def test_without_limits_and_with_fewer_columns(skprune, tmp_path):
     p = np.linspace(0, 0.9, 10)
     path = tmp_path / "a.csv"

@@ -413,7 +413,7 @@ class TestTotalReward:
     def test_infeasible(self, infeasible, axes):
         shown = TotalRewardDisplay.from_estimator(infeasible, ax=axes)
         assert not shown.met.any()
-        assert "no amount meets all limits" in labels_of(axes)
+        assert "no amount meets all limits by the curves" in labels_of(axes)
         assert label_like(axes, "CMA-ES").startswith("CMA-ES, nearest 0.39")
         assert not any(len(c.get_paths()[0].vertices) for c in axes.collections if c.get_paths())
 
