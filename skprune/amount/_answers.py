@@ -8,14 +8,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..utils import DocumentationLink, ReportsProgress, SavedState
+from ..utils import DocumentationLink, ReportsProgress, SavedState, generator
 from ._details import details_frame
 from ._fit_quality import CurveFit, r_squared
 from ._landscape import Landscape, curve_values
 from ._measurements import Measurements, check_amounts, check_measurements
 from ._outcome import Outcome, limits_met
 from ._points import ROUNDING, Goal
-from ._randomness import generator
 from ._rewards import Reward
 from ._uncertainty import AmountBootstrap, WeightSensitivity, bootstrap_amounts, vary_weights
 

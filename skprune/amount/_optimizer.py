@@ -6,14 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import validate_data
 
-from ..utils import reports_progress
+from ..utils import generator, reports_progress
 from ._answers import AmountAnswers
 from ._fit_quality import assess
 from ._fitting import fit_curves, make_curves
 from ._measurements import check_bounds, check_limits, check_measurements
 from ._outcome import landscape_of, outcome_of, warn_of_misfits, warn_of_outcome
 from ._points import QUANTITIES
-from ._randomness import generator
 from ._rewards import check_rewards
 from ._search import check_n_restarts, search
 

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..utils import generator
 from ._importance import ViewAmounts, ViewProblem, as_function
-from ._randomness import generator
 from ._search import check_n_restarts, search
 
 __all__ = ["smallest_amounts"]

@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from ..amount import PruningAmountOptimizer
 from ..sparsity import check_amounts, method_named
-from ..utils import check_cache, check_sample_weight
+from ..utils import check_cache, check_sample_weight, refuse_multilabel
 from ._bench import Samples
 
 __all__ = [
@@ -49,6 +49,7 @@ def checked_samples(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Sampl
     -------
     Samples
     """
+    refuse_multilabel(y)
     X, y = check_X_y(X, y, allow_nd=True, dtype=PIXELS, estimator=estimator)
     check_classification_targets(y)
     if sample_weight is None:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
 from ..amount import PruningAmountOptimizer
@@ -21,8 +20,11 @@ from ..utils import (
     SavedState,
     Vote,
     check_cache,
+    check_one_of,
+    check_random_state,
     draw_seed,
     emptied,
+    input_tags_of,
     reports_progress,
     set_missing_seeds,
     together,
@@ -209,9 +211,8 @@ class EnsembleCompressor(
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        inner = unfreeze(self.estimator)
-        if hasattr(inner, "get_params"):
-            tags.input_tags.three_d_array = get_tags(inner).input_tags.three_d_array
+        inner = input_tags_of(self.estimator)
+        tags.input_tags.three_d_array = inner is not None and inner.three_d_array
         return tags
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -376,8 +377,7 @@ class EnsembleCompressor(
                 f"{name}: pruner must be a SOCPEnsemblePruner, a SOCPEnsemblePrunerCV or None; got "
                 f"{self.pruner!r}."
             )
-        if self.rule not in RULES:
-            raise ValueError(f"{name}: rule must be one of {RULES}; got {self.rule!r}.")
+        check_one_of(f"{name}: rule", self.rule, RULES)
         most = self.max_amount
         if not isinstance(most, Real) or isinstance(most, bool) or not 0 < float(most) < 1:
             raise ValueError(f"{name}: max_amount must be a number in (0, 1); got {most!r}.")

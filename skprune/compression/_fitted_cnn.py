@@ -38,6 +38,13 @@ class FittedCNN:
         return as_inputs(X, self.model.inputs[0].shape[1:], self.encoder)
 
 
+def check_is_estimator(estimator: Any, right: str) -> None:
+    """Refuse what has no fit, and classes."""
+    inner = unfreeze(estimator)
+    if isinstance(inner, type) or not hasattr(inner, "fit"):
+        raise TypeError(f"estimator must be {right}; got {inner!r:.100}.")
+
+
 def check_single(estimator: Any) -> None:
     """Refuse, before any training, what is known to become more than one network of one input.
 
@@ -51,6 +58,7 @@ def check_single(estimator: Any) -> None:
     TypeError
         If it is an ensemble of several members, or takes several views.
     """
+    check_is_estimator(estimator, "a classifier with one network")
     if isinstance(unfreeze(estimator), MultiViewCNNClassifier):
         raise TypeError(
             "estimator must be a single network of one input; MultiViewCNNClassifier takes several "

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..utils import unfreeze
-from ._fitted_cnn import fitted_cnn
+from ._fitted_cnn import check_is_estimator, fitted_cnn
 from ._vote import NetworkVote
 
 __all__ = ["check_members", "full_vote"]
@@ -21,6 +21,7 @@ def check_members(estimator: Any) -> None:
         What a user gave.
     """
     if not isinstance(estimator, list):
+        check_is_estimator(estimator, "an ensemble of networks, or a list of (name, classifier)")
         return
     for member in estimator:
         pair = isinstance(member, tuple) and len(member) == 2

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..amount import PruningAmountOptimizer
@@ -21,8 +20,10 @@ from ..utils import (
     Vote,
     VotingMember,
     check_cache,
+    check_random_state,
     draw_seed,
     emptied,
+    input_tags_of,
     reports_progress,
     set_missing_seeds,
     unfreeze,
@@ -184,7 +185,8 @@ class PrunedCNNClassifier(
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = get_tags(unfreeze(self.estimator)).input_tags.three_d_array
+        inner = input_tags_of(self.estimator)
+        tags.input_tags.three_d_array = inner is not None and inner.three_d_array
         return tags
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score
-from sklearn.utils import assert_all_finite, check_array, check_random_state, check_X_y
+from sklearn.utils import assert_all_finite, check_array, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -26,9 +26,12 @@ from ..utils import (
     ReportsProgress,
     SavedState,
     check_cache,
+    check_one_of,
+    check_random_state,
     check_sample_weight,
     draw_seed,
     emptied,
+    refuse_multilabel,
     reports_progress,
     set_missing_seeds,
     unfreeze,
@@ -360,8 +363,7 @@ class PrunedMultiViewClassifier(
                 "of one view use PrunedCNNClassifier."
             )
         check_multi_view_parameters(inner)
-        if self.towers not in _TOWERS:
-            raise ValueError(f"{name}: towers must be one of {_TOWERS}; got {self.towers!r}.")
+        check_one_of(f"{name}: towers", self.towers, _TOWERS)
         check_amounts(self.amounts)
         check_limits(self, "min_accuracy")
         check_numbers(self, fine_tune_epochs=0, latency_batch_size=1, round_to=1)
@@ -388,6 +390,7 @@ class PrunedMultiViewClassifier(
         return array
 
     def _samples(self, X: Any, y: Any, sample_weight: Any, mask: Any) -> ViewSamples:
+        refuse_multilabel(y)
         X, y = check_X_y(X, y, allow_nd=True, dtype=PIXELS, ensure_all_finite=False, estimator=self)
         check_classification_targets(y)
         images = as_views(X, unfreeze(self.estimator).view_shape)

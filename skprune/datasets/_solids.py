@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import draw_seed
+from ..utils import integer_seed
 from ._rendering import Convex, Solid, Torus, camera_frames, prism, pyramid, render
 
 __all__ = ["SOLID_NAMES", "make_multiview_solids"]
@@ -131,7 +131,7 @@ def make_multiview_solids(
     _check_integer("size", size, 8)
     _check_integer("n_classes", n_classes, 2, len(SOLIDS))
     _check_noise(noise)
-    seed = _seed(random_state)
+    seed = integer_seed(random_state)
     frames = camera_frames(n_views)
     kinds = list(SOLIDS.values())
     X = np.empty((n_samples, n_views, size, size, 1), dtype=np.float32)
@@ -169,22 +169,6 @@ def _placement(rng):
 
 def _generator(seed, *key):
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
-
-
-def _seed(random_state):
-    if random_state is None:
-        return np.random.SeedSequence().entropy
-    if isinstance(random_state, np.random.RandomState):
-        return draw_seed(random_state)
-    right = (
-        "random_state must be a non-negative integer, a numpy.random.RandomState or None; got "
-        f"{random_state!r}."
-    )
-    if not isinstance(random_state, Integral) or isinstance(random_state, bool):
-        raise TypeError(right)
-    if random_state < 0:
-        raise ValueError(right)
-    return int(random_state)
 
 
 def _check_integer(name, value, least, most=None):

@@ -21,6 +21,8 @@ from ..utils import (
     ReportsProgress,
     SavedState,
     check_sample_weight,
+    integer_seed,
+    refuse_multilabel,
     reports_progress,
 )
 from ._data import pixel_statistics, validation_rows
@@ -28,7 +30,7 @@ from ._multi_view_data import as_mask, as_views, check_same_views, fill_missing,
 from ._multi_view_plan import LazyNetworks, MultiViewPlan
 from ._quiet import load_quietly
 from ._space import CNNArchitecture, ConvBlock
-from ._validation import check_multi_view_parameters, check_weights, ensemble_seed
+from ._validation import check_multi_view_parameters, check_weights
 
 __all__ = ["MultiViewCNNClassifier"]
 
@@ -242,7 +244,8 @@ class MultiViewCNNClassifier(
             If an argument is wrong; the message names it.
         """
         check_multi_view_parameters(self)
-        seed = ensemble_seed(self.random_state)
+        seed = integer_seed(self.random_state)
+        refuse_multilabel(y)
         X, y = validate_data(self, X, y, allow_nd=True, dtype=_PIXELS, ensure_all_finite=False)
         images, present, classes, codes, weights = self._check_training_data(
             X, y, sample_weight, mask

@@ -22,6 +22,8 @@ from ..utils import (
     check_cache,
     check_sample_weight,
     data_hash,
+    integer_seed,
+    refuse_multilabel,
     reports_progress,
     together,
     voting_members,
@@ -30,7 +32,7 @@ from ._data import SharedArrays, as_images, pixel_statistics, validation_rows
 from ._quiet import load_member_class
 from ._space import CNNSpace, sample_members
 from ._trainers import TRAINING_VERSION, TrainingSettings, train_members
-from ._validation import check_parameters, check_weights, ensemble_seed
+from ._validation import check_parameters, check_weights
 
 __all__ = ["RandomCNNEnsembleClassifier"]
 
@@ -51,7 +53,7 @@ class RandomCNNEnsembleClassifier(
     Parameters
     ----------
     n_estimators : int, default=10
-        Number of networks.
+        Number of networks, at most 100,000.
     space : CNNSpace or None, default=None
         Where architectures are drawn from. None is ``CNNSpace.small()``; the paper's is
         ``CNNSpace.paper()``.
@@ -205,7 +207,8 @@ class RandomCNNEnsembleClassifier(
             kept and not trained again.
         """
         check_parameters(self)
-        seed = ensemble_seed(self.random_state)
+        seed = integer_seed(self.random_state)
+        refuse_multilabel(y)
         X, y = validate_data(self, X, y, allow_nd=True, dtype=_PIXELS)
         images, classes, codes, weights = self._check_training_data(X, y, sample_weight)
         plans = sample_members(self.space or CNNSpace.small(), self.n_estimators, seed)

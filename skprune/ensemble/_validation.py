@@ -5,15 +5,17 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from ..utils import check_cache
+from ..utils import check_cache, check_n_jobs, check_one_of
 from ._space import CNNArchitecture, CNNSpace
 
 __all__ = [
     "check_multi_view_parameters",
     "check_parameters",
     "check_weights",
-    "ensemble_seed",
 ]
+
+# More networks are not even planned: architectures are drawn before the first is trained.
+_MOST_MEMBERS = 100_000
 
 
 def check_parameters(estimator) -> None:
@@ -24,18 +26,18 @@ def check_parameters(estimator) -> None:
     estimator : RandomCNNEnsembleClassifier
         Whose parameters are checked.
     """
-    for name in ("n_estimators", "epochs", "batch_size"):
+    right = f"an integer from 1 to {_MOST_MEMBERS}"
+    _check_integer(estimator, "n_estimators", 1, right)
+    if estimator.n_estimators > _MOST_MEMBERS:
+        raise _wrong(ValueError, estimator, "n_estimators", right)
+    for name in ("epochs", "batch_size"):
         _check_integer(estimator, name, 1, "an integer of at least 1")
     _check_integer(estimator, "verbose", 0, "an integer of at least 0 (or a bool)")
-    for name, optional in {"n_iter_no_change": 1, "n_jobs": None}.items():
-        if getattr(estimator, name) is not None:
-            floor = "" if optional is None else f" of at least {optional}"
-            _check_integer(estimator, name, optional, f"an integer{floor}, or None")
-    if estimator.n_jobs == 0:
-        raise _wrong(ValueError, estimator, "n_jobs", "an integer other than 0, or None")
+    if estimator.n_iter_no_change is not None:
+        _check_integer(estimator, "n_iter_no_change", 1, "an integer of at least 1, or None")
+    check_n_jobs(estimator.n_jobs)
     _check_fraction(estimator)
-    if estimator.voting not in ("soft", "hard"):
-        raise _wrong(ValueError, estimator, "voting", "'soft' or 'hard'")
+    check_one_of("voting", estimator.voting, ("soft", "hard"))
     if estimator.space is not None and not isinstance(estimator.space, CNNSpace):
         right = "a CNNSpace, such as CNNSpace.paper(), or None"
         raise _wrong(TypeError, estimator, "space", right)
@@ -59,10 +61,8 @@ def check_multi_view_parameters(estimator) -> None:
     _check_integer(estimator, "n_importance_repeats", 0, "an integer of at least 0 (0: none)")
     _check_integer(estimator, "verbose", 0, "an integer of at least 0 (or a bool)")
     _check_fraction(estimator)
-    if estimator.view_pooling not in ("max", "mean"):
-        raise _wrong(ValueError, estimator, "view_pooling", "'max' or 'mean'")
-    if estimator.importance_method not in ("permute", "remove"):
-        raise _wrong(ValueError, estimator, "importance_method", "'permute' or 'remove'")
+    check_one_of("view_pooling", estimator.view_pooling, ("max", "mean"))
+    check_one_of("importance_method", estimator.importance_method, ("permute", "remove"))
     if estimator.architecture is not None:
         _check_architecture(estimator)
     right = "(views, height, width), (views, height, width, channels), or None"
@@ -144,32 +144,3 @@ def check_weights(sample_weight: np.ndarray, y: np.ndarray) -> None:
             "sample_weight leaves rows of one class only; at least two classes must have rows "
             "of positive weight."
         )
-
-
-def ensemble_seed(random_state) -> int:
-    """One non-negative integer from a ``random_state``, without NumPy's global generator.
-
-    Parameters
-    ----------
-    random_state : int, RandomState instance or None
-        An int is the seed itself; a RandomState draws it; None takes fresh entropy.
-
-    Returns
-    -------
-    int
-        The seed.
-    """
-    if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(np.iinfo(np.int32).max))
-    if isinstance(random_state, Integral) and not isinstance(random_state, bool):
-        if random_state >= 0:
-            return int(random_state)
-        kind = ValueError
-    else:
-        kind = TypeError
-    raise kind(
-        "random_state must be a non-negative integer, a numpy.random.RandomState or None, "
-        f"got {random_state!r}."
-    )

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..amount import PruningAmountOptimizer
+from ..utils import generator
 from ._amounts import (
     believed,
     check_optimizer,
@@ -322,10 +323,10 @@ def _rows(
 ) -> NDArray[np.float64]:
     """Amounts along the diagonal of the bounds; of several columns also from within the box."""
     low, high = optimizer.bounds_
+    rng, d = generator(random_state), len(low)
     rows = np.linspace(low, high, n_points)
     if optimizer.n_features_in_ == 1:
         return rows
-    rng, d = np.random.default_rng(random_state), len(low)
     # Ends are drawn more often than middles: the frontier is near them.
     drawn = rng.beta(0.5, 0.5, size=(_DRAWN * n_points, d))
     rows = np.vstack([rows, optimizer.best_amount_, low + (high - low) * drawn])

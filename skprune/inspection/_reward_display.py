@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..amount import PruningAmountOptimizer
+from ..utils import check_one_of
 from ._amounts import (
     amounts_along,
     check_column,
@@ -183,8 +184,7 @@ class RewardDisplay:
         """
         check_optimizer(optimizer)
         rewards = {each.name: each for each in optimizer.rewards_}
-        if reward not in rewards:
-            raise ValueError(f"reward must be one of {list(rewards)}; got {reward!r}.")
+        check_one_of("reward", reward, rewards)
         column = check_column(optimizer, column)
         along, rows = amounts_along(optimizer, column)
         values = predicted(optimizer, rows)

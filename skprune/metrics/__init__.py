@@ -1,5 +1,6 @@
 """What a model costs, and what its views are worth."""
 
+from ._cost import check_countable as check_countable
 from ._cost import latencies, n_parameters
 from ._latency import Latency, LatencyRatio, latency, latency_ratio
 from ._model_cost import ModelCost, model_cost

@@ -5,10 +5,30 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
 from ._timing import time_rounds
 
-__all__ = ["latencies", "n_parameters"]
+__all__ = ["check_countable", "latencies", "n_parameters"]
+
+# Where scikit-learn defines models without parameters that can be counted.
+_COUNTLESS = tuple(
+    f"sklearn.{name}."
+    for name in (
+        "calibration",
+        "compose",
+        "dummy",
+        "ensemble._hist_gradient_boosting",
+        "gaussian_process",
+        "kernel_ridge",
+        "linear_model._ransac",
+        "model_selection",
+        "naive_bayes",
+        "neighbors",
+        "semi_supervised",
+    )
+)
 
 
 def n_parameters(model: Any) -> int:
@@ -44,11 +64,27 @@ def n_parameters(model: Any) -> int:
     """
     count = _count(model)
     if count is None:
-        raise TypeError(
-            f"{type(model).__name__} has no parameters that can be counted; give the costs as "
-            "numbers, one a member."
-        )
+        raise _uncountable(model)
     return count
+
+
+def check_countable(estimator: Any) -> None:
+    """Refuse, fitted or not, what :func:`n_parameters` is known to refuse once it is fitted."""
+    last = estimator
+    while hasattr(last, "steps"):
+        last = last.steps[-1][-1]
+    kind = type(last)
+    if f"{kind.__module__}.".startswith(_COUNTLESS) or kind is QuadraticDiscriminantAnalysis:
+        raise _uncountable(estimator)
+    if kind in (SVC, NuSVC, SVR, NuSVR) and last.kernel != "linear":
+        raise _uncountable(estimator)
+
+
+def _uncountable(model: Any) -> TypeError:
+    return TypeError(
+        f"{type(model).__name__} has no parameters that can be counted; give the costs as "
+        "numbers, one a member."
+    )
 
 
 def latencies(

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils import check_array, check_consistent_length
 
-from ..utils import ReprHTML, draw_seed
+from ..utils import ReprHTML, check_one_of, check_random_state, draw_seed
 
 __all__ = ["ViewImportance", "reciprocal_mean_rank", "view_importance"]
 
@@ -131,8 +131,7 @@ def view_importance(
     >>> view_importance(model, X, y, random_state=0).importance.argmax()
     np.int64(1)
     """
-    if method not in METHODS:
-        raise ValueError(f"method must be 'permute' or 'remove'; got {method!r}.")
+    check_one_of("method", method, METHODS)
     if not isinstance(n_repeats, Integral) or isinstance(n_repeats, bool) or n_repeats < 1:
         raise ValueError(f"n_repeats must be an integer >= 1; got {n_repeats!r}.")
     if scoring is not None and not isinstance(scoring, str) and not callable(scoring):

@@ -11,7 +11,7 @@ import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
-from sklearn.utils import check_random_state, get_tags, indexable
+from sklearn.utils import indexable
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
 )
@@ -28,13 +28,15 @@ from ..utils import (
     ScratchFolder,
     VotingMember,
     check_cache,
+    check_n_jobs,
+    check_random_state,
     check_sample_weight,
     draw_seed,
     emptied,
+    input_tags_of,
     num_samples,
     reports_progress,
     set_missing_seeds,
-    unfreeze,
     voting_members,
 )
 from ._calibration import (
@@ -48,7 +50,6 @@ from ._estimator import (
     check_fitted_members,
     check_trainable,
     holds_only_fitted,
-    named_members,
     with_files,
 )
 from ._evidence import Evidence
@@ -330,11 +331,10 @@ class BaseEnsemblePruner(
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        members = [("", self.estimator)]
-        if isinstance(self.estimator, list):  # what a file takes is not known before it is read
-            members = [m for m in named_members(self.estimator) if not isinstance(m[1], MemberFile)]
-        # Not of a frozen member itself, which copies the tags of what is in it.
-        inputs = [get_tags(unfreeze(member)).input_tags for _, member in members]
+        members = self.estimator if isinstance(self.estimator, list) else [self.estimator]
+        # What a file takes is not known before it is read; what is no estimator fit refuses.
+        inputs = [input_tags_of(m[-1] if isinstance(m, tuple) and m else m) for m in members]
+        inputs = [each for each in inputs if each is not None]
         tags.input_tags.sparse = all(i.sparse for i in inputs)
         tags.input_tags.allow_nan = all(i.allow_nan for i in inputs)
         return tags
@@ -369,6 +369,8 @@ class BaseEnsemblePruner(
         return shelf.outputs(self._pool(), np.flatnonzero(self.support_), X, self.n_jobs)
 
     def _check_parameters(self) -> None:
+        check_n_jobs(self.n_jobs)
+        check_random_state(self.random_state)
         check_estimator_parameter(self.estimator)
         check_prediction_dtype(self.prediction_dtype)
         check_cv(self.cv)

@@ -1,7 +1,7 @@
 """Predictions on rows that no member was trained on, and the members that go with them."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,6 +27,7 @@ from ..utils import (
     select,
 )
 from ._cached_ensemble import CachedEnsemble, PredictionShelf
+from ._checks import check_fold
 from ._tasks import Classification, Task
 
 __all__ = [
@@ -179,7 +180,7 @@ def calibrate_trained(
         tested = [(ensemble.key, rows)]
         P = held_out(ensemble, rows)
     else:
-        folds = list(_folds(cv, data, split_params, isinstance(task, Classification)))
+        folds = _folds(cv, data, split_params, isinstance(task, Classification))
         rows = np.concatenate([test for _, test in folds])
         if len(np.unique(rows)) < len(rows):
             raise ValueError(
@@ -288,20 +289,18 @@ def _split_once(
 
 def _folds(
     cv: Any, data: TrainingData, split_params: dict[str, Any], by_class: bool
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    n_rows = len(data.y)
-    splitter = check_cv(cv, data.y, classifier=by_class)
-    for train, test in splitter.split(data.X, data.y, **split_params):
-        train, test = np.asarray(train), np.asarray(test)
-        if train.dtype == bool:
-            train, test = np.flatnonzero(train), np.flatnonzero(test)
-        both = np.intersect1d(train, test)
-        if len(both):
-            raise ValueError(
-                f"cv gives a fold that trains and calibrates on the same {len(both)} of {n_rows} "
-                "rows; members may not be calibrated on rows they were trained on."
-            )
-        yield train, test
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    if cv is None or isinstance(cv, Integral) or hasattr(cv, "split"):
+        splitter = check_cv(cv, data.y, classifier=by_class)
+        try:
+            folds = list(splitter.split(data.X, data.y, **split_params))
+        except ValueError as error:
+            raise ValueError(f"cv={cv!r:.100} cannot split these rows: {error}") from error
+    else:
+        folds = list(cv)
+    if not folds:
+        raise ValueError(f"cv must give at least one pair (train, test); {cv!r:.100} gives none.")
+    return [check_fold(number, fold, len(data.y)) for number, fold in enumerate(folds)]
 
 
 def _is_caching(memory: joblib.Memory) -> bool:

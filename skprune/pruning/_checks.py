@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..utils import is_integer, is_real
+
 __all__ = [
     "check_at_least",
     "check_cv",
-    "check_one_of",
+    "check_fold",
     "check_prediction_dtype",
     "check_reweight",
     "check_threshold",
@@ -18,23 +20,20 @@ __all__ = [
 ]
 
 
-def check_one_of(name: str, value: Any, options: tuple[str, ...]) -> None:
-    """Refuse a name that is none of the options."""
-    if not isinstance(value, str) or value not in options:
-        raise ValueError(f"{name} must be one of {list(options)}; got {value!r}.")
-
-
 def check_at_least(name: str, value: Any, least: int) -> None:
     """Refuse what is no integer of that size."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+    if not is_integer(value) or value < least:
         raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}.")
 
 
 def check_cv(cv: Any) -> None:
     """Refuse a share of the rows, or a number of folds, that cannot be."""
-    if isinstance(cv, str) and cv != "prefit":
+    number = cv is None or isinstance(cv, Real)
+    folds = not isinstance(cv, str | type) and (hasattr(cv, "split") or np.iterable(cv))
+    if not number and not folds and not (isinstance(cv, str) and cv == "prefit"):
         raise ValueError(
-            f"cv must be a fraction, 'prefit', a number of folds or a splitter; got {cv!r}."
+            "cv must be a fraction, 'prefit', a number of folds, a splitter or an iterable of "
+            f"(train, test); got {cv!r:.100}."
         )
     fraction = isinstance(cv, Real) and not isinstance(cv, Integral)
     if isinstance(cv, bool) or (fraction and not 0 < cv < 1):
@@ -44,6 +43,42 @@ def check_cv(cv: Any) -> None:
         )
     if isinstance(cv, Integral) and cv < 2:
         raise ValueError(f"cv as a number of folds must be at least 2; got {cv!r}.")
+
+
+def check_fold(number: int, fold: Any, n_rows: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows to train on and to calibrate on, or raise what is wrong with them."""
+    try:
+        train, test = fold
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"cv as an iterable must give pairs (train, test) of row positions; fold {number} is "
+            f"{fold!r:.100}."
+        ) from error
+    train = _check_rows(f"train of fold {number}", train, n_rows)
+    test = _check_rows(f"test of fold {number}", test, n_rows)
+    both = np.intersect1d(train, test)
+    if len(both):
+        raise ValueError(
+            f"cv gives a fold that trains and calibrates on the same {len(both)} of {n_rows} "
+            "rows; members may not be calibrated on rows they were trained on."
+        )
+    return train, test
+
+
+def _check_rows(which: str, given: Any, n_rows: int) -> NDArray[np.intp]:
+    """Positions of rows, from positions or from a mask."""
+    right = f"cv must give positions in 0 .. {n_rows - 1}, or a mask of {n_rows} rows, at least one"
+    rows = np.asarray(given)
+    if rows.dtype == bool and rows.shape == (n_rows,):
+        rows = np.flatnonzero(rows)
+    if rows.size == 0:
+        raise ValueError(f"{right}; {which} is empty.")
+    if rows.ndim != 1 or rows.dtype.kind not in "iu":
+        raise ValueError(f"{right}; {which} is {given!r:.100}.")
+    outside = rows[(rows < 0) | (rows >= n_rows)]
+    if len(outside):
+        raise ValueError(f"{right}; {which} holds {outside[0]}.")
+    return rows
 
 
 def check_prediction_dtype(prediction_dtype: Any) -> None:
@@ -58,11 +93,7 @@ def check_prediction_dtype(prediction_dtype: Any) -> None:
 
 def check_threshold(threshold: Any) -> None:
     """Refuse what is no share of the largest weight."""
-    if (
-        not isinstance(threshold, Real)
-        or isinstance(threshold, bool)
-        or not 0 <= float(threshold) <= 1
-    ):
+    if not is_real(threshold) or not 0 <= threshold <= 1:
         raise ValueError(
             f"threshold must lie in [0, 1], as a share of the largest weight; got {threshold!r}."
         )
@@ -70,17 +101,9 @@ def check_threshold(threshold: Any) -> None:
 
 def check_reweight(reweight: Any) -> None:
     """Refuse what names no reweighting and is no step between relaxed and equal."""
-    if isinstance(reweight, str):
-        if reweight not in ("relaxed", "equal", "none"):
-            raise ValueError(
-                "reweight must be 'relaxed', 'equal', 'none' or a number in [0, 1]; got "
-                f"{reweight!r}."
-            )
-    elif (
-        not isinstance(reweight, Real)
-        or isinstance(reweight, bool)
-        or not 0 <= float(reweight) <= 1
-    ):
+    if isinstance(reweight, str) and reweight in ("relaxed", "equal", "none"):
+        return
+    if not is_real(reweight) or not 0 <= reweight <= 1:
         raise ValueError(
             "reweight must be 'relaxed' (0), 'equal' (1), 'none' or a number in [0, 1] between "
             f"them; got {reweight!r}."

@@ -8,10 +8,18 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d
 
-from ..utils import BasePool, MemberPool, Predictions, Vote, as_probabilities
+from ..utils import (
+    BasePool,
+    MemberPool,
+    Predictions,
+    Vote,
+    as_probabilities,
+    check_one_of,
+    refuse_multilabel,
+)
 from ._by_parts import FitsByParts
 from ._checks import positions_in
-from ._estimator import with_files
+from ._estimator import check_classifiers, with_files
 from ._evidence import VotingEvidence
 from ._tasks import Classification, Task
 
@@ -81,8 +89,9 @@ class BaseClassifierPruner(ClassifierMixin, FitsByParts):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if self.voting not in ("soft", "hard"):
-            raise ValueError(f"voting must be 'soft' or 'hard'; got {self.voting!r}.")
+        if not self._is_prefit():
+            check_classifiers(self.estimator)
+        check_one_of("voting", self.voting, ("soft", "hard"))
 
     def _check_target(self, y: Any) -> NDArray:
         y = self._check_labels(y)
@@ -93,6 +102,7 @@ class BaseClassifierPruner(ClassifierMixin, FitsByParts):
         return y
 
     def _check_labels(self, y: Any) -> NDArray:
+        refuse_multilabel(y)
         y = column_or_1d(y, warn=True)
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)

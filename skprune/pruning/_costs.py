@@ -1,5 +1,7 @@
 """What each member costs, as the user asked to have it counted."""
 
+import itertools
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any
 
@@ -8,10 +10,11 @@ from numpy.typing import NDArray
 from sklearn.ensemble import AdaBoostClassifier, AdaBoostRegressor
 from sklearn.utils import _safe_indexing
 
-from ..metrics import latencies, n_parameters
+from ..metrics import check_countable, latencies, n_parameters
 from ..socp import check_costs
 from ..utils import num_samples, unfreeze
 from ._calibration import Calibration
+from ._estimator import known_members, named_members
 
 __all__ = ["check_budget", "check_costs_parameter", "member_costs"]
 
@@ -47,10 +50,23 @@ def check_costs_parameter(
                 "costs must be None, 'parameters', 'latency' or one number a member; got "
                 f"{costs!r}."
             )
+        if costs == "parameters":
+            listed = named_members(estimator) if isinstance(estimator, list) else []
+            names = [name for name, _ in listed] or map(str, itertools.count())
+            for name, member in zip(names, known_members(estimator), strict=False):
+                _of_member(name, check_countable, member)
     elif costs is not None:
         n_members = _announced(estimator, prefit)
         numbers = check_costs(costs, np.size(costs) if n_members is None else n_members)
         check_budget(numbers, max_cost)
+
+
+def _of_member(name: str, function: Callable[[Any], Any], member: Any) -> Any:
+    """What a function of one member returns; its error names the member."""
+    try:
+        return function(member)
+    except TypeError as error:
+        raise TypeError(f"costs='parameters', but member {name!r}: {error}") from error
 
 
 def check_budget(costs: NDArray[np.float64], max_cost: float | None) -> None:
@@ -113,10 +129,7 @@ def member_costs(
         counts = np.empty(len(pool))
         for i in range(len(pool)):
             member = pool.member(i)
-            try:
-                counts[i] = n_parameters(member)
-            except TypeError as error:
-                raise TypeError(f"costs='parameters', but member {names[i]!r}: {error}") from error
+            counts[i] = _of_member(names[i], n_parameters, member)
             if counts[i] == 0:
                 raise ValueError(
                     f"costs='parameters', but member {names[i]!r} ({type(member).__name__}) has "

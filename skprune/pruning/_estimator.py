@@ -4,21 +4,42 @@ import os
 from collections import Counter
 from typing import Any
 
+from sklearn.base import is_classifier
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    AdaBoostRegressor,
+    BaggingClassifier,
+    BaggingRegressor,
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import MemberFileError
-from ..utils import MemberFile
+from ..utils import BaseSearchCV, MemberFile, check_ensemble, describe, unfreeze
 
 __all__ = [
+    "check_classifiers",
     "check_estimator_parameter",
     "check_fitted_members",
+    "check_regressors",
     "check_trainable",
     "holds_only_fitted",
+    "known_members",
     "named_members",
     "with_files",
 ]
+
+# Ensembles of copies of `estimator`, and of those in `estimators`.
+_OF_ONE = (AdaBoostClassifier, AdaBoostRegressor, BaggingClassifier, BaggingRegressor)
+_OF_SEVERAL = (StackingClassifier, StackingRegressor, VotingClassifier, VotingRegressor)
+# Those whose methods are not known before their fit.
+_UNDECIDED = (StackingClassifier, StackingRegressor, BaseSearchCV)
 
 
 def with_files(estimator: Any) -> Any:
@@ -84,6 +105,7 @@ def check_estimator_parameter(estimator: Any) -> None:
     """Refuse what cannot be an ensemble, or a list of named members and existing files."""
     if not isinstance(estimator, list):
         _check_member(estimator)
+        check_ensemble(unfreeze(estimator))
         return
     if not estimator:
         raise ValueError("estimator must hold at least one (name, estimator); got [].")
@@ -110,10 +132,12 @@ def check_estimator_parameter(estimator: Any) -> None:
 
 
 def _check_member(member: Any) -> None:
-    if not hasattr(member, "fit") or not hasattr(member, "get_params"):
+    is_class = isinstance(member, type)
+    if is_class or not hasattr(member, "fit") or not hasattr(member, "get_params"):
+        got = f"the class {member.__name__}" if is_class else type(member).__name__
         raise TypeError(
             "estimator must be an ensemble, a list of (name, estimator), of paths of fitted "
-            f"members, or FrozenEstimators of fitted ones; got {type(member).__name__}."
+            f"members, or FrozenEstimators of fitted ones; got {got}."
         )
 
 
@@ -157,6 +181,59 @@ def check_trainable(estimator: Any, cv: Any) -> None:
             "train beside them. Give cv='prefit' if these are fitted too (or wrap them in "
             "sklearn.frozen.FrozenEstimator), or train them apart."
         )
+
+
+def known_members(estimator: Any) -> list[Any]:
+    """Members of a list, or of one of scikit-learn's ensembles, that are known before a fit.
+
+    An ensemble that trains copies of one estimator has that one.
+    """
+    if isinstance(estimator, list):
+        return [unfreeze(member) for _, member in named_members(estimator)]
+    if type(estimator) in _OF_ONE:
+        return [] if estimator.estimator is None else [unfreeze(estimator.estimator)]
+    if type(estimator) in _OF_SEVERAL and isinstance(estimator.estimators, list | tuple):
+        pairs = [pair for pair in estimator.estimators if isinstance(pair, tuple)]
+        return [unfreeze(pair[-1]) for pair in pairs if pair and not isinstance(pair[-1], str)]
+    return []
+
+
+def check_classifiers(estimator: Any) -> None:
+    """Refuse, before any fit, members that will not have predict_proba."""
+    for i, member in enumerate(known_members(estimator)):
+        if not isinstance(member, MemberFile) and _will_lack(member, "predict_proba"):
+            raise TypeError(
+                f"Members of estimator must have predict_proba; {describe(i, member)} has not. "
+                "Wrap it in CalibratedClassifierCV."
+            )
+
+
+def check_regressors(estimator: Any) -> None:
+    """Refuse, before any fit, members that will not be regressors."""
+    for i, member in enumerate(known_members(estimator)):
+        if isinstance(member, MemberFile):
+            continue
+        tagged = hasattr(member, "__sklearn_tags__")
+        if (tagged and is_classifier(member)) or _will_lack(member, "predict"):
+            raise TypeError(
+                f"Members of estimator must be regressors; {describe(i, member)} is not."
+            )
+
+
+def _will_lack(member: Any, method: str) -> bool:
+    """Whether it is known, before its fit, that a member will not have a method."""
+    kind = type(member)
+    # The default of a final estimator, or a candidate of a search, may bring it.
+    if hasattr(member, method) or isinstance(member, _UNDECIDED):
+        return False
+    if not hasattr(kind, method) and not hasattr(kind, "__getattr__"):
+        return True
+    inside = getattr(member, "estimator", None)
+    if isinstance(member, Pipeline) and member.steps:
+        inside = member.steps[-1][-1]
+    if hasattr(inside, "fit"):
+        return _will_lack(inside, method)
+    return kind.__module__.startswith("sklearn.")  # where parameters decide, as in SVC
 
 
 def check_fitted_members(estimator: Any) -> None:

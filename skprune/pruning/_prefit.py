@@ -287,7 +287,7 @@ def check_given_predictions(P: Any, pool: BasePool, n_rows: int, outputs: str) -
     """
     given = as_predictions(PredictionStore.over(P))
     if given.dtype.kind not in "fiub":
-        raise TypeError(f"P must hold numbers; got {given.dtype}.")
+        raise TypeError(f"P must hold real numbers; got {given.dtype}.")
     if given.dtype.kind != "f":
         given = given.astype(np.float64)
     M, k = len(pool), pool.n_outputs

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..utils import BasePool, Predictions, RegressorPool, Vote
 from ._by_parts import FitsByParts
-from ._estimator import with_files
+from ._estimator import check_regressors, with_files
 from ._evidence import RegressionEvidence
 from ._tasks import Regression, Task
 
@@ -63,6 +63,11 @@ class BaseRegressorPruner(RegressorMixin, FitsByParts):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if not self._is_prefit():
+            check_regressors(self.estimator)
 
     def _check_target(self, y: Any) -> NDArray:
         y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", estimator=self)

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from sklearn.utils import check_random_state
 
-from ..utils import as_compared, check_alpha, check_lam, draw_seed
+from ..utils import as_compared, check_alpha, check_lam, check_one_of, check_random_state, draw_seed
 from ._calibration import Calibration
-from ._checks import check_at_least, check_one_of, check_reweight, check_threshold
+from ._checks import check_at_least, check_reweight, check_threshold
 from ._evidence import Evidence
 from ._scoring import CandidateScorer
 from ._search import Grid, SearchResult, search

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ._checks import check_one_of
+from ..utils import check_one_of
 from ._classifier import BaseClassifierPruner
 from ._searched import SearchedProgram
 from ._single import SingleProgram

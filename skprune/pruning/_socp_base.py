@@ -1,7 +1,6 @@
 """What all pruners by cone program share, whoever the members and however tuned."""
 
 from functools import partial
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -9,9 +8,10 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ..socp import SOCPSolution, check_solver
+from ..utils import check_one_of, is_finite
 from ._base import BaseEnsemblePruner
 from ._calibration import Calibration
-from ._checks import check_at_least, check_one_of
+from ._checks import check_at_least
 from ._costs import check_budget, check_costs_parameter, member_costs
 from ._estimator import named_members
 from ._evidence import Evidence
@@ -77,7 +77,7 @@ class BaseSOCPPruner(BaseEnsemblePruner):
                     f"max_cost={self.max_cost!r} needs costs: give costs='parameters', 'latency' "
                     "or one number a member."
                 )
-            if not isinstance(self.max_cost, Real) or not 0 < self.max_cost < np.inf:
+            if not is_finite(self.max_cost) or self.max_cost <= 0:
                 raise ValueError(f"max_cost must be a positive number; got {self.max_cost!r}.")
         check_costs_parameter(
             self.costs, self.estimator, prefit=self._is_prefit(), max_cost=self.max_cost

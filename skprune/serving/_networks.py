@@ -37,16 +37,16 @@ def vote_of(estimator: Any) -> Vote:
         raise TypeError(f"{estimator.__name__} is a class; give a fitted instance of it.")
     if not hasattr(estimator, "__skprune_vote__"):
         raise TypeError(
-            f"A {type(estimator).__name__} cannot be made one graph of a vote: {_remedy(estimator)}"
+            f"estimator: a {type(estimator).__name__} cannot be made one graph of a vote: "
+            f"{_remedy(estimator)}"
         )
     found: Vote = estimator.__skprune_vote__()
     return found
 
 
 def _remedy(estimator: Any) -> str:
-    if hasattr(type(estimator), "view_shape_") or "view_shape" in vars(
-        unfreeze(getattr(estimator, "estimator", estimator))
-    ):
+    inner = unfreeze(getattr(estimator, "estimator", estimator))
+    if hasattr(type(estimator), "view_shape_") or hasattr(inner, "view_shape"):
         return (
             "it takes several views and a mask. Its own predict is compiled; save it with joblib "
             "or skops."

@@ -6,12 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..utils import check_one_of
+
 __all__ = [
     "check_blocks",
     "check_costs",
     "check_diversity",
+    "check_instance",
     "check_labels",
     "check_probabilities",
+    "check_real",
     "check_reference",
     "check_shape",
     "check_weights",
@@ -78,9 +82,22 @@ def check_costs(costs: ArrayLike | None, n_members: int) -> NDArray[np.float64]:
 
 def check_diversity(diversity: str) -> str:
     """Return the name of a diversity measure, or raise which there are."""
-    if diversity not in ("shannon", "gini"):
-        raise ValueError(f"diversity must be 'shannon' or 'gini'; got {diversity!r}.")
+    check_one_of("diversity", diversity, ("shannon", "gini"))
     return diversity
+
+
+def check_instance(name: str, value: Any, kind: type, made_by: str) -> None:
+    """Refuse an argument of another class, and say how one is made."""
+    if not isinstance(value, kind):
+        raise TypeError(
+            f"{name} must be {kind.__name__}, as {made_by} makes it; got {type(value).__name__}."
+        )
+
+
+def check_real(name: str, array: Any) -> None:
+    """Refuse arrays of complex numbers, strings or objects."""
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold real numbers; got {array.dtype}.")
 
 
 def check_probabilities(P: NDArray) -> None:
@@ -110,6 +127,7 @@ def check_shape(P: Any, name: str) -> None:
             f"{name} must have shape (n_members, n_samples, n_classes), with at least one member "
             f"and one class; got shape {P.shape}."
         )
+    check_real(name, P)
 
 
 def check_labels(y: ArrayLike, n_samples: int, n_classes: int) -> NDArray[np.intp]:
@@ -149,8 +167,17 @@ def check_reference(reference: ArrayLike, n_members: int) -> NDArray[np.float64]
 
 def check_blocks(blocks: Iterable[tuple]) -> Iterator[tuple]:
     """Check blocks of (P, y) or (P, y, weight) one by one, and that they belong together."""
+    if not isinstance(blocks, Iterable):
+        raise TypeError(
+            f"blocks must be an iterable of (P, y) or (P, y, weight); got {type(blocks).__name__}."
+        )
     shape = None
     for number, block in enumerate(blocks):
+        if not isinstance(block, tuple | list) or len(block) not in (2, 3):
+            raise TypeError(
+                f"blocks must yield (P, y) or (P, y, weight); block {number} is "
+                f"{type(block).__name__}: {block!r:.60}."
+            )
         P = np.asarray(block[0])
         check_shape(P, f"Block {number}: P")
         if shape is not None and shape != (P.shape[0], P.shape[2]):

@@ -15,6 +15,8 @@ from ..utils import (
     as_predictions,
     check_alpha,
     check_lam,
+    is_finite,
+    is_integer,
     with_one_blas_thread,
 )
 from ._active_set import minimise_active_set
@@ -114,6 +116,8 @@ def solve_exact_entropy(
     ------
     ValueError
         If the predictions, labels or parameters are unusable.
+    TypeError
+        If P does not hold real numbers.
     NoMemberLeftError
         If the expansion round the uniform mean keeps no member.
 
@@ -133,6 +137,10 @@ def solve_exact_entropy(
     """
     alpha = check_alpha(alpha)
     lam = check_lam(lam, upper=1.0 if relative else float("inf"))
+    if not is_integer(max_iter) or max_iter < 0:
+        raise ValueError(f"max_iter must be an integer of at least 0; got {max_iter!r}.")
+    if not is_finite(tol) or tol < 0:
+        raise ValueError(f"tol must be a finite number of at least 0; got {tol!r}.")
     data = _Predictions.check(P, y, sample_weight)
     uniform = SOCPProblem.from_statistics(data.statistics(None), alpha, costs=costs)
     uniform = uniform.with_penalty(lam * uniform.penalty_max if relative else lam)

@@ -133,6 +133,8 @@ def socp_path(
     ------
     ValueError
         If ``alpha``, ``diversity`` or ``costs`` is unusable.
+    TypeError
+        If ``stats`` is not EnsembleStatistics.
     NoMemberLeftError
         If no penalty keeps a member.
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..exceptions import NoMemberLeftError
 from ..utils import ReprHTML, with_one_blas_thread
 from ._active_set import minimise_active_set
-from ._checks import check_costs, check_diversity
+from ._checks import check_costs, check_diversity, check_instance
 from ._statistics import EnsembleStatistics
 
 __all__ = ["SOCPProblem", "check_member_left"]
@@ -96,7 +96,11 @@ class SOCPProblem(ReprHTML):
         ------
         ValueError
             If ``diversity`` is unknown or needs probabilities, or the costs are unusable.
+        TypeError
+            If ``stats`` is not EnsembleStatistics.
         """
+        made_by = "EnsembleStatistics.from_predictions"
+        check_instance("stats", stats, EnsembleStatistics, made_by)
         check_diversity(diversity)
         relative = check_costs(costs, stats.n_members)
         relative /= relative.max()  # so that no sum overflows

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..utils import Predictions, as_predictions
-from ._checks import check_weights
+from ._checks import check_real, check_weights
 
 __all__ = ["regression_fields"]
 
@@ -72,6 +72,8 @@ def _check_predictions(F: Any, y: ArrayLike) -> tuple[Any, NDArray[np.float64]]:
             "F must have shape (n_members, n_samples, n_targets), or (n_members, n_samples), "
             f"with at least one of each; got shape {F.shape}."
         )
+    check_real("F", F)
+    check_real("y", np.asarray(y))
     target = np.asarray(y, dtype=np.float64)
     if target.ndim == 1:
         target = target[:, None]

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 
 from ..exceptions import SolverNotInstalledError
-from ..utils import check_alpha, check_lam
+from ..utils import check_alpha, check_lam, check_one_of
 from ._problem import SOCPProblem, check_member_left
 from ._solution import SOCPSolution
 from ._statistics import EnsembleStatistics
@@ -57,6 +57,8 @@ def solve_socp(
     ------
     ValueError
         If ``alpha``, ``lam``, ``solver``, ``diversity`` or ``costs`` is unusable.
+    TypeError
+        If ``stats`` is not EnsembleStatistics.
     NoMemberLeftError
         If every weight is zero; the message names the lam that would keep a member.
     SolverNotInstalledError
@@ -113,8 +115,7 @@ def check_solver(solver: str) -> None:
     SolverNotInstalledError
         If what it needs is not installed.
     """
-    if not isinstance(solver, str) or solver not in BACKENDS:
-        raise ValueError(f"solver must be one of {sorted(BACKENDS)}; got {solver!r}.")
+    check_one_of("solver", solver, sorted(BACKENDS))
     for package in NEEDS.get(solver, ()):
         if find_spec(package) is None:
             raise SolverNotInstalledError(

@@ -153,6 +153,8 @@ class EnsembleStatistics(ReprHTML):
         ValueError
             If the shapes disagree, a probability is NaN, infinite or negative, a row does
             not sum to one, a label lies outside 0 .. C - 1, or the weights are unusable.
+        TypeError
+            If P does not hold real numbers.
         """
         given: Any = as_predictions(P)
         check_shape(given, "P")
@@ -192,6 +194,8 @@ class EnsembleStatistics(ReprHTML):
         ------
         ValueError
             As :meth:`from_predictions`, and if there is no block or the blocks disagree.
+        TypeError
+            If ``blocks`` is not iterable, or P does not hold real numbers.
         """
         return cls._accumulate(check_blocks(blocks), reference)
 
@@ -235,6 +239,8 @@ class EnsembleStatistics(ReprHTML):
         ------
         ValueError
             If the shapes disagree, a number is NaN or infinite, or the weights are unusable.
+        TypeError
+            If F or y does not hold real numbers.
 
         Examples
         --------

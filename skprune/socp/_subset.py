@@ -6,15 +6,14 @@ are starting points, and members are exchanged one for one for as long as that l
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..exceptions import NoMemberLeftError
-from ..utils import ReprHTML, with_one_blas_thread
+from ..utils import ReprHTML, is_integer, is_real, with_one_blas_thread
 from ._active_set import solve_semidefinite
-from ._checks import check_costs
+from ._checks import check_costs, check_instance
 from ._path import SOCPPath, follow_path
 from ._problem import SOCPProblem
 from ._support import solve_support
@@ -201,8 +200,9 @@ class _Bounds:
         costs: ArrayLike | None,
         max_cost: float | None,
     ) -> "_Bounds":
+        check_instance("problem", problem, SOCPProblem, "SOCPProblem.from_statistics")
         M = len(problem.linear)
-        if not isinstance(n_members, Integral) or isinstance(n_members, bool) or n_members < 1:
+        if not is_integer(n_members) or n_members < 1:
             raise ValueError(f"n_members must be an integer, at least 1; got {n_members!r}.")
         prices = check_costs(costs, M)
         if problem.steepest <= 0:
@@ -211,7 +211,7 @@ class _Bounds:
             return cls(int(n_members), prices, np.inf)
         if costs is None:
             raise ValueError(f"max_cost={max_cost!r} needs costs, the cost of each member.")
-        if not isinstance(max_cost, Real) or isinstance(max_cost, bool) or not max_cost > 0:
+        if not is_real(max_cost) or not max_cost > 0:
             raise ValueError(f"max_cost must be a positive number; got {max_cost!r}.")
         bounds = cls(int(n_members), prices, float(max_cost) * (1 + 1e-12))
         if prices.min() > bounds.max_cost:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._active_set import minimise_active_set
+from ._checks import check_instance
 from ._problem import SOCPProblem
 
 __all__ = ["solve_support"]
@@ -35,6 +36,8 @@ def solve_support(
     ------
     ValueError
         If ``support`` is not one boolean a member.
+    TypeError
+        If ``problem`` is not a SOCPProblem.
 
     Examples
     --------
@@ -45,6 +48,7 @@ def solve_support(
     >>> solve_support(SOCPProblem.from_statistics(stats, 0.9), [True, False]).round(3)
     array([1.052, 0.   ])
     """
+    check_instance("problem", problem, SOCPProblem, "SOCPProblem.from_statistics")
     chosen = np.asarray(support)
     M = len(problem.linear)
     if chosen.shape != (M,) or chosen.dtype != bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import layer_graph
+from ..utils import check_one_of, layer_graph
 from ._cells import Cell, cells_of, kept_channels, scores
 from ._channel_map import ChannelMap
 from ._checks import check_amount
@@ -155,8 +155,7 @@ def choose_channels(
     ndarray of shape (n,), bool
         For every number in the ids of the map, whether its channel stays.
     """
-    if criterion not in _CRITERIA:
-        raise ValueError(f"criterion must be one of {_CRITERIA}; got {criterion!r}.")
+    check_one_of("criterion", criterion, _CRITERIA)
     if not isinstance(round_to, Integral) or isinstance(round_to, bool) or round_to < 1:
         raise ValueError(f"round_to must be an integer of at least 1; got {round_to!r}.")
     cells = cells_of(channel_map)

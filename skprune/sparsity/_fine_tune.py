@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
-from ..utils import keras_adam, layer_graph
+from ..utils import check_random_state, keras_adam, layer_graph
 from ._checks import check_integer, check_steps
 from ._magnitude import is_kernel
 from ._rebuild import copy_model
@@ -94,6 +93,7 @@ def fine_tune(
             raise ValueError(f"X has {n} samples, but {name} has {len(array)}.")
     check_integer("epochs", epochs, 0)
     check_steps(batch_size, learning_rate)
+    state = check_random_state(random_state)
     if loss is None:
         loss = getattr(model, "loss", None) or default_loss(model)
     result = copy_model(model)
@@ -101,7 +101,7 @@ def fine_tune(
         return result
     # Trained is another copy: the optimiser and its state are no part of the result.
     trained = copy_model(model, compiled=False)
-    rng = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
+    rng = np.random.default_rng(state.randint(2**31 - 1))
     _seed_layers(trained, rng)
     if keep_zeros:
         _hold_zeros(trained)

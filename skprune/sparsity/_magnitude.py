@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import layer_graph
+from ..utils import check_one_of, layer_graph
 from ._checks import check_amount
 from ._rebuild import copy_model
 
@@ -61,8 +61,7 @@ def prune_magnitude(model: Any, amount: float, *, scope: str = "global") -> Any:
     >>> model_cost(prune_magnitude(model, 0.8)).nonzero
     20
     """
-    if scope not in _SCOPES:
-        raise ValueError(f"scope must be one of {_SCOPES}; got {scope!r}.")
+    check_one_of("scope", scope, _SCOPES)
     layer_graph(model)  # refuses what cannot be built anew
     values = [kernel.numpy() for kernel in kernels(model)]
     if not values:

@@ -82,7 +82,13 @@ def check_amounts(amounts: ArrayLike) -> NDArray[np.float64]:
     ValueError
         If one is not in [0, 1), or none is 0.
     """
-    array = check_array(amounts, ensure_2d=False, dtype=np.float64, input_name="amounts")
+    try:
+        array = check_array(amounts, ensure_2d=False, dtype=np.float64, input_name="amounts")
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"amounts must be a list of numbers in [0, 1), 0 among them; got {amounts!r:.100}: "
+            f"{error}"
+        ) from error
     if array.ndim != 1:
         raise ValueError(f"amounts must be a list of numbers; got an array of shape {array.shape}.")
     if array.min() < 0 or array.max() >= 1:

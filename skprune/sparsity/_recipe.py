@@ -51,7 +51,7 @@ def method_named(method: Any) -> tuple[Callable[[Any, float], Any], str]:
         function = method.func if isinstance(method, partial) else method
         size = "compressed_bytes" if function is prune_magnitude else "dense_bytes"
         return partial(_another, method), size
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ValueError(
             f"method must be one of {tuple(METHODS)}, or a function of a model and an amount; got "
             f"{method!r}."

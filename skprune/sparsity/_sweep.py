@@ -10,10 +10,10 @@ from typing import Any
 import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import assert_all_finite, check_random_state
+from sklearn.utils import assert_all_finite
 
 from ..metrics import model_cost
-from ..utils import check_sample_weight, draw_seed, layer_graph
+from ..utils import check_one_of, check_random_state, check_sample_weight, draw_seed, layer_graph
 from ._checks import check_steps
 from ._measure import SIZES, TimingPlan, Trial, check_amounts, measure_amounts
 from ._recipe import (
@@ -135,8 +135,8 @@ def pruning_sweep(
     layer_graph(model)
     amounts = check_amounts(amounts)
     prune, own_size = method_named(method)
-    if size is not None and size not in SIZES:
-        raise ValueError(f"size must be one of {SIZES}, or None; got {size!r}.")
+    if size is not None:
+        check_one_of("size", size, SIZES)
     for name, value, lowest in (
         ("fine_tune_epochs", fine_tune_epochs, 0),
         ("latency_batch_size", latency_batch_size, 1),

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from joblib import delayed, effective_n_jobs
 from numpy.typing import NDArray
+from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.multioutput import (
     ClassifierChain,
@@ -22,10 +23,11 @@ from ._frozen import unfreeze
 from ._member_file import MemberFile
 from ._parallel import streamed
 from ._prediction_store import narrowed
-from ._sklearn import num_samples
+from ._sklearn import BaseSearchCV, num_samples
 from ._together import together
+from ._validation import check_n_jobs
 
-__all__ = ["BasePool", "describe", "features_of", "members_of", "opened"]
+__all__ = ["BasePool", "check_ensemble", "describe", "features_of", "members_of", "opened"]
 
 # Ensembles whose members each answer a question of their own: two classes, or one target.
 _DECOMPOSITIONS = (
@@ -36,6 +38,13 @@ _DECOMPOSITIONS = (
     MultiOutputRegressor,
     ClassifierChain,
     RegressorChain,
+)
+# Ensembles whose members are the stages of a sum.
+_SUMS = (GradientBoostingClassifier, GradientBoostingRegressor)
+# Where scikit-learn defines those whose members each predict everything.
+_ENSEMBLES = tuple(
+    f"sklearn.ensemble._{name}"
+    for name in ("bagging", "forest", "stacking", "voting", "weight_boosting")
 )
 
 
@@ -141,6 +150,7 @@ class BasePool(ABC):
         ndarray of shape (n, k)
             k classes (probabilities) or targets.
         """
+        check_n_jobs(n_jobs)
         bare = _without_names(X)
         M = len(self)
         joint = None
@@ -289,27 +299,49 @@ def members_of(fitted: Any) -> list[Any]:
     """The members of a fitted ensemble, or of a list of estimators or (name, estimator)."""
     if isinstance(fitted, Sequence):
         return [unfreeze(m[1] if isinstance(m, tuple) else m) for m in fitted]
+    check_ensemble(fitted)
     members = getattr(fitted, "estimators_", None)
-    name = type(fitted).__name__
     if members is None:
-        raise TypeError(
-            "estimator must be an ensemble that has `estimators_` once fitted, or a list of "
-            f"(name, estimator); {name} has none. To prune inside a Pipeline, "
-            "put the pruner last in it instead of pruning the Pipeline."
-        )
-    if isinstance(fitted, _DECOMPOSITIONS):
+        raise _without_members(fitted)
+    return [unfreeze(member) for member in members]
+
+
+def check_ensemble(estimator: Any) -> None:
+    """Refuse, fitted or not, what is known to have no members to choose among.
+
+    What others than scikit-learn define is known once it is fitted.
+    """
+    name, module = type(estimator).__name__, type(estimator).__module__
+    if isinstance(estimator, _DECOMPOSITIONS):
         raise TypeError(
             f"The members of {name} each answer a question of their own (two of the classes, or "
-            "one of the targets), so they cannot be weighed against each other. Use an ensemble "
+            "one of the targets), so they cannot be compared with each other. Use an ensemble "
             "whose members each predict everything: bagging, forests, voting."
         )
-    if getattr(members, "ndim", 1) != 1:
+    stages = getattr(getattr(estimator, "estimators_", None), "ndim", 1) != 1
+    if stages or isinstance(estimator, _SUMS):
         raise TypeError(
             f"The members of {name} are not estimators of their own (they are stages of a sum), "
-            "so they cannot be weighed against each other. Use an ensemble whose members each "
+            "so they cannot be compared with each other. Use an ensemble whose members each "
             "predict everything: bagging, forests, voting."
         )
-    return [unfreeze(member) for member in members]
+    if module.startswith("sklearn.") and module not in _ENSEMBLES:
+        raise _without_members(estimator)
+
+
+def _without_members(estimator: Any) -> TypeError:
+    name = type(estimator).__name__
+    if hasattr(estimator, "steps"):
+        remedy = "To prune inside a Pipeline, put the pruner last in it."
+    elif isinstance(estimator, BaseSearchCV):
+        remedy = f"Give {name} the pruner to search over, or give the pruner `best_estimator_`."
+    else:
+        remedy = f"To choose among several {name}, give a list of them, each with a name."
+    return TypeError(
+        "estimator must be an ensemble that has `estimators_` once fitted (bagging, forests, "
+        f"voting, stacking, AdaBoost, ...), or a list of (name, estimator); {name} has none. "
+        f"{remedy}"
+    )
 
 
 def features_of(fitted: Any) -> tuple[NDArray[np.intp], ...] | None:

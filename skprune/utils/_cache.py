@@ -64,6 +64,8 @@ def check_cache(memory: Any) -> Memory:
         If it is nothing of these, or its folder cannot be made or written to.
     """
     wanted = "memory must be None, the path of a folder or a joblib.Memory"
+    if isinstance(memory, str) and not memory:  # joblib would take the working directory
+        raise ValueError(f"{wanted}; got ''.")
     try:
         checked = check_memory(os.fspath(memory) if isinstance(memory, os.PathLike) else memory)
     except ValueError as error:

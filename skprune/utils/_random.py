@@ -1,11 +1,14 @@
-"""Seeds for estimators that were left without one."""
+"""Seeds and private generators for every kind of ``random_state``."""
 
 from typing import Any
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 
-__all__ = ["draw_seed", "set_missing_seeds"]
+from ._sklearn import InvalidParameterError
+from ._validation import is_integer
+
+__all__ = ["draw_seed", "generator", "integer_seed", "set_missing_seeds"]
 
 
 def draw_seed(rng: np.random.RandomState) -> int:
@@ -21,6 +24,36 @@ def draw_seed(rng: np.random.RandomState) -> int:
     int
     """
     return int(rng.randint(np.iinfo(np.int32).max))
+
+
+def integer_seed(random_state: Any) -> int:
+    """One non-negative integer from a ``random_state``, without NumPy's global generator.
+
+    An int is the seed itself, a RandomState draws it, and None takes fresh entropy.
+    """
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if isinstance(random_state, np.random.RandomState):
+        return draw_seed(random_state)
+    if is_integer(random_state) and random_state >= 0:
+        return int(random_state)
+    raise InvalidParameterError(
+        "random_state must be a non-negative integer, a numpy.random.RandomState or None; got "
+        f"{random_state!r}."
+    )
+
+
+def generator(random_state: Any) -> np.random.Generator:
+    """A generator that leaves NumPy's global one alone; a Generator is taken as it is."""
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    try:
+        return np.random.default_rng(integer_seed(random_state))
+    except InvalidParameterError:
+        raise InvalidParameterError(
+            "random_state must be None, an int >= 0, a RandomState or a numpy Generator; got "
+            f"{random_state!r}."
+        ) from None
 
 
 def set_missing_seeds(estimator: Any, rng: np.random.RandomState) -> Any:

@@ -1,14 +1,24 @@
-"""The one door to scikit-learn's internals: what has no public name there yet."""
+"""The only file that imports private names of scikit-learn."""
 
+from typing import Any
+
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.metadata_routing import _routing_enabled as routing_enabled
 from sklearn.utils.parallel import _threadpool_controller_decorator
 from sklearn.utils.validation import _check_method_params as check_method_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as num_samples
 
+from ._frozen import unfreeze
+
 __all__ = [
+    "BaseSearchCV",
+    "InvalidParameterError",
     "check_method_params",
     "check_sample_weight",
+    "input_tags_of",
     "num_samples",
     "routing_enabled",
     "with_one_blas_thread",
@@ -17,3 +27,11 @@ __all__ = [
 # Many small products and factorisations run faster on one thread, and by far on a busy
 # machine, where threads wait for each other.
 with_one_blas_thread = _threadpool_controller_decorator(limits=1, user_api="blas")
+
+
+def input_tags_of(estimator: Any) -> Any:
+    """Tags of the input of an estimator, frozen or not; None where it is no estimator."""
+    inner = unfreeze(estimator)  # a frozen estimator copies the tags of what is in it
+    if isinstance(inner, type) or not hasattr(inner, "__sklearn_tags__"):
+        return None
+    return get_tags(inner).input_tags

@@ -239,7 +239,9 @@ def test_too_few_amounts():
     [
         (PolynomialCurve(0), "degree must be an integer of at least 1; got 0"),
         (PolynomialCurve(2.5), "degree must be an integer"),
-        (MonotoneCurve("spline"), "interpolation must be 'pchip' or 'linear'; got 'spline'"),
+        (MonotoneCurve("spline"), "interpolation must be one of .* got 'spline'"),
+        (MonotoneCurve(np.array(["pchip"])), "interpolation must be one of .* got array"),
+        (MonotoneCurve(increasing=np.array("auto")), "increasing must be True, False or 'auto'"),
         (MonotoneCurve(increasing="down"), "increasing must be True, False or 'auto'"),
     ],
 )

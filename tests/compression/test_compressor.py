@@ -14,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from skprune import CNNSpace, EnsembleCompressor, SOCPEnsemblePruner, SOCPEnsemblePrunerCV
 from skprune.amount import MonotoneCurve
@@ -546,7 +547,13 @@ def test_quiet_unless_asked(several, parts, capfd, retraced):
     ("params", "error", "message"),
     [
         ({"pruner": "socp"}, TypeError, "pruner must be a SOCPEnsemblePruner, a SOCPEnsemblePr"),
-        ({"rule": "best"}, ValueError, r"rule must be one of \('search', 'inverse'\)"),
+        ({"rule": "best"}, ValueError, r"rule must be one of \['search', 'inverse'\]"),
+        ({"rule": np.array(["search"])}, ValueError, "rule must be one of .* got array"),
+        ({"method": []}, ValueError, r"method must be one of .* got \[\]"),
+        ({"method": np.array("channels")}, ValueError, "method must be one of .* got array"),
+        ({"amounts": "foo"}, ValueError, "amounts must be a list of numbers.* got 'foo'"),
+        ({"random_state": "foo"}, ValueError, "random_state must be .* got 'foo'"),
+        ({"memory": ""}, ValueError, "memory must be None, the path of a folder .* got ''"),
         ({"method": "filters"}, ValueError, "method must be one of"),
         ({"max_amount": 1.0}, ValueError, r"max_amount must be a number in \(0, 1\); got 1.0"),
         ({"max_amount": 0}, ValueError, "max_amount must be"),
@@ -566,6 +573,16 @@ def test_wrong_parameters(several, digits, params, error, message):
     X, _, y, _ = digits
     with pytest.raises(error, match=message):
         compressor(several, **params).fit(X, y)
+
+
+@pytest.mark.parametrize("estimator", [None, {}, "cnn", 3, DecisionTreeClassifier])
+def test_what_is_no_estimator(estimator):
+    wrong = EnsembleCompressor(estimator)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(wrong)
+    assert wrong._repr_html_()
+    with pytest.raises(TypeError, match=r"estimator must be .*; got "):
+        wrong.fit(np.zeros((4, 8, 8)), [0, 1, 0, 1])
 
 
 def test_wrong_samples(several, parts):

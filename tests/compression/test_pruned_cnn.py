@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from skprune import MultiViewCNNClassifier, PrunedCNNClassifier, PruningAmountOptimizer
 from skprune.compression import OperatingPoint, _bench, _pruned_cnn
@@ -569,6 +570,10 @@ def test_quiet_unless_asked(one, digits, capfd, retraced):
         ({"amount": -0.1}, ValueError, "amount must be"),
         ({"amount": float("nan")}, ValueError, "amount must be"),
         ({"method": "filters"}, ValueError, r"method must be one of \('channels', 'magnitude'\)"),
+        ({"method": []}, ValueError, r"method must be one of .* got \[\]"),
+        ({"amounts": "foo"}, ValueError, "amounts must be a list of numbers.* got 'foo'"),
+        ({"amounts": None}, ValueError, "amounts must be a list of numbers.* got None"),
+        ({"random_state": "foo"}, ValueError, "random_state must be .* got 'foo'"),
         ({"min_accuracy": 90}, ValueError, r"min_accuracy must be a share in \(0, 1\]"),
         ({"min_accuracy": 0}, ValueError, "min_accuracy must be"),
         ({"min_accuracy": "high"}, ValueError, "min_accuracy must be"),
@@ -593,6 +598,16 @@ def test_wrong_parameters(one, digits, params, error, message):
         pruned(one, **params).fit(X, y)
 
 
+@pytest.mark.parametrize("estimator", [None, {}, "cnn", 3, DecisionTreeClassifier])
+def test_what_is_no_estimator(estimator):
+    wrong = PrunedCNNClassifier(estimator)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(wrong)
+    assert wrong._repr_html_()
+    with pytest.raises(TypeError, match=r"estimator must be .*; got "):
+        wrong.fit(np.zeros((4, 8, 8)), [0, 1, 0, 1])
+
+
 def test_wrong_samples(one, digits, halved):
     X, X_test, y, _ = digits
     estimator = pruned(one, amount=0.5)
@@ -600,6 +615,8 @@ def test_wrong_samples(one, digits, halved):
         estimator.fit(X, np.where(y == "two", "nine", y))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         estimator.fit(X, y[:-1])
+    with pytest.raises(ValueError, match=r"[Mm]ultilabel"):
+        estimator.fit(X, np.eye(len(y), 3, dtype=int))
     with pytest.raises(ValueError, match="requires y to be passed"):
         estimator.fit(X, None)
     with pytest.raises(ValueError, match="Unknown label type: continuous"):

@@ -219,6 +219,9 @@ def test_not_fitted():
         ("architecture", CNNArchitecture((ConvBlock((4, 4), "min"),), 8, 0.1, 1e-2), ValueError),
         ("architecture", CNNArchitecture(TINY.blocks, 8, 1.0, 1e-2), ValueError),
         ("view_pooling", "sum", ValueError),
+        ("view_pooling", np.array(["max"]), ValueError),
+        ("importance_method", np.array(["permute"]), ValueError),
+        ("random_state", "foo", TypeError),
         ("view_shape", 8, TypeError),
         ("view_shape", (8, 8), ValueError),
         ("view_shape", (1, 8, 0), ValueError),
@@ -246,6 +249,7 @@ def bad_data():
     yield "NaN", {"X": nan, "y": y}
     yield "infinity", {"X": X + 1e300, "y": y}
     yield "one class", {"X": X, "y": np.zeros(6)}
+    yield "[Mm]ultilabel", {"X": X, "y": np.eye(2, dtype=int)[y]}
     yield "inconsistent numbers of samples", {"X": X, "y": y[:5]}
     yield "Unknown label type", {"X": X, "y": np.linspace(0, 1, 6)}
     yield "dimensions", {"X": X[:, 0], "y": y}

@@ -146,16 +146,6 @@ def test_global_random_state_is_left_alone(tiny, digits):
     np.testing.assert_array_equal(tf.random.uniform([3]).numpy(), drawn)
 
 
-def test_a_random_state_instance_draws_the_seed():
-    from skprune.ensemble._validation import ensemble_seed
-
-    one, same = np.random.RandomState(3), np.random.RandomState(3)
-    assert ensemble_seed(one) == ensemble_seed(same)
-    assert ensemble_seed(one) == ensemble_seed(same)
-    assert ensemble_seed(None) != ensemble_seed(None)
-    assert ensemble_seed(np.int64(4)) == 4
-
-
 @keras_test
 def test_verbose_tells_of_each_member(tiny, digits, capfd):
     tiny(2, verbose=1).fit(*digits)
@@ -227,6 +217,12 @@ def test_not_fitted():
         ("memory", 3, ValueError),
         ("n_jobs", 0, ValueError),
         ("n_jobs", 1.5, TypeError),
+        ("n_jobs", "2", TypeError),
+        ("n_jobs", True, TypeError),
+        ("n_jobs", 10**30, ValueError),
+        ("n_estimators", 10**30, ValueError),
+        ("voting", np.array(["soft"]), ValueError),
+        ("memory", "", ValueError),
         ("random_state", -1, ValueError),
         ("random_state", "a", TypeError),
         ("verbose", -1, ValueError),
@@ -246,6 +242,7 @@ def bad_data():
     yield "NaN", (nan, y)
     yield "infinity", (X + 1e300, y)
     yield "one class", (X, np.zeros(6))
+    yield "[Mm]ultilabel", (X, np.eye(2, dtype=int)[y])
     yield "inconsistent numbers of samples", (X, y[:5])
     yield "Unknown label type", (X, np.linspace(0, 1, 6))
     yield "dimensions", (np.zeros((6, 2, 2, 2, 2)), y)

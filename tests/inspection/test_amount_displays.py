@@ -338,6 +338,8 @@ class TestReward:
         names = r"\['accuracy', 'time', 'size', 'more_accuracy_less_size', 'pruning'\]"
         with pytest.raises(ValueError, match=rf"{names}; got 'speed'"):
             RewardDisplay.from_estimator(optimizer, "speed")
+        with pytest.raises(ValueError, match=rf"{names}; got array"):
+            RewardDisplay.from_estimator(optimizer, np.array(["accuracy"]))
         for column in (3, -1, True, "conv1"):
             with pytest.raises(ValueError, match="column must be one of 0 to 2"):
                 RewardDisplay.from_estimator(several, column=column)
@@ -588,6 +590,12 @@ class TestFrontier:
     def test_wrong_number(self, optimizer, n_points):
         with pytest.raises(ValueError, match="n_points must be an integer >= 2"):
             AmountFrontierDisplay.from_estimator(optimizer, n_points=n_points)
+
+    @pytest.mark.parametrize("seed", ["foo", -1, 1.5])
+    def test_wrong_seed(self, optimizer, several, seed):
+        for fit in (optimizer, several):
+            with pytest.raises(ValueError, match=r"random_state must be None, an int >= 0.* got"):
+                AmountFrontierDisplay.from_estimator(fit, random_state=seed)
 
 
 class TestViewAmounts:

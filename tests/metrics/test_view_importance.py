@@ -216,7 +216,9 @@ def test_randomness(data):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"method": "drop"}, ValueError, "method must be 'permute' or 'remove'; got 'drop'"),
+        ({"method": "drop"}, ValueError, "method must be one of .* got 'drop'"),
+        ({"method": np.array(["permute"])}, ValueError, "method must be one of .* got array"),
+        ({"random_state": True}, ValueError, "random_state must be None.* got True"),
         ({"n_repeats": 0}, ValueError, "n_repeats must be an integer >= 1; got 0"),
         ({"n_repeats": 2.0}, ValueError, "n_repeats must be an integer >= 1; got 2.0"),
         ({"X": np.zeros(120)}, ValueError, r"\(n_samples, views, ...\).* got \(120,\)"),

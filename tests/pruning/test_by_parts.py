@@ -329,7 +329,7 @@ class TestWrongPredictions:
             (P[:, :59], ValueError, r"P has 59 samples where there are 60 .*\(5, 60, 3\)"),
             (P[:, :, :2], ValueError, r"P has 2 outputs where there are 3 .*classes \[0 1 2\]"),
             (P[0], ValueError, r"P has 2 dimensions and shape \(60, 3\); it must be \(5, 60, 3\)"),
-            (P.astype(str), TypeError, "P must hold numbers; got <U"),
+            (P.astype(str), TypeError, "P must hold real numbers; got <U"),
             (P.transpose(1, 0, 2), ValueError, "P has 60 members where there are 5"),
             (3 * P, ValueError, "must sum to one: those of member 0"),
             (np.where(P > 0.9, np.nan, P), ValueError, "NaN or infinite"),

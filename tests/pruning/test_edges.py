@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
-from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
@@ -29,7 +29,7 @@ def test_members_whose_parameters_nobody_can_count_are_named():
 
 
 def test_members_that_have_no_parameters_are_named(monkeypatch):
-    members = members_of(DecisionTreeClassifier(max_depth=2), DummyClassifier())
+    members = members_of(DecisionTreeClassifier(max_depth=2), LogisticRegression(max_iter=500))
     monkeypatch.setattr(_costs, "n_parameters", lambda member: int(hasattr(member, "tree_")))
     with pytest.raises(ValueError, match=r"'member 1' \(.*\) has none; give the costs as numbers"):
         SOCPEnsemblePruner(members, costs="parameters").fit(X, y)

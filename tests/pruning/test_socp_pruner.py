@@ -364,7 +364,7 @@ class Untrainable(DecisionTreeClassifier):
         ({"lam": 1.0}, ValueError, r"lam must lie in \[0, 1\).*Any lam below 1 keeps"),
         ({"threshold": "auto"}, ValueError, r"threshold must lie in \[0, 1\]"),
         ({"threshold": 1.5}, ValueError, r"threshold .* \[0, 1\]"),
-        ({"voting": "loud"}, ValueError, "voting must be 'soft' or 'hard'; got 'loud'"),
+        ({"voting": "loud"}, ValueError, "voting must be one of .* got 'loud'"),
         ({"solver": "gurobi"}, ValueError, r"solver must be one of \['auto', .*got 'gurobi'"),
         ({"cv": 0.0}, ValueError, "between 0 and 1"),
         ({"cv": 1}, ValueError, "at least 2"),

@@ -238,6 +238,14 @@ class TestWrongInput:
                 function(SOCPEnsemblePruner(RandomForestClassifier()))
         assert not list(tmp_path.iterdir())
 
+    @pytest.mark.parametrize("given", [None, "pruner", 3, [], {}])
+    def test_no_estimator(self, given, tmp_path):
+        for function in (lambda p: export_onnx(p, tmp_path / "g.onnx"), fuse):
+            message = f"estimator: a {type(given).__name__} cannot be made one graph of a vote"
+            with pytest.raises(TypeError, match=message):
+                function(given)
+        assert not list(tmp_path.iterdir())
+
     def test_another_estimator(self, tmp_path):
         forest = RandomForestClassifier(3).fit(X, Y)
         with pytest.raises(TypeError, match=r"RandomForestClassifier cannot .* fit a SOCPEnsemble"):

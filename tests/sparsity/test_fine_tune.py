@@ -275,6 +275,7 @@ def test_without_batch_norm_nothing_changes():
         ({"learning_rate": 0}, ValueError, "learning_rate must be a positive"),
         ({"sample_weight": [1, 2]}, ValueError, "X has 4 samples, but sample_weight has 2"),
         ({"y": [0]}, ValueError, "X has 4 samples, but y has 1"),
+        ({"random_state": "foo"}, ValueError, "random_state must be .* got 'foo'"),
         ({"X": np.ones((0, 8, 8, 1))}, ValueError, "at least one sample"),
     ],
 )

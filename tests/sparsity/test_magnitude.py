@@ -87,8 +87,9 @@ def test_wrong_input(model):
         prune_magnitude(model, -0.5)
     with pytest.raises(TypeError, match="must be a number"):
         prune_magnitude(model, {"dense": 0.5})
-    with pytest.raises(ValueError, match="scope must be one of"):
-        prune_magnitude(model, 0.5, scope="all")
+    for scope in ("all", np.array(["global"]), []):
+        with pytest.raises(ValueError, match="scope must be one of"):
+            prune_magnitude(model, 0.5, scope=scope)
     with pytest.raises(ValueError, match="no prunable layer"):
         prune_magnitude(keras.Sequential([keras.Input((3,)), layers.ReLU()]), 0.5)
     with pytest.raises(ValueError, match="not built"):

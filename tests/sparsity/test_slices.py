@@ -211,6 +211,7 @@ def test_what_rounding_undoes_is_said():
         ([-0.1], {}, ValueError, r"amounts must lie in \[0, 1\); got -0\.1"),
         (["half"], {}, TypeError, r"amounts must be a number in \[0, 1\); got 'half'"),
         ([0.5], {"criterion": "l2"}, ValueError, "criterion must be one of"),
+        ([0.5], {"criterion": np.array(["l1"])}, ValueError, "criterion must be one of"),
         ([0.5], {"round_to": 0}, ValueError, "round_to must be an integer of at least 1"),
     ],
 )

@@ -1,6 +1,7 @@
 """Seeds: only those that are missing, and the same ones every time."""
 
 import numpy as np
+import pytest
 from sklearn.base import clone
 from sklearn.ensemble import BaggingClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
@@ -9,7 +10,13 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
-from skprune.utils import draw_seed, set_missing_seeds
+from skprune.utils import (
+    check_random_state,
+    draw_seed,
+    generator,
+    integer_seed,
+    set_missing_seeds,
+)
 
 
 def nested():
@@ -93,3 +100,18 @@ def test_seeds_fit_every_library():
     assert min(drawn) >= 0
     assert max(drawn) < 2**31 - 1
     assert len(set(drawn)) == 1000
+
+
+def test_a_random_state_instance_draws_the_seed():
+    one, same = np.random.RandomState(3), np.random.RandomState(3)
+    assert integer_seed(one) == integer_seed(same)
+    assert integer_seed(one) == integer_seed(same)
+    assert integer_seed(None) != integer_seed(None)
+    assert integer_seed(np.int64(4)) == 4
+
+
+@pytest.mark.parametrize("seed", ["0", -1, 1.5, True, [1], np.array(1)])
+def test_what_is_no_seed_is_refused(seed):
+    for function in (integer_seed, generator, check_random_state):
+        with pytest.raises(ValueError, match=r"random_state must be .*; got "):
+            function(seed)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator, PPoly
 from scipy.optimize import isotonic_regression
 
+from ...utils import check_one_of
 from ._additive import AdditiveCurve
 from ._base import BaseCurve
 
@@ -65,11 +66,9 @@ class MonotoneCurve(BaseCurve):
         return 2
 
     def _check_parameters(self) -> None:
-        if self.interpolation not in ("pchip", "linear"):
-            raise ValueError(
-                f"interpolation must be 'pchip' or 'linear'; got {self.interpolation!r}."
-            )
-        if not (isinstance(self.increasing, (bool, np.bool_)) or self.increasing == "auto"):
+        check_one_of("interpolation", self.interpolation, ("pchip", "linear"))
+        auto = isinstance(self.increasing, str) and self.increasing == "auto"
+        if not (isinstance(self.increasing, (bool, np.bool_)) or auto):
             raise ValueError(f"increasing must be True, False or 'auto'; got {self.increasing!r}.")
 
     def _fit(
