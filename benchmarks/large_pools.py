@@ -157,10 +157,10 @@ def fit_made(folder: str, M: str, N: str, dtype: str) -> dict:
     """In a process of its own: choose among members by predictions on disk."""
     from sklearn.dummy import DummyClassifier
     from sklearn.frozen import FrozenEstimator
+    from skprune.pruning._evidence import VotingEvidence
 
     from skprune import SOCPEnsemblePruner
     from skprune.pruning import _program, _socp_base
-    from skprune.pruning._evidence import VotingEvidence
     from skprune.utils import write_predictions
 
     shape = int(M), int(N), 10

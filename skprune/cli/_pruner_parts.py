@@ -7,7 +7,7 @@ import numpy as np
 
 from ..inspection import PruningReport, pruning_report
 from ..metrics import n_parameters
-from ..pruning import BaseEnsemblePruner, MemberTable
+from ..pruning import BasePruner, MemberTable
 from ._document import Part, facts, passage
 
 __all__ = ["Rows", "pruner_parts", "score_part"]
@@ -33,7 +33,7 @@ class Rows:
     path: str
 
 
-def pruner_parts(pruner: BaseEnsemblePruner, rows: Rows | None, ensemble: Any) -> list[Part]:
+def pruner_parts(pruner: BasePruner, rows: Rows | None, ensemble: Any) -> list[Part]:
     """Settings, the paper's tables, scores on other samples, and why each member was kept.
 
     Parameters
@@ -77,7 +77,7 @@ def score_part(estimator: Any, rows: Rows) -> Part:
     return passage("test", text, {"file": rows.path, "samples": len(rows.y), "score": score})
 
 
-def _kept_part(pruner: BaseEnsemblePruner) -> Part:
+def _kept_part(pruner: BasePruner) -> Part:
     values: dict[str, Any] = {
         "members": pruner.n_members_in_,
         "kept": pruner.n_members_,
@@ -90,7 +90,7 @@ def _kept_part(pruner: BaseEnsemblePruner) -> Part:
     return passage("kept", said, values)
 
 
-def _parameters(pruner: BaseEnsemblePruner) -> int | None:
+def _parameters(pruner: BasePruner) -> int | None:
     """Parameters of the kept members together; None if one of them has no such number."""
     try:
         return sum(int(n_parameters(member)) for member in pruner.estimators_)
@@ -98,7 +98,7 @@ def _parameters(pruner: BaseEnsemblePruner) -> int | None:
         return None
 
 
-def _settings_part(pruner: BaseEnsemblePruner) -> Part:
+def _settings_part(pruner: BasePruner) -> Part:
     given = pruner.get_params(deep=False)
     # What was chosen, where the pruner chose.
     used = {name: getattr(pruner, f"{name}_", given.get(name)) for name in _SETTINGS}
@@ -117,7 +117,7 @@ def _table_values(report: PruningReport) -> dict[str, Any]:
     return {field.name: getattr(report, field.name) for field in fields(report)}
 
 
-def _kept_scores(pruner: BaseEnsemblePruner, rows: Rows) -> Part:
+def _kept_scores(pruner: BasePruner, rows: Rows) -> Part:
     """The vote and the members on other samples, where the full ensemble is not there."""
     alone = np.asarray(pruner.member_scores(rows.X, rows.y))
     score = float(pruner.score(rows.X, rows.y))
@@ -143,10 +143,12 @@ def _members_part(pruner: Any) -> Part:
             "score": float(explained.score[i]),
             "diversity": float(explained.diversity[i]),
             "cost": None if explained.cost is None else float(explained.cost[i]),
-            "lam_enters": float(explained.lam_enters[i]),
-            "loss_without": float(explained.loss_without[i]),
-            "twin": None if explained.twin[i] < 0 else names[explained.twin[i]],
-            "twin_correlation": float(explained.twin_correlation[i]),
+            "entry_lam": float(explained.entry_lam[i]),
+            "leave_one_out_increase": float(explained.leave_one_out_increase[i]),
+            "most_similar_member": None
+            if explained.most_similar_member[i] < 0
+            else names[explained.most_similar_member[i]],
+            "error_correlation": float(explained.error_correlation[i]),
         }
         for i in range(len(names))
     ]

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..amount import PruningAmountOptimizer
 from ..compression import EnsembleCompressor, PrunedCNNClassifier, PrunedMultiViewClassifier
 from ..exceptions import NotFittedError, SavedFormatError
-from ..pruning import BaseEnsemblePruner
+from ..pruning import BasePruner
 from ._amount_parts import amount_parts
 from ._cut_parts import compressor_parts, cut_network_parts, cut_views_parts
 from ._document import Answer, Part, as_json, as_text, passage
@@ -62,13 +62,13 @@ def _parts(args: Namespace, estimator: Any, rows: Rows | None) -> list[Part]:
                 "no samples; leave --data out."
             )
         return amount_parts(estimator)
-    if args.ensemble is not None and not isinstance(estimator, BaseEnsemblePruner):
+    if args.ensemble is not None and not isinstance(estimator, BasePruner):
         raise Refused(
             f"--ensemble {args.ensemble}: that is for a pruner of ensembles; {args.file} holds a "
             f"{type(estimator).__name__}."
         )
     with refusing(args.file if args.data is None else f"{args.file} with {args.data}"):
-        if isinstance(estimator, BaseEnsemblePruner):
+        if isinstance(estimator, BasePruner):
             return pruner_parts(estimator, rows, _full_ensemble(args.ensemble))
         if isinstance(estimator, PrunedCNNClassifier):
             return cut_network_parts(estimator, rows)
@@ -154,7 +154,7 @@ def _unwrapped(loaded: Any, path: str) -> _Found:
     while True:
         estimator = found.estimator
         name = type(estimator).__name__
-        if hasattr(estimator, "cv_results_") and not isinstance(estimator, BaseEnsemblePruner):
+        if hasattr(estimator, "cv_results_") and not isinstance(estimator, BasePruner):
             if not hasattr(estimator, "best_estimator_"):
                 raise Refused(f"{path}: the {name} has refit=False, and holds no fitted estimator.")
             chosen = {
@@ -177,7 +177,7 @@ def _unwrapped(loaded: Any, path: str) -> _Found:
 
 def _check_kind(estimator: Any, path: str) -> None:
     kinds = (
-        BaseEnsemblePruner,
+        BasePruner,
         PruningAmountOptimizer,
         PrunedCNNClassifier,
         PrunedMultiViewClassifier,

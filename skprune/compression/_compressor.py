@@ -22,8 +22,8 @@ from ..utils import (
     check_cache,
     check_one_of,
     check_random_state,
+    clone_unfitted,
     draw_seed,
-    emptied,
     input_tags_of,
     reports_progress,
     set_missing_seeds,
@@ -361,10 +361,10 @@ class EnsembleCompressor(
     def _state(self) -> dict[str, Any]:
         state = super()._state()
         if "estimators_" in state:
-            state["estimator"] = emptied(self.estimator)
+            state["estimator"] = clone_unfitted(self.estimator)
             if getattr(self.pruner, "estimator", None) is not None:
                 # It is not used, but would be saved with all its members.
-                unused = emptied(self.pruner.estimator)
+                unused = clone_unfitted(self.pruner.estimator)
                 state["pruner"] = clone(self.pruner).set_params(estimator=unused)
         return state
 

@@ -21,8 +21,8 @@ from ..utils import (
     VotingMember,
     check_cache,
     check_random_state,
+    clone_unfitted,
     draw_seed,
-    emptied,
     input_tags_of,
     reports_progress,
     set_missing_seeds,
@@ -320,7 +320,7 @@ class PrunedCNNClassifier(
     def _state(self) -> dict[str, Any]:
         state = super()._state()
         if "_kept" in state:
-            state["estimator"] = emptied(self.estimator)
+            state["estimator"] = clone_unfitted(self.estimator)
         return state
 
     def _is_auto(self) -> bool:

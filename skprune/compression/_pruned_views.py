@@ -29,8 +29,8 @@ from ..utils import (
     check_one_of,
     check_random_state,
     check_sample_weight,
+    clone_unfitted,
     draw_seed,
-    emptied,
     refuse_multilabel,
     reports_progress,
     set_missing_seeds,
@@ -351,7 +351,7 @@ class PrunedMultiViewClassifier(
     def _state(self) -> dict[str, Any]:
         state = super()._state()
         if "_kept" in state:
-            state["estimator"] = emptied(self.estimator)
+            state["estimator"] = clone_unfitted(self.estimator)
         return state
 
     def _check_parameters(self) -> None:

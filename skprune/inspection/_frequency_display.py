@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..pruning import BaseEnsemblePruner
+from ..pruning import BasePruner
 from ._drawing import DROPPED, KEPT, axes_for, check_has, legend_in_its_own_band, shortened, styled
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class SelectionFrequencyDisplay:
     @classmethod
     def from_estimator(
         cls,
-        pruner: BaseEnsemblePruner,
+        pruner: BasePruner,
         *,
         max_members: int = 40,
         ax: "Axes | None" = None,

@@ -4,12 +4,12 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from ..pruning import BaseEnsemblePruner, Evidence
+from ..pruning import BasePruner, CalibrationPredictions
 
-__all__ = ["full_evidence"]
+__all__ = ["full_predictions"]
 
 
-def full_evidence(pruner: BaseEnsemblePruner, X: Any, y: Any, ensemble: Any) -> Evidence:
+def full_predictions(pruner: BasePruner, X: Any, y: Any, ensemble: Any) -> CalibrationPredictions:
     """Predictions of all members on the user's rows.
 
     Parameters
@@ -23,7 +23,7 @@ def full_evidence(pruner: BaseEnsemblePruner, X: Any, y: Any, ensemble: Any) -> 
 
     Returns
     -------
-    Evidence
+    CalibrationPredictions
 
     Raises
     ------
@@ -42,4 +42,4 @@ def full_evidence(pruner: BaseEnsemblePruner, X: Any, y: Any, ensemble: Any) -> 
                 "The pruner holds only the members it kept. Pass the fitted full ensemble as "
                 "ensemble=, or leave X and y out for the figures on the calibration rows."
             ) from error
-    return pruner.evidence(ensemble, X, y)
+    return pruner.predictions_on(ensemble, X, y)

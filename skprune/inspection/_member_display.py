@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import is_regressor
 
-from ..pruning import BaseEnsemblePruner
+from ..pruning import BasePruner
 from ._drawing import (
     DROPPED,
     KEPT,
@@ -102,7 +102,7 @@ class AccuracyDiversityDisplay:
     @classmethod
     def from_estimator(
         cls,
-        pruner: BaseEnsemblePruner,
+        pruner: BasePruner,
         *,
         annotate: bool = True,
         ax: "Axes | None" = None,

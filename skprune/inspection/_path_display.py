@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from ..pruning import BaseEnsemblePruner
+from ..pruning import BasePruner
 from ._drawing import (
     CHOSEN,
     KEPT,
@@ -16,7 +16,7 @@ from ._drawing import (
     shown_score_name,
     styled,
 )
-from ._full import full_evidence
+from ._full import full_predictions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +94,7 @@ class PruningPathDisplay:
     @classmethod
     def from_estimator(
         cls,
-        pruner: BaseEnsemblePruner,
+        pruner: BasePruner,
         X: Any = None,
         y: Any = None,
         *,
@@ -136,8 +136,8 @@ class PruningPathDisplay:
         found, sample = pruner.frontier_, "calibration"
         chosen = found.pruned_score
         if X is not None:
-            evidence = full_evidence(pruner, X, y, ensemble)
-            found, sample = pruner.frontier_.on(evidence, pruner.weights_), "test"
+            predictions = full_predictions(pruner, X, y, ensemble)
+            found, sample = pruner.frontier_.on(predictions, pruner.weights_), "test"
             # Of the pruner's own members: those of ``ensemble`` may have been trained anew.
             chosen = pruner.score(X, y)
         sizes, last = _last_of_each_size(found.n_members)

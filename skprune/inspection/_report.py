@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from ..pruning import BaseEnsemblePruner
+from ..pruning import BasePruner
 from ..utils import ReprHTML, load_pandas
-from ._full import full_evidence
+from ._full import full_predictions
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -148,7 +148,7 @@ class PruningReport(ReprHTML):
 
 
 def pruning_report(
-    pruner: BaseEnsemblePruner, X: Any = None, y: Any = None, *, ensemble: Any = None
+    pruner: BasePruner, X: Any = None, y: Any = None, *, ensemble: Any = None
 ) -> PruningReport:
     """Compare the full and the pruned ensemble, as the paper's Tables 1 and 2 do.
 
@@ -193,8 +193,8 @@ def pruning_report(
         found, sample = pruner.frontier_, "calibration"
         pruned, kept = found.pruned_score, found.member_score[pruner.support_]
     else:
-        evidence = full_evidence(pruner, X, y, ensemble)
-        found, sample = pruner.frontier_.on(evidence, pruner.weights_), "test"
+        predictions = full_predictions(pruner, X, y, ensemble)
+        found, sample = pruner.frontier_.on(predictions, pruner.weights_), "test"
         # Of the pruner's own members: those of ``ensemble`` may have been trained on other rows.
         pruned, kept = pruner.score(X, y), pruner.member_scores(X, y)
     return PruningReport(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..pruning import BaseEnsemblePruner
+from ..pruning import BasePruner
 from ._drawing import (
     DROPPED_LINE,
     HUES,
@@ -89,7 +89,7 @@ class WeightPathDisplay:
     @classmethod
     def from_estimator(
         cls,
-        pruner: BaseEnsemblePruner,
+        pruner: BasePruner,
         *,
         n_named: int = 8,
         ax: "Axes | None" = None,

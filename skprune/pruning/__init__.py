@@ -1,16 +1,16 @@
-"""Ensemble pruning: which members are worth keeping, and with what weight."""
+"""Which members of an ensemble to keep, and with what weight."""
 
-from ._base import BaseEnsemblePruner
-from ._evidence import Evidence
-from ._explain import MemberTable
-from ._frontier import Frontier
-from ._socp import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
-from ._socp_regressor import SOCPEnsemblePrunerRegressor, SOCPEnsemblePrunerRegressorCV
+from ._base import BasePruner as BasePruner
+from ._classifier import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
+from ._members import MemberFile
+from ._predictions import CalibrationPredictions as CalibrationPredictions
+from ._regressor import SOCPEnsemblePrunerRegressor, SOCPEnsemblePrunerRegressorCV
+from ._report import Frontier, MemberTable
 
+# A name that is imported as itself is for other subpackages.
 __all__ = [
-    "BaseEnsemblePruner",
-    "Evidence",
     "Frontier",
+    "MemberFile",
     "MemberTable",
     "SOCPEnsemblePruner",
     "SOCPEnsemblePrunerCV",

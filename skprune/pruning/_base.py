@@ -1,66 +1,89 @@
-"""The workflow that every ensemble pruner shares; a leaf only chooses the weights."""
+"""The workflow of every pruner: validate, predict unseen rows, select members, keep them."""
 
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from functools import partial
 from numbers import Integral
 from operator import is_
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.utils import indexable
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-)
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 from ..exceptions import SavedFormatError
+from ..socp import SOCPSolution, check_solver
 from ..utils import (
-    BasePool,
     DocumentationLink,
-    MemberFile,
     Predictions,
+    PredictionStore,
     ReportsProgress,
     SavedState,
     ScratchFolder,
     VotingMember,
+    cached_call,
+    check_alpha,
     check_cache,
+    check_lam,
     check_n_jobs,
+    check_one_of,
     check_random_state,
     check_sample_weight,
+    clone_unfitted,
     draw_seed,
-    emptied,
     input_tags_of,
     num_samples,
     reports_progress,
+    routing_enabled,
     set_missing_seeds,
+    unfreeze,
     voting_members,
 )
 from ._calibration import (
+    TIMED_ROWS,
     Calibration,
+    MemberOutputCache,
+    StoredBlocks,
     TrainingData,
-    calibrate_trained,
+    calibration_splits,
+    check_cv_parameter,
+    check_given_predictions,
+    predict_fitted,
+    predictions_of,
+    stored_dtype,
+    train_and_predict,
 )
-from ._checks import check_cv, check_prediction_dtype, with_shape
-from ._estimator import (
-    check_estimator_parameter,
+from ._members import (
+    MemberFile,
+    Members,
+    check_estimator,
     check_fitted_members,
-    check_trainable,
-    holds_only_fitted,
-    with_files,
+    check_unfitted_members,
+    encode_labels,
+    named_members,
+    needs_no_training,
 )
-from ._evidence import Evidence
-from ._prefit import calibrate_fitted, predictions_of, stored_dtype
-from ._routing import routed_params, router_of
-from ._tasks import Task
+from ._predictions import CalibrationPredictions
+from ._report import MemberTable, explain_members, frontier
+from ._selection import (
+    Program,
+    Relaxation,
+    check_limits,
+    check_reweight,
+    check_threshold,
+    member_costs,
+    shrinkage,
+)
 
-__all__ = ["BaseEnsemblePruner"]
+__all__ = ["BasePruner"]
 
 
-class BaseEnsemblePruner(
+class BasePruner(
     MetaEstimatorMixin,
     ReportsProgress,
     DocumentationLink,
@@ -68,109 +91,69 @@ class BaseEnsemblePruner(
     BaseEstimator,
     metaclass=ABCMeta,
 ):
-    """Trains an ensemble, predicts held-out rows, and keeps some members with weights.
+    """Train an ensemble, predict unseen rows, and keep some members with weights.
 
-    What is predicted (classes, targets) is one half of a pruner, how members are chosen the
-    other: a subclass of each kind brings the hooks below.
-
-    Attributes
-    ----------
-    weights_ : ndarray of shape (n_members_in_,)
-        Weights of all members; zero for those that were dropped.
-    support_ : ndarray of shape (n_members_in_,), bool
-        Members that were kept.
-    estimators_ : list of n_members_ estimators
-        The kept members only.
-    n_members_, n_members_in_ : int
-        Number of members kept, and to choose from.
-    sample_shape_ : tuple of int or None
-        Shape of one sample; None where no samples were seen.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.ensemble import RandomForestClassifier
-    >>> from skprune import SOCPEnsemblePruner
-    >>> X, y = load_iris(return_X_y=True)
-    >>> forest = RandomForestClassifier(10, random_state=0)
-    >>> pruner = SOCPEnsemblePruner(forest, random_state=0).fit(X, y)
-    >>> from skprune.pruning import BaseEnsemblePruner
-    >>> isinstance(pruner, BaseEnsemblePruner), pruner.score_name
-    (True, 'accuracy')
-    >>> pruner.member_scores(X, y).shape == (pruner.n_members_,)
-    True
+    A subclass for classes and one for targets bring the three abstract methods; the
+    cross-validated variants override ``_select``.
     """
 
-    #: What ``score`` returns, for reports and figures.
-    score_name: str
     estimator: Any
     cv: Any
+    alpha: float
+    lam: float
+    threshold: float
+    reweight: Any
+    penalty: str
+    costs: Any
+    max_members: int | None
+    max_cost: float | None
+    solver: str
     prediction_dtype: str | None
     memory: Any
     n_jobs: int | None
     random_state: Any
     verbose: int
 
-    @abstractmethod
-    def _check_target(self, y: Any) -> NDArray:
-        """Validate y."""
+    # Regressors predict no probabilities, and have no choice; classifiers have a parameter.
+    diversity: str = "gini"
+    #: Name of the score of reports and figures.
+    score_name: str
+    classes_: NDArray
+    intercept_: NDArray[np.float64]
+    estimators_: list[Any]
+    _member_table: MemberTable | partial[MemberTable]
+    _columns: tuple[NDArray[np.intp] | None, ...]
+    _features: tuple[NDArray[np.intp], ...] | None
 
-    def _check_labels(self, y: Any) -> NDArray:
-        """Validate a part of y."""
-        return self._check_target(y)
-
-    @abstractmethod
-    def _prefit_task(self, y: NDArray) -> tuple[Task, BasePool, NDArray]:
-        """The task of members that are fitted already, they themselves, and the encoded y."""
-
-    @abstractmethod
-    def _task(self, y: NDArray) -> tuple[Task, NDArray]:
-        """The task of members that are to be trained, and the encoded y."""
+    # What differs between classes and targets
 
     @abstractmethod
-    def _fitted_task(self) -> Task:
-        """The task, once fitted."""
+    def _check_target(self, y: Any, *, partial: bool = False) -> NDArray:
+        """Validate y, or a part of it."""
 
     @abstractmethod
-    def _encoded(self, y: NDArray, task: Task) -> NDArray:
-        """Classes or targets as the evidence wants them."""
+    def _outputs(self, y: NDArray) -> dict[str, Any]:
+        """The classes or the number of targets, for :meth:`Members.of`."""
 
     @abstractmethod
-    def _evidence(
-        self, P: Predictions, y: NDArray, sample_weight: NDArray[np.float64] | None, task: Task
-    ) -> Evidence:
-        """Predictions of all members as the choice wants them."""
+    def _predictions(
+        self,
+        P: Predictions,
+        y: NDArray,
+        sample_weight: NDArray[np.float64] | None,
+        classes: NDArray | None,
+        *,
+        new_rows: bool = False,
+    ) -> CalibrationPredictions:
+        """Predictions of all members with y encoded; of rows that were not calibrated on."""
 
-    @abstractmethod
-    def _pool(self) -> BasePool:
-        """The kept members."""
-
-    @abstractmethod
-    def _select(self, evidence: Evidence, calibration: Calibration) -> NDArray[np.float64]:
-        """Weights of all members, zero for those to drop."""
-
-    def _on_new_rows(self, evidence: Evidence) -> Evidence:
-        """The evidence of rows that the choice had not seen."""
-        return evidence
-
-    def _note_pool(self, kept: BasePool) -> None:
-        """Keep what :meth:`_pool` needs of the kept members."""
-
-    def _check_calibration(
-        self, y: NDArray, sample_weight: NDArray[np.float64] | None, task: Task
-    ) -> None:
-        """Refuse calibration rows that cannot do, before anything is trained."""
-        if sample_weight is not None and not sample_weight.any():
-            raise ValueError("sample_weight is zero for all calibration samples.")
-
-    def _finish(self, evidence: Evidence, weights: NDArray[np.float64], task: Task) -> None:
-        """Set what prediction needs besides the weights."""
+    # Fit
 
     @reports_progress(2)
     def fit(
         self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, **fit_params: Any
-    ) -> "BaseEnsemblePruner":
-        """Train the members, choose among them, and keep the chosen ones.
+    ) -> Self:
+        """Train the members, select some of them on rows they have not seen, and keep those.
 
         Parameters
         ----------
@@ -195,106 +178,383 @@ class BaseEnsemblePruner(
         NoMemberLeftError
             If the penalty leaves no member.
         """
-        # Fitted is what a whole fit leaves: one that fails leaves a pruner that is not.
-        self.__dict__.pop("sample_shape_", None)
+        self.__dict__.pop("sample_shape_", None)  # a fit that fails leaves an unfitted pruner
         self._check_parameters()
-        prefit = self._is_prefit()
-        X, y = self._check_data(X, y)
-        weight: NDArray[np.float64] | None = None
-        if sample_weight is not None:
-            weight = check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
+        X, y, sample_weight = self._validate(X, y, sample_weight)
         memory = check_cache(self.memory)
         with ScratchFolder() as scratch:
-            if prefit:
-                if fit_params:
-                    raise ValueError(
-                        f"{sorted(fit_params)} cannot be passed to fit: the members are fitted "
-                        "already."
-                    )
-                calibration, task = self._predict_fitted(X, y, weight, memory, scratch)
+            if self._is_prefit():
+                calibration = self._predict_fitted(X, y, sample_weight, fit_params, memory, scratch)
             else:
-                task, encoded = self._task(y)
-                calibration = self._train(X, y, encoded, task, memory, weight, fit_params)
-            self._choose(calibration, task, tuple(X.shape[1:]))
+                calibration = self._train_and_predict(X, y, sample_weight, fit_params, memory)
+            self._select_and_keep(calibration, tuple(X.shape[1:]))
         return self
+
+    @reports_progress(2)
+    def fit_blocks(self, blocks: Iterable[tuple]) -> Self:
+        """Select among fitted members on rows that come in blocks; as ``fit`` on all of them.
+
+        Parameters
+        ----------
+        blocks : iterable of (X, y) or (X, y, sample_weight)
+            Calibration rows, a block in memory at a time. What the members predict is kept in
+            a temporary file (never in ``memory``), in the precision of ``prediction_dtype``.
+            Members in files are loaded once a block.
+
+        Returns
+        -------
+        self : object
+            The fitted pruner.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the members are not fitted, a block does not fit the ones before it, or there is
+            no row.
+        """
+        self._begin_with_fitted_members("fit_blocks")
+        with ScratchFolder() as scratch:
+            calibration, sample_shape = self._predict_blocks(blocks, scratch)
+            self._select_and_keep(calibration, sample_shape)
+        return self
+
+    @reports_progress(1)
+    def fit_predictions(
+        self,
+        P: ArrayLike | PredictionStore,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Select among fitted members by predictions that were made before.
+
+        Since no sample is seen, ``predict`` takes what the members take, without a check.
+
+        Parameters
+        ----------
+        P : array-like, memory map or PredictionStore of shape (n_members, n_samples, n_outputs)
+            What the members in ``estimator`` predict, in their order: probabilities of the
+            classes in sorted order, or targets, of which a single one needs no axis. A memory
+            map or store is read block by block.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Classes, or targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        self : object
+            The fitted pruner.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the members are not fitted, or P is not of their number, of y's length and of
+            their classes.
+        """
+        self._begin_with_fitted_members("fit_predictions")
+        if np.ndim(y) and len(np.asarray(y)) == 0:
+            raise ValueError("y has 0 samples; at least two are needed.")
+        y = self._check_target(y)
+        members = self._fitted_members(y)
+        given = check_given_predictions(P, members, len(y))
+        weight = None if sample_weight is None else _checked_weights(sample_weight, y)
+        self._check_calibration_rows(y, weight, members.classes)
+        self._select_and_keep(Calibration(members, given, y, weight, None), None)
+        return self
+
+    def _validate(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[Any, NDArray, NDArray[np.float64] | None]:
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
+        X = _with_shape(X)
+        validate_data(self, X, skip_check_array=True)
+        X, y = indexable(X, y)
+        if num_samples(X) == 0:
+            raise ValueError("X has 0 samples; at least two are needed.")
+        y = self._check_target(y)
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+        return X, y, sample_weight
 
     def _predict_fitted(
         self,
         X: Any,
         y: NDArray,
         sample_weight: NDArray[np.float64] | None,
+        fit_params: dict[str, Any],
         memory: Memory,
         scratch: ScratchFolder,
-    ) -> tuple[Calibration, Task]:
-        check_fitted_members(self.estimator)
-        task, pool, encoded = self._prefit_task(y)
-        self._check_calibration(encoded, sample_weight, task)
-        self._report(f"predicting {len(y)} samples with {len(pool)} fitted members")
+    ) -> Calibration:
+        """Predict all rows with members that were fitted before, on other rows."""
+        if fit_params:
+            raise ValueError(
+                f"{sorted(fit_params)} cannot be passed to fit: the members are fitted already."
+            )
+        members = self._fitted_members(y)
+        self._check_calibration_rows(y, sample_weight, members.classes)
+        self._report(f"predicting {len(y)} samples with {len(members)} fitted members")
         self._phase("predicting")
-        calibration = calibrate_fitted(
-            pool,
+        P = predict_fitted(
+            members,
             X,
-            encoded,
+            dtype=stored_dtype(members, self.prediction_dtype),
+            memory=memory,
+            scratch=scratch,
+            n_jobs=self.n_jobs,
+        )
+        return Calibration(members, P, y, sample_weight, X[:TIMED_ROWS])
+
+    def _train_and_predict(
+        self,
+        X: Any,
+        y: NDArray,
+        sample_weight: NDArray[np.float64] | None,
+        fit_params: dict[str, Any],
+        memory: Memory,
+    ) -> Calibration:
+        """Train the members, and predict rows that they were not trained on."""
+        if memory.location is not None and not isinstance(self.random_state, Integral):
+            warnings.warn(
+                "With memory set, pass an integer random_state; otherwise no cached result can be "
+                "reused, since every fit draws another split and other seeds.",
+                UserWarning,
+                stacklevel=5,
+            )
+        rng = check_random_state(self.random_state)
+        seed = draw_seed(rng)
+        if isinstance(self.estimator, list):
+            # Each member draws its own seed, in the order of the list.
+            estimator: Any = [(n, set_missing_seeds(clone(m), rng)) for n, m in self.estimator]
+        else:
+            estimator = set_missing_seeds(clone(self.estimator), rng)
+        member_params, split_params = self._routed_params(sample_weight, fit_params)
+        outputs, by_class = self._outputs(y), is_classifier(self)
+        splits = calibration_splits(
+            self.cv, X, y, by_class=by_class, seed=seed, split_params=split_params
+        )
+        rows = np.concatenate([test for _, test in splits])
+        weight = None if sample_weight is None else sample_weight[rows]
+        self._check_calibration_rows(y[rows], weight, outputs.get("classes"))
+        refit = not isinstance(self.cv, float | np.floating)
+        self._report(f"training members on {len(y)} samples, cv={self.cv}")
+        self._phase("training members", len(splits) + refit)
+        return train_and_predict(
+            estimator,
+            TrainingData(X, y, member_params),
+            splits,
+            refit=refit,
+            outputs=outputs,
+            sample_weight=sample_weight,
+            dtype=self.prediction_dtype,
             memory=memory,
             n_jobs=self.n_jobs,
-            sample_weight=sample_weight,
-            dtype=stored_dtype(pool, self.prediction_dtype),
-            scratch=scratch,
+            training=self._training,
         )
-        return calibration, task
 
-    def _choose(
-        self, calibration: Calibration, task: Task, sample_shape: tuple[int, ...] | None
+    def _predict_blocks(
+        self, blocks: Iterable[tuple], scratch: ScratchFolder
+    ) -> tuple[Calibration, tuple[int, ...]]:
+        """Predict rows that come in blocks with members that were fitted before."""
+        self._phase("predicting", None)
+        stored: StoredBlocks | None = None
+        ys: list[NDArray] = []
+        weights: list[Any] = []
+        for number, X, y, weight in self._checked_blocks(blocks):
+            if stored is None:
+                members, first = self._fitted_members(y), X
+                dtype = stored_dtype(members, self.prediction_dtype)
+                stored = StoredBlocks(members, dtype, scratch, self.n_jobs)
+            if members.classes is not None:
+                try:
+                    encode_labels(y, members.classes)
+                except ValueError as error:
+                    raise ValueError(f"Block {number}: {error}") from error
+            self._report(f"predicting {len(y)} samples with {len(members)} fitted members")
+            stored.add(X)
+            self._step(f"block {number}")
+            ys.append(y)
+            weights.append(weight)
+        if stored is None:
+            raise ValueError(
+                "blocks hold 0 samples; at least two are needed. An iterator that was read before "
+                "is empty: make a new one."
+            )
+        y = self._check_target(np.concatenate(ys))
+        weight = None if weights[0] is None else np.concatenate(weights)
+        self._check_calibration_rows(y, weight, members.classes)
+        calibration = Calibration(members, stored.store(), y, weight, first[:TIMED_ROWS])
+        return calibration, tuple(first.shape[1:])
+
+    def _checked_blocks(
+        self, blocks: Iterable[tuple]
+    ) -> Iterator[tuple[int, Any, NDArray, NDArray[np.float64] | None]]:
+        """Blocks that hold rows, with their numbers, each like the ones before it."""
+        if not isinstance(blocks, Iterable):
+            raise TypeError(
+                "blocks must be an iterable of (X, y) or (X, y, sample_weight); got "
+                f"{type(blocks).__name__}."
+            )
+        before: tuple | None = None
+        for number, block in enumerate(blocks):
+            if not isinstance(block, tuple | list) or len(block) not in (2, 3):
+                raise TypeError(
+                    "blocks must yield (X, y) or (X, y, sample_weight); block "
+                    f"{number} is {type(block).__name__}: {block!r:.60}."
+                )
+            X, y, *rest = block
+            weight = rest[0] if rest else None
+            X = _with_shape(X)
+            try:
+                indexable(X, y, weight)  # of one length
+                if num_samples(X) == 0:
+                    continue
+                validate_data(self, X, skip_check_array=True, reset=before is None)
+                y = self._check_target(y, partial=True)
+                weight = None if weight is None else _checked_weights(weight, y)
+            except (TypeError, ValueError) as error:
+                kind_of_error = TypeError if isinstance(error, TypeError) else ValueError
+                raise kind_of_error(f"Block {number}: {error}") from error
+            shapes = tuple(X.shape[1:]), tuple(y.shape[1:]), weight is not None
+            if before is not None and shapes != before:
+                raise ValueError(
+                    f"Block {number} has {_shapes_in_words(*shapes)}; the blocks before it have "
+                    f"{_shapes_in_words(*before)}."
+                )
+            before = shapes
+            yield number, X, y, weight
+
+    def _begin_with_fitted_members(self, method: str) -> None:
+        for name in ("sample_shape_", "n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(name, None)
+        self._check_parameters()
+        if not self._is_prefit():
+            raise ValueError(
+                f"{method} takes fitted members only, and cv={self.cv!r} would train them: give "
+                "cv='prefit', FrozenEstimators, or paths of fitted members."
+            )
+
+    def _fitted_members(self, y: NDArray) -> Members:
+        """The members in ``estimator``; their classes must include those of y."""
+        check_fitted_members(self.estimator)
+        outputs = self._outputs(y)
+        if "classes" in outputs:
+            outputs = {"labels": outputs["classes"]}
+        members = Members.of(self.estimator, **outputs)
+        if members.classes is not None:
+            encode_labels(y, members.classes)
+        return members
+
+    def _select_and_keep(
+        self, calibration: Calibration, sample_shape: tuple[int, ...] | None
     ) -> None:
-        """Choose members by their predictions, and keep them."""
-        n_samples = len(calibration.y)
-        self._report(f"choosing among {len(calibration.P)} members on {n_samples} samples")
-        pool = calibration.pool()  # trains on all rows, where that is still to be done
+        n_samples, members = len(calibration.y), calibration.members
+        self._report(f"choosing among {len(members)} members on {n_samples} samples")
         self._phase("choosing members")
-        evidence = self._evidence(*calibration.heard(), task)
-        weights = self._select(evidence, calibration)
-        self._keep(pool, weights)
-        self._finish(evidence, weights, task)
-        self._shelf = calibration.shelf, tuple(self.estimators_)
+        predictions = self._predictions(
+            calibration.P, calibration.y, calibration.sample_weight, members.classes
+        ).with_positive_weight()
+        weights = self._select(predictions, calibration)
+        self._keep(calibration, weights, predictions)
+        self._output_cache = calibration.output_cache, tuple(self.estimators_)
         self.sample_shape_ = sample_shape
         self._report(f"kept {self.n_members_} of {self.n_members_in_} members")
 
-    def evidence(self, ensemble: Any, X: Any, y: ArrayLike) -> Evidence:
-        """What all members say of some rows: for reports and figures.
+    def _select(
+        self, predictions: CalibrationPredictions, calibration: Calibration
+    ) -> NDArray[np.float64]:
+        """Weights of all members, zero for those to drop: one alpha, lambda and threshold."""
+        program, every = self._program(calibration), np.arange(predictions.n_rows)
+        stats = self._statistics(predictions, calibration)
+        relaxation = Relaxation(program, predictions, every, stats, self.alpha)
+        solution = relaxation.solve(self.lam)
+        share = shrinkage(self.reweight)
+        weights = relaxation.weights(solution.weights, self.threshold, [share])[0]
+        self.threshold_ = float(self.threshold)
+        self._note_program(predictions, relaxation, solution, weights)
+        return weights
 
-        Parameters
-        ----------
-        ensemble : fitted ensemble or list of (name, estimator)
-            The ensemble that was pruned, of which the pruner holds a part.
-        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Rows.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Their classes or targets.
+    def _statistics(self, predictions: CalibrationPredictions, calibration: Calibration) -> Any:
+        """Statistics of all rows; cached, since grids over alpha and lambda share them."""
+        compute = partial(predictions.statistics, np.arange(predictions.n_rows))
+        if calibration.key is None:
+            return compute()
+        *parts, about = calibration.key
+        key = (type(predictions).__name__, *parts)
+        memory = check_cache(self.memory)
+        return cached_call(memory, "statistics", key, compute, about=f"statistics of {about}")
+
+    def _program(self, calibration: Calibration) -> Program:
+        members = calibration.members
+        names = self._names(len(members))
+        costs = member_costs(self.costs, self.max_cost, members, calibration.X, names)
+        return Program(
+            self.diversity, self.penalty, self.solver, costs, self.max_members, self.max_cost
+        )
+
+    def _note_program(
+        self,
+        predictions: CalibrationPredictions,
+        relaxation: Relaxation,
+        solution: SOCPSolution,
+        weights: NDArray[np.float64],
+    ) -> None:
+        """Set the attributes that reports and figures show."""
+        self.solution_, self.path_ = solution, relaxation.path
+        self.frontier_ = frontier(predictions, relaxation.path, weights)
+        # Candidates of a grid are not asked for the table, which is a third of their cost.
+        self._member_table = partial(
+            explain_members,
+            self._names(len(weights)),
+            weights.copy(),
+            self.frontier_.member_score,
+            relaxation.program.costs,
+            relaxation.stats,
+            relaxation.problem,
+            relaxation.path,
+        )
+
+    def _keep(
+        self,
+        calibration: Calibration,
+        weights: NDArray[np.float64],
+        predictions: CalibrationPredictions,
+    ) -> None:
+        """Set the attributes that predict needs; subclasses add what they predict."""
+        self.support_ = weights > 0
+        self.weights_ = weights
+        self.n_members_in_ = len(weights)
+        self.n_members_ = int(self.support_.sum())
+        kept = calibration.members.subset(self.support_).loaded()
+        self.estimators_ = list(kept.estimators)
+        self._features, self._columns = kept.features, kept.columns
+
+    # A fitted pruner
+
+    def explain(self) -> MemberTable:
+        """Why each member was kept or dropped, on the calibration rows.
 
         Returns
         -------
-        Evidence
+        MemberTable
+            One row a member: kept or dropped, weight, its own score, its diversity, its cost,
+            the lambda at which it enters the path, the increase of the objective without it, and
+            the kept member whose errors are most similar. ``print`` it, or take ``to_frame()``.
 
         Raises
         ------
         NotFittedError
             If the pruner is not fitted.
-        ValueError
-            If it is not the ensemble that was pruned, or y is not of its kind.
         """
         check_is_fitted(self)
-        task = self._fitted_task()
-        pool = task.pool(with_files(ensemble))
-        if len(pool) != self.n_members_in_:
-            raise ValueError(
-                f"ensemble has {len(pool)} members, but the pruner chose among "
-                f"{self.n_members_in_}: it is not the ensemble that was pruned."
-            )
-        encoded = self._encoded(np.asarray(y), task)
-        P = predictions_of(pool, X, self.n_jobs, stored_dtype(pool, self.prediction_dtype))
-        return self._on_new_rows(self._evidence(P, encoded, None, task))
+        table = self._member_table
+        if not isinstance(table, MemberTable):
+            self._member_table = table = table()
+        return table
 
     def member_scores(self, X: Any, y: ArrayLike) -> NDArray[np.float64]:
         """Score of each kept member alone: accuracy, or R^2.
@@ -312,90 +572,79 @@ class BaseEnsemblePruner(
             In the order of ``estimators_``.
         """
         check_is_fitted(self)
-        task = self._fitted_task()
         P = np.stack(list(self._member_outputs(X)))
-        return self._evidence(P, self._encoded(np.asarray(y), task), None, task).member_scores()
+        classes = getattr(self, "classes_", None)
+        return self._predictions(P, np.asarray(y), None, classes).member_scores()
 
-    def get_metadata_routing(self) -> MetadataRouter:
-        """Who gets which metadata; see scikit-learn's guide on metadata routing.
+    def predictions_on(self, ensemble: Any, X: Any, y: ArrayLike) -> CalibrationPredictions:
+        """Predictions of all members on some rows, for reports and figures.
+
+        Parameters
+        ----------
+        ensemble : fitted ensemble or list of (name, estimator)
+            The ensemble that was pruned, of which the pruner holds a part.
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Their classes or targets.
 
         Returns
         -------
-        MetadataRouter
-            Of ``fit``, and of the members' ``fit``.
+        CalibrationPredictions
+            With ``scores(weights)`` and ``member_scores()``.
+
+        Raises
+        ------
+        NotFittedError
+            If the pruner is not fitted.
+        ValueError
+            If it is not the ensemble that was pruned, or y is not of its kind.
         """
-        return router_of(self)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "sample_shape_")  # the last thing that fit sets
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        members = self.estimator if isinstance(self.estimator, list) else [self.estimator]
-        # What a file takes is not known before it is read; what is no estimator fit refuses.
-        inputs = [input_tags_of(m[-1] if isinstance(m, tuple) and m else m) for m in members]
-        inputs = [each for each in inputs if each is not None]
-        tags.input_tags.sparse = all(i.sparse for i in inputs)
-        tags.input_tags.allow_nan = all(i.allow_nan for i in inputs)
-        return tags
-
-    def _state(self) -> dict[str, Any]:
-        # Members that were fitted beforehand stand in `estimator` too. A fitted pruner that
-        # is saved leaves them out: it is as small as what it kept, and needs no more.
-        state = super()._state()
-        state.pop("_shelf", None)  # what predicts elsewhere writes to no cache
-        if "weights_" in state and self._is_prefit():
-            state["estimator"] = emptied(self.estimator)
-        return state
-
-    def _set_state(self, state: dict[str, Any]) -> None:
-        # To predict reads no file, and runs no pickle: whoever vouches for what was saved cannot
-        # vouch for what else lies where it says.
-        if any(isinstance(member, MemberFile) for member in state.get("estimators_", ())):
-            raise SavedFormatError(
-                f"This {type(self).__name__} holds paths of members instead of the members that "
-                "it kept: no skprune has written that."
+        check_is_fitted(self)
+        members = Members.of(ensemble, **self._fitted_outputs())
+        if len(members) != self.n_members_in_:
+            raise ValueError(
+                f"ensemble has {len(members)} members, but the pruner chose among "
+                f"{self.n_members_in_}: it is not the ensemble that was pruned."
             )
-        state.pop("_shelf", None)
-        super()._set_state(state)
+        dtype = stored_dtype(members, self.prediction_dtype)
+        P = predictions_of(members, X, self.n_jobs, dtype)
+        return self._predictions(P, np.asarray(y), None, members.classes, new_rows=True)
+
+    def _fitted_outputs(self) -> dict[str, Any]:
+        if hasattr(self, "classes_"):
+            return {"classes": self.classes_}
+        return {"n_targets": len(self.intercept_)}
+
+    def _kept_members(self) -> Members:
+        classes = getattr(self, "classes_", None)
+        n_outputs = len(self.intercept_) if classes is None else len(classes)
+        return Members(tuple(self.estimators_), self._features, n_outputs, classes, self._columns)
 
     def _member_outputs(self, X: Any) -> Iterator[NDArray]:
+        """Predictions of each kept member."""
         check_is_fitted(self)
-        X, (shelf, members) = self._check_samples(X), getattr(self, "_shelf", (None, ()))
-        # Who puts others in their place gets what those say.
-        others = len(members) != len(self.estimators_)
-        if shelf is None or others or not all(map(is_, members, self.estimators_)):
-            return self._pool().member_outputs(X, self.n_jobs)
-        return shelf.outputs(self._pool(), np.flatnonzero(self.support_), X, self.n_jobs)
-
-    def _check_parameters(self) -> None:
-        check_n_jobs(self.n_jobs)
-        check_random_state(self.random_state)
-        check_estimator_parameter(self.estimator)
-        check_prediction_dtype(self.prediction_dtype)
-        check_cv(self.cv)
-        if not self._is_prefit():
-            check_trainable(self.estimator, self.cv)
-
-    def _is_prefit(self) -> bool:
-        return holds_only_fitted(self.estimator) or (
-            isinstance(self.cv, str) and self.cv == "prefit"
+        X, kept = self._check_samples(X), self._kept_members()
+        cache: MemberOutputCache | None
+        cache, cached = getattr(self, "_output_cache", (None, ()))
+        # If `estimators_` was replaced, bypass the cache.
+        replaced = len(cached) != len(self.estimators_) or not all(
+            map(is_, cached, self.estimators_)
         )
+        if cache is None or replaced:
+            return kept.member_outputs(X, self.n_jobs)
+        return cache.outputs(kept, np.flatnonzero(self.support_), X, self.n_jobs)
 
-    def _check_data(self, X: Any, y: Any) -> tuple[Any, NDArray]:
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None."
-            )
-        X = with_shape(X)
-        validate_data(self, X, skip_check_array=True)
-        X, y = indexable(X, y)
-        if num_samples(X) == 0:
-            raise ValueError("X has 0 samples; at least two are needed.")
-        return X, self._check_target(y)
+    def _weighted_sum(self, outputs: Iterable[NDArray]) -> NDArray:
+        """Sum of the kept members' outputs, by their weights."""
+        total: NDArray | None = None
+        for weight, output in zip(self.weights_[self.support_], outputs, strict=True):
+            total = weight * output if total is None else total + weight * output
+        assert total is not None  # at least one member is always kept
+        return total
 
     def _check_samples(self, X: Any) -> Any:
-        X = with_shape(X)
+        X = _with_shape(X)
         if self.sample_shape_ is None:  # fit_predictions has seen no sample
             return X
         shape = tuple(X.shape[1:])
@@ -412,64 +661,149 @@ class BaseEnsemblePruner(
             )
         return X
 
-    def _train(
-        self,
-        X: Any,
-        y: NDArray,
-        encoded: NDArray,
-        task: Task,
-        memory: Memory,
-        sample_weight: NDArray[np.float64] | None,
-        fit_params: dict[str, Any],
-    ) -> Calibration:
-        if memory.location is not None and not isinstance(self.random_state, Integral):
-            warnings.warn(
-                "memory= finds nothing again without an int random_state: every fit draws another "
-                "split and other seeds. Set random_state to an int.",
-                UserWarning,
-                stacklevel=5,
-            )
-        rng = check_random_state(self.random_state)
-        seed = draw_seed(rng)
-        if isinstance(self.estimator, list):
-            # Each member draws its own seed, in the order of the list.
-            estimator: Any = [(n, set_missing_seeds(clone(m), rng)) for n, m in self.estimator]
-        else:
-            estimator = set_missing_seeds(clone(self.estimator), rng)
-        member_params, split_params = routed_params(self, sample_weight, fit_params)
-        self._report(f"training members on {len(y)} samples, cv={self.cv}")
-        calibration = calibrate_trained(
-            estimator,
-            TrainingData(X, y, member_params),
-            encoded,
-            task,
-            cv=self.cv,
-            seed=seed,
-            memory=memory,
-            n_jobs=self.n_jobs,
-            sample_weight=sample_weight,
-            split_params=split_params,
-            phase=self._phase,
-            training=self._training,
-            check=lambda rows: self._check_calibration(
-                encoded[rows], None if sample_weight is None else sample_weight[rows], task
-            ),
-        )
-        return calibration.narrowed(self.prediction_dtype)
-
-    def _keep(self, pool: BasePool, weights: NDArray[np.float64]) -> None:
-        self.support_ = weights > 0
-        self.weights_ = weights
-        self.n_members_in_ = len(weights)
-        self.n_members_ = int(self.support_.sum())
-        kept = pool.subset(self.support_).loaded()
-        self.estimators_ = list(kept.estimators)
-        self._features = kept.features
-        self._note_pool(kept)
-
-    def _voting_members(self, columns: Sequence[NDArray | None]) -> tuple[VotingMember, ...]:
+    def _voting_members(self) -> tuple[VotingMember, ...]:
         """The kept members as they go into one graph."""
         numbers = np.flatnonzero(self.support_)
         return voting_members(
-            self.estimators_, self.weights_[numbers], columns, self._features, numbers
+            self.estimators_, self.weights_[numbers], self._columns, self._features, numbers
         )
+
+    # Parameters and metadata
+
+    def _check_parameters(self) -> None:
+        """Raise for parameters that cannot be right, before anything is trained."""
+        check_estimator(self.estimator)
+        if self.prediction_dtype is not None:
+            check_one_of("prediction_dtype", self.prediction_dtype, ("float32", "float16"))
+        check_n_jobs(self.n_jobs)
+        check_random_state(self.random_state)
+        check_cv_parameter(self.cv)
+        prefit = self._is_prefit()
+        if not prefit:
+            check_unfitted_members(self.estimator, self.cv, classifiers=is_classifier(self))
+        check_one_of("penalty", self.penalty, ("l1", "l0"))
+        check_solver(self.solver)
+        check_limits(self.costs, self.max_members, self.max_cost, self.estimator, prefit=prefit)
+        self._check_selection_parameters()
+
+    def _check_selection_parameters(self) -> None:
+        check_alpha(self.alpha)
+        check_lam(self.lam)
+        check_threshold(self.threshold)
+        check_reweight(self.reweight)
+
+    def _check_calibration_rows(
+        self, y: NDArray, sample_weight: NDArray[np.float64] | None, classes: NDArray | None
+    ) -> None:
+        """Raise for calibration rows that cannot do, before anything is trained."""
+        if sample_weight is not None and not sample_weight.any():
+            raise ValueError("sample_weight is zero for all calibration samples.")
+
+    def _is_prefit(self) -> bool:
+        prefit = isinstance(self.cv, str) and self.cv == "prefit"
+        return prefit or needs_no_training(self.estimator)
+
+    def _names(self, n_members: int) -> tuple[str, ...]:
+        if isinstance(self.estimator, list):
+            return tuple(name for name, _ in named_members(self.estimator))
+        return tuple(str(i) for i in range(n_members))
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Which metadata ``fit`` takes and passes on; see scikit-learn's guide on routing.
+
+        Returns
+        -------
+        MetadataRouter
+            Of ``fit``, of the members' ``fit``, and of the splitter.
+        """
+        to_fit = MethodMapping().add(caller="fit", callee="fit")
+        to_split = MethodMapping().add(caller="fit", callee="split")
+        router = MetadataRouter(owner=self).add_self_request(self)
+        members = {"estimator": self.estimator}
+        if isinstance(self.estimator, list):  # files are not trained
+            named = named_members(self.estimator)
+            members = {name: m for name, m in named if not isinstance(m, MemberFile)}
+        router.add(**members, method_mapping=to_fit)
+        return router.add(splitter=self.cv, method_mapping=to_split)
+
+    def _routed_params(
+        self, sample_weight: NDArray[np.float64] | None, fit_params: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What each member's ``fit`` (by name, for a list) and the splitter get."""
+        many = isinstance(self.estimator, list)
+        members = dict(self.estimator) if many else {"estimator": self.estimator}
+        if routing_enabled():
+            routed = process_routing(self, "fit", sample_weight=sample_weight, **fit_params)
+            given = {name: dict(routed[name].fit) for name in members}
+            split_params = dict(routed.splitter.split)
+        else:
+            given = {name: dict(fit_params) for name in members}
+            split_params = {}
+            for name, member in members.items():
+                if sample_weight is None:
+                    continue
+                if has_fit_parameter(unfreeze(member), "sample_weight"):
+                    given[name]["sample_weight"] = sample_weight
+                else:
+                    warnings.warn(
+                        f"{type(member).__name__} takes no sample_weight: the weights are used "
+                        "in calibration only.",
+                        UserWarning,
+                        stacklevel=6,
+                    )
+        return (given if many else given["estimator"]), split_params
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "sample_shape_")  # the last attribute that fit sets
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # Tags of files are not known; what is no estimator, fit refuses.
+        members: Any = self.estimator if isinstance(self.estimator, list) else [self.estimator]
+        inputs = [input_tags_of(m[-1] if isinstance(m, tuple) and m else m) for m in members]
+        inputs = [each for each in inputs if each is not None]
+        tags.input_tags.sparse = all(i.sparse for i in inputs)
+        tags.input_tags.allow_nan = all(i.allow_nan for i in inputs)
+        return tags
+
+    # Saved state
+
+    def _state(self) -> dict[str, Any]:
+        # A fitted pruner is saved without the members that it dropped, without the cache, and
+        # with its table instead of what that is computed from.
+        state = super()._state()
+        state.pop("_output_cache", None)
+        if "_member_table" in state:
+            state["_member_table"] = self.explain()
+        if "weights_" in state and self._is_prefit():
+            state["estimator"] = clone_unfitted(self.estimator)
+        return state
+
+    def _set_state(self, state: dict[str, Any]) -> None:
+        # Prediction must not read files, which could run code.
+        if any(isinstance(member, MemberFile) for member in state.get("estimators_", ())):
+            raise SavedFormatError(
+                f"This {type(self).__name__} holds paths of members instead of the members that "
+                "it kept: it was not written by skprune."
+            )
+        state.pop("_output_cache", None)
+        super()._set_state(state)
+
+
+def _with_shape(X: Any) -> Any:
+    """X itself if it is an array, a sparse matrix or a frame; lists become arrays."""
+    return X if hasattr(X, "shape") else np.asarray(X)
+
+
+def _checked_weights(sample_weight: Any, y: NDArray) -> NDArray[np.float64]:
+    weight: NDArray[np.float64] = check_sample_weight(
+        sample_weight, y, dtype=np.float64, ensure_non_negative=True, allow_all_zero_weights=True
+    )
+    return weight
+
+
+def _shapes_in_words(sample: tuple, target: tuple, weighted: bool) -> str:
+    return (
+        f"samples of shape {sample}, targets of shape {target} and "
+        f"{'a' if weighted else 'no'} sample_weight"
+    )

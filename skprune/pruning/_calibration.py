@@ -1,7 +1,15 @@
-"""Predictions on rows that no member was trained on, and the members that go with them."""
+"""Where calibration predictions come from: held-out rows, folds, or members fitted before.
 
+Trained ensembles and their predictions are cached; predictions of members in files are written to
+a file, of the cache or temporary.
+"""
+
+import os
 import sys
-from collections.abc import Callable
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,78 +25,86 @@ from sklearn.base import clone
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit, check_cv
 from sklearn.utils import _safe_indexing
 
+from ..exceptions import CacheError, CacheWarning
 from ..utils import (
-    BasePool,
+    CacheEntry,
     Predictions,
+    PredictionStore,
+    ScratchFolder,
+    as_predictions,
+    cache_entry,
     cached_call,
+    cast,
     check_method_params,
+    check_room,
     data_hash,
-    narrowed,
-    select,
+    file_checksum,
+    num_samples,
+    store_of,
+    write_predictions,
 )
-from ._cached_ensemble import CachedEnsemble, PredictionShelf
-from ._checks import check_fold
-from ._tasks import Classification, Task
+from ._members import MemberFile, Members
 
 __all__ = [
     "Calibration",
+    "MemberOutputCache",
+    "StoredBlocks",
+    "TIMED_ROWS",
     "TrainingData",
-    "calibrate_trained",
-    "is_fraction",
+    "calibration_splits",
+    "check_cv_parameter",
+    "check_given_predictions",
+    "predict_fitted",
+    "predictions_of",
+    "stored_dtype",
+    "train_and_predict",
 ]
+
+# Calibration rows that members are timed on.
+TIMED_ROWS = 256
+
+Split = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+# Sets of rows for which a fitted pruner keeps predictions: a search scores on test rows and, where
+# it is asked to, on training rows. Rows that are predicted after those are seen once.
+_MAX_ROW_SETS = 2
+# Fingerprints of files of predictions whose checksum was right.
+_checked_files: set[tuple] = set()
+
+_SMALLER = "prediction_dtype='float16' takes half of what float32 does."
+_IN_SCRATCH = f"Set JOBLIB_TEMP_FOLDER to a folder on another disk; {_SMALLER}"
+_IN_CACHE = f"Give memory a folder on another disk; {_SMALLER}"
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What selection works on.
+    """Members to keep from, and what they, or their like, predict for unseen rows.
 
     Attributes
     ----------
+    members : Members
+        Fitted members.
     P : Predictions of shape (M, N, k)
-        Probabilities of k classes, or predictions of k targets, on the calibration rows.
+        Predictions of the calibration rows.
     y : ndarray of shape (N,) or (N, k)
-        Their classes as positions, or their targets.
+        Labels or targets of these rows.
     sample_weight : ndarray of shape (N,) or None
         Their weights.
-    pool : callable
-        Returns the members to keep from; called once the choice is made.
-    X : callable
-        Returns the calibration rows.
-    cached : callable, default=compute
-        Takes a kind, a key and a function: what it returns, from the cache where it is there,
-        for what depends on P, y and the key alone.
-    shelf : PredictionShelf or None, default=None
-        Where predictions on rows that a search scores on are kept.
+    X : array-like or None
+        First calibration rows, to time members on; None where no samples are seen.
+    key : tuple or None
+        What P and the weights depend on, as a key of a cache; None where they are not cached.
+    output_cache : MemberOutputCache or None
+        Cache of what the kept members predict.
     """
 
+    members: Members
     P: Predictions
     y: NDArray
     sample_weight: NDArray[np.float64] | None
-    pool: Callable[[], BasePool]
-    X: Callable[[], Any]
-    cached: Callable[[str, Any, Callable[[], Any]], Any] = lambda kind, key, compute: compute()
-    shelf: PredictionShelf | None = None
-
-    def heard(self) -> tuple[Predictions, NDArray, NDArray[np.float64] | None]:
-        """P, y and sample_weight of the rows that have a weight."""
-        weight = self.sample_weight
-        if weight is None or weight.all():
-            return self.P, self.y, weight
-        rows = np.flatnonzero(weight)
-        return select(self.P, rows), self.y[rows], weight[rows]
-
-    def narrowed(self, dtype: str | None) -> "Calibration":
-        """The same with predictions in memory kept in another precision; None leaves them."""
-        if dtype is None:
-            return self
-        assert isinstance(self.P, np.ndarray)
-        P = np.empty(self.P.shape, dtype)
-        for i, output in enumerate(self.P):
-            P[i] = narrowed(output, P.dtype, i)
-        # What is cached of statistics is that of the predictions as they are used.
-        return replace(
-            self, P=P, cached=lambda kind, of, compute: self.cached(kind, (of, dtype), compute)
-        )
+    X: Any
+    key: tuple | None = None
+    output_cache: "MemberOutputCache | None" = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,175 +116,59 @@ class TrainingData:
     fit_params: dict[str, Any]
 
 
-def calibrate_trained(
-    estimator: Any,
-    data: TrainingData,
-    y: NDArray,
-    task: Task,
-    *,
-    cv: Any,
-    seed: int,
-    memory: joblib.Memory,
-    n_jobs: int | None,
-    sample_weight: NDArray[np.float64] | None,
-    split_params: dict[str, Any],
-    phase: Callable[[str, int], None],
-    training: Callable[[Any], AbstractContextManager],
-    check: Callable[[NDArray], None],
-) -> Calibration:
-    """Train the members and predict rows they have not seen.
+# Splits
 
-    Parameters
-    ----------
-    estimator : estimator or list of (name, classifier)
-        Unfitted; cloned before every fit.
-    data : TrainingData
-        The user's data.
-    y : ndarray of shape (N,) or (N, k)
-        Classes as positions, or targets.
-    task : Task
-        What the members are asked for.
-    cv : float, int, splitter or iterable
-        As in the pruner.
-    seed : int
-        Seed of the held-out split.
-    memory : joblib.Memory
-        Cache of trained ensembles and of their predictions.
-    n_jobs : int or None
-        Jobs for a list of members, and threads for predicting.
-    sample_weight : ndarray of shape (N,) or None
-        Weights of the rows in calibration.
-    split_params : dict
-        Passed to ``split`` of the splitter.
-    phase, training : callable
-        Say that the training begins, with the number of ensembles to train, and go round the
-        fit of each.
-    check : callable
-        Called with the calibration rows' positions before anything is trained.
 
-    Returns
-    -------
-    Calibration
-    """
-    name = "list of members" if isinstance(estimator, list) else type(estimator).__name__
-
-    key = None
-    if _is_caching(memory):
-        # Members are pickles, which another scikit-learn may read wrongly or train otherwise.
-        known = (estimator, task, data.X, data.y, data.fit_params, sklearn.__version__)
-        key = data_hash(*known, *_training_keys(estimator))
-
-    def trained_on(rows: NDArray[np.intp] | None) -> CachedEnsemble:
-        fit = partial(_fit_pool, estimator, rows, task, data, n_jobs, training)
-        n_rows = len(data.y) if rows is None else len(rows)
-        return CachedEnsemble(memory, (key, rows), fit, f"{name} trained on {n_rows} rows")
-
-    def held_out(trained: CachedEnsemble, test: NDArray[np.intp]) -> NDArray:
-        def predict() -> NDArray:
-            return trained.pool().outputs(_safe_indexing(data.X, test), n_jobs)
-
-        about = f"{trained.about}, on {len(test)} others"
-        P: NDArray = cached_call(memory, "predictions", (trained.key, test), predict, about=about)
-        return P
-
-    if is_fraction(cv):
-        by_class = y if isinstance(task, Classification) else np.zeros(len(y), dtype=np.intp)
-        train, rows = _split_once(by_class, float(cv), seed)
-        check(rows)
-        phase("training members", 1)
-        ensemble = trained_on(train)
-        tested = [(ensemble.key, rows)]
-        P = held_out(ensemble, rows)
-    else:
-        folds = _folds(cv, data, split_params, isinstance(task, Classification))
-        rows = np.concatenate([test for _, test in folds])
-        if len(np.unique(rows)) < len(rows):
-            raise ValueError(
-                f"cv={cv!r} tests some rows in several folds. Give a splitter whose test folds are "
-                "disjoint, such as KFold or StratifiedKFold."
-            )
-        check(rows)
-        phase("training members", len(folds) + 1)
-        tested = [(trained_on(train).key, test) for train, test in folds]
-        parts = [held_out(trained_on(train), test) for train, test in folds]
-        sizes = {len(part) for part in parts}
-        if len(sizes) > 1:
-            raise ValueError(
-                f"The ensemble has a different number of members in each fold: {sorted(sizes)}. "
-                "Out-of-fold calibration needs member i in all of them; use a fraction as cv."
-            )
-        P = np.concatenate(parts, axis=1)
-        ensemble = trained_on(None)
-    weight = None if sample_weight is None else sample_weight[rows]
-
-    def cached(kind: str, of: Any, compute: Callable[[], Any]) -> Any:
-        return cached_call(
-            memory, kind, (tested, weight, of), compute, about=f"{kind} of {ensemble.about}"
+def check_cv_parameter(cv: Any) -> None:
+    """Raise for a share of the rows, or a number of folds, that cannot be."""
+    number = cv is None or isinstance(cv, Real)
+    folds = not isinstance(cv, str | type) and (hasattr(cv, "split") or np.iterable(cv))
+    if not number and not folds and not (isinstance(cv, str) and cv == "prefit"):
+        raise ValueError(
+            "cv must be a fraction, 'prefit', a number of folds, a splitter or an iterable of "
+            f"(train, test); got {cv!r:.100}."
         )
-
-    return Calibration(
-        P,
-        y[rows],
-        weight,
-        ensemble.pool,
-        lambda: _safe_indexing(data.X, rows),
-        cached,
-        None if ensemble.key is None else PredictionShelf(memory, ensemble.key, ensemble.about),
-    )
+    if isinstance(cv, bool) or (_is_fraction(cv) and not 0 < cv < 1):
+        raise ValueError(
+            f"cv as a fraction must lie strictly between 0 and 1; got {cv!r}. For folds, "
+            "give an int of at least 2."
+        )
+    if isinstance(cv, Integral) and cv < 2:
+        raise ValueError(f"cv as a number of folds must be at least 2; got {cv!r}.")
 
 
-def _training_keys(estimator: Any) -> list[Any]:
-    """What training depends on beside parameters and data: for networks, Keras's back end."""
-    named = estimator if isinstance(estimator, list) else [("", estimator)]
-    keys = []
-    for _, each in named:
-        for part in (each, *each.get_params(deep=True).values()):
-            if hasattr(part, "__skprune_training_key__"):
-                keys.append(part.__skprune_training_key__())
-            elif any(base.__module__.startswith("scikeras.") for base in type(part).__mro__):
-                keys.append(sys.modules["keras"].backend.backend())
-    return keys
-
-
-def is_fraction(cv: Any) -> bool:
-    """Whether cv is a share of the rows, rather than a number of folds or a splitter."""
+def _is_fraction(cv: Any) -> bool:
     return isinstance(cv, Real) and not isinstance(cv, Integral)
 
 
-def _fit_pool(
-    estimator: Any,
-    rows: NDArray[np.intp] | None,
-    task: Task,
-    data: TrainingData,
-    n_jobs: int | None,
-    training: Callable[[Any], AbstractContextManager],
-) -> BasePool:
-    """Fit a clone of the ensemble, or of each member of a list, on some rows (None: all)."""
-    if isinstance(estimator, list):
-        with training(estimator):
-            fitted = Parallel(n_jobs=n_jobs)(
-                delayed(_fit_rows)(clone(member), data.X, data.y, data.fit_params[name], rows)
-                for name, member in estimator
-            )
+def calibration_splits(
+    cv: Any, X: Any, y: NDArray, *, by_class: bool, seed: int, split_params: dict[str, Any]
+) -> list[Split]:
+    """Rows to train on and rows to calibrate on; one such pair for a fraction, else one a fold."""
+    if _is_fraction(cv):
+        codes = np.unique(y, return_inverse=True)[1] if by_class else np.zeros(len(y), np.intp)
+        return [_hold_out(codes, float(cv), seed)]
+    if cv is None or isinstance(cv, Integral) or hasattr(cv, "split"):
+        splitter = check_cv(cv, y, classifier=by_class)
+        try:
+            folds = list(splitter.split(X, y, **split_params))
+        except ValueError as error:
+            raise ValueError(f"cv={cv!r:.100} cannot split these rows: {error}") from error
     else:
-        ensemble = clone(estimator)
-        with training(ensemble):
-            fitted = _fit_rows(ensemble, data.X, data.y, data.fit_params, rows)
-    return task.pool(fitted)
+        folds = list(cv)
+    if not folds:
+        raise ValueError(f"cv must give at least one pair (train, test); {cv!r:.100} gives none.")
+    splits = [_checked_fold(number, fold, len(y)) for number, fold in enumerate(folds)]
+    rows = np.concatenate([test for _, test in splits])
+    if len(np.unique(rows)) < len(rows):
+        raise ValueError(
+            f"cv={cv!r} tests some rows in several folds. Give a splitter whose test folds are "
+            "disjoint, such as KFold or StratifiedKFold."
+        )
+    return splits
 
 
-def _fit_rows(
-    estimator: Any, X: Any, y: NDArray, fit_params: dict[str, Any], rows: NDArray[np.intp] | None
-) -> Any:
-    if rows is not None:
-        fit_params = check_method_params(X, fit_params, indices=rows)
-        X, y = _safe_indexing(X, rows), _safe_indexing(y, rows)
-    return estimator.fit(X, y, **fit_params)
-
-
-def _split_once(
-    codes: NDArray[np.intp], fraction: float, seed: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _hold_out(codes: NDArray[np.intp], fraction: float, seed: int) -> Split:
     """Hold out a fraction, by class where that can be; a class's only row is trained on."""
     counts = np.bincount(codes)
     shared = np.flatnonzero(counts[codes] > 1)
@@ -287,21 +187,483 @@ def _split_once(
     return np.sort(np.concatenate([shared[train], alone])), np.sort(shared[test])
 
 
-def _folds(
-    cv: Any, data: TrainingData, split_params: dict[str, Any], by_class: bool
-) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    if cv is None or isinstance(cv, Integral) or hasattr(cv, "split"):
-        splitter = check_cv(cv, data.y, classifier=by_class)
-        try:
-            folds = list(splitter.split(data.X, data.y, **split_params))
-        except ValueError as error:
-            raise ValueError(f"cv={cv!r:.100} cannot split these rows: {error}") from error
+def _checked_fold(number: int, fold: Any, n_rows: int) -> Split:
+    """The rows to train on and to calibrate on, or an error that says what is wrong with them."""
+    try:
+        train, test = fold
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"cv as an iterable must give pairs (train, test) of row positions; fold {number} is "
+            f"{fold!r:.100}."
+        ) from error
+    train = _checked_rows(f"train of fold {number}", train, n_rows)
+    test = _checked_rows(f"test of fold {number}", test, n_rows)
+    both = np.intersect1d(train, test)
+    if len(both):
+        raise ValueError(
+            f"cv gives a fold that trains and calibrates on the same {len(both)} of {n_rows} "
+            "rows; members may not be calibrated on rows they were trained on."
+        )
+    return train, test
+
+
+def _checked_rows(which: str, given: Any, n_rows: int) -> NDArray[np.intp]:
+    """Positions of rows, from positions or from a mask."""
+    right = f"cv must give positions in 0 .. {n_rows - 1}, or a mask of {n_rows} rows, at least one"
+    rows = np.asarray(given)
+    if rows.dtype == bool and rows.shape == (n_rows,):
+        rows = np.flatnonzero(rows)
+    if rows.size == 0:
+        raise ValueError(f"{right}; {which} is empty.")
+    if rows.ndim != 1 or rows.dtype.kind not in "iu":
+        raise ValueError(f"{right}; {which} is {given!r:.100}.")
+    outside = rows[(rows < 0) | (rows >= n_rows)]
+    if len(outside):
+        raise ValueError(f"{right}; {which} holds {outside[0]}.")
+    return rows
+
+
+# Members to be trained
+
+
+def train_and_predict(
+    estimator: Any,
+    data: TrainingData,
+    splits: list[Split],
+    *,
+    refit: bool,
+    outputs: dict[str, Any],
+    sample_weight: NDArray[np.float64] | None,
+    dtype: str | None,
+    memory: joblib.Memory,
+    n_jobs: int | None,
+    training: Callable[[Any], AbstractContextManager],
+) -> Calibration:
+    """Train on the first rows of each split, and predict the second; with ``refit``, train on all.
+
+    ``outputs`` are the classes or the number of targets, for :meth:`Members.of`. ``training`` is
+    entered around the fit of each ensemble, to report progress.
+    """
+    name = "list of members" if isinstance(estimator, list) else type(estimator).__name__
+    key = None
+    if memory.location is not None:
+        # Members are pickles, which another scikit-learn may read wrongly or train otherwise.
+        known = (estimator, outputs, data.X, data.y, data.fit_params, sklearn.__version__)
+        key = data_hash(*known, *_training_keys(estimator))
+
+    def ensemble(rows: NDArray[np.intp] | None) -> _Ensemble:
+        fit = partial(_fit_members, estimator, rows, outputs, data, n_jobs, training)
+        n_rows = len(data.y) if rows is None else len(rows)
+        return _Ensemble(memory, (key, rows), fit, f"{name} trained on {n_rows} rows")
+
+    parts: list[NDArray] = []
+    tested = []
+    for train, test in splits:  # one ensemble in memory at a time
+        trained = ensemble(train)
+        predict = partial(_predict_rows, trained, data.X, test, n_jobs)
+        about = f"{trained.about}, on {len(test)} others"
+        parts.append(cached_call(memory, "predictions", (trained.key, test), predict, about=about))
+        tested.append((trained.key, test))
+    sizes = {len(part) for part in parts}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"The ensemble has a different number of members in each fold: {sorted(sizes)}. "
+            "Out-of-fold calibration needs member i in all of them; use a fraction as cv."
+        )
+    P = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+    if dtype is not None:
+        P, given = np.empty(P.shape, dtype), P
+        for i, output in enumerate(given):
+            P[i] = cast(output, P.dtype, i)
+    if refit:
+        trained = ensemble(None)
+    rows = np.concatenate([test for _, test in splits])
+    weight = None if sample_weight is None else sample_weight[rows]
+    return Calibration(
+        trained.members(),
+        P,
+        data.y[rows],
+        weight,
+        _safe_indexing(data.X, rows[:TIMED_ROWS]),
+        (tested, weight, dtype, trained.about),
+        None if key is None else MemberOutputCache(memory, trained.key, trained.about),
+    )
+
+
+def _predict_rows(
+    ensemble: "_Ensemble", X: Any, rows: NDArray[np.intp], n_jobs: int | None
+) -> NDArray:
+    return ensemble.members().outputs(_safe_indexing(X, rows), n_jobs)
+
+
+def _training_keys(estimator: Any) -> list[Any]:
+    """What training depends on besides parameters and data: for networks, Keras's back end."""
+    named = estimator if isinstance(estimator, list) else [("", estimator)]
+    keys = []
+    for _, each in named:
+        for part in (each, *each.get_params(deep=True).values()):
+            if hasattr(part, "__skprune_training_key__"):
+                keys.append(part.__skprune_training_key__())
+            elif any(base.__module__.startswith("scikeras.") for base in type(part).__mro__):
+                keys.append(sys.modules["keras"].backend.backend())
+    return keys
+
+
+def _fit_members(
+    estimator: Any,
+    rows: NDArray[np.intp] | None,
+    outputs: dict[str, Any],
+    data: TrainingData,
+    n_jobs: int | None,
+    training: Callable[[Any], AbstractContextManager],
+) -> Members:
+    """Fit a clone of the ensemble, or of each member of a list, on some rows (None: all)."""
+    if isinstance(estimator, list):
+        with training(estimator):
+            fitted = Parallel(n_jobs=n_jobs)(
+                delayed(_fit_rows)(clone(member), data.X, data.y, data.fit_params[name], rows)
+                for name, member in estimator
+            )
     else:
-        folds = list(cv)
-    if not folds:
-        raise ValueError(f"cv must give at least one pair (train, test); {cv!r:.100} gives none.")
-    return [check_fold(number, fold, len(data.y)) for number, fold in enumerate(folds)]
+        ensemble = clone(estimator)
+        with training(ensemble):
+            fitted = _fit_rows(ensemble, data.X, data.y, data.fit_params, rows)
+    return Members.of(fitted, **outputs)
 
 
-def _is_caching(memory: joblib.Memory) -> bool:
-    return memory.location is not None
+def _fit_rows(
+    estimator: Any, X: Any, y: NDArray, fit_params: dict[str, Any], rows: NDArray[np.intp] | None
+) -> Any:
+    if rows is not None:
+        fit_params = check_method_params(X, fit_params, indices=rows)
+        X, y = _safe_indexing(X, rows), _safe_indexing(y, rows)
+    return estimator.fit(X, y, **fit_params)
+
+
+class _Ensemble:
+    """The members of an ensemble, trained when first needed, or read from the cache.
+
+    In the cache each member has a file of its own, so that a pruner reads only those that it
+    keeps. ``fit`` has to be importable, or a partial, to be sent to other processes.
+    """
+
+    def __init__(
+        self, memory: joblib.Memory, key: Any, fit: Callable[[], Members], about: str
+    ) -> None:
+        self._entry = cache_entry(memory, "ensemble", key, about)
+        self._fit = fit
+        self._members: Members | None = None
+        self._trained: Members | None = None
+        self.about = about
+
+    @property
+    def key(self) -> str | None:
+        """The ensemble in other keys; None where nothing is cached."""
+        return None if self._entry is None else self._entry.folder.name
+
+    def members(self) -> Members:
+        """The members: in files of the cache, or in memory where they are not cached."""
+        if self._members is None:
+            self._members = self._fit() if self._entry is None else self._from(self._entry)
+        return self._members
+
+    def member(self, i: int) -> Any:
+        """Read member i; where its file is broken, the ensemble is trained again."""
+        assert self._entry is not None
+        found = self._entry.read_part(_file_name(i), None)
+        if found is None:
+            with self._entry.lock():
+                found = self._entry.read_part(_file_name(i), None, warn=True)
+                if found is None and self._trained is None:
+                    self._trained, _ = self._train(self._entry)
+        return self._trained.estimators[i] if found is None and self._trained else found
+
+    def sent(self, i: int) -> "_SentMember | None":
+        """Member i for a process that cannot train it; None if its file is missing."""
+        assert self._entry is not None
+        if not self._entry.has_part(_file_name(i)):
+            return None
+        return _SentMember(str(self._entry.folder / _file_name(i)), self._entry, i)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_members": None}  # another process reads them from the cache
+
+    def _from(self, entry: CacheEntry) -> Members:
+        frame = entry.read(None)
+        if frame is None:
+            with entry.lock():
+                frame = entry.read(None, warn=True)
+                if frame is None:
+                    members, stored = self._train(entry)
+                    if not stored:
+                        return members
+                    frame = members
+        folder = entry.folder
+        files = (_CachedMember(str(folder / _file_name(i)), self, i) for i in range(len(frame)))
+        return replace(frame, estimators=tuple(files))
+
+    def _train(self, entry: CacheEntry) -> tuple[Members, bool]:
+        start = time.perf_counter()
+        members = self._fit()
+        frame = replace(members, estimators=(None,) * len(members))
+        files = ((_file_name(i), member) for i, member in enumerate(members.estimators))
+        return members, entry.write(frame, time.perf_counter() - start, files)
+
+
+@dataclass(frozen=True, eq=False)
+class _CachedMember(MemberFile):
+    """A member's file in the cache, which is checked when it is read."""
+
+    ensemble: _Ensemble
+    position: int
+
+    def load(self) -> Any:
+        """Read the member, or train it again."""
+        return self.ensemble.member(self.position)
+
+    def __reduce__(self):
+        # The ensemble holds the training data, and a task is sent for each member: it is sent only
+        # where the file is missing, to be trained again in the other process.
+        sent = self.ensemble.sent(self.position)
+        if sent is not None:
+            return _SentMember, (sent.path, sent.entry, sent.position)
+        return _CachedMember, (self.path, self.ensemble, self.position)
+
+
+@dataclass(frozen=True, eq=False)
+class _SentMember(MemberFile):
+    """A member's file in the cache, for a process that cannot train it again."""
+
+    entry: CacheEntry
+    position: int
+
+    def load(self) -> Any:
+        """Read the member, or raise."""
+        found = self.entry.read_part(_file_name(self.position), None)
+        if found is None:
+            raise CacheError(
+                f"memory: {self.path} is missing or broken in the process that was to read it, "
+                "which cannot train it again. Give memory a folder that all processes see; if "
+                "it is one, fit again, and what is missing is trained again."
+            )
+        return found
+
+
+def _file_name(i: int) -> str:
+    return f"member_{i:05d}.pkl"
+
+
+class MemberOutputCache:
+    """What members of a cached ensemble predict on the rows that a search scores on.
+
+    The candidates of a search keep different members of one ensemble, and all are scored on the
+    same rows: each member predicts them once. One entry holds all members for one set of rows.
+    """
+
+    def __init__(self, memory: joblib.Memory, key: str | None, about: str) -> None:
+        self._memory, self._key, self._about = memory, key, about
+        self._row_sets: list[str] = []
+        self._is_closed = False
+
+    def outputs(
+        self, kept: Members, positions: NDArray[np.intp], X: Any, n_jobs: int | None
+    ) -> Iterator[NDArray]:
+        """Predictions of the kept members, whose positions in the ensemble are given."""
+        if self._is_closed or not store_of(self._memory).is_dir():
+            return kept.member_outputs(X, n_jobs)
+        rows = data_hash(X)
+        if rows not in self._row_sets:
+            if len(self._row_sets) == _MAX_ROW_SETS:
+                self._is_closed = True  # the search is over
+                return kept.member_outputs(X, n_jobs)
+            self._row_sets.append(rows)
+        about = f"members of {self._about}, on {num_samples(X)} rows"
+        entry = cache_entry(self._memory, "outputs", (self._key, rows), about)
+        assert entry is not None
+        known = entry.read({})
+        if not all(i in known for i in positions.tolist()):
+            with entry.lock():
+                # Another process may have added members meanwhile.
+                known = dict(entry.read({}, warn=True))
+                start = time.perf_counter()
+                new = np.array([i not in known for i in positions.tolist()])
+                if new.any():
+                    outputs = kept.subset(new).member_outputs(X, n_jobs)
+                    known.update(zip(positions[new].tolist(), outputs, strict=True))
+                    entry.write(known, time.perf_counter() - start)
+        return iter([known[i] for i in positions.tolist()])
+
+
+# Members that are fitted already
+
+
+def stored_dtype(members: Members, wanted: str | None) -> np.dtype | None:
+    """What predictions are kept in; None leaves them as the members give them."""
+    if wanted is None:
+        return np.dtype(np.float32) if members.has_files else None
+    return np.dtype(wanted)
+
+
+def predict_fitted(
+    members: Members,
+    X: Any,
+    *,
+    dtype: np.dtype | None,
+    memory: joblib.Memory,
+    scratch: ScratchFolder,
+    n_jobs: int | None,
+) -> Predictions:
+    """Predict all rows with members that were fitted before; in a file where members are files."""
+    # Where fingerprints differ without need, rows are predicted once more, and never wrongly.
+    key = None
+    if memory.store_backend is not None:
+        key = data_hash(members.with_fingerprints(), X, str(dtype))
+    about = f"{len(members)} fitted members on {num_samples(X)} rows"
+    if members.has_files:
+        assert dtype is not None
+        entry = cache_entry(memory, "stored", key, about)
+        return _stored(members, X, dtype, entry, scratch, n_jobs)
+    P: Predictions = cached_call(
+        memory, "predictions", key, lambda: members.outputs(X, n_jobs, dtype), about=about
+    )
+    return P
+
+
+def predictions_of(
+    members: Members, X: Any, n_jobs: int | None, dtype: np.dtype | None
+) -> Predictions:
+    """Predictions for a report; those of files in a temporary file, deleted when unused."""
+    if not members.has_files:
+        return members.outputs(X, n_jobs, dtype)
+    assert dtype is not None
+    scratch = ScratchFolder()
+    try:
+        store = _stored(members, X, dtype, None, scratch, n_jobs)
+    except BaseException:
+        scratch.close()
+        raise
+    weakref.finalize(store, scratch.close)
+    return store
+
+
+def _stored(
+    members: Members,
+    X: Any,
+    dtype: np.dtype,
+    entry: CacheEntry | None,
+    scratch: ScratchFolder,
+    n_jobs: int | None,
+) -> PredictionStore:
+    """Predictions in a file, of the cache or for this fit only."""
+    if entry is None:
+        path = os.path.join(scratch.path, "predictions.npy")
+        return _written(path, members, X, dtype, n_jobs, _IN_SCRATCH)[0]
+    path = str(entry.folder / "predictions.npy")
+    with entry.lock():  # other processes wait; what a killed process has left is continued
+        checksum = entry.read(None)
+        if checksum is not None:
+            try:
+                return _open_checked(path, checksum)
+            except ValueError as error:
+                warnings.warn(
+                    f"A file of the cache is broken, so its predictions are made again: {error}",
+                    CacheWarning,
+                    stacklevel=2,
+                )
+        start = time.perf_counter()
+        entry.folder.mkdir(parents=True, exist_ok=True)
+        store, checksum = _written(path, members, X, dtype, n_jobs, _IN_CACHE)
+        entry.write(checksum, time.perf_counter() - start)
+        _checked_files.add(_fingerprint(path))
+        return store
+
+
+def _open_checked(path: str, checksum: int) -> PredictionStore:
+    """Predictions of the cache; their checksum is compared once in a process."""
+    store = PredictionStore.open([path])
+    fingerprint = _fingerprint(path)
+    if fingerprint not in _checked_files:
+        if file_checksum(path) != checksum:
+            raise ValueError(f"{path!r} is not what was written there.")
+        _checked_files.add(fingerprint)
+    return store
+
+
+def _fingerprint(path: str) -> tuple:
+    status = os.stat(path)
+    return path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _written(
+    path: str, members: Members, X: Any, dtype: np.dtype, n_jobs: int | None, remedy: str
+) -> tuple[PredictionStore, int]:
+    shape = (len(members), num_samples(X), members.n_outputs)
+    what = f"{shape[0]} members for {shape[1]:,} rows and {shape[2]} outputs in {dtype}"
+
+    def outputs(first: int) -> Iterator[NDArray]:
+        return members.member_outputs(X, n_jobs, first=first)
+
+    folder = os.path.dirname(path)
+    return write_predictions(
+        path, shape, dtype, outputs, lambda n_bytes: check_room(folder, n_bytes, what, remedy)
+    )
+
+
+class StoredBlocks:
+    """Predictions of fitted members for rows that come in blocks, a file a block."""
+
+    def __init__(
+        self,
+        members: Members,
+        dtype: np.dtype | None,
+        scratch: ScratchFolder,
+        n_jobs: int | None,
+    ) -> None:
+        self._members, self._dtype, self._scratch = members, dtype, scratch
+        self._n_jobs = n_jobs
+        self._paths: list[str] = []
+
+    def add(self, X: Any) -> None:
+        """Predict a block of at least one row and write it."""
+        path = os.path.join(self._scratch.path, f"block_{len(self._paths):06d}.npy")
+        members, dtype = self._members, self._dtype
+        if dtype is not None and members.has_files:
+            _written(path, members, X, dtype, self._n_jobs, _IN_SCRATCH)
+        else:
+            M, n, k = len(members), num_samples(X), members.n_outputs
+            n_bytes = M * n * k * np.dtype(dtype or np.float64).itemsize
+            what = f"{M} members for a block of {n:,} rows and {k} outputs"
+            check_room(self._scratch.path, n_bytes, what, _IN_SCRATCH)
+            P = members.outputs(X, self._n_jobs, dtype)
+            self._dtype = P.dtype
+            np.save(path, P)
+        self._paths.append(path)
+
+    def store(self) -> PredictionStore:
+        """All blocks, one after the other."""
+        return PredictionStore.open(self._paths)
+
+
+def check_given_predictions(P: Any, members: Members, n_rows: int) -> Predictions:
+    """Predictions that were made elsewhere, or an error that says what is wrong with them."""
+    given = as_predictions(PredictionStore.over(P))
+    if given.dtype.kind not in "fiub":
+        raise TypeError(f"P must hold real numbers; got {given.dtype}.")
+    if given.dtype.kind != "f":
+        given = given.astype(np.float64)
+    M, k = len(members), members.n_outputs
+    outputs = "targets in y" if members.classes is None else f"classes {members.classes[:10]}"
+    right = f"it must be ({M}, {n_rows}, {k}): members in estimator, samples in y, {outputs}"
+    if given.ndim == 2 and k == 1:
+        given = given[:, :, None]
+    if given.ndim != 3:
+        raise ValueError(f"P has {given.ndim} dimensions and shape {given.shape}; {right}.")
+    for axis, (name, found, wanted) in enumerate(
+        zip(("members", "samples", "outputs"), given.shape, (M, n_rows, k), strict=True)
+    ):
+        if found != wanted:
+            raise ValueError(
+                f"P has {found} {name} where there are {wanted} (axis {axis} of shape "
+                f"{given.shape}); {right}."
+            )
+    return given

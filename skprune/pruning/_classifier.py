@@ -1,4 +1,4 @@
-"""The half of a pruner that knows classes: members vote."""
+"""Pruning an ensemble of classifiers: members vote."""
 
 from typing import Any
 
@@ -8,29 +8,180 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d
 
-from ..utils import (
-    BasePool,
-    MemberPool,
-    Predictions,
-    Vote,
-    as_probabilities,
-    check_one_of,
-    refuse_multilabel,
-)
-from ._by_parts import FitsByParts
-from ._checks import positions_in
-from ._estimator import check_classifiers, with_files
-from ._evidence import VotingEvidence
-from ._tasks import Classification, Task
+from ..utils import Predictions, Vote, as_probabilities, check_one_of, refuse_multilabel
+from ._base import BasePruner
+from ._calibration import Calibration
+from ._members import encode_labels
+from ._predictions import CalibrationPredictions, ClassPredictions
+from ._search import CrossValidatedSelection
 
-__all__ = ["BaseClassifierPruner"]
+__all__ = ["SOCPEnsemblePruner", "SOCPEnsemblePrunerCV"]
 
 
-class BaseClassifierPruner(ClassifierMixin, FitsByParts):
-    """An ensemble pruner whose members are classifiers and vote."""
+class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
+    """Keep the few members of an ensemble that matter, and weight their votes.
 
-    voting: str
+    The members are trained, predict rows that they were not trained on, and get sparse
+    weights from the second-order cone program of Guldogus et al.: accuracy against
+    diversity (``alpha``), and a penalty on the sum of the weights (``lam``). Members whose
+    weight is zero, or below ``threshold``, are dropped; the others are reweighted
+    (``reweight``) and vote.
+
+    Parameters
+    ----------
+    estimator : ensemble, list of paths or (name, classifier or path), or FrozenEstimator
+        Any classifier that has ``estimators_`` once fitted (random forest, bagging, voting,
+        :class:`~skprune.RandomCNNEnsembleClassifier`, ...), or a list of classifiers. What is
+        wrapped in :class:`~sklearn.frozen.FrozenEstimator`, or is the path of a joblib file, is
+        not trained again, and implies ``cv="prefit"`` where it is all there is. Members in
+        files are loaded one at a time; in the end the kept ones are in memory. Where all are
+        files, the first one has to know all classes.
+    cv : float, "prefit", int, splitter or iterable, default=0.25
+        Where the calibration predictions come from. A float holds out that share of the rows,
+        by class; "prefit" takes all rows and fitted members, which must not have been trained
+        on them; folds give predictions for all rows, after which the members are trained on
+        all of them: more training, and much the better choice where rows are few.
+    alpha : float, default=0.9
+        Weight of accuracy in [0, 1], equation (3); 1 - alpha is that of diversity.
+    lam : float, default=0.05
+        Penalty in [0, 1), lambda of equations (5) to (8) as a share of the smallest one that
+        leaves no member. Larger keeps fewer.
+    threshold : float, default=0.0
+        Members below this share of the largest weight are dropped, h of Algorithm 1; 0 keeps
+        every member with a positive weight.
+    reweight : {"relaxed", "equal", "none"} or float, default=0.5
+        Weights of the members that are kept. "relaxed" solves the program again on them,
+        without penalty and with weights that sum to one, "equal" gives all the same weight, a
+        number is a step from relaxed (0) to equal (1), and "none" leaves the program's weights
+        in proportion.
+    voting : {"soft", "hard"}, default="soft"
+        Weight the members' probabilities, or the class that each one chooses.
+    diversity : {"shannon", "exact", "gini"}, default="shannon"
+        How diversity is measured: by Shannon's entropy, expanded to second order around the
+        mean of all members; by the entropy itself, through Newton's method (slower, whatever
+        the solver; what is solved again on the kept members uses the expansion); or by the
+        Gini impurity x (1 - x).
+    penalty : {"l1", "l0"}, default="l1"
+        "l0" takes the number of members that lambda leads to and looks for a better set of
+        that size (and no costlier one), by local search.
+    costs : None, "parameters", "latency" or array-like of shape (n_members,), default=None
+        What each member costs, which its penalty is proportional to: nothing,
+        the number of its parameters, the seconds it takes to predict up to 256 calibration
+        rows (measured, so not the same twice), or given numbers.
+    max_members : int or None, default=None
+        Most members to keep: those with the largest weights, or with ``penalty="l0"`` the best
+        set of that size that is found.
+    max_cost : float or None, default=None
+        Most that the kept members may cost together, in the unit of ``costs``.
+    solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
+        "auto" is exact and needs no conic solver; see :func:`~skprune.socp.solve_socp`.
+    prediction_dtype : {"float32", "float16"}, default=None
+        What calibration predictions are kept in. None is as the members give them, and float32
+        where members are files: then predictions are in a temporary file (with ``memory``, in
+        the cache) and are read block by block.
+    memory : str, Path or joblib.Memory, default=None
+        Cache of the trained ensemble and its predictions, so that a grid over ``alpha`` and
+        ``lam`` trains it once a fold. Needs an int ``random_state``.
+    n_jobs : int, default=None
+        Processes that train a list of members, and threads that predict. An ensemble
+        has its own.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the held-out split, and every ``random_state`` of ``estimator`` that is None.
+    verbose : int, default=0
+        Print what is being done.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_members_in_,)
+        Weights of all members, summing to one; zero for those that were dropped.
+    support_ : ndarray of shape (n_members_in_,), bool
+        Members that were kept.
+    estimators_ : list of n_members_ classifiers
+        The kept members only; ``weights_[support_]`` are their weights.
+    n_members_, n_members_in_ : int
+        Number of members kept, and to choose from.
+    threshold_ : float
+        The threshold that was used.
+    solution_ : SOCPSolution
+        Solution of the program before threshold and reweighting, with its certificate.
+    path_ : SOCPPath
+        Weights for every penalty at this alpha (with ``diversity="exact"``: of the expansion).
+    frontier_ : Frontier
+        Calibration score against the number of members along the path.
+    classes_ : ndarray of shape (n_classes,)
+        Classes.
+    sample_shape_ : tuple of int
+        Shape of one sample; None after ``fit_predictions``, which sees none.
+    n_features_in_ : int
+        ``X.shape[1]``, where samples were seen.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names of X, where it had them.
+
+    See Also
+    --------
+    SOCPEnsemblePrunerCV : Chooses alpha, lam, threshold and reweight by cross-validation.
+
+    References
+    ----------
+    B. C. Guldogus, A. N. Abdullah, M. A. Ali, S. Ozogur-Akyuz, "Autoselection of the Ensemble
+    of Convolutional Neural Networks with Second-Order Cone Programming", equations (1)-(8).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skprune import SOCPEnsemblePruner
+    >>> X, y = load_digits(return_X_y=True)
+    >>> forest = RandomForestClassifier(50, random_state=0)
+    >>> pruner = SOCPEnsemblePruner(forest, random_state=0).fit(X[:1200], y[:1200])
+    >>> pruner.n_members_ < pruner.n_members_in_
+    True
+    >>> bool(pruner.score(X[1200:], y[1200:]) > 0.85)
+    True
+    """
+
     score_name = "accuracy"
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        cv: Any = 0.25,
+        alpha: float = 0.9,
+        lam: float = 0.05,
+        threshold: float = 0.0,
+        reweight: Any = 0.5,
+        voting: str = "soft",
+        diversity: str = "shannon",
+        penalty: str = "l1",
+        costs: Any = None,
+        max_members: int | None = None,
+        max_cost: float | None = None,
+        solver: str = "auto",
+        prediction_dtype: str | None = None,
+        memory: Any = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.cv = cv
+        self.alpha = alpha
+        self.lam = lam
+        self.threshold = threshold
+        self.reweight = reweight
+        self.voting = voting
+        self.diversity = diversity
+        self.penalty = penalty
+        self.costs = costs
+        self.max_members = max_members
+        self.max_cost = max_cost
+        self.solver = solver
+        self.prediction_dtype = prediction_dtype
+        self.memory = memory
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Weighted vote of the kept members, equation (1).
@@ -46,15 +197,10 @@ class BaseClassifierPruner(ClassifierMixin, FitsByParts):
             Weighted mean of the members' probabilities; with ``voting="hard"``, the weighted
             share of the members that choose each class.
         """
-        check_is_fitted(self)
         outputs = self._member_outputs(X)
-        total: NDArray[np.float64] | None = None
-        for weight, proba in zip(self.weights_[self.support_], outputs, strict=True):
-            if self.voting == "hard":
-                proba = np.eye(len(self.classes_))[proba.argmax(axis=1)]
-            total = weight * proba if total is None else total + weight * proba
-        assert total is not None  # at least one member is always kept
-        return as_probabilities(total)
+        if self.voting == "hard":
+            outputs = (np.eye(len(self.classes_))[proba.argmax(axis=1)] for proba in outputs)
+        return as_probabilities(self._weighted_sum(outputs))
 
     def member_predict_proba(self, X: Any) -> NDArray:
         """Probabilities of each kept member.
@@ -87,62 +233,255 @@ class BaseClassifierPruner(ClassifierMixin, FitsByParts):
         votes = self.predict_proba(X)
         return self.classes_[votes.argmax(axis=1)]
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        if not self._is_prefit():
-            check_classifiers(self.estimator)
-        check_one_of("voting", self.voting, ("soft", "hard"))
-
-    def _check_target(self, y: Any) -> NDArray:
-        y = self._check_labels(y)
-        if len(np.unique(y)) < 2:
+    def _check_target(self, y: Any, *, partial: bool = False) -> NDArray:
+        refuse_multilabel(y)
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
+        if not partial and len(np.unique(y)) < 2:
             raise ValueError(
                 f"y has one class only, {y[:1].tolist()[0]!r}; pruning a vote needs at least two."
             )
         return y
 
-    def _check_labels(self, y: Any) -> NDArray:
-        refuse_multilabel(y)
-        y = column_or_1d(y, warn=True)
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
-        return y
+    def _outputs(self, y: NDArray) -> dict[str, Any]:
+        return {"classes": np.unique(y)}
 
-    def _prefit_task(self, y: NDArray) -> tuple[Task, BasePool, NDArray]:
-        pool = MemberPool.from_fitted(with_files(self.estimator), labels=np.unique(y))
-        task = Classification(pool.classes)
-        return task, pool, self._encoded(y, task)
+    def _predictions(
+        self,
+        P: Predictions,
+        y: NDArray,
+        sample_weight: NDArray[np.float64] | None,
+        classes: NDArray | None,
+        *,
+        new_rows: bool = False,
+    ) -> ClassPredictions:
+        assert classes is not None
+        return ClassPredictions(P, encode_labels(y, classes), sample_weight, classes, self.voting)
 
-    def _task(self, y: NDArray) -> tuple[Task, NDArray]:
-        classes, codes = np.unique(y, return_inverse=True)
-        return Classification(classes), codes
+    def _keep(
+        self,
+        calibration: Calibration,
+        weights: NDArray[np.float64],
+        predictions: CalibrationPredictions,
+    ) -> None:
+        super()._keep(calibration, weights / weights.sum(), predictions)
+        assert calibration.members.classes is not None
+        self.classes_ = calibration.members.classes
 
-    def _fitted_task(self) -> Task:
-        return Classification(self.classes_)
-
-    def _encoded(self, y: NDArray, task: Task) -> NDArray:
-        assert isinstance(task, Classification)
-        return positions_in(y, task.classes)
-
-    def _evidence(
-        self, P: Predictions, y: NDArray, sample_weight: NDArray[np.float64] | None, task: Task
-    ) -> VotingEvidence:
-        assert isinstance(task, Classification)
-        return VotingEvidence(P, y, sample_weight, task.classes, self.voting)
-
-    def _finish(self, evidence: Any, weights: NDArray[np.float64], task: Task) -> None:
-        assert isinstance(task, Classification)
-        self.classes_ = task.classes
-        self.weights_ = weights / weights.sum()
-
-    def _note_pool(self, kept: BasePool) -> None:
-        assert isinstance(kept, MemberPool)
-        self._columns = kept.columns
-
-    def _pool(self) -> MemberPool:
-        return MemberPool(tuple(self.estimators_), self._features, self._columns, self.classes_)
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_one_of("voting", self.voting, ("soft", "hard"))
+        check_one_of("diversity", self.diversity, ("shannon", "exact", "gini"))
 
     def __skprune_vote__(self) -> Vote:
         check_is_fitted(self)
-        members = self._voting_members(self._pool().columns)
-        return Vote(members, self.classes_, self.voting, self.sample_shape_)
+        return Vote(self._voting_members(), self.classes_, self.voting, self.sample_shape_)
+
+
+class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
+    """Keep the few members of an ensemble that matter; everything is tuned in one fit.
+
+    The ensemble is trained once. On its calibration predictions, every combination of alpha,
+    lambda, threshold and reweighting is cross-validated through the path of the penalty, in
+    the manner of :class:`~sklearn.linear_model.LassoCV`, and so is the choosing itself.
+
+    Parameters
+    ----------
+    estimator : ensemble, list of paths or (name, classifier or path), or FrozenEstimator
+        Any classifier that has ``estimators_`` once fitted (random forest, bagging, voting,
+        :class:`~skprune.RandomCNNEnsembleClassifier`, ...), or a list of classifiers. What is
+        wrapped in :class:`~sklearn.frozen.FrozenEstimator`, or is the path of a joblib file, is
+        not trained again, and implies ``cv="prefit"`` where it is all there is. Members in
+        files are loaded one at a time; in the end the kept ones are in memory. Where all are
+        files, the first one has to know all classes.
+    cv : float, "prefit", int, splitter or iterable, default=0.25
+        Where the calibration predictions come from. A float holds out that share of the rows,
+        by class; "prefit" takes all rows and fitted members, which must not have been trained
+        on them; folds give predictions for all rows, after which the members are trained on
+        all of them: more training, and much the better choice where rows are few.
+    alphas : sequence of float, default=(0.7, 0.9, 1.0)
+        Weights of accuracy to try, in [0, 1]; 1 - alpha is that of diversity.
+    lams : sequence of float, default=(0.01, 0.03, 0.1, 0.2, 0.3, 0.45)
+        Penalties to try, in [0, 1), as shares of the smallest one that leaves no member.
+    thresholds : sequence of float, default=(0.05,)
+        Shares of the largest weight to try, below which members are dropped.
+    reweights : sequence of str or float, default=("relaxed", 0.5, "equal")
+        Weights of the kept members to try: "relaxed" solves the program again on them, without
+        penalty and with weights that sum to one, "equal" gives all the same weight, a number is a
+        step from relaxed (0) to equal (1), and "none" leaves the weights of the program.
+    scoring : str, callable or None, default=None
+        A scorer, or the name of one, that works on labels or probabilities. None is
+        accuracy. Equal scores are told apart by log loss.
+    selection : {"best", "one_se"}, default="best"
+        Take the best candidate, or the one with the fewest members within one standard error
+        of it.
+    inner_cv : int or splitter, default=5
+        Folds of the calibration rows on which candidates are scored, by class; at least 3.
+    n_resamples : int, default=6
+        The weights of the program are averaged over this many random halves of the rows,
+        which steadies the choice; 0 solves it once, for all rows.
+    voting : {"soft", "hard"}, default="soft"
+        Weight the members' probabilities, or the class that each one chooses.
+    diversity : {"shannon", "exact", "gini"}, default="shannon"
+        How diversity is measured: by Shannon's entropy, expanded to second order around the
+        mean of all members; by the entropy itself, through Newton's method (slower, whatever
+        the solver; what is solved again on the kept members uses the expansion); or by the
+        Gini impurity x (1 - x).
+    penalty : {"l1", "l0"}, default="l1"
+        "l0" takes the number of members that lambda leads to and looks for a better set of
+        that size (and no costlier one), by local search.
+    costs : None, "parameters", "latency" or array-like of shape (n_members,), default=None
+        What each member costs, which its penalty is proportional to: nothing,
+        the number of its parameters, the seconds it takes to predict up to 256 calibration
+        rows (measured, so not the same twice), or given numbers.
+    max_members : int or None, default=None
+        Most members to keep: those with the largest weights, or with ``penalty="l0"`` the best
+        set of that size that is found.
+    max_cost : float or None, default=None
+        Most that the kept members may cost together, in the unit of ``costs``.
+    solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
+        What ``solution_`` is solved with; candidates come from the exact path.
+    prediction_dtype : {"float32", "float16"}, default=None
+        What calibration predictions are kept in. None is as the members give them, and float32
+        where members are files: then predictions are in a temporary file (with ``memory``, in
+        the cache) and are read block by block.
+    memory : str, Path or joblib.Memory, default=None
+        Cache of the trained ensemble and its predictions, so that a grid around this estimator
+        trains it once a fold. Needs an int ``random_state``.
+    n_jobs : int, default=None
+        Processes that train a list of members, and threads that predict. An ensemble
+        has its own.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the held-out split, folds, resamples, and every ``random_state`` of ``estimator``
+        that is None.
+    verbose : int, default=0
+        Print what is being done.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_members_in_,)
+        Weights of all members, summing to one; zero for those that were dropped.
+    support_ : ndarray of shape (n_members_in_,), bool
+        Members that were kept.
+    estimators_ : list of n_members_ classifiers
+        The kept members only; ``weights_[support_]`` are their weights.
+    n_members_, n_members_in_ : int
+        Number of members kept, and to choose from.
+    alpha_, lam_, threshold_ : float
+        What was chosen.
+    reweight_ : str or float
+        What was chosen.
+    best_params_ : dict
+        The four together.
+    best_index_ : int
+        Position of the chosen candidate in ``cv_results_``.
+    best_score_ : float
+        Its mean score over the folds: optimistic, as the best of many.
+    nested_score_ : float
+        Honest estimate: mean score of the whole procedure, choosing included, on rows that the
+        choice had not seen.
+    nested_scores_ : ndarray of shape (n_inner_folds,)
+        The same on each fold.
+    full_score_, best_member_score_ : float
+        Mean scores over the folds of the equal vote of all members, and of a single
+        member: on each fold the one that is best on the other folds. Fit warns if
+        ``best_score_`` is below the latter by more than two standard errors.
+    cv_results_ : dict of ndarrays
+        As in :class:`~sklearn.model_selection.GridSearchCV`: ``params``, ``param_alpha``,
+        ``param_lam``, ``param_threshold``, ``param_reweight``, ``split0_test_score`` ...,
+        ``mean_test_score``, ``std_test_score``, ``rank_test_score``; and ``n_members`` and the
+        mean of the score that decides between equals.
+    selection_frequency_ : ndarray of shape (n_members_in_,)
+        Share of the resamples in which each member has a weight, at ``alpha_`` and ``lam_``.
+    solution_ : SOCPSolution
+        Solution of the program at ``alpha_`` and ``lam_``, before resampling, threshold and
+        reweighting, with its certificate.
+    path_ : SOCPPath
+        Weights for every penalty at this alpha (with ``diversity="exact"``: of the expansion).
+    frontier_ : Frontier
+        Calibration score against the number of members along the path.
+    classes_ : ndarray of shape (n_classes,)
+        Classes.
+    sample_shape_ : tuple of int
+        Shape of one sample; None after ``fit_predictions``, which sees none.
+    n_features_in_ : int
+        ``X.shape[1]``, where samples were seen.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names of X, where it had them.
+
+    See Also
+    --------
+    SOCPEnsemblePruner : Takes alpha, lam, threshold and reweight as they are given.
+
+    References
+    ----------
+    B. C. Guldogus, A. N. Abdullah, M. A. Ali, S. Ozogur-Akyuz, "Autoselection of the Ensemble
+    of Convolutional Neural Networks with Second-Order Cone Programming", equations (1)-(8).
+    R. D. Shah, R. J. Samworth, "Variable selection with error control: another look at stability
+    selection", JRSS B 75 (2013): the complementary halves.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skprune import SOCPEnsemblePrunerCV
+    >>> X, y = load_digits(return_X_y=True)
+    >>> forest = RandomForestClassifier(30, random_state=0)
+    >>> pruner = SOCPEnsemblePrunerCV(
+    ...     forest, alphas=[0.9], max_members=10, random_state=0
+    ... ).fit(X[:1200], y[:1200])
+    >>> pruner.n_members_ <= 10, pruner.alpha_
+    (True, 0.9)
+    >>> bool(pruner.score(X[1200:], y[1200:]) > 0.85)
+    True
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        cv: Any = 0.25,
+        alphas: Any = (0.7, 0.9, 1.0),
+        lams: Any = (0.01, 0.03, 0.1, 0.2, 0.3, 0.45),
+        thresholds: Any = (0.05,),
+        reweights: Any = ("relaxed", 0.5, "equal"),
+        scoring: Any = None,
+        selection: str = "best",
+        inner_cv: Any = 5,
+        n_resamples: int = 6,
+        voting: str = "soft",
+        diversity: str = "shannon",
+        penalty: str = "l1",
+        costs: Any = None,
+        max_members: int | None = None,
+        max_cost: float | None = None,
+        solver: str = "auto",
+        prediction_dtype: str | None = None,
+        memory: Any = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.cv = cv
+        self.alphas = alphas
+        self.lams = lams
+        self.thresholds = thresholds
+        self.reweights = reweights
+        self.scoring = scoring
+        self.selection = selection
+        self.inner_cv = inner_cv
+        self.n_resamples = n_resamples
+        self.voting = voting
+        self.diversity = diversity
+        self.penalty = penalty
+        self.costs = costs
+        self.max_members = max_members
+        self.max_cost = max_cost
+        self.solver = solver
+        self.prediction_dtype = prediction_dtype
+        self.memory = memory
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose

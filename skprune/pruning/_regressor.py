@@ -1,6 +1,5 @@
-"""The half of a pruner that knows targets: members are summed."""
+"""Pruning an ensemble of regressors: members are summed, with an intercept."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,19 +7,167 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ..utils import BasePool, Predictions, RegressorPool, Vote
-from ._by_parts import FitsByParts
-from ._estimator import check_regressors, with_files
-from ._evidence import RegressionEvidence
-from ._tasks import Regression, Task
+from ..utils import Predictions, Vote
+from ._base import BasePruner
+from ._calibration import Calibration
+from ._predictions import CalibrationPredictions, TargetPredictions
+from ._search import CrossValidatedSelection
 
-__all__ = ["BaseRegressorPruner"]
+__all__ = ["SOCPEnsemblePrunerRegressor", "SOCPEnsemblePrunerRegressorCV"]
 
 
-class BaseRegressorPruner(RegressorMixin, FitsByParts):
-    """An ensemble pruner whose members are regressors and are summed, with an intercept."""
+class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
+    """Keep the few regressors of an ensemble that matter, and weight their sum.
+
+    As :class:`SOCPEnsemblePruner`, for regression: squared error against ambiguity, on
+    predictions and targets centered and scaled by the calibration targets. The prediction is
+    the weighted sum of the kept members, and an intercept.
+
+    Parameters
+    ----------
+    estimator : ensemble, list of paths or (name, regressor or path), or FrozenEstimator
+        Any regressor that has ``estimators_`` once fitted (random forest, bagging, voting,
+        ...), or a list of regressors. What is
+        wrapped in :class:`~sklearn.frozen.FrozenEstimator`, or is the path of a joblib file, is
+        not trained again, and implies ``cv="prefit"`` where it is all there is. Members in
+        files are loaded one at a time; in the end the kept ones are in memory.
+    cv : float, "prefit", int, splitter or iterable, default=0.25
+        Where the calibration predictions come from. A float holds out that share of the rows;
+        "prefit" takes all rows and fitted members, which must not have been trained
+        on them; folds give predictions for all rows, after which the members are trained on
+        all of them: more training, and much the better choice where rows are few.
+    alpha : float, default=0.9
+        Weight of accuracy in [0, 1], equation (3); 1 - alpha is that of diversity.
+    lam : float, default=0.05
+        Penalty in [0, 1), lambda of equations (5) to (8) as a share of the smallest one that
+        leaves no member. Larger keeps fewer.
+    threshold : float, default=0.0
+        Members below this share of the largest weight are dropped, h of Algorithm 1; 0 keeps
+        every member with a positive weight.
+    reweight : {"relaxed", "equal", "none"} or float, default=0.5
+        Weights of the members that are kept. "relaxed" solves the program again on them,
+        without penalty and with weights that sum to one, and fits a factor; "equal" weighs all
+        alike, a number is a step from relaxed (0) to equal (1), and "none" leaves the
+        program's weights in proportion, and fits a factor.
+    penalty : {"l1", "l0"}, default="l1"
+        "l0" takes the number of members that lambda leads to and looks for a better set of
+        that size (and no costlier one), by local search.
+    costs : None, "parameters", "latency" or array-like of shape (n_members,), default=None
+        What each member costs, which its penalty is proportional to: nothing,
+        the number of its parameters, the seconds it takes to predict up to 256 calibration
+        rows (measured, so not the same twice), or given numbers.
+    max_members : int or None, default=None
+        Most members to keep: those with the largest weights, or with ``penalty="l0"`` the best
+        set of that size that is found.
+    max_cost : float or None, default=None
+        Most that the kept members may cost together, in the unit of ``costs``.
+    solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
+        "auto" is exact and needs no conic solver; see :func:`~skprune.socp.solve_socp`.
+    prediction_dtype : {"float32", "float16"}, default=None
+        What calibration predictions are kept in. None is as the members give them, and float32
+        where members are files: then predictions are in a temporary file (with ``memory``, in
+        the cache) and are read block by block.
+    memory : str, Path or joblib.Memory, default=None
+        Cache of the trained ensemble and its predictions, so that a grid over ``alpha`` and
+        ``lam`` trains it once a fold. Needs an int ``random_state``.
+    n_jobs : int, default=None
+        Processes that train a list of members, and threads that predict. An ensemble
+        has its own.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the held-out split, and every ``random_state`` of ``estimator`` that is None.
+    verbose : int, default=0
+        Print what is being done.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_members_in_,)
+        Weights of all members, at the scale of a weighted mean; zero for those that were
+        dropped.
+    support_ : ndarray of shape (n_members_in_,), bool
+        Members that were kept.
+    estimators_ : list of n_members_ regressors
+        The kept members only; ``weights_[support_]`` are their weights.
+    n_members_, n_members_in_ : int
+        Number of members kept, and to choose from.
+    intercept_ : ndarray of shape (n_targets,)
+        What is added to the weighted sum.
+    threshold_ : float
+        The threshold that was used.
+    solution_ : SOCPSolution
+        Solution of the program before threshold and reweighting, with its certificate.
+    path_ : SOCPPath
+        Weights for every penalty at this alpha.
+    frontier_ : Frontier
+        Calibration score against the number of members along the path.
+    sample_shape_ : tuple of int
+        Shape of one sample; None after ``fit_predictions``, which sees none.
+    n_features_in_ : int
+        ``X.shape[1]``, where samples were seen.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names of X, where it had them.
+
+    See Also
+    --------
+    SOCPEnsemblePrunerRegressorCV : Chooses alpha, lam, threshold and reweight itself.
+
+    References
+    ----------
+    B. C. Guldogus, A. N. Abdullah, M. A. Ali, S. Ozogur-Akyuz, "Autoselection of the Ensemble
+    of Convolutional Neural Networks with Second-Order Cone Programming", equations (1)-(8),
+    and section 3: "the weighted sum can be taken directly in a regression problem".
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> from skprune import SOCPEnsemblePrunerRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> forest = RandomForestRegressor(50, random_state=0)
+    >>> pruner = SOCPEnsemblePrunerRegressor(forest, random_state=0).fit(X[:300], y[:300])
+    >>> pruner.n_members_ < pruner.n_members_in_
+    True
+    >>> bool(pruner.score(X[300:], y[300:]) > 0.3)
+    True
+    """
 
     score_name = "R^2"
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        cv: Any = 0.25,
+        alpha: float = 0.9,
+        lam: float = 0.05,
+        threshold: float = 0.0,
+        reweight: Any = 0.5,
+        penalty: str = "l1",
+        costs: Any = None,
+        max_members: int | None = None,
+        max_cost: float | None = None,
+        solver: str = "auto",
+        prediction_dtype: str | None = None,
+        memory: Any = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.cv = cv
+        self.alpha = alpha
+        self.lam = lam
+        self.threshold = threshold
+        self.reweight = reweight
+        self.penalty = penalty
+        self.costs = costs
+        self.max_members = max_members
+        self.max_cost = max_cost
+        self.solver = solver
+        self.prediction_dtype = prediction_dtype
+        self.memory = memory
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Weighted sum of the kept members, and the intercept.
@@ -35,12 +182,7 @@ class BaseRegressorPruner(RegressorMixin, FitsByParts):
         ndarray of shape (n_samples,) or (n_samples, n_targets)
             As y was given.
         """
-        check_is_fitted(self)
-        outputs = self._member_outputs(X)
-        total: NDArray[np.float64] | None = None
-        for weight, output in zip(self.weights_[self.support_], outputs, strict=True):
-            total = weight * output if total is None else total + weight * output
-        assert total is not None  # at least one member is always kept
+        total = self._weighted_sum(self._member_outputs(X))
         predicted = np.asarray(total + self.intercept_, dtype=np.float64)
         return predicted[:, 0] if self._flat else predicted
 
@@ -64,57 +206,238 @@ class BaseRegressorPruner(RegressorMixin, FitsByParts):
         tags.target_tags.multi_output = True
         return tags
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        if not self._is_prefit():
-            check_regressors(self.estimator)
-
-    def _check_target(self, y: Any) -> NDArray:
+    def _check_target(self, y: Any, *, partial: bool = False) -> NDArray:
         y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y", estimator=self)
         if y.ndim > 2:
             raise ValueError(f"y must have one or two dimensions; got shape {y.shape}.")
         return y
 
-    def _prefit_task(self, y: NDArray) -> tuple[Task, BasePool, NDArray]:
-        task, targets = self._task(y)
-        return task, task.pool(with_files(self.estimator)), targets
+    def _outputs(self, y: NDArray) -> dict[str, Any]:
+        return {"n_targets": 1 if y.ndim == 1 else y.shape[1]}
 
-    def _task(self, y: NDArray) -> tuple[Task, NDArray]:
-        task = Regression(1 if y.ndim == 1 else y.shape[1], flat=y.ndim == 1)
-        return task, self._encoded(y, task)
+    def _predictions(
+        self,
+        P: Predictions,
+        y: NDArray,
+        sample_weight: NDArray[np.float64] | None,
+        classes: NDArray | None,
+        *,
+        new_rows: bool = False,
+    ) -> TargetPredictions:
+        targets = y.reshape(len(y), P.shape[2]).astype(np.float64)
+        # Intercepts on new rows are those of the calibration rows.
+        return TargetPredictions(P, targets, sample_weight, self._means if new_rows else None)
 
-    def _fitted_task(self) -> Task:
-        return Regression(len(self.intercept_), self._flat)
-
-    def _encoded(self, y: NDArray, task: Task) -> NDArray:
-        assert isinstance(task, Regression)
-        return y.reshape(len(y), task.n_targets).astype(np.float64)
-
-    def _evidence(
-        self, P: Predictions, y: NDArray, sample_weight: NDArray[np.float64] | None, task: Task
-    ) -> RegressionEvidence:
-        return RegressionEvidence(P, y, sample_weight)
-
-    def _on_new_rows(self, evidence: Any) -> RegressionEvidence:
-        # Intercepts are those of the fit: new rows are there to be judged by.
-        return replace(evidence, means=self._means)
-
-    def _finish(self, evidence: Any, weights: NDArray[np.float64], task: Task) -> None:
-        assert isinstance(task, Regression)
-        every = np.arange(evidence.n_rows)
-        self._flat = task.flat
-        self._means = evidence.mean_of(every)
-        self.intercept_ = evidence.intercepts(weights[None], every)[0]
-
-    def _pool(self) -> RegressorPool:
-        return RegressorPool(tuple(self.estimators_), self._features, len(self.intercept_))
+    def _keep(
+        self,
+        calibration: Calibration,
+        weights: NDArray[np.float64],
+        predictions: CalibrationPredictions,
+    ) -> None:
+        super()._keep(calibration, weights, predictions)
+        self._flat = calibration.y.ndim == 1
+        assert isinstance(predictions, TargetPredictions)
+        every = np.arange(predictions.n_rows)
+        self._means = predictions.mean_of(every)
+        self.intercept_ = predictions.intercepts(weights[None], every)[0]
 
     def __skprune_vote__(self) -> Vote:
         check_is_fitted(self)
         return Vote(
-            self._voting_members((None,) * self.n_members_),
+            self._voting_members(),
             None,
             sample_shape=self.sample_shape_,
             intercept=self.intercept_,
             flat=self._flat,
         )
+
+
+class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerRegressor):
+    """Keep the few regressors of an ensemble that matter; everything is tuned in one fit.
+
+    As :class:`SOCPEnsemblePrunerCV`, for regression.
+
+    Parameters
+    ----------
+    estimator : ensemble, list of paths or (name, regressor or path), or FrozenEstimator
+        Any regressor that has ``estimators_`` once fitted (random forest, bagging, voting,
+        ...), or a list of regressors. What is
+        wrapped in :class:`~sklearn.frozen.FrozenEstimator`, or is the path of a joblib file, is
+        not trained again, and implies ``cv="prefit"`` where it is all there is. Members in
+        files are loaded one at a time; in the end the kept ones are in memory.
+    cv : float, "prefit", int, splitter or iterable, default=0.25
+        Where the calibration predictions come from. A float holds out that share of the rows;
+        "prefit" takes all rows and fitted members, which must not have been trained
+        on them; folds give predictions for all rows, after which the members are trained on
+        all of them: more training, and much the better choice where rows are few.
+    alphas : sequence of float, default=(0.7, 0.9, 1.0)
+        Weights of accuracy to try, in [0, 1]; 1 - alpha is that of diversity.
+    lams : sequence of float, default=(0.01, 0.03, 0.1, 0.2, 0.3, 0.45)
+        Penalties to try, in [0, 1), as shares of the smallest one that leaves no member.
+    thresholds : sequence of float, default=(0.05,)
+        Shares of the largest weight to try, below which members are dropped.
+    reweights : sequence of str or float, default=("relaxed", 0.5, "equal")
+        Weights of the kept members to try: "relaxed" solves the program again on them, without
+        penalty and with weights that sum to one, "equal" gives all the same weight, a number is a
+        step from relaxed (0) to equal (1), and "none" leaves the weights of the program.
+    scoring : str, callable or None, default=None
+        A scorer, or the name of one, that works on predictions. None is
+        R^2. Equal scores are told apart by the squared error.
+    selection : {"best", "one_se"}, default="best"
+        Take the best candidate, or the one with the fewest members within one standard error
+        of it.
+    inner_cv : int or splitter, default=5
+        Folds of the calibration rows on which candidates are scored; at least 3.
+    n_resamples : int, default=6
+        The weights of the program are averaged over this many random halves of the rows,
+        which steadies the choice; 0 solves it once, for all rows.
+    penalty : {"l1", "l0"}, default="l1"
+        "l0" takes the number of members that lambda leads to and looks for a better set of
+        that size (and no costlier one), by local search.
+    costs : None, "parameters", "latency" or array-like of shape (n_members,), default=None
+        What each member costs, which its penalty is proportional to: nothing,
+        the number of its parameters, the seconds it takes to predict up to 256 calibration
+        rows (measured, so not the same twice), or given numbers.
+    max_members : int or None, default=None
+        Most members to keep: those with the largest weights, or with ``penalty="l0"`` the best
+        set of that size that is found.
+    max_cost : float or None, default=None
+        Most that the kept members may cost together, in the unit of ``costs``.
+    solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
+        What ``solution_`` is solved with; candidates come from the exact path.
+    prediction_dtype : {"float32", "float16"}, default=None
+        What calibration predictions are kept in. None is as the members give them, and float32
+        where members are files: then predictions are in a temporary file (with ``memory``, in
+        the cache) and are read block by block.
+    memory : str, Path or joblib.Memory, default=None
+        Cache of the trained ensemble and its predictions, so that a grid around this estimator
+        trains it once a fold. Needs an int ``random_state``.
+    n_jobs : int, default=None
+        Processes that train a list of members, and threads that predict. An ensemble
+        has its own.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the held-out split, folds, resamples, and every ``random_state`` of ``estimator``
+        that is None.
+    verbose : int, default=0
+        Print what is being done.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_members_in_,)
+        Weights of all members, at the scale of a weighted mean; zero for those that were
+        dropped.
+    support_ : ndarray of shape (n_members_in_,), bool
+        Members that were kept.
+    estimators_ : list of n_members_ regressors
+        The kept members only; ``weights_[support_]`` are their weights.
+    n_members_, n_members_in_ : int
+        Number of members kept, and to choose from.
+    intercept_ : ndarray of shape (n_targets,)
+        What is added to the weighted sum.
+    alpha_, lam_, threshold_ : float
+        What was chosen.
+    reweight_ : str or float
+        What was chosen.
+    best_params_ : dict
+        The four together.
+    best_index_ : int
+        Position of the chosen candidate in ``cv_results_``.
+    best_score_ : float
+        Its mean score over the folds: optimistic, as the best of many.
+    nested_score_ : float
+        Honest estimate: mean score of the whole procedure, choosing included, on rows that the
+        choice had not seen.
+    nested_scores_ : ndarray of shape (n_inner_folds,)
+        The same on each fold.
+    full_score_, best_member_score_ : float
+        Mean scores over the folds of the equal-weighted mean of all members, and of a single
+        member: on each fold the one that is best on the other folds. Fit warns if
+        ``best_score_`` is below the latter by more than two standard errors.
+    cv_results_ : dict of ndarrays
+        As in :class:`~sklearn.model_selection.GridSearchCV`: ``params``, ``param_alpha``,
+        ``param_lam``, ``param_threshold``, ``param_reweight``, ``split0_test_score`` ...,
+        ``mean_test_score``, ``std_test_score``, ``rank_test_score``; and ``n_members`` and the
+        mean of the score that decides between equals.
+    selection_frequency_ : ndarray of shape (n_members_in_,)
+        Share of the resamples in which each member has a weight, at ``alpha_`` and ``lam_``.
+    solution_ : SOCPSolution
+        Solution of the program at ``alpha_`` and ``lam_``, before resampling, threshold and
+        reweighting, with its certificate.
+    path_ : SOCPPath
+        Weights for every penalty at this alpha.
+    frontier_ : Frontier
+        Calibration score against the number of members along the path.
+    sample_shape_ : tuple of int
+        Shape of one sample; None after ``fit_predictions``, which sees none.
+    n_features_in_ : int
+        ``X.shape[1]``, where samples were seen.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names of X, where it had them.
+
+    See Also
+    --------
+    SOCPEnsemblePrunerRegressor : Takes alpha, lam, threshold and reweight as they are given.
+
+    References
+    ----------
+    B. C. Guldogus, A. N. Abdullah, M. A. Ali, S. Ozogur-Akyuz, "Autoselection of the Ensemble
+    of Convolutional Neural Networks with Second-Order Cone Programming", equations (1)-(8).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> from skprune import SOCPEnsemblePrunerRegressorCV
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> forest = RandomForestRegressor(30, random_state=0)
+    >>> pruner = SOCPEnsemblePrunerRegressorCV(
+    ...     forest, alphas=[0.9], random_state=0
+    ... ).fit(X[:300], y[:300])
+    >>> bool(pruner.score(X[300:], y[300:]) > 0.3)
+    True
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        cv: Any = 0.25,
+        alphas: Any = (0.7, 0.9, 1.0),
+        lams: Any = (0.01, 0.03, 0.1, 0.2, 0.3, 0.45),
+        thresholds: Any = (0.05,),
+        reweights: Any = ("relaxed", 0.5, "equal"),
+        scoring: Any = None,
+        selection: str = "best",
+        inner_cv: Any = 5,
+        n_resamples: int = 6,
+        penalty: str = "l1",
+        costs: Any = None,
+        max_members: int | None = None,
+        max_cost: float | None = None,
+        solver: str = "auto",
+        prediction_dtype: str | None = None,
+        memory: Any = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.cv = cv
+        self.alphas = alphas
+        self.lams = lams
+        self.thresholds = thresholds
+        self.reweights = reweights
+        self.scoring = scoring
+        self.selection = selection
+        self.inner_cv = inner_cv
+        self.n_resamples = n_resamples
+        self.penalty = penalty
+        self.costs = costs
+        self.max_members = max_members
+        self.max_cost = max_cost
+        self.solver = solver
+        self.prediction_dtype = prediction_dtype
+        self.memory = memory
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose

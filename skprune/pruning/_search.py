@@ -1,25 +1,53 @@
-"""Cross-validation of the whole choice on calibration predictions, trained members untouched."""
+"""The cross-validated choice of alpha, lambda, threshold and reweighting.
 
+Members are trained once: everything here works on their calibration predictions.
+"""
+
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from ..socp import EnsembleStatistics
-from ..utils import as_compared
-from ._evidence import Evidence, Rows, VotingEvidence
-from ._program import Program, Relaxation, shrinkage
-from ._scoring import CandidateScorer
+from ..utils import (
+    as_compared,
+    check_alpha,
+    check_lam,
+    check_one_of,
+    check_random_state,
+    draw_seed,
+    is_integer,
+)
+from ._base import BasePruner
+from ._calibration import Calibration
+from ._predictions import (
+    CalibrationPredictions,
+    CandidateScorer,
+    ClassPredictions,
+    Rows,
+    TargetPredictions,
+)
+from ._selection import (
+    Program,
+    Relaxation,
+    check_at_least,
+    check_reweight,
+    check_threshold,
+    shrinkage,
+)
 
-__all__ = ["Grid", "SearchResult", "search"]
+__all__ = ["CrossValidatedSelection"]
 
 
 @dataclass(frozen=True)
-class Grid:
+class _Grid:
     """Candidates: every combination of four parameters, the last one changing fastest.
 
     Attributes
@@ -99,9 +127,9 @@ def _joined(blocks: list[_Block]) -> _Block:
 
 @dataclass(frozen=True, eq=False)
 class _Search:
-    evidence: Evidence
+    predictions: CalibrationPredictions
     program: Program
-    grid: Grid
+    grid: _Grid
     folds: list[tuple[_Block, _Block]]
     n_resamples: int
     seed: int
@@ -137,69 +165,40 @@ class _Search:
         return np.concatenate([b.rows for i in folds for b in self.folds[i]])
 
     def _relax(self, block: _Block, alpha: float) -> Relaxation:
-        least = min(self.grid.lams)
-        return Relaxation(self.program, self.evidence, block.rows, block.stats, alpha, least)
+        min_lam = min(self.grid.lams)
+        return Relaxation(self.program, self.predictions, block.rows, block.stats, alpha, min_lam)
 
 
 def search(
-    evidence: Evidence,
+    predictions: CalibrationPredictions,
     program: Program,
-    grid: Grid,
-    scorer: CandidateScorer,
-    *,
-    selection: str,
-    n_folds: int,
-    n_resamples: int,
+    pruner: Any,
     seed: int,
     report: Callable[[str], None],
 ) -> SearchResult:
-    """Score every candidate by cross-validation, choose one, and judge the choosing too.
+    """Score every candidate by cross-validation, choose one, and score the choosing itself.
 
     Statistics are formed once, for each half of a fold; those of any set of folds are their
-    sum. What is nested needs nothing new but the programs of all pairs of folds left out.
-
-    Parameters
-    ----------
-    evidence : Evidence
-        Calibration predictions.
-    program : Program
-        What all candidates share.
-    grid : Grid
-        Candidates.
-    scorer : CandidateScorer
-        Score.
-    selection : {"best", "one_se"}
-        The best, or the fewest members within a standard error of it.
-    n_folds : int
-        Number of folds F.
-    n_resamples : int
-        Half-samples over which the program's weights are averaged; 0 takes all rows once.
-    seed : int
-        Seed of folds and half-samples.
-    report : callable
-        Called with a line of progress.
-
-    Returns
-    -------
-    SearchResult
+    sum. The nested score needs only the programs with each pair of folds left out.
     """
+    grid, scorer, selection = _grid(pruner), CandidateScorer(pruner.scoring), pruner.selection
     folds = [
-        tuple(_Block(rows, evidence.statistics(rows)) for rows in halves)
-        for halves in _halved_folds(evidence, n_folds, seed)
+        tuple(_Block(rows, predictions.statistics(rows)) for rows in halves)
+        for halves in _halved_folds(predictions, pruner.inner_cv, seed)
     ]
-    run = _Search(evidence, program, grid, folds, n_resamples, seed)  # type: ignore[arg-type]
-    M = evidence.n_members
+    n_folds = len(folds)
+    run = _Search(predictions, program, grid, folds, pruner.n_resamples, seed)  # type: ignore[arg-type]
+    M = predictions.n_members
     alone = np.vstack([np.eye(M), np.full(M, 1 / M)])
     every = range(n_folds)
     others = [[i for i in every if i != fold] for fold in every]
 
     outer = [run.candidates((fold,))[0] for fold in every]
-    tables = np.array(
-        [
-            scorer.table(evidence, np.vstack([W, alone]), run.rows(fold), run.rows(*others[fold]))
-            for fold, W in enumerate(outer)
-        ]
-    )  # fold, score or tie-break, candidate
+    scored = [
+        scorer.table(predictions, np.vstack([W, alone]), run.rows(fold), run.rows(*others[fold]))
+        for fold, W in enumerate(outer)
+    ]
+    tables = np.array(scored)  # fold, score or tie-break, candidate
     K = outer[0].shape[0]
     scores, ties = tables[:, 0, :K], tables[:, 1, :K]
     single, single_ties = tables[:, 0, K : K + M], tables[:, 1, K : K + M]
@@ -210,8 +209,8 @@ def search(
         for two in range(one):
             W = run.candidates((one, two))[0]
             train = run.rows(*[i for i in every if i not in (one, two)])
-            inner[one, two] = scorer.table(evidence, W, run.rows(two), train)
-            inner[two, one] = scorer.table(evidence, W, run.rows(one), train)
+            inner[one, two] = scorer.table(predictions, W, run.rows(two), train)
+            inner[two, one] = scorer.table(predictions, W, run.rows(one), train)
     nested, nested_single = [], []
     for fold in every:
         table = inner[fold, others[fold]]
@@ -236,7 +235,7 @@ def search(
         full_score=float(tables[:, 0, -1].mean()),
         member_scores=np.array(nested_single),
         frequency=frequency[alpha_at, lam_at],
-        relaxation=replace(relaxations[alpha_at], least=0.0),
+        relaxation=replace(relaxations[alpha_at], min_lam=0.0),
     )
 
 
@@ -261,21 +260,33 @@ def _sizes(weights: NDArray[np.float64]) -> NDArray[np.intp]:
     return (weights > 0).sum(axis=1)
 
 
-def _halved_folds(evidence: Evidence, n_folds: int, seed: int) -> list[tuple[Rows, Rows]]:
+def _halved_folds(
+    predictions: CalibrationPredictions, inner_cv: Any, seed: int
+) -> list[tuple[Rows, Rows]]:
     """Disjoint folds, by class where there are classes, each cut in two."""
-    if isinstance(evidence, VotingEvidence):
-        splitter: StratifiedKFold | KFold = StratifiedKFold(
-            n_folds, shuffle=True, random_state=seed
-        )
-        by_class = evidence.y
-    else:
-        splitter = KFold(n_folds, shuffle=True, random_state=seed)
-        by_class = np.zeros(evidence.n_rows)
+    by_class = np.zeros(predictions.n_rows)
+    splitter = inner_cv
+    if isinstance(predictions, ClassPredictions):
+        by_class = predictions.y
+        if is_integer(inner_cv):
+            splitter = StratifiedKFold(inner_cv, shuffle=True, random_state=seed)
+    elif is_integer(inner_cv):
+        splitter = KFold(inner_cv, shuffle=True, random_state=seed)
     folds = []
     for _, rows in splitter.split(by_class[:, None], by_class):
         rows = rows[np.argsort(by_class[rows], kind="stable")]
         folds.append((np.sort(rows[::2]), np.sort(rows[1::2])))
+    rows = np.concatenate([half for fold in folds for half in fold])
+    if len(folds) < 3 or len(np.unique(rows)) < len(rows) or min(map(_smaller_half, folds)) == 0:
+        raise ValueError(
+            f"inner_cv={inner_cv!r} must give at least three folds of at least two rows, and no "
+            "row in two of them."
+        )
     return folds
+
+
+def _smaller_half(fold: tuple[Rows, Rows]) -> int:
+    return len(fold[1])
 
 
 def _half_samples(n_blocks: int, n_resamples: int, seed: int) -> list[NDArray[np.intp]]:
@@ -286,3 +297,145 @@ def _half_samples(n_blocks: int, n_resamples: int, seed: int) -> list[NDArray[np
         order = rng.permutation(n_blocks)
         halves += [order[: n_blocks // 2], order[n_blocks // 2 :]]
     return halves[:n_resamples]
+
+
+class CrossValidatedSelection(BasePruner):
+    """What the cross-validated pruners override: the selection, and its parameters."""
+
+    alphas: Any
+    lams: Any
+    thresholds: Any
+    reweights: Any
+    scoring: Any
+    selection: str
+    inner_cv: Any
+    n_resamples: int
+
+    def _check_selection_parameters(self) -> None:
+        _grid(self)
+        check_one_of("selection", self.selection, ("best", "one_se"))
+        if not hasattr(self.inner_cv, "split"):
+            check_at_least("inner_cv", self.inner_cv, 3)
+        check_at_least("n_resamples", self.n_resamples, 0)
+        CandidateScorer(self.scoring)
+
+    def _check_calibration_rows(
+        self, y: NDArray, sample_weight: NDArray[np.float64] | None, classes: NDArray | None
+    ) -> None:
+        super()._check_calibration_rows(y, sample_weight, classes)
+        _check_search_rows(self, y, sample_weight, classes)
+
+    def _select(
+        self, predictions: CalibrationPredictions, calibration: Calibration
+    ) -> NDArray[np.float64]:
+        seed = draw_seed(check_random_state(self.random_state))
+        found = search(predictions, self._program(calibration), self, seed, self._report)
+        params = _grid(self).params
+        best: dict[str, Any] = params[found.index]
+        self.best_index_, self.best_params_ = found.index, best
+        self.alpha_, self.lam_ = best["alpha"], best["lam"]
+        self.threshold_, self.reweight_ = best["threshold"], best["reweight"]
+        self.cv_results_ = _cv_results(found, params, predictions.tie_break)
+        self.best_score_ = float(found.fold_scores[:, found.index].mean())
+        self.nested_scores_ = found.nested_scores
+        self.nested_score_ = float(found.nested_scores.mean())
+        self.full_score_ = found.full_score
+        self.best_member_score_ = float(found.member_scores.mean())
+        self.selection_frequency_ = found.frequency
+        solution = found.relaxation.solve(self.lam_)
+        self._note_program(predictions, found.relaxation, solution, found.weights)
+        _warn_of_better_member(found)
+        return found.weights
+
+
+def _grid(pruner: Any) -> _Grid:
+    values: dict[str, Any] = {}
+    for name, check in (
+        ("alphas", check_alpha),
+        ("lams", check_lam),
+        ("thresholds", check_threshold),
+        ("reweights", check_reweight),
+    ):
+        given = getattr(pruner, name)
+        sized = np.iterable(given) and hasattr(given, "__len__")  # an iterator is used up
+        if isinstance(given, str) or not sized or not len(given):
+            raise ValueError(f"{name} must be a sequence of values to try; got {given!r}.")
+        for value in given:
+            check(value)
+        values[name] = tuple(v if isinstance(v, str) else float(v) for v in given)
+    return _Grid(**values)
+
+
+def _check_search_rows(
+    pruner: Any, y: NDArray, sample_weight: NDArray[np.float64] | None, classes: NDArray | None
+) -> None:
+    """Raise for calibration rows that are too few for the folds, or not scored by ``scoring``."""
+    if sample_weight is not None:
+        y = y[sample_weight > 0]
+    n_folds = pruner.inner_cv if is_integer(pruner.inner_cv) else 3
+    made: CalibrationPredictions
+    if classes is None:
+        if len(y) < 2 * n_folds:
+            raise ValueError(
+                f"{len(y)} calibration samples are too few for inner_cv={n_folds}, which needs "
+                f"{2 * n_folds} at least."
+            )
+        # Fractions, which scores of classes do not take, and positive, for those of logarithms.
+        n_targets = 1 if y.ndim == 1 else y.shape[1]
+        targets = np.tile(np.array([[1.0], [2.5], [4.25]]), (1, n_targets))
+        weight = None if sample_weight is None else np.ones(3)
+        made = TargetPredictions(targets[None], targets, weight)
+    else:
+        present, counts = np.unique(y, return_counts=True)
+        if len(present) < 2:
+            raise ValueError(
+                "The calibration samples that have a weight are all of one class, "
+                f"{present.tolist()}: there is nothing to choose by."
+            )
+        if counts.min() < n_folds:
+            raise ValueError(
+                f"Class {present.tolist()[counts.argmin()]!r} has {counts.min()} calibration "
+                f"sample(s), fewer than inner_cv={n_folds}. Give more samples, a larger "
+                "share of them (cv), or fewer folds."
+            )
+        # Perfect predictions of the classes that there are.
+        C, codes = len(classes), np.tile(np.searchsorted(classes, present), 2)
+        P = np.full((1, len(codes), C), 0.1 / C)
+        P[0, np.arange(len(codes)), codes] += 0.9
+        weight = None if sample_weight is None else np.ones(len(codes))
+        made = ClassPredictions(P, codes, weight, classes, pruner.voting)
+    CandidateScorer(pruner.scoring).check(made)
+
+
+def _warn_of_better_member(found: SearchResult) -> None:
+    """Warn if a single member is better by more than two standard errors."""
+    lost = found.member_scores - found.fold_scores[:, found.index]
+    error = lost.std(ddof=1) / np.sqrt(len(lost))
+    member, selected = found.member_scores.mean(), found.fold_scores[:, found.index].mean()
+    if lost.mean() > 2 * error + 1e-12 * abs(member):
+        warnings.warn(
+            f"The cross-validated score of the selection, {selected:.6g}, is below that of the "
+            f"best single member, {member:.6g}, by more than two standard errors. Try "
+            "max_members=1, wider alphas and lams, or more calibration samples.",
+            UserWarning,
+            stacklevel=7,
+        )
+
+
+def _cv_results(
+    found: SearchResult, params: list[dict[str, float | str]], tie_break: str
+) -> dict[str, Any]:
+    mean = found.fold_scores.mean(axis=0)
+    results: dict[str, Any] = {
+        f"param_{name}": np.array([p[name] for p in params], dtype=object)
+        for name in ("alpha", "lam", "threshold", "reweight")
+    }
+    results["params"] = params
+    for fold, scores in enumerate(found.fold_scores):
+        results[f"split{fold}_test_score"] = scores
+    results["mean_test_score"] = mean
+    results["std_test_score"] = found.fold_scores.std(axis=0)
+    results["rank_test_score"] = rankdata(-as_compared(mean), method="min").astype(np.int32)
+    results[f"mean_test_{tie_break}"] = found.fold_ties.mean(axis=0)
+    results["n_members"] = found.sizes
+    return results

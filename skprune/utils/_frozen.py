@@ -1,11 +1,11 @@
-"""Estimators within FrozenEstimators, and specifications without what was learnt."""
+"""Estimators within FrozenEstimators, and specifications without what was learned."""
 
 from typing import Any
 
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
-__all__ = ["emptied", "unfreeze"]
+__all__ = ["clone_unfitted", "unfreeze"]
 
 
 def unfreeze(estimator: Any) -> Any:
@@ -25,8 +25,8 @@ def unfreeze(estimator: Any) -> Any:
     return estimator
 
 
-def emptied(estimator: Any) -> Any:
-    """The same specification, without what was learnt.
+def clone_unfitted(estimator: Any) -> Any:
+    """The same specification, without what was learned.
 
     Parameters
     ----------
@@ -38,10 +38,10 @@ def emptied(estimator: Any) -> Any:
     object of the same kind
     """
     if isinstance(estimator, list):
-        return [emptied(member) for member in estimator]
+        return [clone_unfitted(member) for member in estimator]
     if isinstance(estimator, tuple):
         name, member = estimator
-        return name, emptied(member)
+        return name, clone_unfitted(member)
     if isinstance(estimator, FrozenEstimator):
-        return FrozenEstimator(emptied(estimator.estimator))
+        return FrozenEstimator(clone_unfitted(estimator.estimator))
     return clone(estimator, safe=False)

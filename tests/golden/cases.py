@@ -54,7 +54,7 @@ MANY = {
     "reweights": ("relaxed", 0.5, "equal"),
     "scoring": None,
     "selection": "best",
-    "n_folds": 4,
+    "inner_cv": 4,
     "n_resamples": 4,
 }
 VOTE = {"voting": "soft", "diversity": "shannon"}
@@ -138,10 +138,10 @@ def of_pruner(pruner: Any, X: np.ndarray) -> dict[str, Any]:
         "explain_names": list(table.names),
         "explain_score": table.score,
         "explain_diversity": table.diversity,
-        "explain_entry": table.lam_enters,
-        "explain_increase": table.loss_without,
-        "explain_similar": table.twin,
-        "explain_correlation": table.twin_correlation,
+        "explain_entry": table.entry_lam,
+        "explain_increase": table.leave_one_out_increase,
+        "explain_similar": table.most_similar_member,
+        "explain_correlation": table.error_correlation,
     }
     if table.cost is not None:
         found["explain_cost"] = table.cost

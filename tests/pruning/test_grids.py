@@ -25,6 +25,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
+from skprune.pruning._cached_ensemble import CachedEnsemble
+from skprune.utils._base_pool import _Prediction
 
 from skprune import (
     SOCPEnsemblePruner,
@@ -32,9 +34,7 @@ from skprune import (
     SOCPEnsemblePrunerRegressor,
 )
 from skprune.exceptions import CacheError, CacheWarning
-from skprune.pruning._cached_ensemble import CachedEnsemble
 from skprune.utils import MemberPool, _cache_entry, cache_contents, check_cache
-from skprune.utils._base_pool import _Prediction
 
 M = 7
 GRID = {"alpha": [0.3, 0.9], "lam": [0.05, 0.2]}

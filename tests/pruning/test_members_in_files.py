@@ -16,6 +16,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier, ExtraTreeRegressor
+from skprune.pruning._evidence import RegressionEvidence, VotingEvidence
 
 from skprune import (
     SOCPEnsemblePruner,
@@ -25,7 +26,6 @@ from skprune import (
 )
 from skprune.exceptions import CacheWarning, MemberFileError
 from skprune.pruning import _evidence
-from skprune.pruning._evidence import RegressionEvidence, VotingEvidence
 from skprune.socp import _exact_entropy, _statistics
 from skprune.utils import MemberFile, PredictionStore, _votes
 

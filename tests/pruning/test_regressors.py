@@ -33,9 +33,9 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from skprune.pruning._scoring import CandidateScorer
 
 from skprune import SOCPEnsemblePrunerRegressor, SOCPEnsemblePrunerRegressorCV
-from skprune.pruning._scoring import CandidateScorer
 
 from .by_hand import (
     ToldNumbers,

@@ -12,10 +12,10 @@ from sklearn.metrics import (
     mean_squared_error,
     r2_score,
 )
+from skprune.pruning._evidence import RegressionEvidence, VotingEvidence
 
 from skprune import SOCPEnsemblePrunerCV, SOCPEnsemblePrunerRegressorCV
 from skprune.pruning import _scoring
-from skprune.pruning._evidence import RegressionEvidence, VotingEvidence
 
 from .by_hand import as_rows, pool, targets, told, told_numbers
 from .conftest import CountingBag

@@ -20,6 +20,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.datasets import load_iris, make_regression
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
+from skprune.utils._prediction_store import file_checksum, write_predictions
 
 from skprune import (
     PruningAmountOptimizer,
@@ -31,7 +32,6 @@ from skprune.amount import AdditiveCurve, LogisticCurve, MonotoneCurve, Polynomi
 from skprune.exceptions import CacheWarning, SavedFormatError
 from skprune.sparsity import SweepResult
 from skprune.utils import PredictionStore, cache_entry, check_cache
-from skprune.utils._prediction_store import file_checksum, write_predictions
 from skprune.utils._saved_state import FORMAT, SavedWith
 
 from .models import answer

@@ -16,11 +16,11 @@ from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
+from skprune.pruning._cached_ensemble import PredictionShelf
 
 from skprune import PrunedCNNClassifier, SOCPEnsemblePruner
 from skprune.amount import PolynomialCurve
 from skprune.exceptions import SavedFormatError, SavedVersionWarning, SkpruneError
-from skprune.pruning._cached_ensemble import PredictionShelf
 from skprune.utils import SAVED_TYPES, MemberFile, _saved_state
 from skprune.utils._saved_state import FORMAT, SavedState, SavedWith
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.tree import DecisionTreeClassifier
+from skprune.utils._prediction_store import check_room
 
 from skprune.utils import (
     MemberFile,
@@ -21,7 +22,6 @@ from skprune.utils import (
 )
 from skprune.utils._cache import in_words
 from skprune.utils._cache_lock import free_lock, locked, unlock
-from skprune.utils._prediction_store import check_room
 
 X, CODES = load_iris(return_X_y=True)
 

@@ -30,9 +30,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
+from skprune.utils._base_pool import _Prediction
 
 from skprune.utils import MemberPool, unfreeze
-from skprune.utils._base_pool import _Prediction
 
 X, CODES = load_iris(return_X_y=True)
 NAMES = ["length", "width", "petal length", "petal width"]

@@ -1,4 +1,4 @@
-"""Predictions in files, read block by block: what a pool beyond memory is judged by."""
+"""Predictions of members, in memory or in files, and some rows of them, read block by block."""
 
 import errno
 import io
@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from mmap import mmap
 from typing import Any, Self
@@ -17,13 +17,15 @@ from joblib.externals.loky.backend import resource_tracker
 from numpy.typing import NDArray
 
 __all__ = [
+    "PredictionSelection",
     "PredictionStore",
+    "Predictions",
     "ScratchFolder",
+    "as_predictions",
+    "cast",
     "check_room",
     "file_checksum",
-    "is_run",
-    "narrowed",
-    "outer",
+    "select",
     "write_predictions",
 ]
 
@@ -192,7 +194,7 @@ class PredictionStore:
         for start in range(0, len(members), at_once):
             mapped = np.memmap(part.path, self.dtype, "r", part.offset, shape)
             some = slice(start, start + at_once)
-            out[some] = outer(mapped, members[some], rows)
+            out[some] = _block(mapped, members[some], rows)
 
 
 def _mapped(path: str) -> np.memmap:
@@ -208,19 +210,19 @@ def _mapped(path: str) -> np.memmap:
     return mapped
 
 
-def outer(array: NDArray, members: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray:
+def _block(array: NDArray, members: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray:
     """The block of some members and some samples; a view where both are runs of positions."""
-    if is_run(members):
+    if _is_run(members):
         array = array[members[0] : members[-1] + 1]
-        if is_run(rows):
+        if _is_run(rows):
             return array[:, rows[0] : rows[-1] + 1]
         return array.take(rows, axis=1)
-    if is_run(rows):
+    if _is_run(rows):
         return array[members, rows[0] : rows[-1] + 1]
     return array[members[:, None], rows]
 
 
-def is_run(positions: NDArray[np.intp]) -> bool:
+def _is_run(positions: NDArray[np.intp]) -> bool:
     """Whether positions follow each other without a gap, and there are any."""
     n = len(positions)
     if n == 0 or positions[-1] - positions[0] != n - 1:
@@ -352,7 +354,7 @@ def write_predictions(
         file.truncate(len(head) + done * a_member)
         file.seek(0, os.SEEK_END)
         for i, output in enumerate(outputs(done), start=done):
-            written = narrowed(output, dtype, i).tobytes()
+            written = cast(output, dtype, i).tobytes()
             checksum = crc32(written, checksum)
             file.write(written)
             file.flush()  # what a killed process has written is whole members, and one at most not
@@ -402,13 +404,92 @@ def _whole_members(path: str, head: bytes, a_member: int) -> int:
         return 0
 
 
-def narrowed(output: NDArray, dtype: np.dtype, i: int) -> NDArray:
+def cast(output: NDArray, dtype: np.dtype, i: int) -> NDArray:
     """Predictions of member i in another precision, if that can hold them."""
     with np.errstate(over="ignore"):
-        narrow = output.astype(dtype, copy=False)
-    if narrow is not output and not np.isfinite(narrow).all() and np.isfinite(output).all():
+        converted = output.astype(dtype, copy=False)
+    if converted is not output and not np.isfinite(converted).all() and np.isfinite(output).all():
         raise ValueError(
             f"Member {i} predicts {np.abs(output).max():.4g}, which {dtype} cannot hold: give "
             "prediction_dtype='float32', or targets of another unit."
         )
-    return narrow
+    return converted
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionSelection:
+    """Some members and samples of predictions; slices of it are copied when they are taken.
+
+    Attributes
+    ----------
+    source : ndarray or PredictionStore
+        All predictions.
+    members, rows : ndarray of int
+        Positions of what is selected.
+    """
+
+    source: NDArray | PredictionStore
+    members: NDArray[np.intp]
+    rows: NDArray[np.intp]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(members, samples, classes or targets)."""
+        return len(self.members), len(self.rows), self.source.shape[2]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """That of the predictions."""
+        return self.source.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Three."""
+        return 3
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __getitem__(self, key: Any) -> NDArray:
+        members, rows = key if isinstance(key, tuple) else (key, slice(None))
+        members, rows = self.members[members], self.rows[rows]
+        if isinstance(self.source, PredictionStore):
+            return self.source[members, rows]
+        return _block(self.source, members, rows)
+
+
+Predictions = NDArray | PredictionStore | PredictionSelection
+
+
+def as_predictions(P: Any) -> Any:
+    """Predictions that can be read block by block as they are; anything else as an array."""
+    known = (np.ndarray, PredictionStore, PredictionSelection)
+    return P if isinstance(P, known) else np.asarray(P)
+
+
+def select(
+    P: Predictions, rows: NDArray[np.intp], members: NDArray[np.intp] | None = None
+) -> Predictions:
+    """Some samples, and some members, of predictions.
+
+    Parameters
+    ----------
+    P : Predictions
+        All.
+    rows : ndarray of int
+        Positions of samples.
+    members : ndarray of int, default=None
+        Positions of members; None is all of them.
+
+    Returns
+    -------
+    Predictions
+        A view of an array where the positions follow each other; nothing is copied.
+    """
+    if members is None:
+        members = np.arange(len(P))
+    if isinstance(P, PredictionSelection):
+        return replace(P, members=P.members[members], rows=P.rows[rows])
+    if isinstance(P, np.ndarray) and _is_run(rows) and _is_run(members):
+        return _block(P, members, rows)
+    return PredictionSelection(P, members, rows)

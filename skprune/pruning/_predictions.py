@@ -1,32 +1,39 @@
-"""Calibration predictions, and what the choice of members may ask of them.
+"""Calibration predictions, and what the selection computes from them.
 
-One class for votes on classes and one for weighted sums of regressors; the choice itself,
-in ``_program`` and ``_search``, knows only what they have in common.
+One class for votes on classes and one for weighted sums of regressors; the selection and the
+search use only what they have in common.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.metrics import get_scorer
 
 from ..socp import EnsembleStatistics
 from ..utils import Predictions, as_probabilities, select, weighted_votes
 
-__all__ = ["Evidence", "RegressionEvidence", "VotingEvidence"]
+__all__ = ["CalibrationPredictions", "CandidateScorer", "ClassPredictions", "TargetPredictions"]
 
 Rows = NDArray[np.intp]
 
 # Bytes of predictions (in double precision) held at once.
 _BLOCK_BYTES = 2**25
+# Bytes of predictions held at once for scorers that look at one candidate at a time.
+_SCORED_BYTES = 2**27
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence(ABC):
+class CalibrationPredictions(ABC):
     """Predictions of M members on N rows that no member was trained on.
+
+    ``weights`` below has a weighting of the members in each of its K rows; ``rows`` are
+    positions of calibration rows; ``train`` those that an intercept is fitted to.
 
     Attributes
     ----------
@@ -36,21 +43,6 @@ class Evidence(ABC):
         Classes as positions, or targets.
     sample_weight : ndarray of shape (N,) or None
         Weights of the rows.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.ensemble import RandomForestClassifier
-    >>> from skprune import SOCPEnsemblePruner
-    >>> X, y = load_iris(return_X_y=True)
-    >>> forest = RandomForestClassifier(10, random_state=0)
-    >>> pruner = SOCPEnsemblePruner(forest, random_state=0).fit(X, y)
-    >>> evidence = pruner.evidence(forest.fit(X, y), X, y)
-    >>> evidence.n_members, evidence.n_rows
-    (10, 150)
-    >>> bool(np.isclose(evidence.scores(evidence.equal_weights[None])[0], forest.score(X, y)))
-    True
     """
 
     P: Predictions
@@ -70,6 +62,14 @@ class Evidence(ABC):
         """Number of rows N."""
         return self.P.shape[1]
 
+    def with_positive_weight(self) -> Self:
+        """The rows that have a weight."""
+        weight = self.sample_weight
+        if weight is None or weight.all():
+            return self
+        rows = np.flatnonzero(weight)
+        return replace(self, P=select(self.P, rows), y=self.y[rows], sample_weight=weight[rows])
+
     @cached_property
     def shares(self) -> NDArray[np.float64]:
         """Weights of the rows, summing to one; shape (N,)."""
@@ -77,18 +77,7 @@ class Evidence(ABC):
         return weight / weight.sum()
 
     def weights_of(self, rows: Rows) -> NDArray[np.float64] | None:
-        """Sample weights of some rows.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (n,), int
-            Positions of rows.
-
-        Returns
-        -------
-        ndarray of shape (n,) or None
-            None where none were given.
-        """
+        """Sample weights of some rows; None where none were given."""
         return None if self.sample_weight is None else self.sample_weight[rows]
 
     def _shares(self, rows: Rows) -> NDArray[np.float64]:
@@ -96,116 +85,55 @@ class Evidence(ABC):
         total = share.sum()
         return share / total if total > 0 else np.full(len(rows), 1 / len(rows))
 
-    @abstractmethod
-    def statistics(self, rows: Rows) -> EnsembleStatistics:
-        """Statistics of some rows; those of disjoint rows add up.
-
-        Parameters
-        ----------
-        rows : ndarray of shape (n,), int
-            Positions of rows.
-
-        Returns
-        -------
-        EnsembleStatistics
-        """
-
-    @abstractmethod
-    def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
-        """Bring weightings to the scale at which equal weights are 1 / M.
-
-        Parameters
-        ----------
-        weights : ndarray of shape (K, M)
-            K weightings of the members.
-        rows : ndarray of shape (n,), int
-            Rows that the scale of a sum of regressors is fitted to.
-
-        Returns
-        -------
-        ndarray of shape (K, M)
-            The same weightings at that scale.
-        """
-
-    @abstractmethod
-    def outputs(self, weights: NDArray[np.float64], rows: Rows, train: Rows) -> NDArray:
-        """What weightings predict for some rows.
-
-        Parameters
-        ----------
-        weights : ndarray of shape (K, M)
-            K weightings of the members.
-        rows : ndarray of shape (n,), int
-            Positions of rows.
-        train : ndarray of shape (m,), int
-            Rows that an intercept is fitted to, where there is one.
-
-        Returns
-        -------
-        ndarray of shape (K, n, k)
-            Probabilities of k classes, or predictions of k targets.
-        """
-
     @property
     @abstractmethod
     def equal_weights(self) -> NDArray[np.float64]:
-        """Weights of the full ensemble, of shape (M,)."""
+        """Weights of the full ensemble, (M,)."""
+
+    @abstractmethod
+    def statistics(self, rows: Rows) -> EnsembleStatistics:
+        """Statistics of some rows; those of disjoint rows add up."""
+
+    @abstractmethod
+    def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+        """The weightings at the scale at which equal weights are 1 / M, (K, M)."""
+
+    @abstractmethod
+    def outputs(self, weights: NDArray[np.float64], rows: Rows, train: Rows) -> NDArray:
+        """Probabilities or targets that weightings predict for some rows, (K, n, k)."""
 
     @abstractmethod
     def scores(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Score weightings on all rows.
-
-        Parameters
-        ----------
-        weights : ndarray of shape (K, M)
-            K weightings of the members.
-
-        Returns
-        -------
-        ndarray of shape (K,)
-            Accuracy, or R^2.
-        """
+        """Accuracy, or R^2, of weightings on all rows, (K,)."""
 
     @abstractmethod
     def member_scores(self) -> NDArray[np.float64]:
-        """Score each member as it is.
-
-        Returns
-        -------
-        ndarray of shape (M,)
-            Accuracy, or R^2.
-        """
+        """Accuracy, or R^2, of each member as it is, (M,)."""
 
     @abstractmethod
     def quick_scores(
         self, weights: NDArray[np.float64], rows: Rows, train: Rows
     ) -> dict[str, NDArray[np.float64]]:
-        """Scores that come out of one matrix product.
-
-        Parameters
-        ----------
-        weights : ndarray of shape (K, M)
-            K weightings of the members.
-        rows : ndarray of shape (n,), int
-            Positions of rows.
-        train : ndarray of shape (m,), int
-            Rows that an intercept is fitted to, where there is one.
-
-        Returns
-        -------
-        dict of str to ndarray of shape (K,)
-            By scikit-learn's names, such as ``"neg_log_loss"``.
-        """
+        """Scores that need one matrix product, by scikit-learn's names, (K,) each."""
 
     @property
     @abstractmethod
     def truth(self) -> NDArray:
-        """Labels or targets as the user gave them, of shape (N,) or (N, k)."""
+        """Labels or targets as the user gave them, (N,) or (N, k)."""
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """What scorers get, in words."""
+
+    @abstractmethod
+    def responder(self) -> Any:
+        """An estimator that predicts what it is given, for scorers."""
 
 
 @dataclass(frozen=True, eq=False)
-class VotingEvidence(Evidence):
-    """Probabilities of classes, weighed or, with ``voting="hard"``, turned into votes."""
+class ClassPredictions(CalibrationPredictions):
+    """Probabilities of classes; with ``voting="hard"`` each member votes for one."""
 
     classes: NDArray
     voting: str
@@ -259,16 +187,23 @@ class VotingEvidence(Evidence):
     def truth(self) -> NDArray:
         return self.classes[self.y]
 
+    @property
+    def description(self) -> str:
+        return f"probabilities and labels of {len(self.classes)} classes"
+
+    def responder(self) -> Any:
+        return _GivenProbabilities(self.classes)
+
 
 @dataclass(frozen=True, eq=False)
-class RegressionEvidence(Evidence):
-    """Predictions of targets; what is weighed is centred and scaled by the targets.
+class TargetPredictions(CalibrationPredictions):
+    """Predictions of targets; centered and scaled by the targets in the program.
 
     Attributes
     ----------
     means : tuple of ndarrays of shape (M, k) and (k,), or None
-        Mean predictions and mean targets that intercepts are formed from, where these rows may
-        not be looked at: those of the calibration rows.
+        Mean predictions and mean targets of the calibration rows, from which intercepts are
+        formed where the rows are other ones.
     """
 
     means: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
@@ -289,7 +224,7 @@ class RegressionEvidence(Evidence):
         return np.where(constant, 1.0, deviation)
 
     def statistics(self, rows: Rows) -> EnsembleStatistics:
-        # Centred and scaled alike for all rows, so that statistics of folds add up.
+        # Centered and scaled alike for all rows, so that statistics of folds add up.
         return EnsembleStatistics.from_regression(
             select(self.P, rows),
             self.y[rows],
@@ -352,7 +287,7 @@ class RegressionEvidence(Evidence):
             error += np.einsum("n,knt->kt", share[part], off)
         spread = share @ np.square(y - share @ y)
         # As sklearn.metrics.r2_score: a constant target scores one where it is met, else zero;
-        # but what rounding leaves of its variance does not count.
+        # a variance of rounding size counts as none.
         rounding = np.square(8 * np.finfo(float).eps * np.abs(y).max(axis=0))
         flat = spread <= rounding
         ratio = np.where(flat, error > rounding, error / np.where(flat, 1.0, spread))
@@ -360,7 +295,14 @@ class RegressionEvidence(Evidence):
 
     @property
     def truth(self) -> NDArray:
-        return self.y
+        return self.y[:, 0] if self.y.shape[1] == 1 else self.y
+
+    @property
+    def description(self) -> str:
+        return f"predictions of {self.P.shape[2]} target(s)"
+
+    def responder(self) -> Any:
+        return _GivenPredictions()
 
     def _sums(self, weights: NDArray[np.float64], rows: Rows) -> Iterator[tuple[slice, NDArray]]:
         return weighted_votes(select(self.P, rows), weights, dtype=np.float64)
@@ -373,3 +315,89 @@ def _blocks(P: Predictions) -> Iterator[tuple[slice, NDArray]]:
     for start in range(0, N, step):
         rows = slice(start, min(N, start + step))
         yield rows, P[:, rows]
+
+
+class _GivenProbabilities(ClassifierMixin, BaseEstimator):
+    """A classifier whose X are its probabilities: what a scorer is handed."""
+
+    def __init__(self, classes: NDArray) -> None:
+        self.classes = classes
+        self.classes_ = classes
+
+    def predict_proba(self, X: NDArray) -> NDArray:
+        return X
+
+    def predict(self, X: NDArray) -> NDArray:
+        return self.classes_[X.argmax(axis=1)]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+
+class _GivenPredictions(RegressorMixin, BaseEstimator):
+    """A regressor whose X are its predictions."""
+
+    def predict(self, X: NDArray) -> NDArray:
+        return X[:, 0] if X.shape[1] == 1 else X
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+
+class CandidateScorer:
+    """A scorer, its name, or None (accuracy or R^2), and the score that breaks ties."""
+
+    def __init__(self, scoring: str | Callable | None) -> None:
+        if scoring is not None and not isinstance(scoring, str) and not callable(scoring):
+            raise ValueError(
+                f"scoring must be the name of a scorer, a scorer or None; got {scoring!r}."
+            )
+        self.scoring = scoring
+        self._scorer = None if scoring is None else get_scorer(scoring)
+
+    def check(self, predictions: CalibrationPredictions) -> None:
+        """Try the scorer on a few made predictions; raise if it needs what members cannot give."""
+        rows = np.arange(predictions.n_rows)
+        try:
+            score = self.table(predictions, np.eye(predictions.n_members), rows, rows)[0]
+            if np.shape(score) != (predictions.n_members,) or not np.isfinite(score).all():
+                raise ValueError(f"it gave {score[0]!r} for perfect predictions")
+        except Exception as error:
+            raise ValueError(
+                f"scoring={self.scoring!r} cannot be computed from what the members give, "
+                f"{predictions.description}: {error}"
+            ) from error
+
+    def table(
+        self,
+        predictions: CalibrationPredictions,
+        weights: NDArray[np.float64],
+        rows: Rows,
+        train: Rows,
+    ) -> NDArray[np.float64]:
+        """Score of each weighting on some rows, and the one that breaks ties; (2, K)."""
+        quick = predictions.quick_scores(weights, rows, train)
+        wanted = predictions.default_score if self.scoring is None else self.scoring
+        if isinstance(wanted, str) and wanted in quick:
+            return np.array([quick[wanted], quick[predictions.tie_break]])
+        return np.array(
+            [self._one_by_one(predictions, weights, rows, train), quick[predictions.tie_break]]
+        )
+
+    def _one_by_one(
+        self,
+        predictions: CalibrationPredictions,
+        weights: NDArray[np.float64],
+        rows: Rows,
+        train: Rows,
+    ) -> NDArray[np.float64]:
+        truth, responder = predictions.truth[rows], predictions.responder()
+        weight = predictions.weights_of(rows)
+        options = {} if weight is None else {"sample_weight": weight}
+        step = max(1, _SCORED_BYTES // (8 * len(rows) * predictions.P.shape[2]))
+        scores = []
+        assert self._scorer is not None
+        for start in range(0, len(weights), step):
+            outputs = predictions.outputs(weights[start : start + step], rows, train)
+            scores += [self._scorer(responder, output, truth, **options) for output in outputs]
+        return np.array(scores, dtype=np.float64)

@@ -1,0 +1,818 @@
+"""Members of an ensemble: what can be one, where they come from, and what they predict."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Self
+
+import joblib
+import numpy as np
+from joblib import delayed, effective_n_jobs
+from numpy.typing import NDArray
+from sklearn.base import is_classifier
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    AdaBoostRegressor,
+    BaggingClassifier,
+    BaggingRegressor,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
+from sklearn.multioutput import (
+    ClassifierChain,
+    MultiOutputClassifier,
+    MultiOutputRegressor,
+    RegressorChain,
+)
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from ..exceptions import MemberFileError
+from ..utils import (
+    BaseSearchCV,
+    cast,
+    check_n_jobs,
+    num_samples,
+    streamed,
+    together,
+    unfreeze,
+    whole_file,
+)
+
+__all__ = [
+    "MemberFile",
+    "Members",
+    "check_estimator",
+    "check_fitted_members",
+    "check_unfitted_members",
+    "encode_labels",
+    "expected_n_members",
+    "known_members",
+    "named_members",
+    "needs_no_training",
+]
+
+# Ensembles of copies of `estimator`, and of those in `estimators`.
+_OF_ONE = (AdaBoostClassifier, AdaBoostRegressor, BaggingClassifier, BaggingRegressor)
+_OF_SEVERAL = (StackingClassifier, StackingRegressor, VotingClassifier, VotingRegressor)
+# Those whose methods are not known before their fit.
+_UNDECIDED = (StackingClassifier, StackingRegressor, BaseSearchCV)
+# Ensembles whose members each solve a part of the problem: two classes, or one target.
+_DECOMPOSITIONS = (
+    OneVsRestClassifier,
+    OneVsOneClassifier,
+    OutputCodeClassifier,
+    MultiOutputClassifier,
+    MultiOutputRegressor,
+    ClassifierChain,
+    RegressorChain,
+)
+# Ensembles whose members are the stages of a sum.
+_SUMS = (GradientBoostingClassifier, GradientBoostingRegressor)
+# Where scikit-learn defines those whose members each predict everything.
+_ENSEMBLES = tuple(
+    f"sklearn.ensemble._{name}"
+    for name in ("bagging", "forest", "stacking", "voting", "weight_boosting")
+)
+
+
+@dataclass(frozen=True)
+class MemberFile:
+    """A joblib file of a fitted estimator, loaded only while it is used; itself a path.
+
+    Attributes
+    ----------
+    path : str
+        Path of the file. As any pickle, it runs code when it is loaded: take files from
+        people you trust.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from skprune.pruning import MemberFile
+    >>> tree = DecisionTreeClassifier().fit([[0], [1]], [0, 1])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = MemberFile.save(tree, f"{folder}/tree.joblib")
+    ...     file.load().predict([[1]])
+    array([1])
+    """
+
+    path: str
+
+    @classmethod
+    def save(cls, estimator: Any, path: str | os.PathLike[str]) -> "MemberFile":
+        """Write a fitted estimator; an interrupted write leaves no file.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            What to write; of a FrozenEstimator, the estimator in it.
+        path : str or PathLike
+            Where to. A file of that name is replaced.
+
+        Returns
+        -------
+        MemberFile
+        """
+        with whole_file(path) as file:
+            joblib.dump(unfreeze(estimator), file)
+        return cls(os.fspath(path))
+
+    def load(self) -> Any:
+        """Read the estimator; of a FrozenEstimator, the estimator in it.
+
+        Returns
+        -------
+        fitted estimator
+            In memory.
+
+        Raises
+        ------
+        MemberFileError
+            If there is no such file, it cannot be read, or it holds no estimator; the message
+            names the path.
+        """
+        self.check_exists()
+        try:
+            member = unfreeze(joblib.load(self.path))
+        except MemoryError:
+            raise
+        except Exception as error:  # a damaged pickle can raise anything
+            raise MemberFileError(
+                f"{self.path!r} cannot be read as a joblib file of a fitted estimator: "
+                f"{type(error).__name__}: {error}. It may be cut short, or written by something "
+                "else than joblib.dump, or where other packages are installed."
+            ) from error
+        if not hasattr(member, "predict"):
+            raise MemberFileError(
+                f"{self.path!r} holds no estimator but {type(member).__name__} {member!r:.60}; "
+                "write a fitted estimator there, with joblib.dump."
+            )
+        return member
+
+    def check_exists(self) -> None:
+        """Raise if there is no such file, without opening it.
+
+        Raises
+        ------
+        MemberFileError
+            The message names the path.
+        """
+        if not os.path.isfile(self.path):
+            what = "is a folder" if os.path.isdir(self.path) else "does not exist"
+            raise MemberFileError(
+                f"{self.path!r} {what}; it must be the joblib file of a fitted estimator."
+            )
+
+    def fingerprint(self) -> tuple[str, int, int, int]:
+        """Key of the file in a cache.
+
+        Returns
+        -------
+        tuple of (str, int, int, int)
+            Absolute path, bytes and times of the last change.
+        """
+        status = os.stat(self.path)
+        # The second time is set by the system, and is not copied with the file.
+        times = status.st_mtime_ns, status.st_ctime_ns
+        return os.path.abspath(self.path), status.st_size, *times
+
+    def __fspath__(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True)
+class _LoadedFile(MemberFile):
+    """A file that was read to learn its classes, and is not read again."""
+
+    estimator: Any
+
+    def load(self) -> Any:
+        return self.estimator
+
+
+# The parameter `estimator`
+
+
+def _with_files(estimator: Any) -> Any:
+    """The same, with a MemberFile in the place of each path in a list."""
+
+    def filed(member: Any) -> Any:
+        if isinstance(member, MemberFile) or not isinstance(member, str | os.PathLike):
+            return member
+        return MemberFile(os.fspath(member))
+
+    if not isinstance(estimator, list):
+        return estimator
+    return [
+        (item[0], filed(item[1])) if isinstance(item, tuple) and len(item) == 2 else filed(item)
+        for item in estimator
+    ]
+
+
+def named_members(estimator: list[Any]) -> list[tuple[str, Any]]:
+    """(name, member) of a list that passes :func:`check_estimator`; a bare path is its name."""
+    return [m if isinstance(m, tuple) else (m.path, m) for m in _with_files(estimator)]
+
+
+def needs_no_training(estimator: Any) -> bool:
+    """Whether all members are FrozenEstimators or files."""
+    if isinstance(estimator, list):
+        members = [member for _, member in named_members(estimator)]
+        return all(isinstance(member, FrozenEstimator | MemberFile) for member in members)
+    return isinstance(estimator, FrozenEstimator)
+
+
+def check_estimator(estimator: Any) -> None:
+    """Raise if it cannot be an ensemble, or a list of named members and existing files."""
+    if not isinstance(estimator, list):
+        _check_is_estimator(estimator)
+        _check_ensemble(unfreeze(estimator))
+        return
+    if not estimator:
+        raise ValueError("estimator must hold at least one (name, estimator); got [].")
+    for item, given in zip(_with_files(estimator), estimator, strict=True):
+        if isinstance(item, MemberFile):
+            continue
+        if not (isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)):
+            raise TypeError(
+                "estimator as a list must hold (name, estimator) pairs, or paths of fitted "
+                f"members; it holds {given!r:.100}."
+            )
+    members = named_members(estimator)
+    names = [name for name, _ in members]
+    repeated = sorted(name for name, n in Counter(names).items() if n > 1)
+    if repeated:
+        raise ValueError(f"The names in estimator must differ; {repeated} occur more than once.")
+    reserved = sorted({"splitter", "method_mapping"} & set(names))
+    if reserved:
+        raise ValueError(f"{reserved} cannot be names in estimator: metadata routing uses them.")
+    for _, member in members:
+        if not isinstance(member, MemberFile):
+            _check_is_estimator(member)
+    _check_files(members)
+
+
+def _check_is_estimator(member: Any) -> None:
+    is_class = isinstance(member, type)
+    if is_class or not hasattr(member, "fit") or not hasattr(member, "get_params"):
+        got = f"the class {member.__name__}" if is_class else type(member).__name__
+        raise TypeError(
+            "estimator must be an ensemble, a list of (name, estimator), of paths of fitted "
+            f"members, or FrozenEstimators of fitted ones; got {got}."
+        )
+
+
+def _check_files(members: list[tuple[str, Any]]) -> None:
+    """Name missing files, before any file is loaded."""
+    missing = []
+    for name, member in members:
+        if isinstance(member, MemberFile):
+            try:
+                member.check_exists()
+            except MemberFileError as error:
+                missing.append(str(error) if name == member.path else f"{name!r}: {error}")
+    if missing:
+        more = f" {len(missing) - 1} more are missing." if len(missing) > 1 else ""
+        raise MemberFileError(f"estimator holds a path without a file: {missing[0]}{more}")
+
+
+def _check_ensemble(estimator: Any) -> None:
+    """Raise for what is known, fitted or not, to have no members to select from."""
+    name, module = type(estimator).__name__, type(estimator).__module__
+    if isinstance(estimator, _DECOMPOSITIONS):
+        raise TypeError(
+            f"The members of {name} each answer a question of their own (two of the classes, or "
+            "one of the targets), so they cannot be compared with each other. Use an ensemble "
+            "whose members each predict everything: bagging, forests, voting."
+        )
+    stages = getattr(getattr(estimator, "estimators_", None), "ndim", 1) != 1
+    if stages or isinstance(estimator, _SUMS):
+        raise TypeError(
+            f"The members of {name} are not estimators of their own (they are stages of a sum), "
+            "so they cannot be compared with each other. Use an ensemble whose members each "
+            "predict everything: bagging, forests, voting."
+        )
+    if module.startswith("sklearn.") and module not in _ENSEMBLES:
+        raise _no_members(estimator)
+
+
+def _no_members(estimator: Any) -> TypeError:
+    name = type(estimator).__name__
+    if hasattr(estimator, "steps"):
+        remedy = "To prune inside a Pipeline, put the pruner last in it."
+    elif isinstance(estimator, BaseSearchCV):
+        remedy = f"Give {name} the pruner to search over, or give the pruner `best_estimator_`."
+    else:
+        remedy = f"To choose among several {name}, give a list of them, each with a name."
+    return TypeError(
+        "estimator must be an ensemble that has `estimators_` once fitted (bagging, forests, "
+        f"voting, stacking, AdaBoost, ...), or a list of (name, estimator); {name} has none. "
+        f"{remedy}"
+    )
+
+
+def check_unfitted_members(estimator: Any, cv: Any, *, classifiers: bool) -> None:
+    """Raise, before any fit, for members that cannot be trained, or will be of no use."""
+    if isinstance(estimator, list):
+        members = named_members(estimator)
+        unfitted = [n for n, m in members if not isinstance(m, FrozenEstimator | MemberFile)]
+        if any(isinstance(member, MemberFile) for _, member in members):
+            raise ValueError(
+                f"estimator holds files of fitted members, and {unfitted[:5]} which cv={cv!r} "
+                "would train beside them. Give cv='prefit' if these are fitted too (or wrap them "
+                "in sklearn.frozen.FrozenEstimator), or train them apart."
+            )
+    for i, member in enumerate(known_members(estimator)):
+        if classifiers and _will_lack(member, "predict_proba"):
+            raise TypeError(
+                f"Members of estimator must have predict_proba; {_describe(i, member)} has not. "
+                "Wrap it in CalibratedClassifierCV."
+            )
+        tagged = hasattr(member, "__sklearn_tags__")
+        if not classifiers and (
+            (tagged and is_classifier(member)) or _will_lack(member, "predict")
+        ):
+            raise TypeError(
+                f"Members of estimator must be regressors; {_describe(i, member)} is not."
+            )
+
+
+def _will_lack(member: Any, method: str) -> bool:
+    """Whether it is known, before its fit, that a member will not have a method."""
+    kind = type(member)
+    # The default of a final estimator, or a candidate of a search, may have it.
+    if hasattr(member, method) or isinstance(member, _UNDECIDED):
+        return False
+    if not hasattr(kind, method) and not hasattr(kind, "__getattr__"):
+        return True
+    inside = getattr(member, "estimator", None)
+    if isinstance(member, Pipeline) and member.steps:
+        inside = member.steps[-1][-1]
+    if hasattr(inside, "fit"):
+        return _will_lack(inside, method)
+    return kind.__module__.startswith("sklearn.")  # where parameters decide, as in SVC
+
+
+def check_fitted_members(estimator: Any) -> None:
+    """Raise if members are not fitted; files are checked when they are used."""
+    listed = isinstance(estimator, list)
+    for name, member in named_members(estimator) if listed else [("estimator", estimator)]:
+        if isinstance(member, MemberFile):
+            continue
+        try:
+            check_is_fitted(member)
+        except NotFittedError as error:
+            raise ValueError(
+                f"cv='prefit' needs fitted members, and {name!r} is not fitted. Fit it first, and "
+                "wrap it in sklearn.frozen.FrozenEstimator: clone (and so GridSearchCV) returns "
+                "anything else unfitted."
+            ) from error
+
+
+def known_members(estimator: Any) -> list[Any]:
+    """Members of a list, or of one of scikit-learn's ensembles, that are known before a fit.
+
+    An ensemble that trains copies of one estimator has that one.
+    """
+    if isinstance(estimator, list):
+        return [unfreeze(member) for _, member in named_members(estimator)]
+    if type(estimator) in _OF_ONE:
+        return [] if estimator.estimator is None else [unfreeze(estimator.estimator)]
+    if type(estimator) in _OF_SEVERAL and isinstance(estimator.estimators, list | tuple):
+        pairs = [pair for pair in estimator.estimators if isinstance(pair, tuple)]
+        return [unfreeze(pair[-1]) for pair in pairs if pair and not isinstance(pair[-1], str)]
+    return []
+
+
+def expected_n_members(estimator: Any, prefit: bool) -> int | None:
+    """How many members there are or will be, where that is known."""
+    if isinstance(estimator, list):
+        return len(estimator)
+    if prefit:  # boosting may have stopped before n_estimators
+        members = getattr(unfreeze(estimator), "estimators_", None)
+        return None if members is None else len(members)
+    if isinstance(estimator, AdaBoostClassifier | AdaBoostRegressor):
+        return None  # may stop early
+    number = getattr(estimator, "n_estimators", None)
+    if isinstance(number, int | np.integer):
+        return int(number)
+    members = getattr(estimator, "estimators", None)  # of a voting ensemble
+    if not isinstance(members, list):
+        return None
+    return sum(not (isinstance(m, tuple) and isinstance(m[1], str)) for m in members)
+
+
+# Fitted members
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Fitted members of one ensemble, and what they predict.
+
+    Attributes
+    ----------
+    estimators : tuple of M estimators or MemberFiles
+        Fitted members. Those in files are loaded while they are used.
+    features : tuple of M ndarrays, or None
+        Columns of X that each member sees, where the ensemble draws them.
+    n_outputs : int
+        Number of classes or targets.
+    classes : ndarray of shape (n_outputs,) or None
+        Sorted classes; None for regressors.
+    columns : tuple of M ndarrays or None
+        ``columns[i][k]`` is the position in ``classes`` of member i's class k; None for
+        regressors, and where that is not known before its file is loaded.
+    class_mapping : _ClassMapping or None
+        From what members call the classes to positions.
+    """
+
+    estimators: tuple[Any, ...]
+    features: tuple[NDArray[np.intp], ...] | None
+    n_outputs: int
+    classes: NDArray | None
+    columns: tuple[NDArray[np.intp] | None, ...]
+    class_mapping: "_ClassMapping | None" = None
+
+    @classmethod
+    def of(
+        cls,
+        fitted: Any,
+        *,
+        classes: NDArray | None = None,
+        labels: NDArray | None = None,
+        n_targets: int | None = None,
+    ) -> Self:
+        """Take the members out of a fitted ensemble, or out of a list; regressors for targets."""
+        if n_targets is not None:
+            return cls._of_regressors(fitted, n_targets)
+        return cls._of_classifiers(fitted, classes, labels)
+
+    @classmethod
+    def _of_classifiers(cls, fitted: Any, classes: NDArray | None, labels: NDArray | None) -> Self:
+        """Classifiers aligned to classes, by default those of the ensemble or of all members.
+
+        Files are loaded until all labels, and at least one class, are known.
+        """
+        fitted = unfreeze(_with_files(fitted))
+        members, features = _members_of(fitted), None
+        for i, member in enumerate(members):
+            if not isinstance(member, MemberFile):
+                _check_classifier(i, member)
+        if isinstance(fitted, Sequence):
+            members, loaded = _load_some(members, 1 if classes is None else 0, labels)
+            own = names = _classes_of(loaded) if loaded or classes is None else classes
+        else:
+            if any(np.ndim(label) for label in fitted.classes_):
+                raise TypeError(f"{type(fitted).__name__} has several outputs; only one is taken.")
+            features = _features_of(fitted)
+            own = names = np.asarray(fitted.classes_)
+            members, loaded = _load_some(members, len(own))
+            if _predict_codes(loaded, own):
+                names = np.arange(len(own))
+        if classes is not None:
+            unknown = own[~np.isin(own, classes)]
+            if len(unknown):
+                raise ValueError(f"The members know classes that y does not have: {unknown[:5]}.")
+            if isinstance(fitted, Sequence):  # files may know more than the members in memory
+                own = names = classes
+        aligned_to = own if classes is None else classes
+        mapping = _ClassMapping(names, np.searchsorted(aligned_to, own))
+        columns = []
+        for member in members:
+            known = member.estimator if isinstance(member, _LoadedFile) else member
+            columns.append(None if isinstance(known, MemberFile) else mapping.columns(known))
+        return cls(tuple(members), features, len(aligned_to), aligned_to, tuple(columns), mapping)
+
+    @classmethod
+    def _of_regressors(cls, fitted: Any, n_targets: int) -> Self:
+        fitted = unfreeze(_with_files(fitted))
+        members = _members_of(fitted)
+        for i, member in enumerate(members):
+            if not isinstance(member, MemberFile):
+                _check_regressor(i, member)
+        features = None if isinstance(fitted, Sequence) else _features_of(fitted)
+        return cls(tuple(members), features, n_targets, None, (None,) * len(members))
+
+    def __len__(self) -> int:
+        return len(self.estimators)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether any member is in a file."""
+        return any(isinstance(member, MemberFile) for member in self.estimators)
+
+    def member(self, i: int) -> Any:
+        """Member i, in memory; a file is loaded, checked, and not kept."""
+        member = self.estimators[i]
+        if not isinstance(member, MemberFile):
+            return member
+        return _load_member(i, member, self._check_loaded)
+
+    def with_fingerprints(self) -> Self:
+        """The members as a key of a cache: fingerprints in the place of files."""
+        of = (m.fingerprint() if isinstance(m, MemberFile) else m for m in self.estimators)
+        return replace(self, estimators=tuple(of))
+
+    def loaded(self) -> Self:
+        """The same with all members in memory."""
+        estimators = tuple(self.member(i) for i in range(len(self)))
+        columns = tuple(self._columns(i, member) for i, member in enumerate(estimators))
+        return replace(self, estimators=estimators, columns=columns)
+
+    def subset(self, mask: NDArray[np.bool_]) -> Self:
+        """The members where the mask is true; files stay files."""
+        kept = np.flatnonzero(mask)
+        return replace(
+            self,
+            estimators=tuple(self.estimators[i] for i in kept),
+            features=None if self.features is None else tuple(self.features[i] for i in kept),
+            columns=tuple(self.columns[i] for i in kept),
+        )
+
+    def member_outputs(
+        self, X: Any, n_jobs: int | None = None, *, first: int = 0
+    ) -> Iterator[NDArray]:
+        """Predictions of one member after the other, from ``first`` on, each of shape (n, k).
+
+        ``n_jobs`` is the number of threads, and of files that are in memory at once.
+        """
+        check_n_jobs(n_jobs)
+        array = _without_names(X)
+        M = len(self)
+        joint = None
+        if self.features is None and not first and not self.has_files:
+            joint = together(self.estimators)
+        if joint is not None:
+            outputs = joint(array)
+            yield from (self._aligned(i, m, outputs[i]) for i, m in enumerate(self.estimators))
+            return
+        # A thread takes its next task before its last result is used. Results of files may be
+        # written more slowly than they are made, so that those are started a few at a time.
+        step = effective_n_jobs(n_jobs) if self.has_files else max(1, M)
+        for start in range(first, M, step):
+            members = range(start, min(M, start + step))
+            tasks = (delayed(_Prediction(self, i))(X, array) for i in members)
+            yield from streamed(tasks, n_jobs)
+
+    def outputs(self, X: Any, n_jobs: int | None = None, dtype: np.dtype | None = None) -> NDArray:
+        """Predictions of all members, (M, n, k); float32 only if every member gives that."""
+        P: NDArray | None = None
+        for i, output in enumerate(self.member_outputs(X, n_jobs)):
+            if dtype is not None:
+                output = cast(output, dtype, i)
+            if P is None:
+                P = np.empty((len(self), *output.shape), dtype=output.dtype)
+            elif output.dtype == np.float64 and P.dtype != np.float64:
+                P, single = np.empty(P.shape, dtype=np.float64), P
+                P[:i] = single[:i]
+            P[i] = output
+        assert P is not None  # there is always a member
+        return P
+
+    def member_calls(self, X: Any) -> list[Callable[[], NDArray]]:
+        """One call a member that predicts X, to be timed; all members are in memory."""
+        array = _without_names(X)
+        loaded = self.loaded()
+        return [
+            partial(loaded._call, i, member, loaded._rows_for(i, member, X, array))
+            for i, member in enumerate(loaded.estimators)
+        ]
+
+    def _predict(self, i: int, X: Any, array: Any) -> NDArray:
+        member = self.member(i)
+        try:
+            output = self._call(i, member, self._rows_for(i, member, X, array))
+        except MemoryError:
+            raise
+        except Exception as error:
+            if isinstance(self.estimators[i], MemberFile):
+                raise MemberFileError(
+                    f"{self._describe(i, member)} cannot predict these samples: "
+                    f"{type(error).__name__}: {error}"
+                ) from error
+            raise
+        if len(output) != num_samples(X):
+            raise ValueError(
+                f"{self._describe(i, member)} predicts {len(output)} samples where it was given "
+                f"{num_samples(X)}."
+            )
+        return output
+
+    def _call(self, i: int, member: Any, X: Any) -> NDArray:
+        """Predictions of member i, which is in memory; shape (n, k)."""
+        predict = member.predict if self.classes is None else member.predict_proba
+        return self._aligned(i, member, predict(X))
+
+    def _aligned(self, i: int, member: Any, output: Any) -> NDArray:
+        """Predictions of member i, a column for each class or target."""
+        output, columns = np.asarray(output), self._columns(i, member)
+        if columns is None:
+            method, what, n_columns = "predict", "target", self.n_outputs
+            output = output[:, None] if output.ndim == 1 else output
+        else:
+            method, what, n_columns = "predict_proba", "class", len(columns)
+        if output.ndim != 2 or output.shape[1] != n_columns:
+            raise ValueError(
+                f"{method} of {self._describe(i, member)} must have shape (n, {n_columns}), one "
+                f"column a {what}; got {output.shape}."
+            )
+        if output.dtype not in (np.float32, np.float64):
+            output = output.astype(np.float64)
+        if columns is None or (n_columns == self.n_outputs and (np.diff(columns) == 1).all()):
+            return output
+        aligned = np.zeros((len(output), self.n_outputs), output.dtype)
+        aligned[:, columns] = output
+        return aligned
+
+    def _columns(self, i: int, member: Any) -> NDArray[np.intp] | None:
+        if self.columns[i] is not None or self.class_mapping is None:
+            return self.columns[i]
+        return self.class_mapping.columns(member)
+
+    def _check_loaded(self, i: int, member: Any) -> None:
+        """Raise if what was loaded from a file is no such member."""
+        if self.classes is None:
+            check_is_fitted(member)
+            _check_regressor(i, member)
+        else:
+            _check_classifier(i, member)
+            self._columns(i, member)
+
+    def _rows_for(self, i: int, member: Any, X: Any, array: Any) -> Any:
+        """X with column names for a member that was fitted with some; its columns only."""
+        rows = X if hasattr(member, "feature_names_in_") else array
+        return rows if self.features is None else rows[:, self.features[i]]
+
+    def _describe(self, i: int, member: Any) -> str:
+        """Name member i, which is in memory, and its file, if it has one."""
+        file = self.estimators[i]
+        where = f" in {file.path!r}" if isinstance(file, MemberFile) else ""
+        return f"{_describe(i, member)}{where}"
+
+
+@dataclass(frozen=True, eq=False)
+class _Prediction:
+    """Predicts with one member; only that member is sent to another process."""
+
+    members: Members
+    i: int
+
+    def __call__(self, X: Any, array: Any) -> NDArray:
+        return self.members._predict(self.i, X, array)
+
+    def __reduce__(self):
+        estimators = (m if j == self.i else None for j, m in enumerate(self.members.estimators))
+        return _Prediction, (replace(self.members, estimators=tuple(estimators)), self.i)
+
+
+@dataclass(frozen=True, eq=False)
+class _ClassMapping:
+    """What members call the classes (their labels, or codes), and the positions of those."""
+
+    names: NDArray
+    positions: NDArray[np.intp]
+
+    def columns(self, member: Any) -> NDArray[np.intp]:
+        known = np.asarray(member.classes_)
+        unknown = known[~np.isin(known, self.names)]
+        if len(unknown):
+            raise ValueError(
+                f"{type(member).__name__} knows classes {unknown[:5]}, which are not among those "
+                f"of the others: {self.names[:10]}. Members in memory say which classes there "
+                "are, and where there are none, the first file."
+            )
+        return self.positions[np.searchsorted(self.names, known)]
+
+
+def encode_labels(y: NDArray, classes: NDArray) -> NDArray[np.intp]:
+    """Positions of labels in ``classes``; unknown ones are named."""
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise ValueError(
+            f"y has classes that the fitted members do not know: {unknown[:5]}; they know "
+            f"{classes[:10]}."
+        )
+    return np.searchsorted(classes, y)
+
+
+def _members_of(fitted: Any) -> list[Any]:
+    """Members of a fitted ensemble, or of a list of estimators or (name, estimator)."""
+    if isinstance(fitted, Sequence):
+        members = [unfreeze(m[1] if isinstance(m, tuple) else m) for m in fitted]
+    else:
+        _check_ensemble(fitted)
+        if not hasattr(fitted, "estimators_"):
+            raise _no_members(fitted)
+        members = [unfreeze(member) for member in fitted.estimators_]
+    if not members:
+        raise ValueError("estimator must have at least one member; got an empty list.")
+    return members
+
+
+def _features_of(fitted: Any) -> tuple[NDArray[np.intp], ...] | None:
+    """Columns of X that each member of a fitted ensemble sees; None where it is all of them."""
+    features = getattr(fitted, "estimators_features_", None)
+    if features is None:
+        return None
+    everything = np.arange(getattr(fitted, "n_features_in_", -1))
+    if all(np.array_equal(f, everything) for f in features):
+        return None
+    return tuple(np.asarray(f) for f in features)
+
+
+def _load_some(
+    members: list[Any], n_classes: int, labels: NDArray | None = None
+) -> tuple[list[Any], list[Any]]:
+    """Load files until so many classes, and these labels, are known; the first stays loaded.
+
+    Returns all members, and those that are in memory or were loaded.
+    """
+    members, loaded = list(members), [m for m in members if not isinstance(m, MemberFile)]
+    files = [i for i, member in enumerate(members) if isinstance(member, MemberFile)]
+    for i in files:
+        known = _classes_of(loaded) if loaded else np.empty(0)
+        if n_classes <= len(known) and (labels is None or np.isin(labels, known).all()):
+            break
+        loaded.append(_load_member(i, members[i], _check_classifier))
+        if i == files[0]:
+            members[i] = _LoadedFile(members[i].path, loaded[-1])
+    return members, loaded
+
+
+def _load_member(i: int, file: MemberFile, check: Callable[[int, Any], None]) -> Any:
+    """Load a member; errors name its file."""
+    try:
+        member = file.load()
+        check(i, member)
+    except (MemberFileError, NotFittedError, TypeError, ValueError) as error:
+        where = "" if repr(file.path) in str(error) else f" in {file.path!r}"
+        raise MemberFileError(f"member {i}{where}: {error}") from error
+    return member
+
+
+def _classes_of(members: list[Any]) -> NDArray:
+    return np.unique(np.concatenate([np.asarray(member.classes_) for member in members]))
+
+
+def _predict_codes(members: list[Any], classes: NDArray) -> bool:
+    """Whether members of an ensemble know the codes 0 .. C - 1 that it gave to its labels."""
+    C = len(classes)
+    known = _classes_of(members)
+    are_codes = known.dtype.kind in "iuf" and bool(np.isin(known, np.arange(C)).all())
+    numeric = known.dtype.kind in "iuf" and classes.dtype.kind in "iuf"
+    text = known.dtype.kind in "OUT" and classes.dtype.kind in "OUT"  # pandas gives objects
+    comparable = numeric or text or known.dtype.kind == classes.dtype.kind
+    are_labels = comparable and bool(np.isin(known, classes).all())
+    # Where both are possible (labels 1, 2, 3 and a bag that never drew the first), the labels
+    # are meant only if all of them occur: scikit-learn's ensembles pass on codes.
+    if are_labels and (not are_codes or len(known) == C):
+        return False
+    if are_codes:
+        return True
+    for i, member in enumerate(members):
+        unknown = np.setdiff1d(np.asarray(member.classes_), classes)
+        if len(unknown):
+            raise ValueError(
+                f"{_describe(i, member)} knows classes {unknown[:5]} that the ensemble does not: "
+                f"its classes are {classes[:10]}."
+            )
+    raise ValueError(f"The members' classes {known[:10]} are not those of the ensemble.")
+
+
+def _check_classifier(i: int, member: Any) -> None:
+    if not hasattr(member, "predict_proba"):
+        raise TypeError(
+            f"Members must have predict_proba; {_describe(i, member)} has not. Wrap it in "
+            "CalibratedClassifierCV."
+        )
+    if not hasattr(member, "classes_"):
+        raise TypeError(
+            f"Members must be fitted classifiers with `classes_`; {_describe(i, member)} has "
+            "none. Fit it, and wrap it in FrozenEstimator so that clone keeps it."
+        )
+    if any(np.ndim(label) for label in member.classes_):
+        raise TypeError(f"Members must predict one output; {_describe(i, member)} has several.")
+
+
+def _check_regressor(i: int, member: Any) -> None:
+    if not hasattr(member, "predict") or is_classifier(member):
+        raise TypeError(f"Members must be regressors; {_describe(i, member)} is not.")
+
+
+def _without_names(X: Any) -> Any:
+    return np.asarray(X) if hasattr(X, "iloc") or isinstance(X, list | tuple) else X
+
+
+def _describe(i: int, member: Any) -> str:
+    return f"member {i} ({type(member).__name__})"

@@ -1,0 +1,282 @@
+"""What a fitted pruner reports: a table of its members, and scores along the penalty path."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..socp import EnsembleStatistics, SOCPPath, SOCPProblem, solve_support
+from ..utils import ReprHTML, load_pandas
+from ._predictions import CalibrationPredictions
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["Frontier", "MemberTable", "explain_members", "frontier"]
+
+
+@dataclass(frozen=True, eq=False)
+class MemberTable(ReprHTML):
+    """One row for each member, on the calibration rows; printed, or with :meth:`to_frame`.
+
+    Attributes
+    ----------
+    names : tuple of M str
+        Names of a list's members, else their positions.
+    kept : ndarray of shape (M,), bool
+        Whether it was kept.
+    weight : ndarray of shape (M,)
+        Its weight, zero where it was dropped.
+    score : ndarray of shape (M,)
+        Its own accuracy, or R^2.
+    diversity : ndarray of shape (M,)
+        Mean distance of its predictions from the mean of all members: Kullback-Leibler
+        divergence in nats for classes; squared distance in variances of the targets.
+    cost : ndarray of shape (M,) or None
+        Its cost, where costs were asked for.
+    entry_lam : ndarray of shape (M,)
+        Relative penalty below which it enters the path; NaN if it never does.
+    leave_one_out_increase : ndarray of shape (M,)
+        Increase of the objective f if it alone is removed from the kept members and the others
+        are reweighted; zero where it was dropped.
+    most_similar_member : ndarray of shape (M,)
+        Position of the other kept member whose errors are most correlated with its own; -1
+        where there is none.
+    error_correlation : ndarray of shape (M,)
+        That correlation (not centered); NaN where there is none.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skprune import SOCPEnsemblePruner
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(10, random_state=0)
+    >>> pruner = SOCPEnsemblePruner(forest, random_state=0).fit(X, y)
+    >>> table = pruner.explain()
+    >>> int(table.kept.sum()) == pruner.n_members_
+    True
+    >>> str(table).split()[:5]
+    ['member', 'kept', 'weight', 'score', 'diversity']
+    """
+
+    names: tuple[str, ...]
+    kept: NDArray[np.bool_]
+    weight: NDArray[np.float64]
+    score: NDArray[np.float64]
+    diversity: NDArray[np.float64]
+    cost: NDArray[np.float64] | None
+    entry_lam: NDArray[np.float64]
+    leave_one_out_increase: NDArray[np.float64]
+    most_similar_member: NDArray[np.intp]
+    error_correlation: NDArray[np.float64]
+
+    def to_frame(self) -> "DataFrame":
+        """The table as a DataFrame, kept members first, by weight.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by the members' names.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        pd = load_pandas("print it as text")
+        columns = {name: array for name, array, _ in self._columns() if name != "member"}
+        columns["kept"] = self.kept
+        frame = pd.DataFrame(columns, index=pd.Index(self.names, name="member"))
+        return frame.iloc[self._order()]
+
+    def __str__(self) -> str:
+        columns = self._columns()
+        head = " ".join(f"{name:>{_width(fmt)}}" for name, _, fmt in columns)
+        lines = [head, "-" * len(head)]
+        for i in self._order():
+            lines.append(" ".join(_cell(array[i], fmt) for _, array, fmt in columns))
+        return "\n".join(lines)
+
+    def _order(self) -> NDArray[np.intp]:
+        return np.lexsort((-self.score, -self.weight))
+
+    def _columns(self) -> list[tuple[str, NDArray, str]]:
+        names = np.array(self.names, dtype=object)
+        longest = max(6, *(len(name) for name in self.names))
+        similar = [names[t] if t >= 0 else "-" for t in self.most_similar_member]
+        columns: list[tuple[str, NDArray, str]] = [
+            ("member", names, f"{longest}s"),
+            ("kept", np.where(self.kept, "yes", "no"), "4s"),
+            ("weight", self.weight, "8.4f"),
+            ("score", self.score, "8.4f"),
+            ("diversity", self.diversity, "9.4f"),
+            ("entry_lam", self.entry_lam, "9.4f"),
+            ("leave_one_out_increase", self.leave_one_out_increase, "22.2e"),
+            ("most_similar_member", np.array(similar, dtype=object), f"{max(longest, 19)}s"),
+            ("error_correlation", self.error_correlation, "17.3f"),
+        ]
+        if self.cost is not None:
+            columns.insert(5, ("cost", self.cost, "10.4g"))
+        return columns
+
+
+def explain_members(
+    names: tuple[str, ...],
+    weights: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    costs: NDArray[np.float64] | None,
+    stats: EnsembleStatistics,
+    problem: SOCPProblem,
+    path: SOCPPath,
+) -> MemberTable:
+    """The table, from statistics alone."""
+    kept = weights > 0
+    if stats.divergence is not None:
+        diversity = stats.divergence * stats.n_classes
+    else:  # |p_i - mean|^2; the columns of ones, which are half of all, cancel
+        mean = stats.gram.mean(axis=0)
+        diversity = (np.diagonal(stats.gram) - 2 * mean + mean.mean()) * 2
+    first = (path.weights > 0).argmax(axis=0)
+    enters = np.where((path.weights > 0).any(axis=0), path.lams[np.maximum(first - 1, 0)], np.nan)
+    similar, correlation = _most_similar(stats, kept)
+    return MemberTable(
+        names=names,
+        kept=kept,
+        weight=weights,
+        score=scores,
+        diversity=np.maximum(diversity, 0.0),
+        cost=costs,
+        entry_lam=enters,
+        leave_one_out_increase=_increases(problem, kept),
+        most_similar_member=similar,
+        error_correlation=correlation,
+    )
+
+
+def _increases(problem: SOCPProblem, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Increase of f where one kept member is removed and the others are reweighted."""
+    free = problem.with_penalty(0.0)
+    whole = solve_support(problem, kept)
+    minimum = free.objective(whole)
+    increases = np.zeros(len(kept))
+    for i in np.flatnonzero(kept & (whole > 0)):
+        rest = kept.copy()
+        rest[i] = False
+        start = np.where(rest, whole, 0.0)
+        increases[i] = free.objective(solve_support(problem, rest, start=start)) - minimum
+    return np.maximum(increases, 0.0)
+
+
+def _most_similar(
+    stats: EnsembleStatistics, kept: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """The kept member whose errors P_k - Y are most correlated with those of each member."""
+    b = stats.agreement
+    errors = stats.gram - b[:, None] - b + stats.target_power  # <P_i - Y, P_k - Y>
+    norm = np.sqrt(np.maximum(np.diagonal(errors), 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        correlation = errors / np.outer(norm, norm)
+    correlation[:, ~kept] = np.nan
+    np.fill_diagonal(correlation, np.nan)
+    none = np.isnan(correlation).all(axis=1)
+    largest = np.where(np.isnan(correlation), -np.inf, correlation).argmax(axis=1)
+    similar = np.where(none, -1, largest)
+    best = correlation[np.arange(len(kept)), np.maximum(similar, 0)]
+    return similar, np.where(none, np.nan, np.clip(best, -1.0, 1.0))
+
+
+def _width(fmt: str) -> int:
+    """Characters that a column's cells take."""
+    return int(fmt.split(".")[0].rstrip("s"))
+
+
+def _cell(value: object, fmt: str) -> str:
+    """One cell, aligned to the right; a dash where there is no number."""
+    if isinstance(value, float) and np.isnan(value):
+        return f"{'-':>{_width(fmt)}}"
+    return f"{value:>{fmt}}"
+
+
+@dataclass(frozen=True, eq=False)
+class Frontier(ReprHTML):
+    """Score against the number of members, along the penalty path.
+
+    The score is accuracy for classes, and R^2 for targets.
+
+    Attributes
+    ----------
+    lams : ndarray of shape (K,)
+        Relative penalties of the knots that keep at least one member.
+    n_members : ndarray of shape (K,)
+        Members with a positive weight there.
+    score : ndarray of shape (K,)
+        Score of their weighted vote.
+    member_score : ndarray of shape (M,)
+        Score of each single member.
+    full_score : float
+        Score of all members with equal weights.
+    pruned_score : float
+        Score of the weights that were chosen, on the same rows.
+    n_samples : int
+        Number of rows.
+    weights : ndarray of shape (K, M)
+        The weights that were scored, at the scale of a prediction.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from skprune import SOCPEnsemblePruner
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(10, random_state=0)
+    >>> pruner = SOCPEnsemblePruner(forest, random_state=0).fit(X, y)
+    >>> frontier = pruner.frontier_
+    >>> frontier.n_members[:3], frontier.member_score.shape
+    (array([1, 2, 3]), (10,))
+    """
+
+    lams: NDArray[np.float64]
+    n_members: NDArray[np.intp]
+    score: NDArray[np.float64]
+    member_score: NDArray[np.float64]
+    full_score: float
+    pruned_score: float
+    n_samples: int
+    weights: NDArray[np.float64]
+
+    def on(self, predictions: CalibrationPredictions, chosen: NDArray[np.float64]) -> "Frontier":
+        """The same weights, and the chosen ones, scored on other rows.
+
+        Parameters
+        ----------
+        predictions : CalibrationPredictions
+            From ``predictions_on`` of a fitted pruner.
+        chosen : ndarray of shape (M,)
+            Weights that were chosen.
+
+        Returns
+        -------
+        Frontier
+        """
+        scores = predictions.scores(np.vstack([self.weights, predictions.equal_weights, chosen]))
+        return replace(
+            self,
+            score=scores[:-2],
+            member_score=predictions.member_scores(),
+            full_score=float(scores[-2]),
+            pruned_score=float(scores[-1]),
+            n_samples=predictions.n_rows,
+        )
+
+
+def frontier(
+    predictions: CalibrationPredictions, path: SOCPPath, chosen: NDArray[np.float64]
+) -> Frontier:
+    """Score the knots of a path, the single members, all of them, and the chosen weights."""
+    knots = path.n_members > 0
+    nothing = np.empty(0)
+    along = predictions.rescaled(path.weights[knots], np.arange(predictions.n_rows))
+    lams, sizes = path.lams[knots], path.n_members[knots]
+    return Frontier(lams, sizes, nothing, nothing, 0.0, 0.0, 0, along).on(predictions, chosen)

@@ -1,0 +1,404 @@
+"""From calibration predictions to weights: program, threshold, limits, costs, reweighting."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import _safe_indexing
+
+from ..exceptions import NoMemberLeftError
+from ..metrics import check_countable, latencies, n_parameters
+from ..socp import (
+    EnsembleStatistics,
+    SOCPPath,
+    SOCPProblem,
+    SOCPSolution,
+    check_costs,
+    follow_path,
+    solve_exact_entropy,
+    solve_socp,
+    solve_subset,
+    solve_support,
+)
+from ..utils import is_finite, is_integer, is_real, num_samples, select
+from ._members import Members, expected_n_members, known_members, named_members
+from ._predictions import CalibrationPredictions, Rows
+
+__all__ = [
+    "Program",
+    "Relaxation",
+    "check_at_least",
+    "check_limits",
+    "check_reweight",
+    "check_threshold",
+    "member_costs",
+    "shrinkage",
+]
+
+# Rows that are predicted to time a member.
+_TIMED_ROWS = 256
+
+
+def shrinkage(reweight: str | float) -> float | None:
+    """How far from relaxed (0) to equal (1) weights go; None leaves the program's."""
+    names = {"relaxed": 0.0, "equal": 1.0, "none": None}
+    return names[reweight] if isinstance(reweight, str) else float(reweight)
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """What stays the same while alpha, lambda, threshold and reweighting are tuned.
+
+    Attributes
+    ----------
+    diversity : {"shannon", "exact", "gini"}
+        The H of equation (3).
+    penalty : {"l1", "l0"}
+        What is counted: weights, or members.
+    solver : str
+        Back end for a single lambda.
+    costs : ndarray of shape (M,) or None
+        Cost of each member, in the user's units.
+    max_members : int or None
+        Most members to keep.
+    max_cost : float or None
+        Most that the kept members may cost together.
+    """
+
+    diversity: str = "shannon"
+    penalty: str = "l1"
+    solver: str = "auto"
+    costs: NDArray[np.float64] | None = None
+    max_members: int | None = None
+    max_cost: float | None = None
+
+    def support(self, weights: NDArray[np.float64], threshold: float = 0.0) -> NDArray[np.bool_]:
+        """The members with the largest weights, as many as threshold and limits allow, (M,)."""
+        # The member that set the threshold must not fall below it by rounding.
+        min_weight = (1 - 1e-12) * threshold * weights.max()
+        order = np.argsort(-weights, kind="stable")
+        support = np.zeros(len(weights), dtype=bool)
+        spent = 0.0
+        for member in order[(weights[order] > 0) & (weights[order] >= min_weight)]:
+            if self.max_members is not None and support.sum() >= self.max_members:
+                break
+            if self.max_cost is not None and self.costs is not None:
+                if spent + self.costs[member] > self.max_cost * (1 + 1e-12):
+                    continue
+                spent += self.costs[member]
+            support[member] = True
+        return support
+
+
+@dataclass(frozen=True, eq=False)
+class Relaxation:
+    """The program of some rows at one alpha, for every lambda.
+
+    Attributes
+    ----------
+    program : Program
+        What is solved.
+    predictions : CalibrationPredictions
+        All of them.
+    rows : ndarray
+        Rows that may be looked at.
+    stats : EnsembleStatistics
+        Their statistics.
+    alpha : float
+        Trade-off.
+    min_lam : float, default=0.0
+        The smallest lambda that is needed.
+    """
+
+    program: Program
+    predictions: CalibrationPredictions
+    rows: Rows
+    stats: EnsembleStatistics
+    alpha: float
+    min_lam: float = 0.0
+    _subsets: dict[tuple[int, float | None], NDArray[np.float64]] = field(default_factory=dict)
+    _relaxed: dict[bytes, NDArray[np.float64]] = field(default_factory=dict)
+
+    @cached_property
+    def problem(self) -> SOCPProblem:
+        """The quadratic f, without penalty; for the exact entropy, expanded around the mean."""
+        problem = SOCPProblem.from_statistics(
+            self.stats,
+            self.alpha,
+            diversity="shannon" if self.program.diversity == "exact" else self.program.diversity,
+            costs=self.program.costs,
+        )
+        members = self._affordable
+        if len(members) == self.stats.n_members:
+            return problem
+        # A member that costs too much keeps its own square only: it only raises f, so that it has
+        # no weight at any penalty, and f is that of the others.
+        linear = np.zeros_like(problem.linear)
+        linear[members] = problem.linear[members]
+        quadratic = np.diag(np.diagonal(problem.quadratic))
+        both = np.ix_(members, members)
+        quadratic[both] = problem.quadratic[both]
+        costs = problem.costs / problem.costs[members].mean()
+        return replace(problem, quadratic=quadratic, linear=linear, costs=costs)
+
+    @cached_property
+    def _summing_to_one(self) -> SOCPProblem:
+        """The quadratic f, where weights sum to one as those of votes do."""
+        return self.problem.summing_to_one()
+
+    @cached_property
+    def path(self) -> SOCPPath:
+        """Weights for every lambda down to ``min_lam``."""
+        return follow_path(self.problem, self.alpha, least=self.min_lam)
+
+    def solve(self, lam: float) -> SOCPSolution:
+        """The certified solution for one lambda, by the back end that was asked for."""
+        program = self.program
+        if program.diversity == "exact":
+            return self._solve_exact(lam)
+        solution = solve_socp(
+            self._within_budget,
+            self.alpha,
+            lam,
+            solver=program.solver,
+            diversity=program.diversity,
+            costs=None if program.costs is None else program.costs[self._affordable],
+        )
+        return self._among_all(solution)
+
+    def at(self, lam: float) -> NDArray[np.float64]:
+        """Weights at one lambda, summing to one; equal where the program keeps no member."""
+        weights = np.zeros(self.stats.n_members)
+        if self.program.diversity != "exact":
+            weights = self.path.at(lam)
+        else:
+            with suppress(NoMemberLeftError):
+                weights = self._solve_exact(lam).weights
+        if not weights.any():
+            weights[self._affordable] = 1.0
+        return weights / weights.sum()
+
+    def weights(
+        self, base: NDArray[np.float64], threshold: float, shrinkages: Sequence[float | None]
+    ) -> NDArray[np.float64]:
+        """Weights after threshold, limits, zero norm and each reweighting, (n_shrinkages, M).
+
+        ``base`` are the program's weights at one lambda. The result has the scale at which
+        equal weights of k members are 1 / k.
+        """
+        support = self.program.support(base, threshold)
+        if self.program.penalty == "l0":
+            # Where the search keeps no member, the weights of the relaxation (equal ones) stay.
+            with suppress(NoMemberLeftError):
+                base = self._subset(support)
+                support = base > 0
+        return np.array([self._reweighted(base, support, share) for share in shrinkages])
+
+    def _reweighted(
+        self, base: NDArray[np.float64], support: NDArray[np.bool_], share: float | None
+    ) -> NDArray[np.float64]:
+        if share is None:
+            return self._rescaled(np.where(support, base, 0.0))
+        equal = support / support.sum()
+        if share == 1:
+            return equal
+        key = support.tobytes()
+        if key not in self._relaxed:
+            relaxed = solve_support(self._summing_to_one, support, start=base)
+            # Off the path the program may give no member of a support a weight.
+            self._relaxed[key] = self._rescaled(relaxed) if relaxed.any() else equal
+        return (1 - share) * self._relaxed[key] + share * equal
+
+    def _rescaled(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.predictions.rescaled(weights[None], self.rows)[0]
+
+    def _subset(self, support: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """As few members as the relaxation keeps, at no higher cost, by local search."""
+        program, size, budget = self.program, int(support.sum()), None
+        if program.costs is not None:
+            budget = float(program.costs[support].sum()) * (1 + 1e-12)
+        if (size, budget) not in self._subsets:
+            self._subsets[size, budget] = solve_subset(
+                self._summing_to_one, size, path=self.path, costs=program.costs, max_cost=budget
+            ).weights
+        # The search starts from the path; this support may be off it (averaged, or cut short).
+        found, f = self._subsets[size, budget], self._summing_to_one
+        relaxed = solve_support(f, support)
+        return relaxed if f.objective(relaxed) < f.objective(found) else found
+
+    def _solve_exact(self, lam: float) -> SOCPSolution:
+        members, costs = self._affordable, self.program.costs
+        exact = solve_exact_entropy(
+            select(self.predictions.P, self.rows, members),
+            self.predictions.y[self.rows],
+            self.alpha,
+            lam,
+            sample_weight=self.predictions.weights_of(self.rows),
+            costs=None if costs is None else costs[members],
+        )
+        return self._among_all(exact.solution)
+
+    def _among_all(self, solution: SOCPSolution) -> SOCPSolution:
+        """A solution for the affordable members, with weights of zero for the others."""
+        weights = np.zeros(self.stats.n_members)
+        weights[self._affordable] = solution.weights
+        return replace(solution, weights=weights)
+
+    @cached_property
+    def _affordable(self) -> NDArray[np.intp]:
+        """Members that the budget allows for at all."""
+        program = self.program
+        if program.costs is None or program.max_cost is None:
+            return np.arange(self.stats.n_members)
+        return np.flatnonzero(program.costs <= program.max_cost * (1 + 1e-12))
+
+    @cached_property
+    def _within_budget(self) -> EnsembleStatistics:
+        """The statistics of the members that the budget allows for at all."""
+        members = self._affordable
+        if len(members) == self.stats.n_members:
+            return self.stats
+        both = np.ix_(members, members)
+        reference, divergence = self.stats.reference_gram, self.stats.divergence
+        return replace(
+            self.stats,
+            gram=self.stats.gram[both],
+            agreement=self.stats.agreement[members],
+            reference_gram=None if reference is None else reference[both],
+            divergence=None if divergence is None else divergence[members],
+        )
+
+
+def check_at_least(name: str, value: Any, minimum: int) -> None:
+    """Raise for what is no integer of that size."""
+    if not is_integer(value) or value < minimum:
+        raise ValueError(f"{name} must be an integer of at least {minimum}; got {value!r}.")
+
+
+def check_threshold(threshold: Any) -> None:
+    """Raise for what is no share of the largest weight."""
+    if not is_real(threshold) or not 0 <= threshold <= 1:
+        raise ValueError(
+            f"threshold must lie in [0, 1], as a share of the largest weight; got {threshold!r}."
+        )
+
+
+def check_reweight(reweight: Any) -> None:
+    """Raise for what is neither a name nor a number between relaxed and equal."""
+    if isinstance(reweight, str) and reweight in ("relaxed", "equal", "none"):
+        return
+    if not is_real(reweight) or not 0 <= reweight <= 1:
+        raise ValueError(
+            "reweight must be 'relaxed' (0), 'equal' (1), 'none' or a number in [0, 1] between "
+            f"them; got {reweight!r}."
+        )
+
+
+def check_limits(
+    costs: Any, max_members: Any, max_cost: Any, estimator: Any, *, prefit: bool
+) -> None:
+    """Raise for costs and limits that cannot be right, before anything is trained."""
+    if max_members is not None:
+        check_at_least("max_members", max_members, 1)
+    if max_cost is not None:
+        if costs is None:
+            raise ValueError(
+                f"max_cost={max_cost!r} needs costs: give costs='parameters', 'latency' "
+                "or one number a member."
+            )
+        if not is_finite(max_cost) or max_cost <= 0:
+            raise ValueError(f"max_cost must be a positive number; got {max_cost!r}.")
+    _check_costs(costs, estimator, prefit=prefit, max_cost=max_cost)
+
+
+def _check_costs(costs: Any, estimator: Any, *, prefit: bool, max_cost: float | None) -> None:
+    """Raise for costs that cannot be right, before anything is trained."""
+    if isinstance(costs, str):
+        if costs not in ("parameters", "latency"):
+            raise ValueError(
+                "costs must be None, 'parameters', 'latency' or one number a member; got "
+                f"{costs!r}."
+            )
+        if costs == "parameters":
+            listed = named_members(estimator) if isinstance(estimator, list) else []
+            names = [name for name, _ in listed] or map(str, itertools.count())
+            for name, member in zip(names, known_members(estimator), strict=False):
+                _of_member(name, check_countable, member)
+    elif costs is not None:
+        n_members = expected_n_members(estimator, prefit)
+        numbers = check_costs(costs, np.size(costs) if n_members is None else n_members)
+        _check_budget(numbers, max_cost)
+
+
+def _of_member(name: str, function: Callable[[Any], Any], member: Any) -> Any:
+    """What a function of one member returns; its error names the member."""
+    try:
+        return function(member)
+    except TypeError as error:
+        raise TypeError(f"costs='parameters', but member {name!r}: {error}") from error
+
+
+def _check_budget(costs: NDArray[np.float64], max_cost: float | None) -> None:
+    """Raise if no member is cheap enough."""
+    if max_cost is not None and costs.min() > max_cost * (1 + 1e-12):
+        raise ValueError(
+            f"max_cost={max_cost:g} is less than the cheapest member costs, {costs.min():g}: no "
+            "member can be kept."
+        )
+
+
+def member_costs(
+    costs: Any, max_cost: float | None, members: Members, X: Any, names: tuple[str, ...]
+) -> NDArray[np.float64] | None:
+    """What each member costs: as given, or counted, or measured on calibration rows X."""
+    if costs is None:
+        return None
+    if not isinstance(costs, str):
+        found = check_costs(costs, len(members))
+    elif costs == "parameters":
+        found = _parameters(members, names)
+    else:
+        found = _seconds(members, X, names)
+    _check_budget(found, max_cost)
+    return found
+
+
+def _parameters(members: Members, names: tuple[str, ...]) -> NDArray[np.float64]:
+    """Number of parameters of each member."""
+    counts = np.empty(len(members))
+    for i in range(len(members)):
+        member = members.member(i)
+        counts[i] = _of_member(names[i], n_parameters, member)
+        if counts[i] == 0:
+            raise ValueError(
+                f"costs='parameters', but member {names[i]!r} ({type(member).__name__}) has "
+                "none; give the costs as numbers, one a member."
+            )
+    return counts
+
+
+def _seconds(members: Members, X: Any, names: tuple[str, ...]) -> NDArray[np.float64]:
+    """Seconds that each member takes to predict the first calibration rows."""
+    if X is None:
+        raise ValueError(
+            "costs='latency' is measured on calibration rows, of which fit_predictions sees none; "
+            "give the costs as numbers, one a member, or call fit."
+        )
+    X = _safe_indexing(X, np.arange(min(_TIMED_ROWS, num_samples(X))))
+    if members.has_files:  # one at a time, although load of the machine may then affect some only
+        one = np.eye(len(members), dtype=bool)
+        seconds = np.concatenate([latencies(members.subset(i).member_calls(X)) for i in one])
+    else:
+        seconds = latencies(members.member_calls(X))
+    if not seconds.min() > 0:
+        i = int(seconds.argmin())
+        raise ValueError(
+            f"costs='latency', but member {names[i]!r} ({type(members.member(i)).__name__}) is "
+            "faster than the clock; give the costs as numbers, one a member."
+        )
+    return seconds
