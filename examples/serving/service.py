@@ -37,7 +37,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.requests import ClientDisconnect
 
-from skprune.exceptions import SkpruneError
+from skprune.exceptions import GraphFileError, SkpruneError
 from skprune.serving import OnnxPredictor
 
 FILES = {"image/png": "PNG", "image/jpeg": "JPEG"}
@@ -240,6 +240,8 @@ def create_app(predictor: OnnxPredictor, limits: Limits, pixel_scale: float = 1.
         images = reader.read(kind, body, resize)
         try:
             vote, each = predictor.predict_proba(images, return_members=True)
+        except GraphFileError:  # a fault of the graph, not of the request
+            raise
         except (ValueError, TypeError) as error:
             raise HTTPException(422, f"The images do not fit the graph: {error}") from None
         if not np.isfinite(vote).all():
