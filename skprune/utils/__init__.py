@@ -31,6 +31,8 @@ from ._layer_graph import LayerCall as LayerCall
 from ._layer_graph import LayerGraph as LayerGraph
 from ._layer_graph import layer_graph as layer_graph
 from ._member_file import MemberFile as MemberFile
+from ._npz import ArrayHeader as ArrayHeader
+from ._npz import NpzFile as NpzFile
 from ._pandas import load_pandas as load_pandas
 from ._parallel import streamed as streamed
 from ._pool import MemberPool as MemberPool
