@@ -18,6 +18,7 @@ from ._doc_link import DocumentationLink as DocumentationLink
 from ._exported import Vote as Vote
 from ._exported import VotingMember as VotingMember
 from ._exported import voting_members as voting_members
+from ._fork import check_not_forked as check_not_forked
 from ._frozen import emptied as emptied
 from ._frozen import unfreeze as unfreeze
 from ._joints import joint_of as joint_of

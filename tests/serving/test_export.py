@@ -525,6 +525,32 @@ class TestPredictor:
         assert repr(twin) == repr(predictor)
         assert f"{pruner.n_members_} members of SOCPEnsemblePruner" in repr(twin)
 
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+    @pytest.mark.parametrize("n_threads", [None, 1, 3])
+    def test_it_survives_a_fork(self, tmp_path, graph, n_threads):
+        np.save(tmp_path / "X.npy", np.repeat(X, 100, axis=0))
+        code = f"""
+import os, signal
+import numpy as np
+from skprune.serving import OnnxPredictor
+X = np.load("X.npy")
+predictor = OnnxPredictor({str(graph)!r}, n_threads={n_threads})
+expected = predictor.predict_proba(X)
+pid = os.fork()
+if not pid:
+    signal.alarm(60)  # a child that waits for ever ends by this
+    same = False
+    try:
+        same = (predictor.predict_proba(X) == expected).all()
+    finally:
+        os._exit(7 if same else 1)
+print(os.waitpid(pid, 0)[1] // 256)
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+        )
+        assert done.stdout == "7\n", done.stderr
+
     def test_nothing_to_quantise(self, tmp_path, graph):
         with pytest.raises(GraphFileError, match="holds no network"):
             quantize_onnx(graph, tmp_path / "q.onnx", X)
