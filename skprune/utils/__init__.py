@@ -20,6 +20,7 @@ from ._doc_link import DocumentationLink as DocumentationLink
 from ._exported import Vote as Vote
 from ._exported import VotingMember as VotingMember
 from ._exported import voting_members as voting_members
+from ._fork import check_not_forked as check_not_forked
 from ._frozen import emptied as emptied
 from ._frozen import unfreeze as unfreeze
 from ._joints import joint_of as joint_of
@@ -34,6 +35,8 @@ from ._layer_graph import LayerGraph as LayerGraph
 from ._layer_graph import hides_layers as hides_layers
 from ._layer_graph import layer_graph as layer_graph
 from ._member_file import MemberFile as MemberFile
+from ._npz import ArrayHeader as ArrayHeader
+from ._npz import NpzFile as NpzFile
 from ._pandas import load_pandas as load_pandas
 from ._parallel import streamed as streamed
 from ._pool import MemberPool as MemberPool
