@@ -14,6 +14,7 @@ __all__ = [
     "CacheError",
     "CacheWarning",
     "CurveMisfitWarning",
+    "ForkedProcessError",
     "GraphFileError",
     "InfeasibleLimitsWarning",
     "MemberFileError",
@@ -170,6 +171,17 @@ class CacheError(SkpruneError, OSError):
     --------
     >>> from skprune.exceptions import CacheError, SkpruneError
     >>> issubclass(CacheError, SkpruneError), issubclass(CacheError, OSError)
+    (True, True)
+    """
+
+
+class ForkedProcessError(SkpruneError, RuntimeError):
+    """Networks cannot run in a fork of a process in which their back end had run.
+
+    Examples
+    --------
+    >>> from skprune.exceptions import ForkedProcessError, SkpruneError
+    >>> issubclass(ForkedProcessError, SkpruneError), issubclass(ForkedProcessError, RuntimeError)
     (True, True)
     """
 

@@ -23,9 +23,12 @@ import json
 import math
 import os
 import re
+import struct
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +40,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.requests import ClientDisconnect
 
-from skprune.exceptions import SkpruneError
+from skprune.exceptions import GraphFileError, SkpruneError
 from skprune.serving import OnnxPredictor
 
 FILES = {"image/png": "PNG", "image/jpeg": "JPEG"}
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+# The passes of an interlaced PNG: first column and row, and the steps to the next ones.
+ADAM7 = [
+    (0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
+    (0, 1, 1, 2),
+]  # fmt: skip
 
 
 def _limit(default: float, help: str) -> Any:
@@ -80,6 +88,13 @@ class Reader:
         return self._npy(body) if kind == "application/x-npy" else self._file(kind, body, resize)
 
     def _json(self, body: bytes) -> np.ndarray:
+        images, shape = self.limits.images, self.shape
+        lists = 1 + images * sum(math.prod(shape[:k]) for k in range(len(shape)))
+        # Each number but the last is followed by a comma. Counted first: what is read takes time.
+        if body.count(b"[") + body.count(b"{") > 1 + lists or body.count(b",") >= (
+            images * math.prod(shape)
+        ):
+            raise HTTPException(413, f"The JSON holds more than {images} images of {shape}.")
         try:
             found = json.loads(body, parse_constant=_no_constant)
         except RecursionError:
@@ -88,23 +103,25 @@ class Reader:
             raise HTTPException(400, f"The body is not JSON: {error}.") from None
         if not isinstance(found, dict) or list(found) != ["images"]:
             raise HTTPException(422, 'The JSON must be {"images": [...]}.')
-        images = found["images"]
-        if not isinstance(images, list):
+        values = found["images"]
+        if not isinstance(values, list):
             raise HTTPException(422, '"images" must be a list of images.')
-        self._check_number(len(images))  # before an array is made of them
-        no_numbers = HTTPException(422, "The images must hold numbers, and nothing else.")
-        if body.count(b'"') > 2 or b"null" in body:  # NumPy would make numbers of both
-            raise no_numbers
+        self._check_number(len(values))
+        sides = [len(values)]
+        while set(map(type, values)) == {list}:
+            lengths = set(map(len, values))
+            if len(lengths) > 1:
+                raise HTTPException(422, "The images are lists of different lengths.")
+            sides += lengths
+            values = list(chain.from_iterable(values))
+        if not set(map(type, values)) <= {int, float}:  # NumPy would make numbers of true and "1"
+            raise HTTPException(422, "The images must hold numbers, and nothing else.")
         try:
-            return np.array(images, dtype=float)
+            return np.array(values, dtype=float).reshape(sides)
         except OverflowError:
             raise HTTPException(422, "The images hold too large numbers.") from None
-        except TypeError:
-            raise no_numbers from None
         except ValueError:
-            raise HTTPException(
-                422, "The images are lists of different lengths, or too deep."
-            ) from None
+            raise HTTPException(422, "The lists are too deep.") from None
 
     def _npy(self, body: bytes) -> np.ndarray:
         # Not np.load, which also opens zip files, and makes room for whatever the header claims.
@@ -144,6 +161,8 @@ class Reader:
                     raise HTTPException(413, self._too_many_pixels(image.size))
                 if image.mode.startswith(("I", "F")):
                     raise HTTPException(422, "The image must have 8 bits a channel.")
+                if image.format == "PNG" and not _has_all_pixels(body):
+                    raise HTTPException(400, "The PNG file lacks some of its pixels.")
                 upright = ImageOps.exif_transpose(image).convert(mode)
         except HTTPException:
             raise
@@ -240,6 +259,8 @@ def create_app(predictor: OnnxPredictor, limits: Limits, pixel_scale: float = 1.
         images = reader.read(kind, body, resize)
         try:
             vote, each = predictor.predict_proba(images, return_members=True)
+        except GraphFileError:  # a fault of the graph, not of the request
+            raise
         except (ValueError, TypeError) as error:
             raise HTTPException(422, f"The images do not fit the graph: {error}") from None
         if not np.isfinite(vote).all():
@@ -328,6 +349,25 @@ def _busy() -> HTTPException:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number of JSON")
+
+
+def _has_all_pixels(png: bytes) -> bool:
+    """Whether the data of a PNG file end too early; Pillow leaves missing pixels black."""
+    data, at, needed = [], 8, 0
+    while at < len(png):
+        length, name = struct.unpack_from(">I4s", png, at)
+        content = png[at + 8 : at + 8 + length]
+        if name == b"IHDR":
+            width, height, depth, color, interlaced = struct.unpack(">IIBBxxB", content)
+            bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[color]
+            for x, y, dx, dy in ADAM7 if interlaced else [(0, 0, 1, 1)]:
+                columns, rows = -(-(width - x) // dx), -(-(height - y) // dy)
+                if columns > 0 and rows > 0:
+                    needed += rows * (1 + -(-columns * bits // 8))  # the first byte is the filter
+        elif name == b"IDAT":
+            data.append(content)
+        at += 12 + length
+    return len(zlib.decompressobj().decompress(b"".join(data), needed)) == needed
 
 
 def _policy(page: str) -> str:

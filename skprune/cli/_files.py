@@ -3,15 +3,13 @@
 import csv
 import os
 import zipfile
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ..utils import ArrayHeader, NpzFile
 from ._errors import Refused
 
-__all__ = ["check_file", "first_bytes", "read_arrays", "read_columns", "read_lines"]
+__all__ = ["check_file", "first_bytes", "open_arrays", "read_columns", "read_lines"]
 
 # What tells some kinds of files by their first bytes.
 _KINDS = (
@@ -46,10 +44,11 @@ def first_bytes(path: str) -> str:
     return next((kind for magic, kind in _KINDS if head.startswith(magic)), "")
 
 
-def read_arrays(
+@contextmanager
+def open_arrays(
     path: str, needed: Sequence[str], optional: Sequence[str] = ()
-) -> tuple[dict[str, NDArray], list[str]]:
-    """Arrays of an .npz file; objects, whose reading could run code, are refused.
+) -> Iterator[tuple[NpzFile, dict[str, ArrayHeader]]]:
+    """Open an .npz file; what its arrays are is known before any is read.
 
     Parameters
     ----------
@@ -58,12 +57,12 @@ def read_arrays(
     needed, optional : sequence of str
         Keys that it must have, and that it may have.
 
-    Returns
-    -------
-    arrays : dict of str to ndarray
-        Those of them that it has.
-    others : list of str
-        Keys that are none of these.
+    Yields
+    ------
+    file : NpzFile
+        The file, to read arrays from.
+    headers : dict of str to ArrayHeader
+        Shapes and types of those of these keys that it has.
 
     Raises
     ------
@@ -79,35 +78,19 @@ def read_arrays(
             f"numpy.savez(..., {', '.join(f'{key}={key}' for key in needed)})."
         )
     try:
-        with np.load(path, allow_pickle=False) as file:
-            missing = [key for key in needed if key not in file.files]
+        with NpzFile(path) as file:
+            missing = [key for key in needed if key not in file.keys]
             if missing:
                 raise Refused(
-                    f"{path}: it lacks the key {' and '.join(missing)}; it has "
-                    f"{', '.join(file.files) or 'none'}. Needed are {', '.join(needed)}."
+                    f"it lacks the key {' and '.join(missing)}; it has "
+                    f"{', '.join(file.keys) or 'none'}. Needed are {', '.join(needed)}."
                 )
-            known = [key for key in (*needed, *optional) if key in file.files]
-            others = [key for key in file.files if key not in known]
-            return {key: _array(file, key, path) for key in known}, others
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
-        raise Refused(f"{path}: it is damaged or cut short: {_reason(error)}.") from error
-
-
-def _array(file: Any, key: str, path: str) -> NDArray:
-    try:
-        array = file[key]
-    except MemoryError:
-        raise
-    except Exception as error:  # whatever broken bytes make a reader do
-        if "pickle" in str(error):
-            raise Refused(
-                f"{path}: {key} holds Python objects, which are not read as they could run code. "
-                "Save numbers, or text: numpy.array([...], dtype=str)."
-            ) from error
-        raise Refused(f"{path}: {key} cannot be read: {_reason(error)}.") from error
-    if not isinstance(array, np.ndarray):
-        raise Refused(f"{path}: {key} is no array of NumPy.")
-    return array
+            known = [key for key in (*needed, *optional) if key in file.keys]
+            yield file, {key: file.header(key) for key in known}
+    except Refused as error:
+        raise Refused(f"{path}: {error}") from error
+    except (OSError, ValueError) as error:
+        raise Refused(f"{path}: {_reason(error)}.") from error
 
 
 def read_lines(path: str) -> list[str]:

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from ..utils import ArrayHeader
 from ._errors import Refused
-from ._files import read_arrays, read_lines
+from ._files import open_arrays, read_lines
 
 __all__ = ["PredictionPool", "StandInEnsemble", "read_predictions"]
 
@@ -114,25 +115,18 @@ def read_predictions(path: str, names_path: str | None = None) -> PredictionPool
     Refused
         If something in it cannot be right. Whether P holds probabilities is seen by who uses it.
     """
-    arrays, others = read_arrays(path, ("P", "y"), _OPTIONAL)
-    try:
+    with open_arrays(path, ("P", "y"), _OPTIONAL) as (file, headers):
+        _check_headers(headers)
+        arrays = {key: file.read(key) for key in headers}
         P, y = arrays["P"], arrays["y"]
-        _check_shapes(P, y)
         n_members, _, n_classes = P.shape
         classes = _labels(arrays["classes"], "classes") if "classes" in arrays else None
-        if classes is not None:
-            _check_length(
-                "classes", classes, n_classes, f"a label for each class of P, {n_classes}"
-            )
-            if len(np.unique(classes)) < len(classes):
-                raise Refused("classes holds a label more than once; each is one class of P.")
+        if classes is not None and len(np.unique(classes)) < len(classes):
+            raise Refused("classes holds a label more than once; each is one class of P.")
         names = _names(arrays.get("names"), names_path)
         if names is not None:
             where = "names" if names_path is None else names_path
-            _check_length(where, names, n_members, f"a name for each member of P, {n_members}")
-        for key, right in (("costs", n_members), ("sample_weight", P.shape[1])):
-            if key in arrays:
-                _check_numbers(key, arrays[key], right)
+            _check_length(where, len(names), n_members, "name for each member of P")
         return PredictionPool(
             P=P,
             y=_positions(y.ravel(), n_classes, classes),
@@ -140,13 +134,30 @@ def read_predictions(path: str, names_path: str | None = None) -> PredictionPool
             names=names,
             costs=arrays["costs"].ravel() if "costs" in arrays else None,
             sample_weight=arrays["sample_weight"].ravel() if "sample_weight" in arrays else None,
-            others=others,
+            others=[key for key in file.keys if key not in headers],
         )
-    except Refused as error:
-        raise Refused(f"{path}: {error}") from error
 
 
-def _check_shapes(P: NDArray, y: NDArray) -> None:
+def _check_headers(headers: dict[str, ArrayHeader]) -> None:
+    """Refuse arrays that do not fit together, before they are read."""
+    P = headers["P"]
+    _check_shapes(P, headers["y"])
+    n_members, n_samples, n_classes = P.shape
+    for key, length, each in (
+        ("classes", n_classes, "label for each class of P"),
+        ("names", n_members, "name for each member of P"),
+        ("costs", n_members, "number for each of the members"),
+        ("sample_weight", n_samples, "number for each of the samples"),
+    ):
+        if key not in headers:
+            continue
+        header = headers[key]
+        if each.startswith("number") and header.dtype.kind not in "iufb":
+            raise Refused(f"{key} must hold numbers; it holds {header.dtype}.")
+        _check_length(key, header.size, length, each)
+
+
+def _check_shapes(P: ArrayHeader, y: ArrayHeader) -> None:
     if P.dtype.kind not in "fiub":
         raise Refused(f"P must hold probabilities, which are numbers; it holds {P.dtype}.")
     if P.ndim == 2:
@@ -244,13 +255,6 @@ def _names(given: NDArray | None, path: str | None) -> list[str] | None:
     return [str(name) for name in _labels(given, "names").tolist()]
 
 
-def _check_length(key: str, values: Any, length: int, right: str) -> None:
-    if len(values) != length:
-        raise Refused(f"{key} must hold {right}; it holds {len(values)}.")
-
-
-def _check_numbers(key: str, array: NDArray, length: int) -> None:
-    if array.dtype.kind not in "iufb":
-        raise Refused(f"{key} must hold numbers; it holds {array.dtype}.")
-    things = "members" if key == "costs" else "samples"
-    _check_length(key, array.ravel(), length, f"one number for each of the {length} {things}")
+def _check_length(key: str, found: int, right: int, each: str) -> None:
+    if found != right:
+        raise Refused(f"{key} must hold a {each}, {right}; it holds {found}.")

@@ -18,7 +18,7 @@ from ._amount_parts import amount_parts
 from ._cut_parts import compressor_parts, cut_network_parts, cut_views_parts
 from ._document import Answer, Part, as_json, as_text, passage
 from ._errors import FAILED, Refused, refusing
-from ._files import check_file, first_bytes, read_arrays
+from ._files import check_file, first_bytes, open_arrays
 from ._output import check_output
 from ._pruner_parts import Rows, pruner_parts
 
@@ -90,14 +90,14 @@ def _full_ensemble(path: str | None) -> Any:
 
 
 def _read_rows(path: str) -> Rows:
-    arrays, _ = read_arrays(path, ("X", "y"))
-    X, y = arrays["X"], arrays["y"]
-    if X.ndim < 2 or y.ndim not in (1, 2) or len(X) != len(y) or len(X) == 0:
-        raise Refused(
-            f"{path}: X must have shape (samples, ...) and y (samples,), with at least one sample; "
-            f"they have {X.shape} and {y.shape}."
-        )
-    return Rows(X, y, path)
+    with open_arrays(path, ("X", "y")) as (file, headers):
+        X, y = headers["X"].shape, headers["y"].shape
+        if len(X) < 2 or len(y) not in (1, 2) or X[0] != y[0] or X[0] == 0:
+            raise Refused(
+                "X must have shape (samples, ...) and y (samples,), with at least one sample; they "
+                f"have {X} and {y}."
+            )
+        return Rows(file.read("X"), file.read("y"), path)
 
 
 def _load(path: str) -> Any:

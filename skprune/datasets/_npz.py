@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import ReprHTML
+from ..utils import ArrayHeader, NpzFile, ReprHTML
 
 __all__ = ["ImageDataset", "load_image_npz"]
 
@@ -64,7 +63,12 @@ def load_image_npz(path: str | Path) -> ImageDataset:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not an .npz file, lacks a key, or images and classes differ in number.
+        If it is not an .npz file, lacks a key, images and classes differ in number, or what it
+        holds is damaged. Keys, types and shapes are checked before an array is read.
+    MemoryError
+        If the arrays need more memory than is free.
+    ImportError
+        If it holds JPEG images and Pillow is not installed.
 
     Examples
     --------
@@ -81,52 +85,74 @@ def load_image_npz(path: str | Path) -> ImageDataset:
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}; give the path of an .npz file.")
     try:
-        # Arrays of objects are refused: unpickling them would run code from the file.
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, TypeError, BadZipFile) as error:
-        raise ValueError(f"{path} is not an .npz file of plain arrays: {error}") from error
-    parts = [_read_part(arrays, part, path) for part in ("train", "test")]
-    (X_train, y_train), (X_test, y_test) = parts
+        file = NpzFile(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is not an .npz file of plain arrays: {error}.") from error
+    with file:
+        try:
+            keys = {part: _keys(file, part) for part in ("train", "test")}
+            for part, names in keys.items():  # of both parts before either is read
+                _check_headers(part, names, [file.header(name) for name in names])
+            parts = [[file.read(name) for name in names] for names in keys.values()]
+            (X_train, y_train), (X_test, y_test) = (_images(*part) for part in parts)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}.") from error
+        except ImportError as error:
+            raise ImportError(f"{path} holds JPEG images: run `pip install pillow`.") from error
     return ImageDataset(X_train, y_train, X_test, y_test)
 
 
-def _read_part(
-    arrays: dict[str, NDArray], part: str, path: Path
+def _keys(file: NpzFile, part: str) -> tuple[str, ...]:
+    raw, jpeg = (f"y_{part}", f"x_{part}"), (f"y_{part}", f"{part}_jpeg", f"{part}_length")
+    for keys in (raw, jpeg):
+        if set(keys) <= set(file.keys):
+            return keys
+    raise ValueError(
+        f"it has neither raw images ({', '.join(raw)}) nor JPEG ones ({', '.join(jpeg)}); it has "
+        f"{sorted(file.keys)}"
+    )
+
+
+def _check_headers(part: str, keys: tuple[str, ...], headers: list[ArrayHeader]) -> None:
+    """Refuse arrays that do not fit together, before they are read."""
+    y, X, *length = headers
+    if X.dtype != np.uint8 or X.ndim not in ((1,) if length else (3, 4)):
+        shape = "(bytes,)" if length else "(images, height, width) or (..., channels)"
+        raise ValueError(
+            f"{keys[1]} must be uint8 of shape {shape}; it is {X.dtype} of shape {X.shape}"
+        )
+    if length and length[0].dtype.kind not in "iu":
+        raise ValueError(f"{keys[2]} must hold whole numbers; it holds {length[0].dtype}")
+    n = length[0].size if length else X.shape[0]
+    if n != y.size:
+        raise ValueError(f"it has {n} {part} images, but {y.size} classes for them")
+
+
+def _images(
+    y: NDArray, X: NDArray[np.uint8], length: NDArray[np.integer] | None = None
 ) -> tuple[NDArray[np.uint8], NDArray]:
-    if f"x_{part}" in arrays:
-        needed = {f"x_{part}", f"y_{part}"}
-    else:
-        needed = {f"{part}_jpeg", f"{part}_length", f"y_{part}"}
-    missing = needed - set(arrays)
-    if missing:
-        raise ValueError(
-            f"{path} has neither raw images (x_{part}, y_{part}) nor JPEG ones ({part}_jpeg, "
-            f"{part}_length, y_{part}); it has {sorted(arrays)}."
-        )
-    y = arrays[f"y_{part}"].ravel()
-    if f"x_{part}" in arrays:
-        X = arrays[f"x_{part}"]
-    else:
-        X = _decode(arrays[f"{part}_jpeg"], arrays[f"{part}_length"], path)
-    if len(X) != len(y):
-        raise ValueError(f"{path} has {len(X)} {part} images, but {len(y)} classes for them.")
-    return X, y
+    return (X if length is None else _decode(X, length.ravel())), y.ravel()
 
 
-def _decode(jpeg: NDArray[np.uint8], length: NDArray[np.integer], path: Path) -> NDArray[np.uint8]:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError(f"{path} holds JPEG images: run `pip install pillow`.") from error
-    ends = np.cumsum(length)
-    if len(ends) and ends[-1] != len(jpeg):
-        raise ValueError(
-            f"{path} is truncated: {ends[-1]} bytes of JPEG expected, {len(jpeg)} found."
-        )
-    data = jpeg.tobytes()
-    images = [
-        np.asarray(Image.open(BytesIO(data[end - size : end])))
-        for end, size in zip(ends, length, strict=True)
-    ]
-    return np.stack(images)
+def _decode(jpeg: NDArray[np.uint8], length: NDArray[np.integer]) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    sizes = length.tolist()
+    if min(sizes, default=0) < 0 or sum(sizes) != len(jpeg):
+        raise ValueError(f"it is truncated: {sum(sizes)} bytes of JPEG expected, {len(jpeg)} found")
+    images, start = np.empty((0, 0, 0), np.uint8), 0
+    for i, size in enumerate(sizes):
+        try:
+            with Image.open(BytesIO(jpeg[start : start + size].tobytes())) as image:
+                pixels = np.asarray(image)
+        except Exception as error:  # broken files break the decoder in many ways
+            raise ValueError(f"image {i} cannot be decoded: {error}") from error
+        if i == 0:
+            images = np.empty((len(sizes), *pixels.shape), np.uint8)
+        if pixels.shape != images.shape[1:]:
+            raise ValueError(
+                f"image {i} has shape {pixels.shape}, and those before it {images.shape[1:]}"
+            )
+        images[i] = pixels
+        start += size
+    return images

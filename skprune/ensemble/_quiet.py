@@ -8,6 +8,8 @@ import threading
 from contextlib import contextmanager
 from importlib import import_module
 
+from ..utils import check_not_forked
+
 __all__ = ["load_member_class", "load_quietly", "quiet_first_use", "without_collector"]
 
 _lock = threading.RLock()
@@ -67,8 +69,9 @@ def load_member_class():
 
 @contextmanager
 def quiet_first_use():
-    """Silence the messages of the back end's devices, which come with the first operation."""
+    """Run operations of the back end: not in a fork of it, and the first one silently."""
     global _used
+    check_not_forked()
     if _used:
         yield
         return

@@ -18,7 +18,7 @@ from ..utils import cache_entry, cached_call, check_cache_space, streamed
 from ._data import SharedArrays
 from ._quiet import load_member_class, without_collector
 from ._space import MemberPlan
-from ._workers import WorkerDiedError, run_in_worker
+from ._workers import WorkerDiedError, run_in_worker, workers_of
 
 __all__ = ["TRAINING_VERSION", "TrainedMember", "TrainingSettings", "train_members"]
 
@@ -162,9 +162,10 @@ def train_members(
     )
     members: dict[int, TrainedMember] = {}
     try:
-        for plan, member, seconds in streamed(tasks, n_jobs, ordered=False):
-            members[plan.index] = member
-            report(plan, member, seconds)
+        with workers_of(data.folder):
+            for plan, member, seconds in streamed(tasks, n_jobs, ordered=False):
+                members[plan.index] = member
+                report(plan, member, seconds)
     except MemberTrainingError:
         raise
     except (Exception, CancelledError) as error:
@@ -198,7 +199,13 @@ def _train_timed(job: _Job, memory: joblib.Memory, fingerprint: str | None):
     for n_deaths in range(_MAX_DEATHS):
         try:
             kind, key, about = job.cached_as(fingerprint)
-            train = partial(run_in_worker, _train_here, job, keras_backend=job.settings.backend)
+            train = partial(
+                run_in_worker,
+                _train_here,
+                job,
+                keras_backend=job.settings.backend,
+                owner=job.data.folder,
+            )
             member = cached_call(memory, kind, key, train, about=about)
             break
         except WorkerDiedError as error:

@@ -4,23 +4,30 @@ A worker is a process executor of one process, so that when a process dies it is
 member it was training, and so that the user's own pool of processes is left alone. How many
 run at a time is joblib's business: each of its threads takes one worker. Workers are started
 afresh (never forked), with one TensorFlow thread each, so that a member's weights do not
-depend on how many train beside it.
+depend on how many train beside it. They ignore Ctrl-C, which a terminal sends to all processes:
+the one that trains stops them.
 """
 
 import multiprocessing
 import multiprocessing.util
 import os
+import signal
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from typing import Any
 
-from joblib.externals.loky.process_executor import BrokenProcessPool, ProcessPoolExecutor
+from joblib.externals.loky.process_executor import (
+    BrokenProcessPool,
+    ProcessPoolExecutor,
+    ShutdownExecutorError,
+)
 
-__all__ = ["WorkerDiedError", "run_in_worker"]
+__all__ = ["WorkerDiedError", "run_in_worker", "workers_of"]
 
 # Seconds after which an idle worker goes away, and after which it is no longer handed out:
 # apart, so that none is handed out as it leaves.
@@ -47,6 +54,9 @@ _SHARED_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCA
 _lock = threading.Lock()
 _starting = threading.Lock()
 _idle: list["_Worker"] = []
+# For whom they work, and for whom none does any more.
+_busy: dict["_Worker", str | None] = {}
+_ended: set[str] = set()
 _of_the_parent: list["_Worker"] = []
 
 
@@ -54,7 +64,35 @@ class WorkerDiedError(Exception):
     """The process ended before it gave a result; the message is what it wrote last."""
 
 
-def run_in_worker(function: Callable, *args: Any, keras_backend: str | None = None) -> Any:
+class _WorkerStoppedError(Exception):
+    """The process was stopped, or not started, as what it works for has ended."""
+
+
+@contextmanager
+def workers_of(owner: str):
+    """Stop the workers of an owner if the block fails, as by Ctrl-C, and start no more of them.
+
+    Parameters
+    ----------
+    owner : str
+        A name that nothing else has.
+    """
+    try:
+        yield
+    except BaseException:
+        with _lock:
+            _ended.add(owner)
+            for worker in [worker for worker, of in _busy.items() if of == owner]:
+                worker.stop(kill=True)
+        raise
+
+
+def run_in_worker(
+    function: Callable,
+    *args: Any,
+    keras_backend: str | None = None,
+    owner: str | None = None,
+) -> Any:
     """Call a function in a worker process and wait for what it returns.
 
     Parameters
@@ -65,6 +103,8 @@ def run_in_worker(function: Callable, *args: Any, keras_backend: str | None = No
         Its arguments, to be pickled.
     keras_backend : str, default=None
         Keras's back end in the worker, whatever the machine it runs on is set to.
+    owner : str, default=None
+        For whom it works, see :func:`workers_of`.
 
     Returns
     -------
@@ -76,15 +116,24 @@ def run_in_worker(function: Callable, *args: Any, keras_backend: str | None = No
     WorkerDiedError
         If the process ended. What the function itself raises is raised here.
     """
-    with _borrowed_worker(keras_backend) as worker:
+    with _borrowed_worker(keras_backend, owner) as worker:
         return worker.run(function, *args)
 
 
 @contextmanager
-def _borrowed_worker(keras_backend):
+def _borrowed_worker(keras_backend, owner):
     worker = _take(keras_backend) or _Worker(keras_backend)
+    with _lock:
+        _busy[worker] = owner
+        ended = owner in _ended
     try:
-        yield worker
+        try:
+            if ended:
+                raise _WorkerStoppedError
+            yield worker
+        finally:
+            with _lock:
+                _busy.pop(worker, None)
     except Exception as error:
         _give_back(worker, usable=not isinstance(error, WorkerDiedError))
         raise
@@ -95,7 +144,7 @@ def _borrowed_worker(keras_backend):
 
 
 def _give_back(worker: "_Worker", usable: bool = True) -> None:
-    if not usable or worker.n_tasks >= _MAX_TASKS:
+    if not usable or worker.stopped or worker.n_tasks >= _MAX_TASKS:
         worker.stop()
         return
     worker.idle_since = time.monotonic()
@@ -141,6 +190,7 @@ class _Worker:
             env=environment,
         )
         self.n_tasks = 0
+        self.stopped = False
         self.idle_since = time.monotonic()
         # A process that multiprocessing started, such as a worker of dask, ends by waiting for
         # its children; an idle one would let it wait for long.
@@ -149,10 +199,12 @@ class _Worker:
     def run(self, function, *args):
         self.n_tasks += 1
         try:
-            with _allowed_children():
+            with _allowed_children(), _without_interrupts():
                 future = self._executor.submit(function, *args)
             return future.result()
-        except BrokenProcessPool as error:
+        except (BrokenProcessPool, ShutdownExecutorError) as error:
+            if self.stopped:
+                raise _WorkerStoppedError from error
             raise WorkerDiedError(f"{error}\n{self._last_words()}".strip()) from error
 
     def _last_words(self) -> str:
@@ -161,6 +213,7 @@ class _Worker:
         return "\n".join(lines[-20:])
 
     def stop(self, kill: bool = False):
+        self.stopped = True
         self._executor.shutdown(wait=False, kill_workers=kill)
         self._output.close()
         _remove(self._output.name)
@@ -182,6 +235,20 @@ def _allowed_children():
                 config["daemon"] = daemonic
 
 
+@contextmanager
+def _without_interrupts():
+    """Block Ctrl-C in this thread, and in processes that it starts until they ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # its start would unblock it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _kill(executor: ProcessPoolExecutor) -> None:
     executor.shutdown(wait=False, kill_workers=True)
 
@@ -192,7 +259,10 @@ def _remove(path: str) -> None:
 
 
 def _start(parent: int, output: str) -> None:
-    """Run first in a worker: send its output to a file, and end it when the parent ends."""
+    """Run first in a worker: ignore Ctrl-C, send output to a file, end when the parent ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
@@ -214,8 +284,9 @@ def _forget() -> None:
     # The workers of a process are not those of its forks, which must not stop them either.
     global _lock, _starting
     _lock, _starting = threading.Lock(), threading.Lock()
-    _of_the_parent.extend(_idle)
+    _of_the_parent.extend([*_idle, *_busy])
     _idle.clear()
+    _busy.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,6 +1,9 @@
 """What an exported graph says of itself; needs NumPy only."""
 
 import json
+import math
+import re
+import reprlib
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,6 +19,12 @@ FORMAT = 1
 
 #: Under what name the metadata stands in the file.
 KEY = "skprune"
+
+# Types of labels that are written. Text has at most 999 characters, and all labels together have
+# at most so many bytes, for a type in the file says how much memory they take.
+_LABEL_TYPE = re.compile(r"[<>|][biuf]\d{1,2}|[<>]U\d{1,3}|O")
+_MOST_LABEL_BYTES = 2**26
+_LABEL_KINDS = {"b": bool, "i": int, "u": int, "f": float, "U": str, "O": str}
 
 
 @dataclass(frozen=True)
@@ -98,16 +107,19 @@ class GraphMetadata:
         Raises
         ------
         GraphFileError
-            If they are of another kind.
+            If they are of another kind, or too long.
         """
         labels = classes.tolist()
-        texts = classes.dtype.kind == "O" and all(isinstance(label, str) for label in labels)
-        if classes.dtype.kind not in "biufU" and not texts:
+        label_type = "O" if classes.dtype.kind == "O" else classes.dtype.str
+        try:
+            _check_labels(labels, label_type)
+        except ValueError as error:
             raise GraphFileError(
-                f"Labels of type {classes.dtype} ({labels[0]!r}, ...) cannot be written into a "
-                "graph; use integers, floats, booleans or strings."
-            )
-        return replace(self, labels=labels, label_type="O" if texts else classes.dtype.str)
+                f"Labels of type {classes.dtype} ({reprlib.repr(labels[0])}, ...) cannot be "
+                f"written into a graph: {error}. Use integers, floats, booleans or strings; long "
+                "strings as objects (dtype=object)."
+            ) from error
+        return replace(self, labels=labels, label_type=label_type)
 
     def to_json(self) -> str:
         """As text, which :meth:`from_json` reads.
@@ -148,7 +160,7 @@ class GraphMetadata:
                 about = cls(**found)
                 about._check()
                 return about
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise GraphFileError(
                 f"{path!r} has metadata that skprune did not write ({type(error).__name__}: "
                 f"{error}). Export the graph again."
@@ -159,14 +171,46 @@ class GraphMetadata:
         )
 
     def _check(self) -> None:
-        """Refuse what no release writes, before anybody predicts with it."""
-        if type(self.batch_rows) is not int or self.batch_rows < 1:
-            raise ValueError(f"batches have {self.batch_rows!r} rows")
+        """Refuse what no release writes, before it is used."""
+        shape, names = self.sample_shape, self.feature_names
+        right = {
+            "version": isinstance(self.version, str),
+            "estimator": isinstance(self.estimator, str),
+            "labels": self.labels is None or isinstance(self.labels, list),
+            "voting": self.voting in ("soft", "hard", None),
+            "members": _is_list_of(str, self.members),
+            "weights": _is_list_of(float, self.weights) and all(map(math.isfinite, self.weights)),
+            "sample_shape": _is_list_of(int, shape) and shape and min(shape) >= 0,
+            "batch_rows": type(self.batch_rows) is int and self.batch_rows >= 1,
+            "feature_names": names is None or _is_list_of(str, names),
+            "flat": isinstance(self.flat, bool),
+            "quantization": self.quantization in ("int8", None),
+        }
+        for name in (name for name, is_right in right.items() if not is_right):
+            raise ValueError(f"{name} is {reprlib.repr(getattr(self, name))}")
         if len(self.members) != len(self.weights):
             raise ValueError(f"{len(self.members)} members have {len(self.weights)} weights")
-        classes = self.classes
-        if classes is not None and classes.ndim != 1:
-            raise ValueError(f"labels have shape {classes.shape}")
-        sides = [type(side) is int and side >= 0 for side in self.sample_shape]
-        if not sides or not all(sides):
-            raise ValueError(f"samples have shape {self.sample_shape!r}")
+        if self.labels is not None:
+            _check_labels(self.labels, self.label_type)
+
+
+def _is_list_of(kind: type, values: Any) -> bool:
+    return isinstance(values, list) and all(type(value) is kind for value in values)
+
+
+def _check_labels(labels: list[Any], label_type: Any) -> None:
+    """Refuse labels that are not of their type, before an array is made that they do not need."""
+    if not isinstance(label_type, str) or not _LABEL_TYPE.fullmatch(label_type):
+        raise ValueError(f"the label type is {reprlib.repr(label_type)}")
+    dtype = np.dtype(label_type)
+    if dtype.itemsize * len(labels) > _MOST_LABEL_BYTES:
+        raise ValueError(f"{len(labels)} labels of type {label_type} take too much memory")
+    right = _is_list_of(_LABEL_KINDS[dtype.kind], labels)
+    if right and dtype.kind != "O":
+        try:
+            with np.errstate(over="ignore"):
+                right = np.array(labels, dtype).tolist() == labels
+        except OverflowError:
+            right = False
+    if not right:
+        raise ValueError(f"the labels are not all of type {label_type}: {reprlib.repr(labels)}")

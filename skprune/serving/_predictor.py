@@ -48,7 +48,8 @@ class OnnxPredictor:
     FileNotFoundError
         If there is no such file.
     GraphFileError
-        If the file is truncated, was not written by skprune, or by a newer release.
+        If the file is truncated or damaged, was not written by skprune, or by a newer release.
+        Predicting raises it too, where the damage shows only when the graph runs.
     MissingExtraError
         If onnxruntime is not installed.
 
@@ -83,7 +84,13 @@ class OnnxPredictor:
             options.intra_op_num_threads = int(n_threads)
         try:
             self._session = runtime.InferenceSession(
-                self.path, options, providers=["CPUExecutionProvider"]
+                # What fails would otherwise be printed, and tried again in the same way.
+                self.path, options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )  # fmt: skip
+            text = self._session.get_modelmeta().custom_metadata_map.get(KEY)
+            inputs, outputs = (
+                {value.name: (value.type, value.shape[1:]) for value in values}
+                for values in (self._session.get_inputs(), self._session.get_outputs())
             )
         except Exception as error:  # a file that is cut or strange fails in any way it likes
             raise GraphFileError(
@@ -91,7 +98,6 @@ class OnnxPredictor:
                 "cut short, or no ONNX file, or written for a newer onnxruntime than "
                 f"{runtime.__version__}. Copy or export it again."
             ) from error
-        text = self._session.get_modelmeta().custom_metadata_map.get(KEY)
         if text is None:
             raise GraphFileError(
                 f"{self.path!r} is an ONNX graph, but not one that skprune.serving.export_onnx "
@@ -105,7 +111,7 @@ class OnnxPredictor:
         classes = self.metadata_.classes
         if classes is not None:
             self.classes_ = classes
-        self._check_outputs()
+        self._check_graph(inputs, outputs)
 
     def predict_proba(self, X: ArrayLike, return_members: bool = False) -> Any:
         """Weighted vote of the members.
@@ -191,18 +197,25 @@ class OnnxPredictor:
         vote, members = self._run([VOTE, MEMBERS], X)
         return vote, np.moveaxis(members, 1, 0)
 
-    def _check_outputs(self) -> None:
-        shapes = {output.name: output.shape for output in self._session.get_outputs()}
-        about = self.metadata_
-        k = len(self.classes_) if about.labels is not None else shapes.get(VOTE, [0])[-1]
-        if [shapes.get(VOTE, [])[1:], shapes.get(MEMBERS, [])[1:]] != [
-            [k],
-            [len(about.members), k],
-        ]:
+    def _check_graph(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
+        """Whether types and shapes of the graph are those that its metadata say."""
+        about, real = self.metadata_, "tensor(float)"
+        wanted = {INPUT: (real, about.sample_shape)}
+        if inputs != wanted:
             raise GraphFileError(
-                f"{self.path!r} has outputs {shapes}, which are not those of its {k} labels and "
-                f"{len(about.members)} members. Export the graph again."
+                f"{self.path!r} has inputs {inputs}, which are not those of its samples, {wanted}. "
+                "Export the graph again."
             )
+        if about.labels is not None:
+            k = len(about.labels)
+        else:
+            k = next(iter(outputs.get(VOTE, (real, []))[1]), 0)
+        if outputs != {VOTE: (real, [k]), MEMBERS: (real, [len(about.members), k])}:
+            raise GraphFileError(
+                f"{self.path!r} has outputs {outputs}, which are not those of its {k} labels "
+                f"and {len(about.members)} members. Export the graph again."
+            )
+        self._output_shapes = {name: tuple(shape) for name, (_, shape) in outputs.items()}
 
     def _run(self, outputs: list[str], X: ArrayLike) -> list[NDArray[np.float32]]:
         self._check_names(X)
@@ -211,8 +224,23 @@ class OnnxPredictor:
         # At least one batch, so that no samples give no predictions of the right shape.
         starts = range(0, max(1, len(samples)), rows)
         batches = (in_single_precision(samples[start : start + rows]) for start in starts)
-        parts = [self._session.run(outputs, {INPUT: batch}) for batch in batches]
+        parts = [self._run_batch(outputs, batch) for batch in batches]
         return [np.concatenate(of_one) for of_one in zip(*parts, strict=True)]
+
+    def _run_batch(self, outputs: list[str], batch: NDArray[np.float32]) -> list[NDArray]:
+        try:
+            found: list[NDArray] = self._session.run(outputs, {INPUT: batch})
+        except Exception as error:
+            raise GraphFileError(
+                f"{self.path!r} cannot be run: {_first_line(error)} Copy or export it again."
+            ) from error
+        for name, values in zip(outputs, found, strict=True):
+            if values.shape != (len(batch), *self._output_shapes[name]):
+                raise GraphFileError(
+                    f"{self.path!r} gives {name} of shape {values.shape} for {len(batch)} samples, "
+                    "which its metadata do not allow. Copy or export it again."
+                )
+        return found
 
     def _check_names(self, X: Any) -> None:
         """Columns of a data frame, which scikit-learn's estimators compare too."""

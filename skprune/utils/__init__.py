@@ -15,6 +15,7 @@ from ._cache_entry import data_hash as data_hash
 from ._doc_link import DOCUMENTATION as DOCUMENTATION
 from ._doc_link import DocumentationLink as DocumentationLink
 from ._frozen import clone_unfitted as clone_unfitted
+
 from ._frozen import unfreeze as unfreeze
 from ._joints import joint_of as joint_of
 from ._joints import note_time_alone as note_time_alone
@@ -27,6 +28,12 @@ from ._layer_graph import LayerCall as LayerCall
 from ._layer_graph import LayerGraph as LayerGraph
 from ._layer_graph import hides_layers as hides_layers
 from ._layer_graph import layer_graph as layer_graph
+<<<<<<< HEAD
+=======
+from ._member_file import MemberFile as MemberFile
+from ._npz import ArrayHeader as ArrayHeader
+from ._npz import NpzFile as NpzFile
+>>>>>>> main
 from ._pandas import load_pandas as load_pandas
 from ._parallel import streamed as streamed
 from ._predictions import Predictions as Predictions

@@ -13,6 +13,8 @@ from weakref import ref
 import numpy as np
 from numpy.typing import NDArray
 
+from ._fork import check_not_forked
+
 __all__ = ["Joint", "joint_of", "note_time_alone"]
 
 # Sets of members, with one and the same first of them, whose compiled functions are kept.
@@ -84,7 +86,13 @@ def joint_of(
     Returns
     -------
     Joint or None
+
+    Raises
+    ------
+    ForkedProcessError
+        If networks cannot run in this process.
     """
+    check_not_forked()
     found = _find(members, made_of)
     if found is None and _spent(members) >= seconds * len(members):
         with _making:

@@ -125,15 +125,25 @@ def test_ctrl_c(tmp_path):
     fifo = tmp_path / "measurements.csv"  # which nobody ever writes to
     os.mkfifo(fifo)
     command = [sys.executable, "-m", "skprune", "amount", str(fifo)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # Where this process ignores Ctrl-C, as a shell's background job does, its children would too.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     with process:
-        time.sleep(0.2)
-        for _ in range(200):  # it waits in open() when all is loaded
-            if Path(f"/proc/{process.pid}/wchan").exists() and _waits(process.pid):
-                break
-            time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        try:
+            time.sleep(0.2)
+            for _ in range(200):  # it waits in open() when all is loaded
+                if Path(f"/proc/{process.pid}/wchan").exists() and _waits(process.pid):
+                    break
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert (process.returncode, out, err) == (130, "", "")
 
 

@@ -1,6 +1,8 @@
 """Wrong files of predictions are refused, with file, key, what came, and what would be right."""
 
+import io
 import pickle
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -45,7 +47,27 @@ def test_a_damaged_array(skprune, pool):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("P.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f8',")
         archive.writestr("y.npy", b"")
-    assert "P cannot be read" in skprune("select", path).refused("select")
+    assert "P is no array of NumPy" in skprune("select", path).refused("select")
+
+
+def test_sizes_are_checked_before_memory_is_taken(skprune, tmp_path, pool):
+    path = tmp_path / "huge.npz"
+    header = io.BytesIO()
+    claims = {"descr": "<f8", "fortran_order": False, "shape": (98, 10**6, 10**6)}
+    np.lib.format.write_array_header_1_0(header, claims)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("P.npy", header.getvalue())
+        archive.writestr("y.npy", header.getvalue())
+    why = skprune("select", path).refused("select")
+    assert "need 784,000,000,000,000 bytes; the file has 0 at most" in why
+    huge = np.zeros((20, 10**5, 4))
+    np.savez_compressed(path, P=huge, y=np.zeros(7, int))
+    tracemalloc.start()
+    why = skprune("select", path).refused("select")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "y has 7 samples where P has 100000" in why
+    assert peak < huge.nbytes / 2
 
 
 class Bomb:
@@ -89,10 +111,10 @@ def test_objects_are_not_unpickled(skprune, pool, P):
         ({"y": lambda y: y + 7, "classes": [7, 8, 9, 11]}, "classes does not list: sample "),
         ({"names": list("abc")}, "names must hold a name for each member of P, 20; it holds 3"),
         ({"names": [b"\xff"] * 20}, "names holds bytes that are no text in UTF-8"),
-        ({"costs": [1.0, 2.0]}, "one number for each of the 20 members; it holds 2"),
+        ({"costs": [1.0, 2.0]}, "number for each of the members, 20; it holds 2"),
         ({"costs": ["dear"] * 20}, "costs must hold numbers"),
         ({"costs": [-1.0] * 20}, "costs must be finite and positive"),
-        ({"sample_weight": [1.0]}, "sample_weight must hold one number for each of the "),
+        ({"sample_weight": [1.0]}, "sample_weight must hold a number for each of the "),
         ({"sample_weight": lambda y: -1.0 - y}, "Negative values in data passed to `sample_weight"),
         ({"sample_weight": lambda y: 0.0 * y}, "sample_weight"),
         ({"P": lambda P: np.where(P > 0.9, np.nan, P)}, "P has NaN or infinite probabilities"),

@@ -1,5 +1,7 @@
 """Files of images, good and bad."""
 
+import tracemalloc
+import zipfile
 from io import BytesIO
 
 import numpy as np
@@ -57,7 +59,10 @@ def test_jpeg(tmp_path):
     [
         ({"a": LABELS}, "neither raw images"),
         (raw(y_train=LABELS[:3]), "6 train images, but 3 classes"),
-        (raw(x_train=np.array([{}], dtype=object)), "not an .npz file of plain arrays"),
+        (raw(x_train=np.array([{}], dtype=object)), "x_train holds Python objects"),
+        (raw(x_train=IMAGES[0]), "x_train must be uint8 of shape"),
+        (raw(x_test=IMAGES / 255), "x_test must be uint8 .* it is float64"),
+        (raw(x_test=np.uint8(3)), "x_test must be uint8"),
     ],
 )
 def test_wrong_content(arrays, message, tmp_path):
@@ -85,3 +90,88 @@ def test_truncated(tmp_path):
 def test_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match="There is no file"):
         load_image_npz(tmp_path / "nowhere.npz")
+
+
+def claiming(shape, descr="|u1", content=b""):
+    """An array whose header claims a shape, whatever follows it."""
+    stream = BytesIO()
+    header = {"descr": descr, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
+    return stream.getvalue() + content
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "message"),
+    [
+        ("x_train", claiming((6, 2**24, 2**23)), "x_train is damaged: .* 844,424,930,131,968 b"),
+        ("x_train", claiming((6, 8, 8), content=bytes(385)), "has 385 at most"),
+        ("x_train", claiming((-6, -8, 8), content=bytes(384)), "x_train is damaged"),
+        ("y_train", claiming((10**18,), "|S0"), "y_train is damaged"),
+        ("y_train", claiming(("6",)), "y_train is no array of NumPy"),
+        ("y_train", b"\x93NUMPY\x01\x00\x90\x01" + b"(" * 400, "y_train is no array of NumPy"),
+        ("y_train", b"hello", "y_train is no array of NumPy"),
+    ],
+)
+def test_sizes_are_checked_before_memory_is_taken(tmp_path, key, content, message):
+    path = tmp_path / "a.npz"
+    np.savez(path, **{name: array for name, array in raw().items() if name != key})
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"{key}.npy", content)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_image_npz(path)
+    assert str(path) in str(caught.value)
+
+
+def test_an_archive_that_claims_what_its_bytes_cannot_hold(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, **{name: array for name, array in raw().items() if name != "x_train"})
+    content = claiming((6, 2**14, 2**14))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("x_train.npy", content)
+        # What the archive's directory says, which is written last.
+        archive.getinfo("x_train.npy").file_size = len(content) + 6 * 2**28
+    with pytest.raises(ValueError, match="x_train is damaged"):
+        load_image_npz(path)
+
+
+def test_classes_are_compared_before_images_are_read(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, **raw(x_test=np.zeros((400, 256, 256), np.uint8)))
+    assert path.stat().st_size < 200_000
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="400 test images, but 2 classes"):
+        load_image_npz(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5e6
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: {"train_length": a["train_length"] * [1, -1, 1]}, "truncated"),
+        (lambda a: {"train_length": a["train_length"][:2]}, "2 train images, but 3 classes"),
+        (lambda a: {"train_length": a["train_length"] / 1}, "train_length must hold whole"),
+        (lambda a: {"train_jpeg": a["train_jpeg"][::-1]}, "image 0 cannot be decoded"),
+        (lambda a: {"train_jpeg": a["train_jpeg"].astype(int)}, "train_jpeg must be uint8"),
+    ],
+)
+def test_wrong_jpeg(tmp_path, change, message):
+    arrays, _ = jpeg()
+    np.savez(tmp_path / "a.npz", **arrays | change(arrays))
+    with pytest.raises(ValueError, match=message):
+        load_image_npz(tmp_path / "a.npz")
+
+
+def test_jpeg_of_different_sizes(tmp_path):
+    Image = pytest.importorskip("PIL.Image")
+    files = []
+    for side in (8, 16):
+        buffer = BytesIO()
+        Image.fromarray(np.zeros((side, side), np.uint8)).save(buffer, "JPEG")
+        files.append(np.frombuffer(buffer.getvalue(), np.uint8))
+    part = {"jpeg": np.concatenate(files), "length": [len(file) for file in files]}
+    arrays = {f"{p}_{name}": array for p in ("train", "test") for name, array in part.items()}
+    np.savez(tmp_path / "a.npz", **arrays, y_train=[0, 1], y_test=[0, 1])
+    with pytest.raises(ValueError, match=r"image 1 has shape \(16, 16\)"):
+        load_image_npz(tmp_path / "a.npz")

@@ -1,13 +1,17 @@
+import os
 import pickle
 import subprocess
 import sys
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from skprune import PrunedCNNClassifier, SOCPEnsemblePruner
 from skprune.ensemble import CNNSpace
 from skprune.ensemble._space import sample_members
 
@@ -129,3 +133,58 @@ def test_a_fresh_process_is_quiet_and_its_pickles_predict_the_same_bits(digits, 
         again = clone(views).fit(X[:, None], y)
         np.testing.assert_array_equal(again.predict_proba(X[:, None]), there["views"])
     assert set(ensemble.predict(X)) <= {"zero", "one", "two"}
+
+
+FORKS = """
+import os
+import signal
+import sys
+
+import joblib
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier
+
+from skprune.exceptions import ForkedProcessError
+
+
+def in_child(predict):
+    pid = os.fork()
+    if not pid:
+        signal.alarm(60)  # a child that waits for ever ends by this
+        code = 30
+        try:
+            predict()
+            code = 10
+        except ForkedProcessError as error:
+            assert "Load the estimator in each worker" in str(error)
+            code = 20
+        finally:
+            os._exit(code)
+    return os.waitpid(pid, 0)[1] // 256
+
+
+pruner, network, X, y = joblib.load(sys.argv[1])
+forest = RandomForestClassifier(3, random_state=0).fit(X.reshape(len(X), -1), y)
+print(in_child(lambda: pruner.predict(X)))  # loaded, and nothing computed yet
+pruner.predict(X)
+print(in_child(lambda: pruner.predict(X)))
+for each in (pruner.estimators_[0], network):
+    print(in_child(lambda: each.predict(X[..., None])))
+print(in_child(lambda: forest.predict(X.reshape(len(X), -1))))
+pruner.predict(X)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_networks_refuse_to_run_in_a_fork_of_where_they_ran(fitted, digits, tmp_path):
+    """They would wait for threads that a fork does not copy."""
+    X, y = digits
+    pruner = SOCPEnsemblePruner(fitted, cv="prefit", lam=0.0).fit(X, y)
+    member = FrozenEstimator(fitted.estimators_[0])
+    network = PrunedCNNClassifier(member, amount=0.5, fine_tune_epochs=0, random_state=0)
+    script, given = tmp_path / "forks.py", tmp_path / "given"
+    script.write_text(FORKS)
+    joblib.dump((pruner, network.fit(X[..., None], y), X, y), given)
+    done = subprocess.run([sys.executable, script, given], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["10", "20", "20", "20", "10"]

@@ -141,17 +141,21 @@ def test_the_cache_says_what_it_holds(kept, cache):
     assert entries(cache) == {}
 
 
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads Linux's /proc")
+
 INTERRUPTED = """
+import signal
 import sys
 import joblib
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the parent may ignore it
     ensemble, X, y = joblib.load(sys.argv[1])
     ensemble.fit(X, y)
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads Linux's /proc")
+@needs_proc
 def test_a_killed_run_goes_on_where_it_was(fitted, tiny, digits, tmp_path):
     script, given, cache = tmp_path / "run.py", tmp_path / "given", tmp_path / "cache"
     script.write_text(INTERRUPTED)
@@ -187,6 +191,50 @@ def test_a_killed_run_goes_on_where_it_was(fitted, tiny, digits, tmp_path):
     assert len(after) == 2
     assert before.items() <= after.items()
     assert_same_bits(resumed, fitted)
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    ("n_jobs", "loaded"),
+    [(1, b"numpy"), (2, b"numpy"), (2, b"tensorflow")],
+    ids=["one that starts", "two that start", "two that train"],
+)
+def test_ctrl_c_gives_one_traceback(fitted, tiny, digits, cache, tmp_path, n_jobs, loaded):
+    """A terminal sends it to all processes; the workers are stopped, and the cache goes on."""
+    script, given, before = tmp_path / "run.py", tmp_path / "given", entries(cache)
+    script.write_text(INTERRUPTED)
+    joblib.dump((tiny(4, memory=str(cache), n_jobs=n_jobs), *digits), given)
+    run = subprocess.Popen(
+        [sys.executable, script, given],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    try:
+        deadline = time.monotonic() + 120
+        reached = 0
+        while reached < n_jobs:
+            assert run.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+            workers = worker_pids(run.pid)
+            reached = sum(loaded in read_proc(worker, "maps") for worker in workers)
+        os.killpg(run.pid, signal.SIGINT)
+        _, said = run.communicate(timeout=60)
+    finally:
+        run.kill()
+        run.wait()
+    assert said.count("Traceback") == 1, said
+    assert said.rstrip().endswith("KeyboardInterrupt")
+    assert "popen_loky" not in said
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < deadline, "workers outlive the fit that was interrupted"
+        time.sleep(0.1)
+    assert before.items() <= entries(cache).items()
+    if n_jobs == 2:
+        assert_same_bits(tiny(2, memory=str(cache)).fit(*digits), fitted)
 
 
 def shout_and_die():
@@ -235,9 +283,9 @@ def test_workers_are_replaced_before_they_grow_too_large(new_workers, monkeypatc
     assert pids[0] == pids[1] != pids[2]
 
 
-def worker_pids():
-    """Process ids of the workers of this process."""
-    children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+def worker_pids(parent=None):
+    """Process ids of the workers of a process, by default this one."""
+    children = Path(f"/proc/{parent or os.getpid()}/task").glob("*/children")
     pids = {int(pid) for file in children for pid in file.read_text().split()}
     return {pid for pid in pids if b"popen_loky" in read_proc(pid, "cmdline")}
 
@@ -267,9 +315,6 @@ class KillsWorkers(threading.Thread):
                     self.killed.append(pid)
                     self.known.add(pid)
             time.sleep(0.02)
-
-
-needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads Linux's /proc")
 
 
 @needs_proc

@@ -171,7 +171,7 @@ def test_voting(voting, cls, data):
 
 NOT_JOBS = [
     *(0, 0.0, 1.5, 2.0, -1.0, np.float64(2), np.nan, np.inf, 1j, 10**30, -(10**30)),
-    *(True, False, np.bool_(True), "", "2", "all", b"2", object(), int),
+    *(True, False, np.bool_(True), "", "2", "all", b"2", ..., int),
     *(
         [],
         [2],
@@ -242,7 +242,7 @@ def halves(train, test):
         (1000, "cv=1000 cannot split these rows"),
         (KFold(500), r"cv=KFold\(.*cannot split these rows"),
         (KFold, "cv must be a fraction, 'prefit', a number of folds, a splitter or an iterable"),
-        (object(), "cv must be a fraction, 'prefit', a number of folds, a splitter or an iterable"),
+        (..., "cv must be a fraction, 'prefit', a number of folds, a splitter or an iterable"),
         (np.array(0.5), r"cv must be a fraction.*; got array\(0.5\)"),
         (np.array("prefit"), "cv must be a fraction"),
         ("folds", "cv must be a fraction.*; got 'folds'"),
@@ -582,7 +582,7 @@ class TestNoEnsemble:
     @pytest.mark.parametrize(
         "estimator",
         [
-            *(None, {}, {"a": Untrainable()}, "x", 3, (), np.array(["a"]), object()),
+            *(None, {}, {"a": Untrainable()}, "x", 3, (), np.array(["a"]), ...),
             *([], [None], [3], [Untrainable()], [("a",)], [("a", None)], [()]),
             *(Untrainable, [("a", Untrainable)]),
         ],

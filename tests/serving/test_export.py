@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tracemalloc
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -105,7 +106,7 @@ class TestClassifiers:
     def test_labels_that_cannot_be_written(self, tmp_path, pruner):
         pruner = pickle.loads(pickle.dumps(pruner))
         pruner.classes_ = np.array([(1,), (2,), (3,)], dtype=object)
-        with pytest.raises(GraphFileError, match="use integers, floats, booleans or strings"):
+        with pytest.raises(GraphFileError, match="Use integers, floats, booleans or strings"):
             export_onnx(pruner, tmp_path / "g.onnx")
 
     def test_members_of_many_kinds(self, tmp_path):
@@ -424,11 +425,33 @@ class TestPredictor:
             (lambda about: {"format": 1}, "skprune did not write"),
             (lambda about: [], "skprune did not write"),
             (lambda about: {**about, "format": 1.9}, "skprune did not write"),
-            (lambda about: {**about, "batch_rows": 0}, "batches have 0 rows"),
+            (lambda about: {**about, "batch_rows": 0}, "batch_rows is 0"),
             (lambda about: {**about, "label_type": "nonsense"}, "skprune did not write"),
             (lambda about: {**about, "weights": []}, "members have 0 weights"),
-            (lambda about: {**about, "sample_shape": [-1]}, "samples have shape"),
+            (lambda about: {**about, "sample_shape": [-1]}, "sample_shape is"),
             (lambda about: {**about, "labels": [0, 1]}, "not those of its 2 labels"),
+            (lambda about: {**about, "labels": [10**400, 1, 2]}, "labels are not"),
+            (lambda about: {**about, "labels": [0.5, 1, 2]}, "labels are not"),
+            (lambda about: {**about, "labels": ["a", 1, 2], "label_type": "O"}, "labels are not"),
+            (lambda about: {**about, "labels": [[0], [1], [2]]}, "labels are not"),
+            (lambda about: {**about, "labels": 3}, "labels is 3"),
+            (lambda about: {**about, "label_type": "(1000,)<i8"}, "label type"),
+            (lambda about: {**about, "label_type": "i8,i8"}, "label type"),
+            (lambda about: {**about, "label_type": "3)"}, "label type"),
+            (lambda about: {**about, "label_type": None}, "label type"),
+            (lambda about: {**about, "label_type": "M8[s]"}, "label type"),
+            (lambda about: {**about, "members": 4}, "members is 4"),
+            (lambda about: {**about, "members": [*about["members"][1:], 3]}, "members is"),
+            (lambda about: {**about, "weights": [float("nan")] * 4}, "weights is"),
+            (lambda about: {**about, "weights": [10**400] * 4}, "weights is"),
+            (lambda about: {**about, "sample_shape": 4}, "sample_shape is 4"),
+            (lambda about: {**about, "sample_shape": [10**400]}, "input"),
+            (lambda about: {**about, "sample_shape": [2, 2]}, "input"),
+            (lambda about: {**about, "voting": []}, "voting is"),
+            (lambda about: {**about, "version": {}}, "version is"),
+            (lambda about: {**about, "feature_names": [["a"]]}, "feature_names is"),
+            (lambda about: {**about, "quantization": 4}, "quantization is"),
+            (lambda about: {**about, "flat": "no"}, "flat is"),
         ],
     )
     def test_another_format(self, tmp_path, graph, change, said):
@@ -438,6 +461,64 @@ class TestPredictor:
         onnx.save(model, tmp_path / "g.onnx")
         with pytest.raises(GraphFileError, match=said):
             OnnxPredictor(tmp_path / "g.onnx")
+
+    def test_labels_take_no_more_room_than_labels_need(self, tmp_path, graph):
+        """Of a file of some kilobytes; as text they would take 11 GB."""
+        model = onnx.load(graph)
+        about = json.loads(model.metadata_props[0].value)
+        many = [f"{k}" for k in range(10**5)]
+        for labels, width in ((["a", "b", "c"], 10**8), (many, 999), ([many], 999)):
+            change = {"labels": labels, "label_type": f"<U{width}"}
+            model.metadata_props[0].value = json.dumps(about | change)
+            onnx.save(model, tmp_path / "g.onnx")
+            tracemalloc.start()
+            with pytest.raises(GraphFileError, match="label"):
+                OnnxPredictor(tmp_path / "g.onnx")
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert peak < 2**26
+
+    def test_labels_that_are_too_wide_are_not_written(self, tmp_path):
+        labels = np.array(["a" * 2000, "b", "c"])
+        forest = RandomForestClassifier(4, max_depth=3, random_state=0)
+        pruner = SOCPEnsemblePruner(forest, random_state=0).fit(X, labels[Y])
+        with pytest.raises(GraphFileError, match="objects"):
+            export_onnx(pruner, tmp_path / "g.onnx")
+        pruner = SOCPEnsemblePruner(forest, random_state=0).fit(X, labels.astype(object)[Y])
+        check(pruner, tmp_path / "g.onnx", X)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "[" * 100_000 + "]" * 100_000,
+            '{"format": ' + "9" * 5000 + "}",
+            '{"format": 1, "labels": ' + "[" * 500 + "]" * 500 + "}",
+            "",
+        ],
+    )
+    def test_metadata_that_is_no_json_of_ours(self, tmp_path, graph, text):
+        model = onnx.load(graph)
+        model.metadata_props[0].value = text
+        onnx.save(model, tmp_path / "g.onnx")
+        with pytest.raises(GraphFileError, match="skprune did not write"):
+            OnnxPredictor(tmp_path / "g.onnx")
+
+    @pytest.mark.parametrize("flips", [1, 4])
+    def test_flipped_bytes(self, tmp_path, capfd, graph, flips):
+        """Whatever is broken, the error is the library's own, and nothing is printed."""
+        whole, rng = Path(graph).read_bytes(), np.random.default_rng(flips)
+        path = tmp_path / "g.onnx"
+        refused = 0
+        for _ in range(200):
+            broken = np.frombuffer(whole, np.uint8).copy()
+            broken[rng.integers(len(whole), size=flips)] = rng.integers(256, size=flips)
+            path.write_bytes(broken.tobytes())
+            try:
+                OnnxPredictor(path, n_threads=1).predict(X[:2])
+            except GraphFileError:
+                refused += 1
+        assert refused > 100
+        assert capfd.readouterr() == ("", "")
 
     @pytest.mark.parametrize("n", [0, -1, 1.5, "2", True])
     def test_threads(self, graph, n):
@@ -451,6 +532,32 @@ class TestPredictor:
         np.testing.assert_array_equal(twin.predict_proba(X), predictor.predict_proba(X))
         assert repr(twin) == repr(predictor)
         assert f"{pruner.n_members_} members of SOCPEnsemblePruner" in repr(twin)
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+    @pytest.mark.parametrize("n_threads", [None, 1, 3])
+    def test_it_survives_a_fork(self, tmp_path, graph, n_threads):
+        np.save(tmp_path / "X.npy", np.repeat(X, 100, axis=0))
+        code = f"""
+import os, signal
+import numpy as np
+from skprune.serving import OnnxPredictor
+X = np.load("X.npy")
+predictor = OnnxPredictor({str(graph)!r}, n_threads={n_threads})
+expected = predictor.predict_proba(X)
+pid = os.fork()
+if not pid:
+    signal.alarm(60)  # a child that waits for ever ends by this
+    same = False
+    try:
+        same = (predictor.predict_proba(X) == expected).all()
+    finally:
+        os._exit(7 if same else 1)
+print(os.waitpid(pid, 0)[1] // 256)
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+        )
+        assert done.stdout == "7\n", done.stderr
 
     def test_nothing_to_quantise(self, tmp_path, graph):
         with pytest.raises(GraphFileError, match="holds no network"):

@@ -1,0 +1,48 @@
+"""Whether networks can run here: their back ends do not survive a fork."""
+
+import os
+import sys
+
+from ..exceptions import ForkedProcessError
+
+__all__ = ["check_not_forked"]
+
+# Back ends whose threads, which a fork does not copy, this process would wait for.
+_lost: set[str] = set()
+
+
+def check_not_forked() -> None:
+    """Refuse to run networks in a fork of a process in which their back end had run.
+
+    Raises
+    ------
+    ForkedProcessError
+        If they would wait for ever.
+    """
+    if not _lost:
+        return
+    import keras
+
+    backend = keras.backend.backend()
+    if backend in _lost:
+        raise ForkedProcessError(
+            f"Networks cannot run in this process: it is a fork of one in which {backend} had run, "
+            f"and {backend} does not survive a fork. Load the estimator in each worker process "
+            "rather than before they are forked: with gunicorn leave out --preload, with "
+            'multiprocessing take the start method "spawn". Or serve the ONNX graph, which '
+            "survives a fork: skprune.serving.export_onnx and OnnxPredictor."
+        )
+
+
+def _note_lost() -> None:
+    """Remember, in the child, what had run in the parent; imports alone are harmless."""
+    tensorflow = sys.modules.get("tensorflow.python.eager.context")
+    if getattr(getattr(tensorflow, "_context", None), "_initialized", False):
+        _lost.add("tensorflow")
+    jax = sys.modules.get("jax._src.xla_bridge")
+    if getattr(jax, "_backends", None):
+        _lost.add("jax")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_lost)
