@@ -1,5 +1,6 @@
 """Members in files: each is loaded once, and the fit is that of members in memory."""
 
+import errno
 import gc
 import os
 import pickle
@@ -557,9 +558,12 @@ class TestWrongFiles:
     def test_a_disk_without_room(self, given, recorded, monkeypatch, tmp_path):
         paths, _, X, y = given.of(SOCPEnsemblePruner)
         monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=100))
-        match = r"12 members for 200 rows and 3 outputs in float32 .*JOBLIB_TEMP_FOLDER"
-        with pytest.raises(OSError, match=match):
+        match = (
+            r"12 members for 200 rows and 3 outputs in float32 take 2.88e-05 GB, .* has 1e-07 GB "
+        )
+        with pytest.raises(OSError, match=f"{match}free.*JOBLIB_TEMP_FOLDER") as error:
             SOCPEnsemblePruner(paths).fit(X, y)
+        assert error.value.errno == errno.ENOSPC
         with pytest.raises(OSError, match="memory a folder on another disk"):
             SOCPEnsemblePruner(paths, memory=tmp_path / "cache").fit(X, y)
         assert not recorded("predictions")
