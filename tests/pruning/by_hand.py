@@ -140,15 +140,16 @@ def quadratic(P, y, alpha, diversity="shannon", weight=None):
     return alpha * G + (1 - alpha) / 2 * W, -2 * alpha * b - (1 - alpha) * d
 
 
-def quadratic_of_targets(P, y, alpha, center=None, scale=None):
-    """Q and c for targets: centred, scaled, and a column of ones for each target."""
+def quadratic_of_targets(P, y, alpha, center=None, scale=None, weight=None):
+    """Q and c for targets: centered, scaled, and a column of ones for each target."""
     center = y.mean(axis=0) if center is None else center
     scale = y.std(axis=0) if scale is None else scale
     F, Y = (P - center) / scale, (y - center) / scale
     F, Y = np.concatenate([F, np.ones_like(F)], axis=2), np.hstack([Y, np.ones_like(Y)])
-    per = Y.size
-    G = np.einsum("inj,knj->ik", F, F) / per
-    b = np.einsum("inj,nj->i", F, Y) / per
+    weight = np.ones(len(y)) if weight is None else weight
+    share = weight / weight.sum() / Y.shape[1]
+    G = np.einsum("inj,knj,n->ik", F, F, share)
+    b = np.einsum("inj,nj,n->i", F, Y, share)
     return G, -2 * alpha * b - (1 - alpha) * np.diag(G)
 
 
