@@ -14,6 +14,7 @@ from ._cache_entry import CacheEntry as CacheEntry
 from ._cache_entry import data_hash as data_hash
 from ._doc_link import DOCUMENTATION as DOCUMENTATION
 from ._doc_link import DocumentationLink as DocumentationLink
+from ._fork import check_not_forked as check_not_forked
 from ._frozen import clone_unfitted as clone_unfitted
 
 from ._frozen import unfreeze as unfreeze
@@ -28,12 +29,8 @@ from ._layer_graph import LayerCall as LayerCall
 from ._layer_graph import LayerGraph as LayerGraph
 from ._layer_graph import hides_layers as hides_layers
 from ._layer_graph import layer_graph as layer_graph
-<<<<<<< HEAD
-=======
-from ._member_file import MemberFile as MemberFile
 from ._npz import ArrayHeader as ArrayHeader
 from ._npz import NpzFile as NpzFile
->>>>>>> main
 from ._pandas import load_pandas as load_pandas
 from ._parallel import streamed as streamed
 from ._predictions import Predictions as Predictions

@@ -1,4 +1,4 @@
-"""The program of DESIGN section 3 written out in NumPy, and members that say what they are told.
+"""The program of DESIGN section 3 written out in NumPy, and members with given predictions.
 
 Nothing here uses ``skprune.socp``: what the pruners do is compared with it.
 """
@@ -9,6 +9,8 @@ import numpy as np
 from scipy.optimize import minimize, nnls
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.frozen import FrozenEstimator
+
+from skprune import SOCPEnsemblePruner, SOCPEnsemblePrunerRegressor
 
 
 class Told(ClassifierMixin, BaseEstimator):
@@ -73,6 +75,35 @@ def told_numbers(P):
     return [(f"m{i}", FrozenEstimator(ToldNumbers(i, P.shape[2]))) for i in range(len(P))]
 
 
+def keeping_all(estimator, n_members, classes, **params):
+    """A pruner of classifiers that keeps all members, with the same weight.
+
+    It is fitted on made predictions, where each member is right on as many samples as any other.
+    """
+    C = len(classes)
+    codes, own = np.tile(np.arange(C), n_members), np.repeat(np.arange(n_members), C)
+    P = np.full((n_members, len(codes), C), 1 / C)
+    P[own, np.arange(len(codes))] = np.eye(C)[codes]
+    params = {"alpha": 1.0, "lam": 0.0, "threshold": 0.0, "reweight": "equal"} | params
+    pruner = SOCPEnsemblePruner(estimator, cv="prefit", **params)
+    pruner.fit_predictions(P, np.asarray(classes)[codes])
+    assert pruner.n_members_ == n_members
+    return pruner
+
+
+def keeping_all_regressors(estimator, n_members, n_targets=1, **params):
+    """The same of regressors, with an intercept of zero."""
+    y = np.tile([[-1.0], [1.0]], (n_members, n_targets))
+    P = np.zeros((n_members, *y.shape))
+    P[np.repeat(np.arange(n_members), 2), np.arange(len(y))] = y
+    params = {"alpha": 1.0, "lam": 0.0, "threshold": 0.0, "reweight": "equal"} | params
+    pruner = SOCPEnsemblePrunerRegressor(estimator, cv="prefit", **params)
+    pruner.fit_predictions(P, y[:, 0] if n_targets == 1 else y)
+    assert pruner.n_members_ == n_members
+    np.testing.assert_allclose(pruner.intercept_, 0, atol=1e-12)
+    return pruner
+
+
 def pool(M=8, N=120, C=3, seed=0, low=0.2, high=1.6):
     """Members between hardly and rather good, with errors that they share in part."""
     rng = np.random.default_rng(seed)
@@ -109,15 +140,16 @@ def quadratic(P, y, alpha, diversity="shannon", weight=None):
     return alpha * G + (1 - alpha) / 2 * W, -2 * alpha * b - (1 - alpha) * d
 
 
-def quadratic_of_targets(P, y, alpha, center=None, scale=None):
-    """Q and c for targets: centred, scaled, and a column of ones for each target."""
+def quadratic_of_targets(P, y, alpha, center=None, scale=None, weight=None):
+    """Q and c for targets: centered, scaled, and a column of ones for each target."""
     center = y.mean(axis=0) if center is None else center
     scale = y.std(axis=0) if scale is None else scale
     F, Y = (P - center) / scale, (y - center) / scale
     F, Y = np.concatenate([F, np.ones_like(F)], axis=2), np.hstack([Y, np.ones_like(Y)])
-    per = Y.size
-    G = np.einsum("inj,knj->ik", F, F) / per
-    b = np.einsum("inj,nj->i", F, Y) / per
+    weight = np.ones(len(y)) if weight is None else weight
+    share = weight / weight.sum() / Y.shape[1]
+    G = np.einsum("inj,knj,n->ik", F, F, share)
+    b = np.einsum("inj,nj,n->i", F, Y, share)
     return G, -2 * alpha * b - (1 - alpha) * np.diag(G)
 
 

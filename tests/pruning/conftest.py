@@ -1,5 +1,6 @@
 """Small data and members that are trained in milliseconds."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,29 @@ from sklearn.datasets import make_classification
 from sklearn.ensemble import BaggingClassifier
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.validation import validate_data
+
+from skprune import (
+    SOCPEnsemblePruner,
+    SOCPEnsemblePrunerCV,
+    SOCPEnsemblePrunerRegressor,
+    SOCPEnsemblePrunerRegressorCV,
+)
+
+# The four pruners, with grids that are searched quickly.
+SMALL = {"alphas": [0.9], "lams": [0.05, 0.2], "n_folds": 3, "n_resamples": 2, "random_state": 0}
+CLASSIFIERS = [(SOCPEnsemblePruner, {}), (SOCPEnsemblePrunerCV, SMALL)]
+REGRESSORS = [(SOCPEnsemblePrunerRegressor, {}), (SOCPEnsemblePrunerRegressorCV, SMALL)]
+ALL = CLASSIFIERS + REGRESSORS
+
+
+@pytest.fixture
+def scratch(tmp_path, monkeypatch):
+    """The folder for temporary files, of which none may be left."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(folder))
+    yield folder
+    assert not [name for name in os.listdir(folder) if name.startswith("skprune_")]
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +55,7 @@ class CountingBag(BaggingClassifier):
 
 
 class Diary(ClassifierMixin, BaseEstimator):
-    """A tree that notes the rows (their first column) it is trained on and asked about."""
+    """A tree that records the rows (their first column) that it is trained on and predicts."""
 
     seen = []
 

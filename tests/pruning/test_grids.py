@@ -1,6 +1,5 @@
 """Grids over cached ensembles: what is trained, read and predicted, and how often."""
 
-import errno
 import os
 import pickle
 import shutil
@@ -11,7 +10,6 @@ import time
 import warnings
 from collections import Counter
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +23,6 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
-from skprune.pruning._cached_ensemble import CachedEnsemble
-from skprune.utils._base_pool import _Prediction
 
 from skprune import (
     SOCPEnsemblePruner,
@@ -34,14 +30,14 @@ from skprune import (
     SOCPEnsemblePrunerRegressor,
 )
 from skprune.exceptions import CacheError, CacheWarning
-from skprune.utils import MemberPool, _cache_entry, cache_contents, check_cache
+from skprune.utils import cache_contents
 
 M = 7
 GRID = {"alpha": [0.3, 0.9], "lam": [0.05, 0.2]}
 
 
 class LoggingTree(DecisionTreeClassifier):
-    """A tree that writes a line to a file each time it is trained or predicts."""
+    """A tree that writes a line to a file when it is trained, predicts, is pickled or unpickled."""
 
     def __init__(self, log=None, max_depth=3, random_state=None):
         super().__init__(max_depth=max_depth, random_state=random_state)
@@ -54,6 +50,16 @@ class LoggingTree(DecisionTreeClassifier):
     def predict_proba(self, X):
         self._note("predict", f"{self.random_state}-{float(np.sum(X)):.6f}")
         return super().predict_proba(X)
+
+    def __getstate__(self):
+        if hasattr(self, "tree_"):
+            self._note("saved", self.random_state)
+        return super().__getstate__()
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if hasattr(self, "tree_"):
+            self._note("loaded", self.random_state)
 
     def _note(self, *what):
         # one write a line, so that lines of several processes do not mix
@@ -89,7 +95,7 @@ def files(folder):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_a_grid_trains_and_asks_each_member_once(pruner, data, log, n_jobs):
+def test_in_a_grid_each_member_is_trained_and_predicts_once(pruner, data, log, n_jobs):
     search = GridSearchCV(pruner, GRID, cv=5, n_jobs=n_jobs, return_train_score=True).fit(*data)
     assert len(lines(log, "fit")) == 6 * M
     # On the rows to choose on, and for each fold on its test rows and its training rows.
@@ -172,7 +178,7 @@ def test_two_processes_that_fit_the_same_train_it_once(log, cache):
     assert len(lines(log, "fit")) == 4 * M
 
 
-def test_a_killed_fit_goes_on_where_it_was(log, cache):
+def test_a_killed_fit_continues_where_it_was(log, cache):
     with another_process(log, cache) as run:
         deadline = time.monotonic() + 60
         while len(lines(log, "fit")) < 2 * M + 2:  # in the third of four ensembles
@@ -188,20 +194,13 @@ def test_a_killed_fit_goes_on_where_it_was(log, cache):
 
 
 class TestReading:
-    def test_only_kept_members_are_read(self, pruner, data, monkeypatch):
+    def test_only_kept_members_are_read(self, pruner, data, log):
         first = pruner.fit(*data)
-        read = []
-        plain = _cache_entry.CacheEntry.read_part
-
-        def read_part(self, name, default, **options):
-            read.append(name)
-            return plain(self, name, default, **options)
-
-        monkeypatch.setattr(_cache_entry.CacheEntry, "read_part", read_part)
+        assert 0 < first.n_members_ < M
+        before = lines(log, "loaded")
         again = clone(pruner).fit(*data)
-        kept = np.flatnonzero(again.support_)
-        assert 0 < len(kept) < M
-        assert read == [f"member_{i:05d}.pkl" for i in kept]
+        kept = [str(member.random_state) for member in again.estimators_]
+        assert lines(log, "loaded")[len(before) :] == kept
         np.testing.assert_array_equal(first.predict_proba(data[0]), again.predict_proba(data[0]))
 
     @pytest.mark.parametrize("break_it", ["flip", "cut", "remove"])
@@ -245,24 +244,6 @@ class TestReading:
                 np.testing.assert_array_equal(plain.weights_, cached.weights_)
         assert sum(e.kind == "ensemble" for e in cache_contents(cache).entries) == 1
 
-    def test_a_full_disk_costs_no_member_that_is_whole(self, pruner, data, monkeypatch):
-        before = pruner.fit(*data).predict_proba(data[0])
-        broken = next(Path(pruner.memory).rglob(_first_kept(pruner)))
-        broken.write_bytes(b"x")
-        whole = files(broken.parent)
-        del whole[broken]
-
-        def write(path, value, compress):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        with monkeypatch.context() as patch:
-            patch.setattr(_cache_entry, "write_checked", write)
-            with pytest.warns(CacheWarning):
-                again = clone(pruner).fit(*data)
-        np.testing.assert_array_equal(again.predict_proba(data[0]), before)
-        left = files(broken.parent)
-        assert {path: left.get(path) for path in whole} == whole
-
     def test_regressors(self, cache):
         rng = np.random.default_rng(0)
         X = rng.normal(size=(200, 5))
@@ -275,54 +256,67 @@ class TestReading:
             np.testing.assert_array_equal(clone(pruner).fit(X, y).predict(X), plain)
 
 
-def _first_kept(pruner):
-    return f"member_{np.flatnonzero(pruner.support_)[0]:05d}.pkl"
+class Trigger:
+    """Deletes the members in a cache when it is unpickled in another process than its own."""
+
+    def __init__(self, cache, process):
+        self.cache, self.process = cache, process
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        if os.getpid() != self.process:
+            for path in Path(self.cache).rglob("member_*.pkl"):
+                path.unlink(missing_ok=True)
 
 
-def fit_bag(bag, X, y):
-    return MemberPool.from_fitted(clone(bag).fit(X, y))
+def without_last_column(X):
+    return X[:, :-1].astype(float)
 
 
 class TestOtherProcesses:
-    """Members are asked in threads, but a user may name a back end of processes."""
+    """Members predict in threads, but a user may name a back end of processes."""
 
     @pytest.fixture
-    def pool(self, log, cache, data):
-        X, y = (np.tile(part, (20, 1)[: part.ndim]) for part in data)
-        bag = BaggingClassifier(LoggingTree(log), M, random_state=0)
-        memory = check_cache(cache)
-        return CachedEnsemble(memory, "bag", partial(fit_bag, bag, X, y), "a bag").pool()
-
-    def test_a_member_takes_neither_data_nor_others_along(self, pool, data):
-        sent = pickle.dumps(pool.estimators[2])
-        assert len(sent) < 2000
-        assert len(pickle.dumps(_Prediction(pool, 2))) < 6000
-        expected = pool.member(2).predict_proba(data[0])
-        twice = pickle.dumps(pickle.loads(sent))
-        np.testing.assert_array_equal(pickle.loads(twice).load().predict_proba(data[0]), expected)
-
-    @pytest.mark.parametrize("break_it", ["flip", "cut", "remove"])
-    def test_a_file_that_broke_on_the_way_is_told_of(self, pool, break_it):
-        elsewhere = pickle.loads(pickle.dumps(pool.estimators[2]))
-        _break(Path(elsewhere.path), break_it)
-        with pytest.raises(CacheError, match=r"member_00002\.pkl.*missing or broken.*fit again"):
-            elsewhere.load()
-        with pytest.warns(CacheWarning, match=r"member_00002\.pkl is broken"):
-            pool.estimators[2].load()  # it is made again here
-        assert elsewhere.load().predict_proba(np.zeros((1, 12))).shape == (1, 3)
-
-    @pytest.mark.parametrize("break_it", ["none", "flip", "cut", "remove"])
-    def test_folds_are_asked_in_processes(self, pruner, data, log, break_it):
-        plain = clone(pruner).set_params(memory=None).fit(*data)
+    def unpredicted(self, pruner, data):
+        """A cache with an ensemble, of which predictions were deleted."""
         pruner.fit(*data)
-        before = len(lines(log, "fit"))
         (asked,) = (Path(pruner.memory) / "joblib" / "skprune").glob("*/predictions/*")
         shutil.rmtree(asked)
+        return clone(pruner)
+
+    def test_members_are_read_there_not_sent(self, unpredicted, data, log):
+        saved = len(lines(log, "saved"))
+        with parallel_config(backend="loky", n_jobs=2):
+            unpredicted.fit(*data)
+        assert len(lines(log, "saved")) == saved
+        assert len(lines(log, "loaded")) >= M
+
+    def test_a_file_that_broke_on_the_way_is_named(self, data, cache):
+        """A cell of X deletes the files of members where it is unpickled, before they are read."""
+        trigger = Trigger(str(cache), os.getpid())
+        X = np.column_stack([data[0].astype(object), np.full(400, trigger)])
+        numbers = FunctionTransformer(without_last_column)
+        members = [
+            (str(d), make_pipeline(numbers, DecisionTreeClassifier(max_depth=d))) for d in (1, 2)
+        ]
+        pruner = SOCPEnsemblePruner(members, memory=cache, random_state=0)
+        with (
+            pytest.raises(CacheError, match=r"member_0000.\.pkl.*missing or broken.*fit again"),
+            parallel_config(backend="loky", n_jobs=2),
+        ):
+            pruner.fit(X, data[1])
+        with pytest.warns(CacheWarning, match=r"member_0000.\.pkl is broken"):
+            assert pruner.fit(X, data[1]).n_members_ >= 1  # they are trained again here
+
+    @pytest.mark.parametrize("break_it", ["none", "flip", "cut", "remove"])
+    def test_folds_predict_in_processes(self, unpredicted, data, log, break_it):
+        plain = clone(unpredicted).set_params(memory=None).fit(*data)
+        before = len(lines(log, "fit"))
         if break_it != "none":
-            _break(next(Path(pruner.memory).rglob("member_00003.pkl")), break_it)
+            _break(next(Path(unpredicted.memory).rglob("member_00003.pkl")), break_it)
         with warnings.catch_warnings(), parallel_config(backend="loky", n_jobs=2):
             warnings.simplefilter("ignore", CacheWarning)
-            again = clone(pruner).fit(*data)
+            again = unpredicted.fit(*data)
         np.testing.assert_array_equal(again.weights_, plain.weights_)
         assert len(lines(log, "fit")) == before + (0 if break_it == "none" else M)
 
@@ -348,7 +342,6 @@ class TestSaved:
         for n in (10, 20, 30):
             loaded.predict(X[:n])
         assert files(pruner.memory) == before
-        assert "_shelf" not in vars(loaded)
 
     def test_one_that_goes_on_predicting_stops_writing(self, pruner, data):
         X, y = data
@@ -358,7 +351,7 @@ class TestSaved:
             pruner.predict(X[:n])
         assert len(files(pruner.memory)) == before + 2 * 2
 
-    def test_others_in_the_place_of_members_are_asked_themselves(self, pruner, data):
+    def test_members_that_were_replaced_bypass_the_cache(self, pruner, data):
         X, y = data
         before = pruner.fit(X, y).predict_proba(X)
         others = BaggingClassifier(DecisionTreeClassifier(max_depth=1), M, random_state=9)
@@ -378,12 +371,12 @@ class TestSaved:
         np.testing.assert_array_equal(pruner.predict_proba(data[0]), before)
         assert pruner.estimators_[0].tree_.node_count > 1
 
-    def test_the_table_of_members_is_saved_and_not_what_it_is_made_of(self, pruner, data):
+    def test_the_table_of_members_is_saved(self, pruner, data):
+        saved = pickle.dumps(clone(pruner).fit(*data))  # before anything was asked for
         pruner.fit(*data)
-        unread, loaded = pickle.loads(pickle.dumps(clone(pruner).fit(*data))), pruner
-        assert type(vars(unread)["_members"]).__name__ == "MemberTable"
-        assert str(unread.explain()) == str(loaded.explain())
-        np.testing.assert_array_equal(unread.frontier_.score, loaded.frontier_.score)
+        found = pickle.loads(saved)
+        assert str(found.explain()) == str(pruner.explain())
+        np.testing.assert_array_equal(found.frontier_.score, pruner.frontier_.score)
 
 
 class TestWrongMemory:
@@ -395,7 +388,7 @@ class TestWrongMemory:
             pruner.fit(*data)
         assert not Path(log).exists()
 
-    def test_members_that_cannot_be_told_apart_are_refused(self, pruner, data, log):
+    def test_members_that_cannot_be_pickled_are_refused(self, pruner, data, log):
         members = [("a", make_pipeline(FunctionTransformer(lambda X: X), LoggingTree(log)))]
         pruner.set_params(estimator=members)
         with pytest.raises(TypeError, match=r"memory: .* cannot be pickled.*no lambdas"):

@@ -27,7 +27,6 @@ from skprune import (
     SOCPEnsemblePrunerCV,
     SOCPEnsemblePrunerRegressorCV,
 )
-from skprune.pruning import _search
 
 from .by_hand import as_rows, normalised, penalised, pool, quadratic, told, told_numbers
 from .conftest import CountingBag
@@ -158,7 +157,7 @@ class TestChoice:
         assert pruner.cv_results_["rank_test_score"][pruner.best_index_] == 1
 
     def test_of_equals_log_loss_decides_and_then_the_number_of_members(self):
-        """Few rows, so that many candidates are right equally often."""
+        """Few rows, so that many candidates have the same accuracy."""
         for seed in range(5):
             P, y = pool(10, N=60, seed=seed)
             pruner = SOCPEnsemblePrunerCV(told(P), lams=LAMS, n_resamples=4, random_state=0)
@@ -173,12 +172,26 @@ class TestChoice:
 
     @pytest.mark.parametrize("selection", ["best", "one_se"])
     def test_of_the_same_scores_the_fewest_members(self, selection):
-        scores = np.array([[0.9, 0.7, 0.8, 0.7], [0.7, 0.7, 0.8, 0.9]])
-        ties = np.array([[-0.2, -0.1, -0.3, -0.2], [-0.2, -0.1, -0.1, -0.2]])
-        sizes = np.array([4, 4, 4, 3])
-        assert _search._choose(scores, ties, sizes, selection) == 3
+        """Two members that choose the same give the same hard votes together as one alone.
 
-    def test_what_was_chosen_is_said_once_and_the_same_everywhere(self, case):
+        Up to rounding: their weights sum to one, and rounding does not decide.
+        """
+        P, y = pool(1, N=90)
+        flat = 0.5 * P + 0.5 / 3
+        P = np.concatenate([P, np.where(np.arange(90)[:, None] % 4, flat, P**2)])
+        P /= P.sum(axis=2, keepdims=True)
+        lams = np.linspace(0, 0.9, 19)
+        params = {"alphas": [0.9], "thresholds": [0.0], "reweights": ["none"], "lams": lams}
+        pruner = SOCPEnsemblePrunerCV(
+            told(P), voting="hard", selection=selection, n_resamples=0, random_state=0, **params
+        ).fit(as_rows(P), y)
+        sizes = pruner.cv_results_["n_members"]
+        assert sizes[0] == 2
+        assert sizes[-1] == 1
+        assert len(set(pruner.cv_results_["rank_test_score"])) == 1
+        assert pruner.n_members_ == 1
+
+    def test_the_choice_is_the_same_in_all_attributes(self, case):
         pruner = case[2]
         names = ("alpha", "lam", "threshold", "reweight")
         said = {name: getattr(pruner, f"{name}_") for name in names}
@@ -202,22 +215,22 @@ class TestChoice:
             P, y = pool(12, N=120, seed=seed)
             best = SOCPEnsemblePrunerCV(told(P), lams=LAMS, n_resamples=4, random_state=0)
             best.fit(as_rows(P), y)
-            thrifty = clone(best).set_params(selection="one_se").fit(as_rows(P), y)
+            small = clone(best).set_params(selection="one_se").fit(as_rows(P), y)
             scores = split_scores(best, 5)
-            np.testing.assert_array_equal(split_scores(thrifty, 5), scores)
+            np.testing.assert_array_equal(split_scores(small, 5), scores)
             error = scores[:, best.best_index_].std(ddof=1) / np.sqrt(5)
             mean, sizes = scores.mean(axis=0), best.cv_results_["n_members"]
             enough = mean >= best.best_score_ - error - 1e-9
-            assert thrifty.best_score_ >= best.best_score_ - error - 1e-9
-            assert thrifty.n_members_ == sizes[enough].min() <= best.n_members_
-            rivals = enough & (sizes == thrifty.n_members_)
-            assert thrifty.best_score_ == pytest.approx(mean[rivals].max())
-            fewer += thrifty.n_members_ < best.n_members_
+            assert small.best_score_ >= best.best_score_ - error - 1e-9
+            assert small.n_members_ == sizes[enough].min() <= best.n_members_
+            rivals = enough & (sizes == small.n_members_)
+            assert small.best_score_ == pytest.approx(mean[rivals].max())
+            fewer += small.n_members_ < best.n_members_
         assert fewer >= 3
 
     @pytest.mark.parametrize("selection", ["best", "one_se"])
-    def test_a_selection_below_the_best_single_member_is_not_passed_over(self, selection):
-        """One member that is right, and a vote of all in which it is drowned."""
+    def test_a_selection_below_the_best_single_member_warns(self, selection):
+        """One member that is right, and a vote of all in which it is outvoted."""
         P, y = pool(9, N=90, low=0, high=0, seed=3)
         P[4] = 0.6 * np.eye(3)[y] + 0.4 / 3
         pruner = SOCPEnsemblePrunerCV(
@@ -233,7 +246,7 @@ class TestChoice:
             pruner.fit(as_rows(P), y)
         assert pruner.best_score_ < pruner.best_member_score_ == pytest.approx(1)
 
-    def test_random_predictors_are_not_said_to_be_better_alone(self):
+    def test_no_warning_for_random_predictors(self):
         """The best of 60 random members on the rows that chose it always looks better."""
         warned = 0
         for seed in range(10):
@@ -248,7 +261,7 @@ class TestChoice:
 
     @pytest.mark.filterwarnings("error")
     @pytest.mark.parametrize("n_rows", [61, 97, 131, 173])
-    def test_nothing_is_said_of_a_member_that_is_as_good_as_itself(self, n_rows):
+    def test_no_warning_for_a_single_member(self, n_rows):
         P, y = pool(1, N=n_rows)
         pruner = SOCPEnsemblePrunerCV(told(P), n_folds=3, n_resamples=0, random_state=0)
         pruner.fit(as_rows(P), y)
@@ -264,7 +277,7 @@ class TestResamples:
         np.testing.assert_allclose(frequency * 8, (frequency * 8).round(), atol=1e-12)
         assert frequency.max() == 1
         assert ((frequency > 0) & (frequency < 1)).any()
-        # who is never chosen has no weight to be kept by
+        # a member that is never chosen has no weight
         assert (frequency[pruner.support_] > 0).all()
 
     def test_without_resamples_they_are_those_of_the_program(self, case):
@@ -633,14 +646,6 @@ class TestAsAnEstimator:
     def test_not_fitted(self):
         with pytest.raises(NotFittedError):
             SOCPEnsemblePrunerCV(told(pool(2)[0])).predict(np.zeros((2, 6)))
-
-
-def test_rounding_does_not_decide_between_equals():
-    """The tie-break's means differ in the last digit only: the smaller candidate is taken."""
-    scores = np.ones((3, 2))
-    ties = np.array([[0.1, 0.3], [0.2, 0.2], [0.3, 0.1]])
-    ties[:, 0] += 1e-15
-    assert _search._choose(scores, ties, np.array([5, 2]), "best") == 1
 
 
 @pytest.mark.parametrize("unit", [1e-8, 1.0, 1e8])
