@@ -65,7 +65,7 @@ display.ax_.set_title("Accuracy and diversity of the trees")
 # %%
 # Why
 # ---
-# One row a tree, the heaviest first. ``loss_without`` is how much the objective rises without it,
+# One row a tree, the heaviest first. ``leave_one_out_increase`` is how much the objective rises without it,
 # and ``twin`` the kept tree whose errors are most like its own.
 
 pruner.explain().to_frame().head(8).round(4)

@@ -16,7 +16,6 @@ from ._doc_link import DOCUMENTATION as DOCUMENTATION
 from ._doc_link import DocumentationLink as DocumentationLink
 from ._fork import check_not_forked as check_not_forked
 from ._frozen import clone_unfitted as clone_unfitted
-
 from ._frozen import unfreeze as unfreeze
 from ._joints import joint_of as joint_of
 from ._joints import note_time_alone as note_time_alone

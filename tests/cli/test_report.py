@@ -113,7 +113,7 @@ def test_within_searches_and_pipelines(skprune, saved, iris, forest, data):
 
 def test_tuned_pruners_and_regressors(skprune, saved, iris, forest):
     X, y = iris
-    tuned = SOCPEnsemblePrunerCV(FrozenEstimator(forest), alphas=[0.9], n_folds=3, random_state=0)
+    tuned = SOCPEnsemblePrunerCV(FrozenEstimator(forest), alphas=[0.9], inner_cv=3, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         path = saved(tuned.fit(X, y))

@@ -65,7 +65,7 @@ def searched(digits, forest):
         lams=[0.05, 0.3, 0.5],
         thresholds=[0.05, 0.2],
         reweights=["none", 0.5],
-        n_folds=3,
+        inner_cv=3,
         n_resamples=4,
         random_state=0,
     ).fit(X[500:], y[500:])
@@ -224,7 +224,7 @@ class TestWeightPath:
             for line in axes.lines
             if np.isfinite(line.get_ydata()).any()
         ]
-        entered = pruner.explain().lam_enters
+        entered = pruner.explain().entry_lam
         np.testing.assert_allclose(np.sort(begin), np.sort(entered[np.isfinite(entered)]))
 
     def test_the_largest_kept_members_are_named(self, pruner, axes):

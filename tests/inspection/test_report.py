@@ -48,7 +48,7 @@ def fitted_regressor(request, targets):
     if request.param == "single":
         return forest, SOCPEnsemblePrunerRegressor(members).fit(X_cal, y_cal)
     pruner = SOCPEnsemblePrunerRegressorCV(
-        members, alphas=[0.9], lams=[0.05, 0.3], n_folds=3, n_resamples=4, random_state=0
+        members, alphas=[0.9], lams=[0.05, 0.3], inner_cv=3, n_resamples=4, random_state=0
     )
     return forest, pruner.fit(X_cal, y_cal)
 

@@ -19,7 +19,7 @@ from skprune import (
 )
 
 # The four pruners, with grids that are searched quickly.
-SMALL = {"alphas": [0.9], "lams": [0.05, 0.2], "n_folds": 3, "n_resamples": 2, "random_state": 0}
+SMALL = {"alphas": [0.9], "lams": [0.05, 0.2], "inner_cv": 3, "n_resamples": 2, "random_state": 0}
 CLASSIFIERS = [(SOCPEnsemblePruner, {}), (SOCPEnsemblePrunerCV, SMALL)]
 REGRESSORS = [(SOCPEnsemblePrunerRegressor, {}), (SOCPEnsemblePrunerRegressorCV, SMALL)]
 ALL = CLASSIFIERS + REGRESSORS

@@ -16,8 +16,8 @@ def seed_of(random_state):
     return np.random.RandomState(random_state).randint(2**31 - 1)
 
 
-def folds_of(y, n_folds, random_state=0):
-    splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed_of(random_state))
+def folds_of(y, inner_cv, random_state=0):
+    splitter = StratifiedKFold(inner_cv, shuffle=True, random_state=seed_of(random_state))
     return [test for _, test in splitter.split(y[:, None], y)]
 
 
@@ -27,11 +27,11 @@ def candidates_of(grid):
     return [dict(zip(names, value, strict=True)) for value in product(*values)]
 
 
-def one_by_one(P, y, scoring, grid, n_folds, left_out=(), sample_weight=None, **params):
+def one_by_one(P, y, scoring, grid, inner_cv, left_out=(), sample_weight=None, **params):
     """Scores (fold, candidate) of pruners fitted on the other folds' rows; NaN if left out."""
-    X, folds, scorer = as_rows(P), folds_of(y, n_folds), get_scorer(scoring)
-    scores = np.full((n_folds, len(candidates_of(grid))), np.nan)
-    for fold in set(range(n_folds)) - set(left_out):
+    X, folds, scorer = as_rows(P), folds_of(y, inner_cv), get_scorer(scoring)
+    scores = np.full((inner_cv, len(candidates_of(grid))), np.nan)
+    for fold in set(range(inner_cv)) - set(left_out):
         away = np.concatenate([folds[i] for i in {fold, *left_out}])
         train = np.setdiff1d(np.arange(len(y)), away)
         for k, candidate in enumerate(candidates_of(grid)):
@@ -44,5 +44,5 @@ def one_by_one(P, y, scoring, grid, n_folds, left_out=(), sample_weight=None, **
     return scores
 
 
-def split_scores(pruner, n_folds):
-    return np.array([pruner.cv_results_[f"split{i}_test_score"] for i in range(n_folds)])
+def split_scores(pruner, inner_cv):
+    return np.array([pruner.cv_results_[f"split{i}_test_score"] for i in range(inner_cv)])

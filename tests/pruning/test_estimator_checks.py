@@ -23,7 +23,7 @@ SMALL = {
     "alphas": [0.8, 1.0],
     "lams": [0.1, 0.5],
     "reweights": [0.5],
-    "n_folds": 3,
+    "inner_cv": 3,
     "n_resamples": 2,
     "cv": 2,
 }

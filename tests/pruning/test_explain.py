@@ -76,26 +76,26 @@ class TestColumns:
         np.testing.assert_allclose(table.weight, pruner.weights_)
         assert 1 < table.kept.sum() < M  # or the tests below would say little
 
-    def test_lam_enters_is_where_bisection_finds_the_first_weight(self, case):
+    def test_entry_lam_is_where_bisection_finds_the_first_weight(self, case):
         pruner, _, _, (Q, c) = case
         expected = [enters(Q, c, i) for i in range(M)]
-        np.testing.assert_allclose(pruner.explain().lam_enters, expected, atol=1e-7)
+        np.testing.assert_allclose(pruner.explain().entry_lam, expected, atol=1e-7)
 
     def test_with_costs_too(self):
         P, y = pool(M, seed=7)
         pruner = SOCPEnsemblePruner(told(P), costs=COSTS, **KEPT).fit(as_rows(P), y)
         expected = [enters(*quadratic(P, y, 0.8), i, COSTS) for i in range(M)]
-        np.testing.assert_allclose(pruner.explain().lam_enters, expected, atol=1e-7)
+        np.testing.assert_allclose(pruner.explain().entry_lam, expected, atol=1e-7)
         np.testing.assert_array_equal(pruner.explain().cost, COSTS)
 
-    def test_loss_without_is_what_solving_again_without_it_costs(self, case):
+    def test_leave_one_out_increase_is_what_solving_again_without_it_costs(self, case):
         pruner, _, _, (Q, c) = case
         least = objective(Q, c, minimum(Q, c, pruner.support_))
         expected = np.zeros(M)
         for i in np.flatnonzero(pruner.support_):
             rest = pruner.support_ & (np.arange(M) != i)
             expected[i] = objective(Q, c, minimum(Q, c, rest)) - least
-        np.testing.assert_allclose(pruner.explain().loss_without, expected, atol=1e-12)
+        np.testing.assert_allclose(pruner.explain().leave_one_out_increase, expected, atol=1e-12)
         assert (expected[pruner.support_] > 0).any()
 
     def test_the_twin_has_the_most_correlated_errors(self, case):
@@ -108,8 +108,8 @@ class TestColumns:
                 for k in kept
                 if k != i
             }
-            assert table.twin[i] == max(likeness, key=likeness.get)
-            assert table.twin_correlation[i] == pytest.approx(max(likeness.values()))
+            assert table.most_similar_member[i] == max(likeness, key=likeness.get)
+            assert table.error_correlation[i] == pytest.approx(max(likeness.values()))
 
     def test_score_is_that_of_the_member_alone(self):
         pruner, P, Y, _ = classes()
@@ -139,7 +139,14 @@ class TestColumns:
         weighted = SOCPEnsemblePruner(told(P), **KEPT).fit(as_rows(P), y, weight).explain()
         again = np.repeat(np.arange(len(y)), weight)
         repeated = SOCPEnsemblePruner(told(P), **KEPT).fit(as_rows(P)[again], y[again]).explain()
-        for name in ("weight", "score", "diversity", "lam_enters", "loss_without", "twin"):
+        for name in (
+            "weight",
+            "score",
+            "diversity",
+            "entry_lam",
+            "leave_one_out_increase",
+            "most_similar_member",
+        ):
             np.testing.assert_allclose(
                 getattr(weighted, name), getattr(repeated, name), atol=1e-9, err_msg=name
             )
@@ -189,23 +196,25 @@ class TestTable:
         assert frame.index.name == "member"
         assert (np.diff(frame["weight"]) <= 0).all()
         order = [int(name[1:]) for name in frame.index]
-        for name in ("kept", "weight", "score", "diversity", "lam_enters", "loss_without"):
+        for name in ("kept", "weight", "score", "diversity", "entry_lam", "leave_one_out_increase"):
             np.testing.assert_array_equal(frame[name], getattr(table, name)[order])
-        assert list(frame["twin"]) == [f"m{table.twin[i]}" for i in order]
+        assert list(frame["most_similar_member"]) == [
+            f"m{table.most_similar_member[i]}" for i in order
+        ]
         assert frame["kept"].dtype == bool
 
     def test_one_member_has_no_twin(self):
         P, y = pool(1)
         table = SOCPEnsemblePruner(told(P)).fit(as_rows(P), y).explain()
-        assert table.twin[0] == -1
-        assert np.isnan(table.twin_correlation[0])
+        assert table.most_similar_member[0] == -1
+        assert np.isnan(table.error_correlation[0])
         assert str(table).splitlines()[2].split()[-2:] == ["-", "-"]
 
     def test_a_single_kept_member_is_the_twin_of_all_others(self):
         P, y = pool(5)
         pruner = SOCPEnsemblePruner(told(P), max_members=1).fit(as_rows(P), y)
         kept = int(np.flatnonzero(pruner.support_)[0])
-        twin = pruner.explain().twin
+        twin = pruner.explain().most_similar_member
         assert twin[kept] == -1
         assert (np.delete(twin, kept) == kept).all()
 
@@ -229,7 +238,7 @@ def test_after_the_search_the_table_is_of_what_was_chosen():
     table = pruner.fit(as_rows(P), y).explain()
     np.testing.assert_array_equal(table.weight, pruner.weights_)
     Q, c = quadratic(P, y, 0.8)
-    np.testing.assert_allclose(table.lam_enters, [enters(Q, c, i) for i in range(M)], atol=1e-7)
+    np.testing.assert_allclose(table.entry_lam, [enters(Q, c, i) for i in range(M)], atol=1e-7)
 
 
 def test_after_the_search_among_regressors():

@@ -196,7 +196,7 @@ class TestBlocks:
         """A scorer that is called one candidate at a time gives what one product gives."""
         P, y = pool(3, N=7_000, C=40)
         grid = {"alphas": [0.9], "lams": np.linspace(0, 0.9, 70), "thresholds": [0.0]}
-        grid |= {"reweights": ["none", "relaxed", "equal"], "n_folds": 3, "n_resamples": 0}
+        grid |= {"reweights": ["none", "relaxed", "equal"], "inner_cv": 3, "n_resamples": 0}
         of_function = make_scorer(lambda y, predicted: float((y == predicted).mean()))
         own, plain = (
             SOCPEnsemblePrunerCV(told(P), scoring=scoring, random_state=0, **grid)
@@ -225,7 +225,7 @@ def test_both_quick_scores_of_sums_are_those_of_scikit_learn():
     """A scorer of one's own is given predictions, one candidate at a time."""
     F, y = targets(5, N=60, T=2)
     weight = np.random.default_rng(0).exponential(size=60)
-    grid = {"alphas": [0.9], "lams": [0.02, 0.3], "n_folds": 3, "random_state": 0}
+    grid = {"alphas": [0.9], "lams": [0.02, 0.3], "inner_cv": 3, "random_state": 0}
     found = [
         SOCPEnsemblePrunerRegressorCV(told_numbers(F), scoring=scoring, **grid)
         .fit_predictions(F, y, weight)

@@ -41,13 +41,13 @@ GRID = {
     "reweights": ["none", 0.5],
 }
 LAMS = [0.02, 0.1, 0.3, 0.6]
-SMALL = {"alphas": [0.8, 1.0], "lams": [0.05, 0.3], "reweights": [0.5], "n_folds": 3}
+SMALL = {"alphas": [0.8, 1.0], "lams": [0.05, 0.3], "reweights": [0.5], "inner_cv": 3}
 
 
 @pytest.fixture(scope="module")
 def case():
     P, y = pool(10, N=150, seed=1)
-    pruner = SOCPEnsemblePrunerCV(told(P), **GRID, n_folds=4, n_resamples=0, random_state=0)
+    pruner = SOCPEnsemblePrunerCV(told(P), **GRID, inner_cv=4, n_resamples=0, random_state=0)
     return P, y, pruner.fit(as_rows(P), y)
 
 
@@ -120,7 +120,7 @@ class TestNested:
         P, y = pool(8, N=90, seed=2)
         grid = {"alphas": [0.8], "lams": [0.02, 0.3], "reweights": ["relaxed", "equal"]}
         pruner = SOCPEnsemblePrunerCV(
-            told(P), **grid, scoring="neg_log_loss", n_folds=3, n_resamples=0, random_state=0
+            told(P), **grid, scoring="neg_log_loss", inner_cv=3, n_resamples=0, random_state=0
         ).fit(as_rows(P), y)
         outer = one_by_one(P, y, "neg_log_loss", grid, 3)
         expected = []
@@ -263,7 +263,7 @@ class TestChoice:
     @pytest.mark.parametrize("n_rows", [61, 97, 131, 173])
     def test_no_warning_for_a_single_member(self, n_rows):
         P, y = pool(1, N=n_rows)
-        pruner = SOCPEnsemblePrunerCV(told(P), n_folds=3, n_resamples=0, random_state=0)
+        pruner = SOCPEnsemblePrunerCV(told(P), inner_cv=3, n_resamples=0, random_state=0)
         pruner.fit(as_rows(P), y)
         assert pruner.best_score_ == pytest.approx(pruner.best_member_score_)
 
@@ -294,7 +294,7 @@ class TestResamples:
             lams=[0.2],
             thresholds=[0.0],
             reweights=["none"],
-            n_folds=3,
+            inner_cv=3,
             n_resamples=2,
             random_state=0,
         ).fit(as_rows(P), y)
@@ -448,7 +448,7 @@ class TestLimits:
         P, y = pool(10, N=90)
         grid = {"alphas": [0.9], "lams": [0.02, 0.2], "reweights": ["relaxed", "equal"]}
         pruner = SOCPEnsemblePrunerCV(
-            told(P), max_members=3, n_folds=3, n_resamples=0, random_state=0, **grid
+            told(P), max_members=3, inner_cv=3, n_resamples=0, random_state=0, **grid
         ).fit(as_rows(P), y)
         expected = one_by_one(P, y, "accuracy", grid, 3, max_members=3)
         np.testing.assert_allclose(split_scores(pruner, 3), expected, atol=1e-12)
@@ -460,7 +460,7 @@ class TestLimits:
             params = {"costs": np.arange(1.0, 9.0)}
         grid = {"alphas": [0.8], "lams": [0.1, 0.4], "reweights": [0.5]}
         pruner = SOCPEnsemblePrunerCV(
-            told(P), n_folds=3, n_resamples=0, random_state=0, **grid, **params
+            told(P), inner_cv=3, n_resamples=0, random_state=0, **grid, **params
         ).fit(as_rows(P), y)
         expected = one_by_one(P, y, "accuracy", grid, 3, **params)
         np.testing.assert_allclose(split_scores(pruner, 3), expected, atol=1e-12)
@@ -470,7 +470,7 @@ class TestLimits:
         grid = {"alphas": [0.3], "lams": [0.1], "reweights": ["none"]}
         pruners = [
             SOCPEnsemblePrunerCV(
-                told(P), diversity=d, n_folds=3, n_resamples=2, random_state=0, **grid
+                told(P), diversity=d, inner_cv=3, n_resamples=2, random_state=0, **grid
             ).fit(as_rows(P), y)
             for d in ("shannon", "exact")
         ]
@@ -497,7 +497,7 @@ class TestPools:
         P, y = pool(9, N=90)
         grid = {"alphas": [0.8], "lams": [0.02, 0.2], "reweights": ["none", "equal"]}
         pruner = SOCPEnsemblePrunerCV(
-            told(P), voting="hard", n_folds=3, n_resamples=0, random_state=0, **grid
+            told(P), voting="hard", inner_cv=3, n_resamples=0, random_state=0, **grid
         ).fit(as_rows(P), y)
         expected = one_by_one(P, y, "accuracy", grid, 3, voting="hard")
         np.testing.assert_allclose(split_scores(pruner, 3), expected, atol=1e-12)
@@ -526,7 +526,7 @@ class TestPools:
 
     def test_more_members_than_rows(self):
         P, y = pool(60, N=30)
-        pruner = SOCPEnsemblePrunerCV(told(P), n_folds=3, random_state=0).fit(as_rows(P), y)
+        pruner = SOCPEnsemblePrunerCV(told(P), inner_cv=3, random_state=0).fit(as_rows(P), y)
         assert 1 <= pruner.n_members_ < 60
         assert pruner.solution_.status == "optimal"
 
@@ -580,7 +580,7 @@ class TestSampleWeight:
         P, y = pool(8, N=90)
         weight = np.random.default_rng(0).exponential(size=90)
         grid = {"alphas": [0.8], "lams": [0.02, 0.2], "reweights": ["none", 0.5]}
-        params = {"n_folds": 3, "n_resamples": 0, "random_state": 0}
+        params = {"inner_cv": 3, "n_resamples": 0, "random_state": 0}
         pruner = SOCPEnsemblePrunerCV(told(P), scoring=scoring, **grid, **params)
         pruner.fit(as_rows(P), y, weight)
         expected = one_by_one(P, y, scoring, grid, 3, sample_weight=weight)
@@ -606,7 +606,7 @@ class TestAsAnEstimator:
         pruner = clone(SOCPEnsemblePrunerCV([("a", DecisionTreeClassifier())], **given))
         params = pruner.get_params(deep=False)
         assert given.items() <= params.items()
-        assert pruner.set_params(n_folds=7).n_folds == 7
+        assert pruner.set_params(inner_cv=7).inner_cv == 7
 
     def test_grids_of_arrays(self):
         P, y = pool(6, N=60)

@@ -71,7 +71,7 @@ ENSEMBLES = {
     ],
 }
 BOTH = [SOCPEnsemblePrunerRegressor, SOCPEnsemblePrunerRegressorCV]
-SMALL = {"alphas": [0.8, 1.0], "lams": [0.05, 0.3], "reweights": [0.5], "n_folds": 3}
+SMALL = {"alphas": [0.8, 1.0], "lams": [0.05, 0.3], "reweights": [0.5], "inner_cv": 3}
 
 
 @pytest.fixture(scope="module")
@@ -330,7 +330,7 @@ class TestSearch:
         """No row is scored with an intercept, factor or weights that have seen it."""
         P, y = targets(8, N=90, T=2)
         weight = np.random.default_rng(0).exponential(size=90) if weighted else np.ones(90)
-        params = {"alphas": [0.8], "lams": [0.05, 0.3], "thresholds": [0.0], "n_folds": 3}
+        params = {"alphas": [0.8], "lams": [0.05, 0.3], "thresholds": [0.0], "inner_cv": 3}
         params |= {"reweights": ["none", "equal"], "n_resamples": 0, "random_state": 0}
         pruner = fitted(P, y, weight if weighted else None, SOCPEnsemblePrunerRegressorCV, **params)
         center = np.average(y, axis=0, weights=weight)

@@ -19,7 +19,7 @@ from .fold_by_fold import folds_of, one_by_one, split_scores
 pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of the selection")
 
 GRID = {"alphas": [0.8], "lams": [0.02, 0.3], "reweights": ["none", "equal"]}
-ONCE = {"n_folds": 3, "n_resamples": 0, "random_state": 0}
+ONCE = {"inner_cv": 3, "n_resamples": 0, "random_state": 0}
 
 
 def searched(P, y, classes=None, sample_weight=None, **params):

@@ -141,9 +141,9 @@ def test_reweight(reweight, cls, data):
         ({"reweights": [2]}, ValueError, "reweight must be 'relaxed'"),
         ({"selection": "worst"}, ValueError, r"selection must be one of \['best', 'one_se'\]"),
         ({"selection": None}, ValueError, "selection must be one of"),
-        ({"n_folds": 2}, ValueError, "n_folds must be an integer of at least 3; got 2"),
-        ({"n_folds": 5.0}, ValueError, "n_folds must be an integer"),
-        ({"n_folds": "five"}, ValueError, "n_folds must be an integer"),
+        ({"inner_cv": 2}, ValueError, "inner_cv must be an integer of at least 3; got 2"),
+        ({"inner_cv": 5.0}, ValueError, "inner_cv must be an integer"),
+        ({"inner_cv": "five"}, ValueError, "inner_cv must be an integer"),
         ({"n_resamples": -1}, ValueError, "n_resamples must be an integer of at least 0; got -1"),
         ({"n_resamples": 1.5}, ValueError, "n_resamples must be an integer"),
         ({"scoring": "loudness"}, ValueError, "'loudness'"),
@@ -413,7 +413,7 @@ class TestTooFewRows:
         y = np.array(["ant", "bee", "cat"])[y]
         few = np.r_[np.flatnonzero(y != "cat"), np.flatnonzero(y == "cat")[:8]]
         bag = CountingBag(log=tmp_path / "log")
-        match = r"Class 'cat' has 2 calibration sample\(s\), fewer than n_folds=5"
+        match = r"Class 'cat' has 2 calibration sample\(s\), fewer than inner_cv=5"
         with pytest.raises(ValueError, match=match):
             SOCPEnsemblePrunerCV(bag, random_state=0).fit(X[few], y[few])
         assert not (tmp_path / "log").exists()
@@ -424,7 +424,7 @@ class TestTooFewRows:
         X, y = data
         weight = np.ones(400)
         weight[np.flatnonzero(y == 2)[2:]] = 0
-        match = r"Class 2 has \d calibration sample\(s\), fewer than n_folds=5"
+        match = r"Class 2 has \d calibration sample\(s\), fewer than inner_cv=5"
         bag = CountingBag(log=tmp_path / "log")
         with pytest.raises(ValueError, match=match):
             SOCPEnsemblePrunerCV(bag, cv=3, random_state=0).fit(X, y, weight)
@@ -441,8 +441,8 @@ class TestTooFewRows:
 
     def test_for_regression(self, data):
         X, y = data
-        with pytest.raises(ValueError, match="5 calibration samples are too few for n_folds=3"):
-            SOCPEnsemblePrunerRegressorCV([("a", UntrainableRegressor())], n_folds=3).fit(
+        with pytest.raises(ValueError, match="5 calibration samples are too few for inner_cv=3"):
+            SOCPEnsemblePrunerRegressorCV([("a", UntrainableRegressor())], inner_cv=3).fit(
                 X[:20], y[:20]
             )
 

@@ -30,7 +30,7 @@ from skprune import (
 from skprune.amount import AdditiveCurve, LogisticCurve, MonotoneCurve, PolynomialCurve
 from skprune.ensemble import CNNArchitecture, ConvBlock
 
-CV = {"alphas": [0.9], "lams": [0.05, 0.3], "n_folds": 3, "n_resamples": 2, "random_state": 0}
+CV = {"alphas": [0.9], "lams": [0.05, 0.3], "inner_cv": 3, "n_resamples": 2, "random_state": 0}
 SPACE = CNNSpace(
     n_blocks=[1],
     filters=[4],

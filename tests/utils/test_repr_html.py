@@ -77,7 +77,7 @@ def test_a_table_is_pandas_own(pruner):
     seen, html = parsed(pruner.explain())
     assert "dataframe" in html
     assert {"table", "td", "a"} <= seen.tags
-    assert "loss_without" in seen.text
+    assert "leave_one_out_increase" in seen.text
 
 
 def test_a_table_without_pandas_is_text(pruner, monkeypatch):
