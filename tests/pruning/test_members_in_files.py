@@ -378,6 +378,21 @@ class TestMemory:
         the_same(pruner, SOCPEnsemblePruner(paths).fit(X, y), X)
         assert not list((tmp_path / "cache").rglob("*.part"))
 
+    @pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.77, 0.999])
+    def test_it_is_continued_from_any_byte(self, share, given, recorded, tmp_path):
+        first = self.fit(given, tmp_path)
+        (path,) = (tmp_path / "cache").rglob("predictions.npy")
+        whole = path.read_bytes()
+        path.unlink()
+        (path.parent / "output.pkl").unlink()
+        Path(f"{path}.part").write_bytes(whole[: int(share * len(whole))])
+        recorded("predictions")
+        again = self.fit(given, tmp_path)
+        n_predicted = len(recorded("predictions"))
+        assert M - M * share <= n_predicted <= M - M * share + 2
+        assert path.read_bytes() == whole
+        the_same(again, first, given.classes[0])
+
     @pytest.mark.parametrize("how", ["missing", "cut", "empty", "other numbers"])
     def test_predictions_that_are_broken_are_made_again(self, how, given, recorded, tmp_path):
         first = self.fit(given, tmp_path)
