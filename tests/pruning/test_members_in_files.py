@@ -630,18 +630,6 @@ class TestSizes:
             SOCPEnsemblePruner(many).fit(X[:0], y[:0])
         assert not recorded("loads")
 
-    def test_more_members_than_rows(self, many, given):
-        X, y = given.classes
-        pruner = SOCPEnsemblePruner(many).fit(X[200:230], y[200:230])
-        assert pruner.n_members_in_ == 300
-        assert pruner.n_members_ >= 1
-
-    def test_one_member(self, given):
-        paths, members, X, y = given.of(SOCPEnsemblePruner)
-        pruner = SOCPEnsemblePruner(paths[:1]).fit(X, y)
-        np.testing.assert_array_equal(pruner.weights_, [1])
-        np.testing.assert_allclose(pruner.predict_proba(X), members[0].predict_proba(X))
-
     def test_one_class(self, many, given, recorded):
         X, y = given.classes
         with pytest.raises(ValueError, match=r"y has one class only, .*ant"):
