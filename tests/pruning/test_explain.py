@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import r2_score
 
@@ -225,11 +224,6 @@ class TestTable:
         assert table.score[1] == pytest.approx(1)
         assert np.isfinite(table.diversity).all()
         assert len(str(table).splitlines()) == 6
-
-    @pytest.mark.parametrize("cls", [SOCPEnsemblePruner, SOCPEnsemblePrunerCV])
-    def test_before_fit(self, cls):
-        with pytest.raises(NotFittedError):
-            cls(told(pool(2)[0])).explain()
 
 
 def test_after_the_search_the_table_is_of_what_was_chosen():

@@ -378,6 +378,21 @@ class TestMemory:
         the_same(pruner, SOCPEnsemblePruner(paths).fit(X, y), X)
         assert not list((tmp_path / "cache").rglob("*.part"))
 
+    @pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.77, 0.999])
+    def test_it_is_continued_from_any_byte(self, share, given, recorded, tmp_path):
+        first = self.fit(given, tmp_path)
+        (path,) = (tmp_path / "cache").rglob("predictions.npy")
+        whole = path.read_bytes()
+        path.unlink()
+        (path.parent / "output.pkl").unlink()
+        Path(f"{path}.part").write_bytes(whole[: int(share * len(whole))])
+        recorded("predictions")
+        again = self.fit(given, tmp_path)
+        n_predicted = len(recorded("predictions"))
+        assert M - M * share <= n_predicted <= M - M * share + 2
+        assert path.read_bytes() == whole
+        the_same(again, first, given.classes[0])
+
     @pytest.mark.parametrize("how", ["missing", "cut", "empty", "other numbers"])
     def test_predictions_that_are_broken_are_made_again(self, how, given, recorded, tmp_path):
         first = self.fit(given, tmp_path)
@@ -614,18 +629,6 @@ class TestSizes:
         with pytest.raises(ValueError, match="X has 0 samples; at least two are needed"):
             SOCPEnsemblePruner(many).fit(X[:0], y[:0])
         assert not recorded("loads")
-
-    def test_more_members_than_rows(self, many, given):
-        X, y = given.classes
-        pruner = SOCPEnsemblePruner(many).fit(X[200:230], y[200:230])
-        assert pruner.n_members_in_ == 300
-        assert pruner.n_members_ >= 1
-
-    def test_one_member(self, given):
-        paths, members, X, y = given.of(SOCPEnsemblePruner)
-        pruner = SOCPEnsemblePruner(paths[:1]).fit(X, y)
-        np.testing.assert_array_equal(pruner.weights_, [1])
-        np.testing.assert_allclose(pruner.predict_proba(X), members[0].predict_proba(X))
 
     def test_one_class(self, many, given, recorded):
         X, y = given.classes

@@ -15,29 +15,6 @@ from skprune import SOCPEnsemblePruner
 
 from .conftest import CountingBag
 
-GRID = {"alpha": [0.1, 0.2, 0.3, 0.4, 0.5], "lam": [0.1, 0.3, 0.5, 0.7, 0.9]}
-
-
-@pytest.mark.parametrize("cv", [0.25, 3], ids=["fraction", "folds"])
-def test_a_grid_trains_the_ensemble_once_a_fold_and_once_for_the_refit(cv, data, tmp_path):
-    log = tmp_path / "trainings"
-    pruner = SOCPEnsemblePruner(
-        CountingBag(DecisionTreeClassifier(max_depth=3), log=log),
-        cv=cv,
-        memory=tmp_path / "cache",
-        random_state=0,
-    )
-    search = GridSearchCV(pruner, GRID, cv=5).fit(*data)
-    assert len(search.cv_results_["params"]) == 25
-    trainings = len(log.read_text().splitlines())
-    # Six ensembles for five folds and the refit; with folds, each is trained 3 + 1 times.
-    assert trainings == 6 * (1 if cv == 0.25 else 4)
-    # the cache changes nothing but the time
-    best = search.best_estimator_
-    plain = SOCPEnsemblePruner(**best.get_params(deep=False)).set_params(memory=None).fit(*data)
-    np.testing.assert_array_equal(plain.weights_, best.weights_)
-    np.testing.assert_array_equal(plain.predict_proba(data[0]), best.predict_proba(data[0]))
-
 
 def test_other_data_or_parameters_are_trained_again(data, tmp_path):
     X, y = data
@@ -89,7 +66,7 @@ class OnABackEnd(BaggingClassifier):
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_another_back_end_trains_anew(wrapped, data, tmp_path, monkeypatch):
+def test_another_back_end_trains_again(wrapped, data, tmp_path, monkeypatch):
     ensemble = OnABackEnd(n_estimators=3, random_state=0)
     estimator = [("a", make_pipeline(ensemble)), ("b", GaussianNB())] if wrapped else ensemble
     pruner = SOCPEnsemblePruner(estimator, memory=str(tmp_path), random_state=0)
@@ -100,12 +77,6 @@ def test_another_back_end_trains_anew(wrapped, data, tmp_path, monkeypatch):
         pruner.fit(*data)
         counts.append(OnABackEnd.n_fits)
     assert counts == [counts[0], 2 * counts[0], 2 * counts[0]]
-
-
-def test_without_memory_the_ensemble_is_trained_once_a_fit(data, tmp_path):
-    log = tmp_path / "trainings"
-    SOCPEnsemblePruner(CountingBag(log=log), random_state=0).fit(*data)
-    assert log.read_text().splitlines() == ["300"]
 
 
 def test_memory_without_a_seed_warns(data, tmp_path):
@@ -156,7 +127,7 @@ class TestRouting:
         with sklearn.config_context(enable_metadata_routing=True):
             yield
 
-    def test_sample_weight_goes_where_it_is_asked_for(self, numbered, diary):
+    def test_sample_weight_goes_where_it_is_requested(self, numbered, diary):
         X, y = numbered
         weight = np.random.RandomState(0).rand(len(y))
         members = [
@@ -180,7 +151,7 @@ class TestRouting:
         search.fit(*data, sample_weight=np.random.RandomState(0).rand(400))
         assert search.best_estimator_.n_members_ >= 1
 
-    def test_a_weight_nobody_asked_about_is_refused(self, data):
+    def test_a_weight_that_no_member_requests_is_refused(self, data):
         pruner = SOCPEnsemblePruner([("a", LogisticRegression())], random_state=0)
         with pytest.raises(ValueError, match="sample_weight"):
             pruner.fit(*data, sample_weight=np.ones(400))

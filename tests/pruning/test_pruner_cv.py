@@ -1,25 +1,19 @@
 """What SOCPEnsemblePrunerCV promises; its scores are formed again fold by fold."""
 
-import pickle
 import warnings
 from itertools import combinations
 
 import numpy as np
 import pytest
-from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.datasets import load_digits
-from sklearn.ensemble import BaggingClassifier, RandomForestClassifier
-from sklearn.exceptions import NotFittedError
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import log_loss
 from sklearn.model_selection import (
     GridSearchCV,
-    cross_val_score,
     train_test_split,
 )
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from skprune import (
@@ -41,13 +35,13 @@ GRID = {
     "reweights": ["none", 0.5],
 }
 LAMS = [0.02, 0.1, 0.3, 0.6]
-SMALL = {"alphas": [0.8, 1.0], "lams": [0.05, 0.3], "reweights": [0.5], "inner_cv": 3}
+SMALL = {"alphas": [0.8, 1.0], "lams": [0.05, 0.3], "reweights": [0.5], "n_folds": 3}
 
 
 @pytest.fixture(scope="module")
 def case():
     P, y = pool(10, N=150, seed=1)
-    pruner = SOCPEnsemblePrunerCV(told(P), **GRID, inner_cv=4, n_resamples=0, random_state=0)
+    pruner = SOCPEnsemblePrunerCV(told(P), **GRID, n_folds=4, n_resamples=0, random_state=0)
     return P, y, pruner.fit(as_rows(P), y)
 
 
@@ -120,7 +114,7 @@ class TestNested:
         P, y = pool(8, N=90, seed=2)
         grid = {"alphas": [0.8], "lams": [0.02, 0.3], "reweights": ["relaxed", "equal"]}
         pruner = SOCPEnsemblePrunerCV(
-            told(P), **grid, scoring="neg_log_loss", inner_cv=3, n_resamples=0, random_state=0
+            told(P), **grid, scoring="neg_log_loss", n_folds=3, n_resamples=0, random_state=0
         ).fit(as_rows(P), y)
         outer = one_by_one(P, y, "neg_log_loss", grid, 3)
         expected = []
@@ -263,7 +257,7 @@ class TestChoice:
     @pytest.mark.parametrize("n_rows", [61, 97, 131, 173])
     def test_no_warning_for_a_single_member(self, n_rows):
         P, y = pool(1, N=n_rows)
-        pruner = SOCPEnsemblePrunerCV(told(P), inner_cv=3, n_resamples=0, random_state=0)
+        pruner = SOCPEnsemblePrunerCV(told(P), n_folds=3, n_resamples=0, random_state=0)
         pruner.fit(as_rows(P), y)
         assert pruner.best_score_ == pytest.approx(pruner.best_member_score_)
 
@@ -294,7 +288,7 @@ class TestResamples:
             lams=[0.2],
             thresholds=[0.0],
             reweights=["none"],
-            inner_cv=3,
+            n_folds=3,
             n_resamples=2,
             random_state=0,
         ).fit(as_rows(P), y)
@@ -362,26 +356,6 @@ class TestTraining:
         same = SOCPEnsemblePruner(forest, random_state=0, **pruner.best_params_).fit(X, y)
         np.testing.assert_allclose(pruner.weights_, same.weights_, atol=1e-9)
 
-    def test_memory_trains_once_for_many_searches(self, data, tmp_path):
-        log = tmp_path / "trainings"
-        fits = [
-            SOCPEnsemblePrunerCV(
-                CountingBag(DecisionTreeClassifier(max_depth=3), log=log),
-                memory=memory,
-                random_state=0,
-                **(SMALL | change),
-            ).fit(*data)
-            for memory, change in [
-                (tmp_path / "cache", {}),
-                (tmp_path / "cache", {"alphas": [0.5]}),
-                (tmp_path / "cache", {}),
-                (None, {}),
-            ]
-        ]
-        assert len(log.read_text().splitlines()) == 2  # with the cache, and without
-        np.testing.assert_array_equal(fits[2].weights_, fits[0].weights_)
-        np.testing.assert_array_equal(fits[3].weights_, fits[0].weights_)
-
     def test_no_row_of_its_training_is_among_those_a_member_is_chosen_by(self, numbered, diary):
         X, y = numbered
         members = [(f"m{d}", diary(d)) for d in (1, 2, 3)]
@@ -391,86 +365,42 @@ class TestTraining:
         assert not any(rows & trained for rows, trained in asked)
 
 
-class TestReproducible:
-    def test_the_same_for_every_n_jobs_and_run(self, data):
-        members = [(f"t{d}", DecisionTreeClassifier(max_depth=d)) for d in (2, 4, 6)]
-        with parallel_config("threading"):
-            fits = [
-                SOCPEnsemblePrunerCV(members, random_state=3, n_jobs=n, **SMALL).fit(*data)
-                for n in (None, 2, 1)
-            ]
-        for other in fits[1:]:
-            np.testing.assert_array_equal(fits[0].weights_, other.weights_)
-            np.testing.assert_array_equal(split_scores(fits[0], 3), split_scores(other, 3))
-            np.testing.assert_array_equal(fits[0].selection_frequency_, other.selection_frequency_)
-
-    def test_another_seed_draws_other_folds(self):
-        P, y = pool(10, N=90)
-        pruners = [SOCPEnsemblePrunerCV(told(P), random_state=s, **SMALL) for s in (0, 1)]
-        scores = [split_scores(pruner.fit(as_rows(P), y), 3) for pruner in pruners]
-        assert (scores[0] != scores[1]).any()
-
-    def test_global_random_state_is_not_touched(self):
-        P, y = pool(10, N=90)
-        before = np.random.get_state()[1].copy()  # noqa: NPY002
-        SOCPEnsemblePrunerCV(told(P), random_state=0, **SMALL).fit(as_rows(P), y)
-        np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
-
-    def test_nothing_is_printed_unless_asked(self, capfd):
-        P, y = pool(6, N=90)
-        SOCPEnsemblePrunerCV(told(P), random_state=0, **SMALL).fit(as_rows(P), y)
-        assert capfd.readouterr() == ("", "")
-        SOCPEnsemblePrunerCV(told(P), random_state=0, verbose=1, **SMALL).fit(as_rows(P), y)
-        assert "scored 4 candidates on 3 folds" in capfd.readouterr().out
-
-
 class TestLimits:
-    @pytest.mark.parametrize("params", [{}, {"penalty": "l0"}, {"diversity": "gini"}])
-    def test_never_more_members_than_allowed(self, params):
-        P, y = pool(12, N=90)
-        pruner = SOCPEnsemblePrunerCV(
-            told(P), max_members=2, random_state=0, **(SMALL | params)
-        ).fit(as_rows(P), y)
-        assert pruner.n_members_ <= 2
-        assert pruner.cv_results_["n_members"].max() == 2
-
-    @pytest.mark.parametrize("penalty", ["l1", "l0"])
-    def test_the_budget_is_kept(self, penalty):
-        P, y = pool(12, N=90)
-        costs = np.random.default_rng(0).uniform(1, 5, size=12)
-        pruner = SOCPEnsemblePrunerCV(
-            told(P), costs=costs, max_cost=6.0, penalty=penalty, random_state=0, **SMALL
-        ).fit(as_rows(P), y)
-        assert 0 < costs[pruner.support_].sum() <= 6
-        np.testing.assert_array_equal(pruner.explain().cost, costs)
-
-    def test_limits_hold_in_the_folds_too(self):
-        P, y = pool(10, N=90)
-        grid = {"alphas": [0.9], "lams": [0.02, 0.2], "reweights": ["relaxed", "equal"]}
-        pruner = SOCPEnsemblePrunerCV(
-            told(P), max_members=3, inner_cv=3, n_resamples=0, random_state=0, **grid
-        ).fit(as_rows(P), y)
-        expected = one_by_one(P, y, "accuracy", grid, 3, max_members=3)
-        np.testing.assert_allclose(split_scores(pruner, 3), expected, atol=1e-12)
-
-    @pytest.mark.parametrize("params", [{"penalty": "l0"}, {"diversity": "gini"}, {"costs": True}])
-    def test_scores_again_fold_by_fold_with_the_other_parameters(self, params):
+    @pytest.mark.parametrize(
+        "params",
+        [
+            {"penalty": "l0"},
+            {"diversity": "gini"},
+            {"voting": "hard"},
+            {"max_members": 3},
+            {"max_members": 2, "penalty": "l0"},
+            {"costs": np.arange(1.0, 9.0)},
+            {"costs": np.arange(1.0, 9.0), "max_cost": 9.0},
+            {"costs": np.arange(1.0, 9.0), "max_cost": 9.0, "penalty": "l0"},
+        ],
+        ids=str,
+    )
+    def test_scores_again_fold_by_fold(self, params):
         P, y = pool(8, N=90)
-        if params.get("costs"):
-            params = {"costs": np.arange(1.0, 9.0)}
-        grid = {"alphas": [0.8], "lams": [0.1, 0.4], "reweights": [0.5]}
+        names = np.array(["ant", "bee", "cat"])
+        grid = {"alphas": [0.8], "lams": [0.02, 0.4], "reweights": ["relaxed", "equal"]}
         pruner = SOCPEnsemblePrunerCV(
-            told(P), inner_cv=3, n_resamples=0, random_state=0, **grid, **params
-        ).fit(as_rows(P), y)
+            told(P, names), n_folds=3, n_resamples=0, random_state=0, **grid, **params
+        ).fit(as_rows(P), names[y])
         expected = one_by_one(P, y, "accuracy", grid, 3, **params)
         np.testing.assert_allclose(split_scores(pruner, 3), expected, atol=1e-12)
+        assert pruner.cv_results_["n_members"].max() <= params.get("max_members", 8)
+        if "max_cost" in params:
+            assert params["costs"][pruner.support_].sum() <= params["max_cost"]
+        plain = one_by_one(P, y, "accuracy", grid, 3)
+        assert (params.get("voting") != "hard") or np.abs(expected - plain).max() > 0.01
 
     def test_the_exact_entropy(self):
         P, y = pool(6, N=60)
         grid = {"alphas": [0.3], "lams": [0.1], "reweights": ["none"]}
         pruners = [
             SOCPEnsemblePrunerCV(
-                told(P), diversity=d, inner_cv=3, n_resamples=2, random_state=0, **grid
+                told(P), diversity=d, n_folds=3, n_resamples=2, random_state=0, **grid
             ).fit(as_rows(P), y)
             for d in ("shannon", "exact")
         ]
@@ -478,32 +408,6 @@ class TestLimits:
 
 
 class TestPools:
-    def test_string_labels(self):
-        P, y = pool(8, N=90)
-        names = np.array(["ant", "bee", "cat"])
-        fits = [
-            SOCPEnsemblePrunerCV(told(P, labels), random_state=0, **SMALL).fit(
-                as_rows(P), labels[y]
-            )
-            for labels in (np.arange(3), names)
-        ]
-        np.testing.assert_array_equal(fits[0].weights_, fits[1].weights_)
-        np.testing.assert_array_equal(fits[1].classes_, names)
-        np.testing.assert_array_equal(
-            fits[1].predict(as_rows(P)), names[fits[0].predict(as_rows(P))]
-        )
-
-    def test_hard_votes(self):
-        P, y = pool(9, N=90)
-        grid = {"alphas": [0.8], "lams": [0.02, 0.2], "reweights": ["none", "equal"]}
-        pruner = SOCPEnsemblePrunerCV(
-            told(P), voting="hard", inner_cv=3, n_resamples=0, random_state=0, **grid
-        ).fit(as_rows(P), y)
-        expected = one_by_one(P, y, "accuracy", grid, 3, voting="hard")
-        np.testing.assert_allclose(split_scores(pruner, 3), expected, atol=1e-12)
-        soft = one_by_one(P, y, "accuracy", grid, 3)
-        assert np.abs(expected - soft).max() > 0.01
-
     def test_duplicates_share_their_weight_or_one_has_it(self):
         P, y = pool(5, N=90, low=1.5)
         twice = np.concatenate([P, P, P])
@@ -526,7 +430,7 @@ class TestPools:
 
     def test_more_members_than_rows(self):
         P, y = pool(60, N=30)
-        pruner = SOCPEnsemblePrunerCV(told(P), inner_cv=3, random_state=0).fit(as_rows(P), y)
+        pruner = SOCPEnsemblePrunerCV(told(P), n_folds=3, random_state=0).fit(as_rows(P), y)
         assert 1 <= pruner.n_members_ < 60
         assert pruner.solution_.status == "optimal"
 
@@ -580,7 +484,7 @@ class TestSampleWeight:
         P, y = pool(8, N=90)
         weight = np.random.default_rng(0).exponential(size=90)
         grid = {"alphas": [0.8], "lams": [0.02, 0.2], "reweights": ["none", 0.5]}
-        params = {"inner_cv": 3, "n_resamples": 0, "random_state": 0}
+        params = {"n_folds": 3, "n_resamples": 0, "random_state": 0}
         pruner = SOCPEnsemblePrunerCV(told(P), scoring=scoring, **grid, **params)
         pruner.fit(as_rows(P), y, weight)
         expected = one_by_one(P, y, scoring, grid, 3, sample_weight=weight)
@@ -598,54 +502,6 @@ class TestSampleWeight:
             with pytest.raises(ValueError, match="zero for all calibration samples"):
                 cls(bag, cv=split, random_state=0).fit(X, y, weight)
         assert not (tmp_path / "log").exists()
-
-
-class TestAsAnEstimator:
-    def test_parameters_come_back(self):
-        given = SMALL | {"scoring": "f1_macro", "selection": "one_se", "max_members": 3}
-        pruner = clone(SOCPEnsemblePrunerCV([("a", DecisionTreeClassifier())], **given))
-        params = pruner.get_params(deep=False)
-        assert given.items() <= params.items()
-        assert pruner.set_params(inner_cv=7).inner_cv == 7
-
-    def test_grids_of_arrays(self):
-        P, y = pool(6, N=60)
-        grid = {"alphas": np.array([0.8, 1.0]), "lams": np.geomspace(0.01, 0.5, 3)}
-        grid["reweights"] = ("none", "relaxed", 0.3, "equal")
-        pruner = SOCPEnsemblePrunerCV(told(P), random_state=0, **grid).fit(as_rows(P), y)
-        assert len(pruner.cv_results_["params"]) == 2 * 3 * 4
-        assert pruner.lam_ in grid["lams"]
-
-    def test_a_saved_one_leaves_the_dropped_members_out(self, data):
-        X, y = data
-        forest = RandomForestClassifier(100, random_state=0).fit(X[:250], y[:250])
-        pruner = SOCPEnsemblePrunerCV(
-            FrozenEstimator(forest), max_members=10, random_state=0, **SMALL
-        ).fit(X[250:], y[250:])
-        saved = pickle.dumps(pruner)
-        assert len(saved) < len(pickle.dumps(forest)) / 3
-        loaded = pickle.loads(saved)
-        np.testing.assert_array_equal(loaded.predict_proba(X), pruner.predict_proba(X))
-        assert str(loaded.explain()) == str(pruner.explain())
-        assert loaded.best_params_ == pruner.best_params_
-        assert len(pruner.estimator.estimators_) == 100  # the one in memory is untouched
-
-    def test_in_a_pipeline_and_cross_validated(self, data):
-        bag = BaggingClassifier(DecisionTreeClassifier(max_depth=4), 8, random_state=0)
-        pipe = make_pipeline(StandardScaler(), SOCPEnsemblePrunerCV(bag, random_state=0, **SMALL))
-        assert cross_val_score(pipe, *data, cv=3, error_score="raise").mean() > 0.5
-
-    def test_in_a_grid_search(self):
-        P, y = pool(6, N=120)
-        pruner = SOCPEnsemblePrunerCV(told(P), random_state=0, **SMALL)
-        search = GridSearchCV(pruner, {"max_members": [1, 3]}, cv=2, error_score="raise").fit(
-            as_rows(P), y
-        )
-        assert search.best_estimator_.n_members_ <= search.best_params_["max_members"]
-
-    def test_not_fitted(self):
-        with pytest.raises(NotFittedError):
-            SOCPEnsemblePrunerCV(told(pool(2)[0])).predict(np.zeros((2, 6)))
 
 
 @pytest.mark.parametrize("unit", [1e-8, 1.0, 1e8])

@@ -1,11 +1,7 @@
 """What the pruners of regressors promise."""
 
-import pickle
-
 import numpy as np
 import pytest
-from scipy import sparse
-from sklearn.base import clone
 from sklearn.datasets import load_diabetes, make_friedman1
 from sklearn.ensemble import (
     AdaBoostRegressor,
@@ -19,10 +15,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
 from sklearn.model_selection import (
-    GridSearchCV,
     KFold,
     ShuffleSplit,
-    cross_val_score,
     train_test_split,
 )
 from sklearn.neighbors import KNeighborsRegressor
@@ -454,59 +448,6 @@ class TestReports:
         assert f.full_score == pytest.approx(r2_score(y, mean + (y - mean).mean()))
         np.testing.assert_allclose(f.member_score, [r2_score(y, p) for p in P])
         assert f.n_members[0] == 1
-
-
-class TestAsAnEstimator:
-    @pytest.mark.parametrize("cls", BOTH)
-    def test_clone_pickle_and_grid_search(self, cls, friedman):
-        X, y = friedman
-        forest = RandomForestRegressor(30, max_depth=6, random_state=0).fit(X[:150], y[:150])
-        params = {} if cls is SOCPEnsemblePrunerRegressor else SMALL
-        pruner = cls(FrozenEstimator(forest), random_state=0, **params)
-        search = GridSearchCV(pruner, {"max_members": [2, 5]}, cv=2, error_score="raise")
-        search.fit(X[150:], y[150:])
-        best = search.best_estimator_
-        assert best.n_members_ <= 5
-        saved = pickle.dumps(best)
-        assert len(saved) < len(pickle.dumps(forest)) / 2
-        np.testing.assert_array_equal(pickle.loads(saved).predict(X), best.predict(X))
-        assert clone(best).get_params(deep=False).keys() == pruner.get_params(deep=False).keys()
-
-    def test_in_a_pipeline_and_cross_validated(self, friedman):
-        pruner = SOCPEnsemblePrunerRegressor(ENSEMBLES["bag"], random_state=0)
-        pipe = make_pipeline(StandardScaler(), pruner)
-        assert cross_val_score(pipe, *friedman, cv=3, error_score="raise").mean() > 0.5
-
-    @pytest.mark.parametrize("cls", BOTH)
-    def test_the_same_again(self, cls, friedman):
-        trees = [(n, clone(t).set_params(random_state=None)) for n, t in TREES[:4]]
-        before = np.random.get_state()[1].copy()  # noqa: NPY002
-        fits = [cls(trees, random_state=3).fit(*friedman) for _ in range(2)]
-        np.testing.assert_array_equal(fits[0].weights_, fits[1].weights_)
-        np.testing.assert_array_equal(fits[0].predict(friedman[0]), fits[1].predict(friedman[0]))
-        np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
-
-    def test_frames_keep_their_names(self, friedman):
-        pd = pytest.importorskip("pandas")
-        X, y = pd.DataFrame(friedman[0]).add_prefix("c"), pd.Series(friedman[1])
-        pruner = SOCPEnsemblePrunerRegressor(ENSEMBLES["voting"], random_state=0).fit(X, y)
-        assert list(pruner.feature_names_in_) == list(X)
-        same = SOCPEnsemblePrunerRegressor(ENSEMBLES["voting"], random_state=0).fit(*friedman)
-        np.testing.assert_allclose(pruner.predict(X), same.predict(friedman[0]))
-        with pytest.raises(ValueError, match="feature names"):
-            pruner.predict(X.rename(columns={"c0": "other"}))
-
-    def test_sparse(self, friedman):
-        X = sparse.csr_array(np.maximum(friedman[0] - 0.5, 0))
-        pruner = SOCPEnsemblePrunerRegressor(ENSEMBLES["forest"], random_state=0)
-        pruner.fit(X, friedman[1])
-        np.testing.assert_allclose(pruner.predict(X), pruner.predict(X.toarray()))
-
-    @pytest.mark.parametrize("cls", BOTH)
-    def test_not_fitted(self, cls, friedman):
-        for ask in ("predict", "member_predict"):
-            with pytest.raises(NotFittedError):
-                getattr(cls(TREES), ask)(friedman[0])
 
 
 class NaNMember(ToldNumbers):

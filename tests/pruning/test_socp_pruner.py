@@ -4,7 +4,6 @@ import pickle
 
 import numpy as np
 import pytest
-from scipy import sparse
 from sklearn.base import clone
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -16,7 +15,7 @@ from sklearn.ensemble import (
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, train_test_split
+from sklearn.model_selection import GridSearchCV, KFold, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
@@ -182,22 +181,6 @@ class TestPrefit:
         pruner = SOCPEnsemblePruner(forest).fit(X_cal[y_cal > 0], y_cal[y_cal > 0])
         np.testing.assert_array_equal(pruner.classes_, [0, 1, 2])
 
-    def test_a_saved_pruner_leaves_the_dropped_members_out(self, split):
-        X, X_cal, y, y_cal = split
-        forest = RandomForestClassifier(300, random_state=0).fit(X, y)
-        pruner = SOCPEnsemblePruner(FrozenEstimator(forest), lam=0.8).fit(X_cal, y_cal)
-        assert pruner.n_members_ < 30
-        saved = pickle.dumps(pruner)
-        assert len(saved) < len(pickle.dumps(forest)) / 2
-        loaded = pickle.loads(saved)
-        np.testing.assert_array_equal(loaded.predict_proba(X), pruner.predict_proba(X))
-        assert len(pruner.estimator.estimators_) == 300  # the one in memory is untouched
-        with pytest.raises(ValueError, match="needs fitted members"):
-            loaded.fit(X_cal, y_cal)
-        # an unfitted pruner, on its way to a worker process, keeps its fitted members
-        sent = pickle.loads(pickle.dumps(clone(pruner)))
-        np.testing.assert_allclose(sent.fit(X_cal, y_cal).weights_, pruner.weights_)
-
 
 def test_kept_members_only(data):
     X, y = data
@@ -244,33 +227,6 @@ def test_frontier_ends_and_chosen_point(data):
     assert (np.diff(f.lams) < 0).all()
 
 
-class TestReproducible:
-    def test_the_same_for_every_n_jobs_and_run(self, data):
-        unseeded = [(n, clone(t).set_params(random_state=None)) for n, t in TREES]
-        fits = [
-            SOCPEnsemblePruner(unseeded, random_state=3, n_jobs=n).fit(*data) for n in (1, 2, 1)
-        ]
-        for other in fits[1:]:
-            np.testing.assert_array_equal(fits[0].weights_, other.weights_)
-            np.testing.assert_array_equal(
-                fits[0].predict_proba(data[0]), other.predict_proba(data[0])
-            )
-        assert (
-            SOCPEnsemblePruner(unseeded, random_state=4).fit(*data).weights_ != fits[0].weights_
-        ).any()
-
-    def test_global_random_state_is_not_touched(self, data):
-        before = np.random.get_state()[1].copy()  # noqa: NPY002
-        SOCPEnsemblePruner(ENSEMBLES["forest"], random_state=0).fit(*data).predict(data[0])
-        np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
-
-    def test_nothing_is_printed_unless_asked(self, data, capfd):
-        SOCPEnsemblePruner(ENSEMBLES["bag"], random_state=0).fit(*data)
-        assert capfd.readouterr() == ("", "")
-        SOCPEnsemblePruner(ENSEMBLES["bag"], random_state=0, verbose=1).fit(*data)
-        assert "kept" in capfd.readouterr().out
-
-
 class TestInputs:
     def test_a_class_with_one_row_is_trained_on(self, numbered, diary):
         X, y = numbered
@@ -294,26 +250,6 @@ class TestInputs:
         pruner = SOCPEnsemblePruner(RandomForestClassifier(5, random_state=0), random_state=0)
         assert pruner.fit(X, y).n_members_ >= 1
 
-    def test_frames_keep_their_names(self, data):
-        pd = pytest.importorskip("pandas")
-        X, y = (
-            pd.DataFrame(data[0]).add_prefix("c"),
-            pd.Series(data[1]).map({0: "x", 1: "y", 2: "z"}),
-        )
-        for ensemble in (ENSEMBLES["forest"], ENSEMBLES["voting"], ENSEMBLES["bag of columns"]):
-            pruner = SOCPEnsemblePruner(ensemble, random_state=0).fit(X, y)
-            assert list(pruner.feature_names_in_) == list(X)
-            assert pruner.score(X, y) > 0.6
-            with pytest.raises(ValueError, match="feature names"):
-                pruner.predict(X.rename(columns={"c0": "other"}))
-
-    def test_sparse(self, data):
-        X, y = sparse.csr_array(np.maximum(data[0], 0)), data[1]
-        pruner = SOCPEnsemblePruner(ENSEMBLES["forest"], random_state=0).fit(X, y)
-        np.testing.assert_allclose(
-            pruner.predict_proba(X), pruner.predict_proba(X.toarray()), atol=1e-12
-        )
-
     def test_images(self, data):
         X, y = data[0].reshape(-1, 2, 3, 2), data[1]
         flat = FunctionTransformer(lambda X: X.reshape(len(X), -1))
@@ -324,14 +260,6 @@ class TestInputs:
         assert pruner.sample_shape_ == (2, 3, 2)
         with pytest.raises(ValueError, match=r"shape \(2, 2, 3\).*fitted.*\(2, 3, 2\)"):
             pruner.predict(X.reshape(-1, 2, 2, 3))
-
-    def test_in_a_pipeline_and_cross_validated(self, data):
-        pipe = make_pipeline(StandardScaler(), SOCPEnsemblePruner(TREES, random_state=0))
-        assert cross_val_score(pipe, *data, cv=3).mean() > 0.5
-
-    def test_not_fitted(self, data):
-        with pytest.raises(NotFittedError):
-            SOCPEnsemblePruner(TREES).predict(data[0])
 
 
 NAN = np.full((400, 12), np.nan)
@@ -352,33 +280,6 @@ class Untrainable(DecisionTreeClassifier):
 
     def fit(self, X, y):
         raise AssertionError("trained before the parameters were checked")
-
-
-@pytest.mark.parametrize(
-    ("change", "error", "message"),
-    [
-        ({"alpha": 1.5}, ValueError, r"alpha must lie in \[0, 1\].*1.5"),
-        ({"alpha": float("nan")}, ValueError, "alpha"),
-        ({"alpha": "0.5"}, TypeError, "alpha must be a number"),
-        ({"lam": -0.1}, ValueError, "lam must be finite and not negative"),
-        ({"lam": 1.0}, ValueError, r"lam must lie in \[0, 1\).*Any lam below 1 keeps"),
-        ({"threshold": "auto"}, ValueError, r"threshold must lie in \[0, 1\]"),
-        ({"threshold": 1.5}, ValueError, r"threshold .* \[0, 1\]"),
-        ({"voting": "loud"}, ValueError, "voting must be one of .* got 'loud'"),
-        ({"solver": "gurobi"}, ValueError, r"solver must be one of \['auto', .*got 'gurobi'"),
-        ({"cv": 0.0}, ValueError, "between 0 and 1"),
-        ({"cv": 1}, ValueError, "at least 2"),
-        ({"cv": "folds"}, ValueError, "cv must be .*'folds'"),
-        ({"estimator": []}, ValueError, "at least one"),
-        ({"estimator": [DecisionTreeClassifier()]}, TypeError, r"\(name, estimator\)"),
-        ({"estimator": [("a", Untrainable()), ("a", Untrainable())]}, ValueError, "must differ"),
-        ({"estimator": 3}, TypeError, "estimator must be an ensemble.*int"),
-    ],
-)
-def test_wrong_parameters_before_any_training(change, error, message, data):
-    params = {"estimator": [("a", Untrainable()), ("b", Untrainable())]} | change
-    with pytest.raises(error, match=message):
-        SOCPEnsemblePruner(**params).fit(*data)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
 from sklearn.tree import DecisionTreeClassifier
 
 from skprune import SOCPEnsemblePruner
@@ -370,44 +368,12 @@ class TestZeroNorm:
 
 
 class TestAsAnEstimator:
-    GIVEN = {
-        "reweight": "relaxed",
-        "diversity": "gini",
-        "penalty": "l0",
-        "costs": [1.0, 2.0, 3.0],
-        "max_members": 2,
-        "max_cost": 4.0,
-    }
-
-    def test_parameters_come_back(self):
-        pruner = SOCPEnsemblePruner([("a", Told())], **self.GIVEN)
-        copy = clone(pruner)
-        for name, value in self.GIVEN.items():
-            assert copy.get_params()[name] == value
-        assert clone(pruner).set_params(reweight="equal").reweight == "equal"
-
-    def test_costs_as_an_array_survive_a_clone(self):
-        costs = np.array([1.0, 2.0])
-        copy = clone(SOCPEnsemblePruner([("a", Told())], costs=costs))
-        np.testing.assert_array_equal(copy.costs, costs)
-
     def test_fit_leaves_the_parameters_alone(self):
         P, y = pool(3)
         costs = np.array([3.0, 1.0, 2.0])
         pruner = fitted(P, y, costs=costs, max_cost=3.0)
         assert pruner.costs is costs
         np.testing.assert_array_equal(costs, [3, 1, 2])
-
-    def test_a_grid_over_reweight_and_diversity(self):
-        P, y = pool(10, N=150)
-        grid = {"reweight": ["relaxed", 0.5, "equal"], "diversity": ["shannon", "gini"]}
-        search = GridSearchCV(SOCPEnsemblePruner(told(P)), grid, cv=3, error_score="raise")
-        search.fit(as_rows(P), y)
-        assert len(search.cv_results_["params"]) == 6
-        best = search.best_estimator_
-        assert {k: getattr(best, k) for k in grid} == search.best_params_
-        scores = search.cv_results_["mean_test_score"]
-        assert scores.max() == search.best_score_ > scores.min()
 
     def test_of_a_real_ensemble(self, data):
         X, y = data

@@ -1,4 +1,4 @@
-"""What cannot be right is said clearly, and wherever it can be, before anything is trained."""
+"""Wrong parameters and data are refused by name and, wherever possible, before training."""
 
 import numpy as np
 import pytest
@@ -103,6 +103,30 @@ def test_limits_and_costs(change, error, message, cls, data):
     refused(cls, data, error, message, **change)
 
 
+@pytest.mark.parametrize("cls", [SOCPEnsemblePruner, SOCPEnsemblePrunerRegressor])
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"alpha": 1.5}, ValueError, r"alpha must lie in \[0, 1\].*1.5"),
+        ({"alpha": float("nan")}, ValueError, "alpha"),
+        ({"alpha": "0.5"}, TypeError, "alpha must be a number"),
+        ({"lam": -0.1}, ValueError, "lam must be finite and not negative"),
+        ({"lam": 1.0}, ValueError, r"lam must lie in \[0, 1\).*Any lam below 1 keeps"),
+        ({"threshold": "auto"}, ValueError, r"threshold must lie in \[0, 1\]"),
+        ({"threshold": 1.5}, ValueError, r"threshold .* \[0, 1\]"),
+        ({"solver": "gurobi"}, ValueError, r"solver must be one of \['auto', .*got 'gurobi'"),
+        ({"cv": 0.0}, ValueError, "between 0 and 1"),
+        ({"cv": 1}, ValueError, "at least 2"),
+        ({"estimator": []}, ValueError, "at least one"),
+        ({"estimator": [DecisionTreeClassifier()]}, TypeError, r"\(name, estimator\)"),
+        ({"estimator": [("a", Untrainable()), ("a", Untrainable())]}, ValueError, "must differ"),
+        ({"estimator": 3}, TypeError, "estimator must be an ensemble.*int"),
+    ],
+)
+def test_of_a_single_program(change, error, message, cls, data):
+    refused(cls, data, error, message, **change)
+
+
 @pytest.mark.parametrize("cls", CLASSIFIERS)
 @pytest.mark.parametrize("diversity", ["entropy", None, 1, np.array(["gini"])])
 def test_diversity(diversity, cls, data):
@@ -164,7 +188,7 @@ def test_lam(lam, cls, data):
 
 
 @pytest.mark.parametrize("cls", CLASSIFIERS)
-@pytest.mark.parametrize("voting", [np.array(["soft"]), np.array("hard"), ["soft"], {}, None])
+@pytest.mark.parametrize("voting", ["loud", np.array(["soft"]), np.array("hard"), {}, None])
 def test_voting(voting, cls, data):
     refused(cls, data, ValueError, "voting must be one of .*; got", voting=voting)
 
@@ -208,7 +232,7 @@ def test_n_jobs_that_are_set_after_the_fit(data):
 def test_random_state(seed, cls, data):
     message = "random_state must be .* got"
     refused(cls, data, (TypeError, ValueError), message, random_state=seed)
-    if cls in CLASSIFIERS:  # fitted members have no use for it, and yet
+    if cls in CLASSIFIERS:  # of fitted members too
         P, y = pool(3)
         with pytest.raises((TypeError, ValueError), match=message):
             cls(told(P), random_state=seed).fit(as_rows(P), y)

@@ -20,7 +20,6 @@ from sklearn.base import clone, is_classifier
 from sklearn.datasets import load_iris, make_regression
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
-from skprune.utils._prediction_store import file_checksum, write_predictions
 
 from skprune import (
     PruningAmountOptimizer,
@@ -31,7 +30,7 @@ from skprune import (
 from skprune.amount import AdditiveCurve, LogisticCurve, MonotoneCurve, PolynomialCurve
 from skprune.exceptions import CacheWarning, SavedFormatError
 from skprune.sparsity import SweepResult
-from skprune.utils import PredictionStore, cache_entry, check_cache
+from skprune.utils import cache_entry, check_cache
 from skprune.utils._saved_state import FORMAT, SavedWith
 
 from .models import answer
@@ -167,7 +166,7 @@ def test_tuned_pruners_come_back(
         alphas=alphas,
         lams=lams,
         selection=selection,
-        inner_cv=3,
+        n_folds=3,
         n_resamples=n_resamples,
         random_state=seed,
     )
@@ -326,36 +325,6 @@ def test_a_cache_gives_what_was_stored_or_makes_it_again(data, compress, place, 
             assert entry.get(lambda: made.append(1) or value) == value
         assert made
         assert entry.get(lambda: None) == value  # mended
-
-
-@given(
-    arrays(np.float32, (3, 4, 2), elements=st.floats(0, 1, width=32)),
-    st.floats(0, 1, exclude_max=True),
-)
-def test_predictions_go_on_from_wherever_a_killed_process_left_them(P, share):
-    asked = []
-
-    def outputs(done):
-        asked.append(done)
-        yield from P[done:]
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "P.npy")
-        args = path, P.shape, P.dtype, outputs, lambda n_bytes: None
-        _, checksum = write_predictions(*args)
-        whole = Path(path).read_bytes()
-        os.remove(path)
-        Path(f"{path}.part").write_bytes(whole[: int(share * len(whole))])
-        again, checksum_again = write_predictions(*args)
-        np.testing.assert_array_equal(again[:, :], P)
-        assert checksum_again == checksum == file_checksum(path)
-        assert Path(path).read_bytes() == whole
-        assert asked[0] == 0
-        assert 0 <= asked[1] <= 3 * share
-        # And a file that is cut short under its own name is no store.
-        Path(path).write_bytes(whole[: int(share * len(whole))])
-        with pytest.raises(ValueError, match="cannot be read"):
-            PredictionStore.open([path])
 
 
 # Sweeps

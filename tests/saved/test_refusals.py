@@ -16,16 +16,15 @@ from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
-from skprune.pruning._cached_ensemble import PredictionShelf
 
 from skprune import PrunedCNNClassifier, SOCPEnsemblePruner
 from skprune.amount import PolynomialCurve
 from skprune.exceptions import SavedFormatError, SavedVersionWarning, SkpruneError
-from skprune.utils import SAVED_TYPES, MemberFile, _saved_state
+from skprune.utils import SAVED_TYPES, _saved_state
 from skprune.utils._saved_state import FORMAT, SavedState, SavedWith
 
 from .models import Saved, answer
-from .ways import TREE, WAYS, load, save, saved_by_all
+from .ways import MEMBER_FILE, TREE, WAYS, load, member_file, save, saved_by_all
 
 every_way = pytest.mark.parametrize("way", WAYS)
 
@@ -177,16 +176,16 @@ def test_a_path_in_the_place_of_a_kept_member_is_refused(way, trees, tmp_path):
     path, mark = tmp_path / "member", tmp_path / "mark"
     joblib.dump(Payload(mark), path)
     pruner = pickle.loads(pickle.dumps(trees["pruner"].estimator))
-    pruner.estimators_ = [MemberFile(str(path))] * pruner.n_members_
+    pruner.estimators_ = [member_file(path)] * pruner.n_members_
     data = save(way, pruner)
-    trusted = [*SAVED_TYPES, TREE, "skprune.utils._member_file.MemberFile"]
+    trusted = [*SAVED_TYPES, TREE, MEMBER_FILE]
     with pytest.raises(SavedFormatError, match="SOCPEnsemblePruner holds paths of members"):
         load(way, data, trusted=trusted)
     assert not mark.exists()
 
 
 def test_a_path_is_not_among_what_is_trusted(trees, tmp_path):
-    pruner = SOCPEnsemblePruner([("tree", MemberFile(str(tmp_path / "member")))])
+    pruner = SOCPEnsemblePruner([("tree", member_file(tmp_path / "member"))])
     with pytest.raises(sio.exceptions.UntrustedTypesFoundException, match="MemberFile"):
         load("skops", sio.dumps(pruner))
 
@@ -222,16 +221,15 @@ def test_a_name_that_a_module_of_ours_imports_is_not_trusted(tmp_path, monkeypat
 
 
 @every_way
-def test_a_cache_of_predictions_is_not_taken_up(way, trees, monkeypatch):
-    pruner = pickle.loads(pickle.dumps(trees["pruner"].estimator))
-    shelf = object.__new__(PredictionShelf)
-    pruner._shelf = (shelf, tuple(pruner.estimators_))
-    state = SavedState._state(pruner)
-    monkeypatch.setattr(type(pruner), "_state", lambda self: state)
-    trusted = [*SAVED_TYPES, TREE, "skprune.pruning._cached_ensemble.PredictionShelf"]
-    loaded = load(way, save(way, pruner), trusted=trusted)
-    assert not hasattr(loaded, "_shelf")
-    np.testing.assert_array_equal(answer(loaded, trees["pruner"].X), trees["pruner"].answer())
+def test_what_predicts_elsewhere_writes_to_no_cache(way, tmp_path):
+    X, y = load_iris(return_X_y=True)
+    forest = RandomForestClassifier(4, max_depth=2, random_state=0)
+    pruner = SOCPEnsemblePruner(forest, memory=str(tmp_path), random_state=0).fit(X, y)
+    loaded, before = load(way, save(way, pruner)), len(list(tmp_path.rglob("*")))
+    np.testing.assert_array_equal(answer(loaded, X[:50]), answer(loaded, X)[:50])
+    assert len(list(tmp_path.rglob("*"))) == before
+    answer(pruner, X)
+    assert len(list(tmp_path.rglob("*"))) > before
 
 
 # Code in networks

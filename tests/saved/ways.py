@@ -5,8 +5,11 @@ import io
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -18,16 +21,29 @@ from skprune.utils import SAVED_TYPES
 from .models import answer
 
 __all__ = [
+    "MEMBER_FILE",
     "TREE",
     "WAYS",
     "check_again_and_again",
     "check_in_a_new_process",
     "load",
+    "member_file",
     "save",
     "saved_by_all",
 ]
 
 TREE = "sklearn.tree._tree.Tree"
+
+# The class of paths of members, which docs/persistence.md warns of.
+PAGE = Path(__file__).parents[2] / "docs" / "persistence.md"
+(MEMBER_FILE,) = re.findall(r"`(skprune[\w.]+\.MemberFile)`", PAGE.read_text(encoding="utf-8"))
+
+
+def member_file(path):
+    """A path of a member, as a file that somebody made may hold it."""
+    module, _, name = MEMBER_FILE.rpartition(".")
+    return getattr(import_module(module), name)(str(path))
+
 
 # Everything is loaded before anything predicts, and what has no member that is a CNN before
 # what has one, whose class brings Keras along.
@@ -133,5 +149,5 @@ def check_again_and_again(models):
 
 
 def _kept(estimator):
-    """Names of attributes, but for what predictions leave behind."""
-    return {name for name in vars(estimator) if not name.startswith(("_skprune_", "_shelf"))}
+    """Names of public attributes."""
+    return {name for name in vars(estimator) if not name.startswith("_")}
