@@ -65,8 +65,9 @@ display.ax_.set_title("Accuracy and diversity of the trees")
 # %%
 # Why
 # ---
-# One row a tree, the heaviest first. ``leave_one_out_increase`` is how much the objective rises without it,
-# and ``twin`` the kept tree whose errors are most like its own.
+# One row for each tree, the largest weight first. ``leave_one_out_increase`` is how much the
+# objective rises without it, and ``most_similar_member`` the kept tree whose errors are most
+# similar to its own.
 
 pruner.explain().to_frame().head(8).round(4)
 

@@ -481,12 +481,11 @@ class BasePruner(
     def _statistics(self, predictions: CalibrationPredictions, calibration: Calibration) -> Any:
         """Statistics of all rows; cached, since grids over alpha and lambda share them."""
         compute = partial(predictions.statistics, np.arange(predictions.n_rows))
-        if calibration.key is None:
+        if calibration.memory is None:
             return compute()
         *parts, about = calibration.key
-        key = (type(predictions).__name__, *parts)
-        memory = check_cache(self.memory)
-        return cached_call(memory, "statistics", key, compute, about=f"statistics of {about}")
+        key, about = (type(predictions).__name__, *parts), f"statistics of {about}"
+        return cached_call(calibration.memory, "statistics", key, compute, about=about)
 
     def _program(self, calibration: Calibration) -> Program:
         members = calibration.members
@@ -673,8 +672,11 @@ class BasePruner(
     def _check_parameters(self) -> None:
         """Raise for parameters that cannot be right, before anything is trained."""
         check_estimator(self.estimator)
-        if self.prediction_dtype is not None:
-            check_one_of("prediction_dtype", self.prediction_dtype, ("float32", "float16"))
+        dtype = self.prediction_dtype
+        if dtype is not None and not (isinstance(dtype, str) and dtype in ("float32", "float16")):
+            raise ValueError(
+                f"prediction_dtype must be None, 'float32' or 'float16'; got {dtype!r}."
+            )
         check_n_jobs(self.n_jobs)
         check_random_state(self.random_state)
         check_cv_parameter(self.cv)

@@ -92,8 +92,10 @@ class Calibration:
         Their weights.
     X : array-like or None
         First calibration rows, to time members on; None where no samples are seen.
-    key : tuple or None
-        What P and the weights depend on, as a key of a cache; None where they are not cached.
+    memory : joblib.Memory or None
+        Cache of what is computed from P; None where members were fitted before.
+    key : tuple
+        What P and the weights depend on, and the ensemble in words.
     output_cache : MemberOutputCache or None
         Cache of what the kept members predict.
     """
@@ -103,7 +105,8 @@ class Calibration:
     y: NDArray
     sample_weight: NDArray[np.float64] | None
     X: Any
-    key: tuple | None = None
+    memory: joblib.Memory | None = None
+    key: tuple = ()
     output_cache: "MemberOutputCache | None" = None
 
 
@@ -285,6 +288,7 @@ def train_and_predict(
         data.y[rows],
         weight,
         _safe_indexing(data.X, rows[:TIMED_ROWS]),
+        memory,
         (tested, weight, dtype, trained.about),
         None if key is None else MemberOutputCache(memory, trained.key, trained.about),
     )

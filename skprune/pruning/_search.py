@@ -314,7 +314,7 @@ class CrossValidatedSelection(BasePruner):
     def _check_selection_parameters(self) -> None:
         _grid(self)
         check_one_of("selection", self.selection, ("best", "one_se"))
-        if not hasattr(self.inner_cv, "split"):
+        if isinstance(self.inner_cv, str) or not hasattr(self.inner_cv, "split"):
             check_at_least("inner_cv", self.inner_cv, 3)
         check_at_least("n_resamples", self.n_resamples, 0)
         CandidateScorer(self.scoring)

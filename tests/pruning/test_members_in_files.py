@@ -482,7 +482,7 @@ class TestWrongFiles:
         assert isinstance(caught.value, ValueError)
 
     @pytest.mark.parametrize("named", [False, True])
-    @pytest.mark.parametrize(("n_missing", "more"), [(1, r"$"), (3, r" So it is with 2 more\.$")])
+    @pytest.mark.parametrize(("n_missing", "more"), [(1, r"$"), (3, r" 2 more are missing\.$")])
     def test_several_missing_are_counted(self, n_missing, more, named, given):
         paths, _, X, y = given.of(SOCPEnsemblePruner)
         for path in paths[2 : 2 + n_missing]:

@@ -80,7 +80,7 @@ def test_another_back_end_trains_again(wrapped, data, tmp_path, monkeypatch):
 
 
 def test_memory_without_a_seed_warns(data, tmp_path):
-    with pytest.warns(UserWarning, match="Set random_state to an int"):
+    with pytest.warns(UserWarning, match="With memory set, pass an integer random_state"):
         SOCPEnsemblePruner(BaggingClassifier(n_estimators=3), memory=tmp_path).fit(*data)
 
 

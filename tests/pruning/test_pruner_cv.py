@@ -35,13 +35,13 @@ GRID = {
     "reweights": ["none", 0.5],
 }
 LAMS = [0.02, 0.1, 0.3, 0.6]
-SMALL = {"alphas": [0.8, 1.0], "lams": [0.05, 0.3], "reweights": [0.5], "n_folds": 3}
+SMALL = {"alphas": [0.8, 1.0], "lams": [0.05, 0.3], "reweights": [0.5], "inner_cv": 3}
 
 
 @pytest.fixture(scope="module")
 def case():
     P, y = pool(10, N=150, seed=1)
-    pruner = SOCPEnsemblePrunerCV(told(P), **GRID, n_folds=4, n_resamples=0, random_state=0)
+    pruner = SOCPEnsemblePrunerCV(told(P), **GRID, inner_cv=4, n_resamples=0, random_state=0)
     return P, y, pruner.fit(as_rows(P), y)
 
 
@@ -114,7 +114,7 @@ class TestNested:
         P, y = pool(8, N=90, seed=2)
         grid = {"alphas": [0.8], "lams": [0.02, 0.3], "reweights": ["relaxed", "equal"]}
         pruner = SOCPEnsemblePrunerCV(
-            told(P), **grid, scoring="neg_log_loss", n_folds=3, n_resamples=0, random_state=0
+            told(P), **grid, scoring="neg_log_loss", inner_cv=3, n_resamples=0, random_state=0
         ).fit(as_rows(P), y)
         outer = one_by_one(P, y, "neg_log_loss", grid, 3)
         expected = []
@@ -257,7 +257,7 @@ class TestChoice:
     @pytest.mark.parametrize("n_rows", [61, 97, 131, 173])
     def test_no_warning_for_a_single_member(self, n_rows):
         P, y = pool(1, N=n_rows)
-        pruner = SOCPEnsemblePrunerCV(told(P), n_folds=3, n_resamples=0, random_state=0)
+        pruner = SOCPEnsemblePrunerCV(told(P), inner_cv=3, n_resamples=0, random_state=0)
         pruner.fit(as_rows(P), y)
         assert pruner.best_score_ == pytest.approx(pruner.best_member_score_)
 
@@ -288,7 +288,7 @@ class TestResamples:
             lams=[0.2],
             thresholds=[0.0],
             reweights=["none"],
-            n_folds=3,
+            inner_cv=3,
             n_resamples=2,
             random_state=0,
         ).fit(as_rows(P), y)
@@ -385,7 +385,7 @@ class TestLimits:
         names = np.array(["ant", "bee", "cat"])
         grid = {"alphas": [0.8], "lams": [0.02, 0.4], "reweights": ["relaxed", "equal"]}
         pruner = SOCPEnsemblePrunerCV(
-            told(P, names), n_folds=3, n_resamples=0, random_state=0, **grid, **params
+            told(P, names), inner_cv=3, n_resamples=0, random_state=0, **grid, **params
         ).fit(as_rows(P), names[y])
         expected = one_by_one(P, y, "accuracy", grid, 3, **params)
         np.testing.assert_allclose(split_scores(pruner, 3), expected, atol=1e-12)
@@ -400,7 +400,7 @@ class TestLimits:
         grid = {"alphas": [0.3], "lams": [0.1], "reweights": ["none"]}
         pruners = [
             SOCPEnsemblePrunerCV(
-                told(P), diversity=d, n_folds=3, n_resamples=2, random_state=0, **grid
+                told(P), diversity=d, inner_cv=3, n_resamples=2, random_state=0, **grid
             ).fit(as_rows(P), y)
             for d in ("shannon", "exact")
         ]
@@ -430,7 +430,7 @@ class TestPools:
 
     def test_more_members_than_rows(self):
         P, y = pool(60, N=30)
-        pruner = SOCPEnsemblePrunerCV(told(P), n_folds=3, random_state=0).fit(as_rows(P), y)
+        pruner = SOCPEnsemblePrunerCV(told(P), inner_cv=3, random_state=0).fit(as_rows(P), y)
         assert 1 <= pruner.n_members_ < 60
         assert pruner.solution_.status == "optimal"
 
@@ -484,7 +484,7 @@ class TestSampleWeight:
         P, y = pool(8, N=90)
         weight = np.random.default_rng(0).exponential(size=90)
         grid = {"alphas": [0.8], "lams": [0.02, 0.2], "reweights": ["none", 0.5]}
-        params = {"n_folds": 3, "n_resamples": 0, "random_state": 0}
+        params = {"inner_cv": 3, "n_resamples": 0, "random_state": 0}
         pruner = SOCPEnsemblePrunerCV(told(P), scoring=scoring, **grid, **params)
         pruner.fit(as_rows(P), y, weight)
         expected = one_by_one(P, y, scoring, grid, 3, sample_weight=weight)

@@ -166,7 +166,7 @@ def test_tuned_pruners_come_back(
         alphas=alphas,
         lams=lams,
         selection=selection,
-        n_folds=3,
+        inner_cv=3,
         n_resamples=n_resamples,
         random_state=seed,
     )
