@@ -81,10 +81,12 @@ def maps(P, folder):
     np.save(folder / "wide.npy", np.concatenate([P[:, :3], P], axis=1))
     with open(folder / "raw", "wb") as file:
         file.write(b"x" * 3 * mmap.ALLOCATIONGRANULARITY + P.tobytes())
-    np.save(folder / "other.npy", np.zeros_like(P))
-    changed = np.load(folder / "other.npy", mmap_mode="c")
+    np.save(folder / "long.npy", np.concatenate([P[:1], P]))
+    for name in ("changed", "written"):
+        np.save(folder / f"{name}.npy", np.zeros_like(P))
+    changed = np.load(folder / "changed.npy", mmap_mode="c")
     changed[:] = P  # in memory, not in the file
-    written = np.load(folder / "other.npy", mmap_mode="r+")
+    written = np.load(folder / "written.npy", mmap_mode="r+")
     written[:] = P
     np.save(folder / "gone.npy", P)
     gone = np.load(folder / "gone.npy", mmap_mode="r")
@@ -96,7 +98,8 @@ def maps(P, folder):
         "written": written,
         "changed": changed,
         "in another order": np.load(folder / "ordered.npy", mmap_mode="r"),
-        "a part": np.load(folder / "wide.npy", mmap_mode="r")[:, 3:],
+        "some rows": np.load(folder / "wide.npy", mmap_mode="r")[:, 3:],
+        "some members": np.load(folder / "long.npy", mmap_mode="r")[1:],
         "behind something": np.memmap(folder / "raw", P.dtype, "r", offset, P.shape),
         "deleted": gone,
         "lists": P.tolist(),

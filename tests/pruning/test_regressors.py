@@ -1,5 +1,7 @@
 """What the pruners of regressors promise."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, make_friedman1
@@ -375,6 +377,33 @@ class TestSearch:
         best = [np.delete(alone, i, axis=0).mean(axis=0).argmax() for i in range(3)]
         expected = np.mean([alone[i, best[i]] for i in range(3)])
         assert pruner.best_member_score_ == pytest.approx(expected)
+
+    def test_no_row_is_scored_with_an_intercept_that_has_seen_it(self):
+        """Of one member with weight one, whose predictions a scorer records."""
+        P, y = targets(1, N=90)
+        recorded = []
+
+        def recording(estimator, X, y):
+            recorded.append((y, estimator.predict(X)))
+            return r2_score(y, estimator.predict(X))
+
+        params = {"alphas": [0.9], "lams": [0.1], "reweights": ["equal"], "scoring": recording}
+        cls = SOCPEnsemblePrunerRegressorCV
+        fitted(P, y, cls=cls, n_folds=3, n_resamples=0, random_state=0, **params)
+        splitter, residual = KFold(3, shuffle=True, random_state=seed_of(0)), (y - P[0])[:, 0]
+        folds = [test for _, test in splitter.split(y)]
+        counts = Counter()
+        for truth, predicted in recorded:
+            if len(truth) != 30:  # the scorer is tried on made predictions before
+                continue
+            rows = (truth[:, None] == y[:, 0]).argmax(axis=1)
+            (fold,) = [i for i in range(3) if set(rows) == set(folds[i])]
+            intercepts = predicted - P[0, rows, 0]
+            others = [folds[i] for i in range(3) if i != fold]
+            for train in (np.concatenate(others), *others):
+                counts[len(train)] += np.allclose(intercepts, residual[train].mean())
+        # One candidate, the member and the full ensemble on each fold; the candidate when nested.
+        assert counts == {60: 3 * 3, 30: 6}
 
     def test_what_was_chosen(self):
         P, y = targets(10)
