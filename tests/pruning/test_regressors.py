@@ -389,7 +389,7 @@ class TestSearch:
 
         params = {"alphas": [0.9], "lams": [0.1], "reweights": ["equal"], "scoring": recording}
         cls = SOCPEnsemblePrunerRegressorCV
-        fitted(P, y, cls=cls, n_folds=3, n_resamples=0, random_state=0, **params)
+        fitted(P, y, cls=cls, inner_cv=3, n_resamples=0, random_state=0, **params)
         splitter, residual = KFold(3, shuffle=True, random_state=seed_of(0)), (y - P[0])[:, 0]
         folds = [test for _, test in splitter.split(y)]
         counts = Counter()
