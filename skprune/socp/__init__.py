@@ -3,7 +3,6 @@
 Knows nothing of classifiers, Keras or scikit-learn estimators.
 """
 
-from ._checks import check_costs as check_costs
 from ._exact_entropy import ExactEntropySolution, solve_exact_entropy
 from ._path import SOCPPath, socp_path
 from ._path import follow_path as follow_path
@@ -14,6 +13,7 @@ from ._solve import solve_socp
 from ._statistics import EnsembleStatistics
 from ._subset import SubsetSolution, solve_subset, subset_path
 from ._support import solve_support
+from ._validation import check_costs as check_costs
 
 # A name that is imported as itself is for other rooms.
 __all__ = [

@@ -20,10 +20,10 @@ from ..utils import (
     with_one_blas_thread,
 )
 from ._active_set import minimise_active_set
-from ._checks import check_labels, check_shape, check_weights
 from ._problem import SOCPProblem, check_member_left
 from ._solution import SOCPSolution
 from ._statistics import REFERENCE_FLOOR, EnsembleStatistics
+from ._validation import check_labels, check_shape, check_weights
 
 __all__ = ["ExactEntropySolution", "solve_exact_entropy"]
 
@@ -173,7 +173,11 @@ class _Predictions:
         P = as_predictions(P)
         check_shape(P, "P")
         labels = check_labels(y, P.shape[1], P.shape[2])
-        weight = None if sample_weight is None else check_weights(sample_weight, P.shape[1])
+        weight = (
+            None
+            if sample_weight is None
+            else check_weights("sample_weight", sample_weight, P.shape[1])
+        )
         return cls(P, labels, weight)
 
     @property

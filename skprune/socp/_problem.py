@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..exceptions import NoMemberLeftError
-from ..utils import ReprHTML, with_one_blas_thread
+from ..utils import ReprHTML, check_one_of, with_one_blas_thread
 from ._active_set import minimise_active_set
-from ._checks import check_costs, check_diversity, check_instance
 from ._statistics import EnsembleStatistics
+from ._validation import check_costs, check_instance
 
 __all__ = ["SOCPProblem", "check_member_left"]
 
@@ -101,7 +101,7 @@ class SOCPProblem(ReprHTML):
         """
         made_by = "EnsembleStatistics.from_predictions"
         check_instance("stats", stats, EnsembleStatistics, made_by)
-        check_diversity(diversity)
+        check_one_of("diversity", diversity, ("shannon", "gini"))
         relative = check_costs(costs, stats.n_members)
         relative /= relative.max()  # so that no sum overflows
         relative /= relative.mean()

@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from ..exceptions import NoMemberLeftError
 from ..utils import ReprHTML, is_integer, is_real, with_one_blas_thread
 from ._active_set import solve_semidefinite
-from ._checks import check_costs, check_instance
 from ._path import SOCPPath, follow_path
 from ._problem import SOCPProblem
 from ._support import solve_support
+from ._validation import check_costs, check_instance
 
 __all__ = ["SubsetSolution", "solve_subset", "subset_path"]
 

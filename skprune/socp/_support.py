@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._active_set import minimise_active_set
-from ._checks import check_instance
 from ._problem import SOCPProblem
+from ._validation import check_instance
 
 __all__ = ["solve_support"]
 

@@ -108,8 +108,14 @@ def other_units():
 @pytest.mark.parametrize(
     ("other", "match"),
     [
-        (lambda: EnsembleStatistics.from_predictions(*dirichlet(M=7)), "same members.*8 and 7"),
-        (lambda: EnsembleStatistics.from_predictions(*dirichlet(C=3)), "same classes.*4 and 3"),
+        (
+            lambda: EnsembleStatistics.from_predictions(*dirichlet(M=7)),
+            "same number of members.*8 and 7",
+        ),
+        (
+            lambda: EnsembleStatistics.from_predictions(*dirichlet(C=3)),
+            "same number of classes.*4 and 3",
+        ),
         (other_units, "same kind.*'classes' and 'regression'"),
     ],
 )
@@ -126,14 +132,14 @@ def test_regression_statistics_in_different_units_do_not_combine(name):
     units = {"center": np.zeros(2), "scale": np.ones(2)}
     one = EnsembleStatistics.from_regression(F, y, **units)
     other = EnsembleStatistics.from_regression(F, y, **{**units, name: np.full(2, 3.0)})
-    with pytest.raises(ValueError, match=f"same {name}.*{name}=..."):
+    with pytest.raises(ValueError, match=f"same {name} .*{name}=..."):
         one + other
 
 
 def test_regression_statistics_of_different_targets_do_not_combine():
     one = EnsembleStatistics.from_regression(*regressors())
     other = EnsembleStatistics.from_regression(*regressors(T=1))
-    with pytest.raises(ValueError, match=r"same targets.*2 and 1 targets"):
+    with pytest.raises(ValueError, match=r"same number of targets.*2 and 1"):
         one + other
 
 

@@ -303,7 +303,7 @@ def test_an_absolute_penalty_is_taken_as_it_is():
         ({"costs": [1]}, ValueError, "costs must have shape"),
         ({"sample_weight": np.zeros(40)}, ValueError, "sums to zero"),
         ({"sample_weight": -np.ones(40)}, ValueError, "finite and non-negative"),
-        ({"y": np.full(40, 9)}, ValueError, "y must lie in"),
+        ({"y": np.full(40, 9)}, ValueError, "y must be in"),
         ({"P": np.ones((8, 40, 4))}, ValueError, "must sum to one"),
         ({"P": np.ones((8, 40))}, ValueError, "P must have shape"),
         ({"P": np.empty((8, 0, 4)), "y": np.empty(0, int)}, ValueError, "at least one calib"),

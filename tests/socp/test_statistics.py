@@ -296,8 +296,8 @@ def test_predictions_need_members_samples_and_classes(shape):
     [
         (lambda y: y[:-1], r"y must have shape \(40,\)"),
         (lambda y: y[:, None], r"y must have shape \(40,\)"),
-        (lambda y: y + 1, r"y must lie in 0 \.\. 3"),
-        (lambda y: y - 1, r"y must lie in 0 \.\. 3"),
+        (lambda y: y + 1, r"y must be in 0 \.\. 3"),
+        (lambda y: y - 1, r"y must be in 0 \.\. 3"),
         (lambda y: y.astype(float), "integer classes 0 .. 3; got float64"),
         (lambda y: y.astype(str), "integer classes"),
         (lambda y: y > 0, "integer classes 0 .. 3; got bool"),
