@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..utils import ReprHTML, check_alpha, check_lam, with_one_blas_thread
-from ._active_set import minimise_active_set, solve_semidefinite
+from ._active_set import minimize_active_set, solve_semidefinite
 from ._problem import SOCPProblem, check_member_left
 from ._statistics import EnsembleStatistics
 from .backends._base import EXACT_TOLERANCE
@@ -193,7 +193,10 @@ def follow_path(problem: SOCPProblem, alpha: float, *, least: float = 0.0) -> SO
             break
         lower, slope, leaving, entering = _next_knot(problem, knots[-1], active)
         event = leaving if entering is None else entering
-        if event is None or (penalty - lower) * costs[event] > _SHORTEST_STEP * problem.steepest:
+        if (
+            event is None
+            or (penalty - lower) * costs[event] > _SHORTEST_STEP * problem.max_descent_rate
+        ):
             w = np.maximum(w + (penalty - lower) * slope, 0.0)
             penalty, stride = lower, _DEGENERATE_STEP
             if leaving is not None:
@@ -209,7 +212,7 @@ def follow_path(problem: SOCPProblem, alpha: float, *, least: float = 0.0) -> SO
             active = w > 0
         gradient = _gradient(problem, penalty, w, active)
         if _residual(problem, w, gradient) > _KNOT_TOLERANCE:
-            w = minimise_active_set(Q, c + penalty * costs, w)
+            w = minimize_active_set(Q, c + penalty * costs, w)
             active = w > 0
             gradient = _gradient(problem, penalty, w, active)
         knots.append(_Knot(penalty, w, gradient))
@@ -260,7 +263,7 @@ def _segment_residual(problem: SOCPProblem, left: _Knot, right: _Knot) -> float:
     With both non-negative at the knots, ``min(w_i, g_i)`` between them is at most the smaller
     of the larger weight and the larger gradient.
     """
-    w, scale = np.maximum(left.w, right.w), problem.steepest or 1.0
+    w, scale = np.maximum(left.w, right.w), problem.max_descent_rate or 1.0
     gradient = np.maximum(left.gradient, right.gradient) / scale
     lowest = min(0.0, left.gradient.min(), right.gradient.min()) / scale
     return float(max(np.minimum(w, gradient).max(), -lowest))
@@ -269,7 +272,7 @@ def _segment_residual(problem: SOCPProblem, left: _Knot, right: _Knot) -> float:
 def _solved_knot(problem: SOCPProblem, penalty: float, start: NDArray[np.float64]) -> _Knot:
     """The knot at one penalty, by the active-set method."""
     q = problem.linear + penalty * problem.costs
-    w = minimise_active_set(problem.quadratic, q, start)
+    w = minimize_active_set(problem.quadratic, q, start)
     return _Knot(penalty, w, _gradient(problem, penalty, w, w > 0))
 
 
@@ -318,11 +321,11 @@ def _pass_tie(
     as no member enters or leaves the strides may grow. Otherwise they are cut, and further
     where the middle shows that knots were skipped.
     """
-    unit = problem.steepest / problem.costs[active].max()
+    unit = problem.max_descent_rate / problem.costs[active].max()
     while True:
         lower = max(0.0, penalty - stride * unit)
         q = problem.linear + lower * problem.costs
-        below = minimise_active_set(problem.quadratic, q, w)
+        below = minimize_active_set(problem.quadratic, q, w)
         if ((below > 0) == (w > 0)).all():
             return lower, below, 8 * stride
         if stride <= _DEGENERATE_STEP:
@@ -346,7 +349,7 @@ def _gradient(
 
 def _residual(problem: SOCPProblem, w: NDArray[np.float64], gradient: NDArray[np.float64]) -> float:
     """KKT residual; see ``SOCPProblem.kkt_residual``."""
-    return float(np.abs(np.minimum(w, gradient / problem.steepest)).max())
+    return float(np.abs(np.minimum(w, gradient / problem.max_descent_rate)).max())
 
 
 def _next_knot(
@@ -383,6 +386,6 @@ def _next_knot(
     leaves = to_leave[leaving] < to_enter[entering]
     event = leaving if leaves else entering
     # A costlier copy of an active member would enter at zero exactly, or by rounding just above.
-    if lower * costs[event] <= 10 * _SHORTEST_STEP * problem.steepest:
+    if lower * costs[event] <= 10 * _SHORTEST_STEP * problem.max_descent_rate:
         return 0.0, slope, None, None
     return (float(lower), slope, *((leaving, None) if leaves else (None, entering)))

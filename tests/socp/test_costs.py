@@ -198,7 +198,7 @@ def test_an_absolute_lambda_is_that_of_a_member_of_mean_cost():
     np.testing.assert_allclose(problem.costs, costs / costs.mean())
     np.testing.assert_array_equal(problem.with_penalty(1.0).costs, problem.costs)
     np.testing.assert_allclose(
-        problem.penalised_linear, problem.linear + 0.01 * costs / costs.mean()
+        problem.penalized_linear, problem.linear + 0.01 * costs / costs.mean()
     )
     found = solve_socp(stats_of("dirichlet"), 0.7, 0.01, relative=False, costs=costs)
     assert problem.objective(found.weights) == found.objective

@@ -104,7 +104,7 @@ def test_every_pool_is_solved_and_certified(name):
             continue
         for lam in (0, 0.1, 0.9):
             found = solve_exact_entropy(P, y, alpha, lam)
-            assert found.solution.solver == "re-centred"
+            assert found.solution.solver == "re-centered"
             assert found.solution.kkt_residual <= 1e-8
             assert -1e-12 <= found.solution.duality_gap <= 1e-7
             assert found.n_rounds <= 30

@@ -187,7 +187,7 @@ def test_a_path_of_inaccurate_steps_is_corrected(monkeypatch):
 def test_a_path_that_cannot_be_corrected_warns_and_bounds_its_residual(monkeypatch):
     problem = SOCPProblem.from_statistics(stats_of("digits_trees"), 0.9)
     monkeypatch.setattr(_path, "solve_semidefinite", inaccurate)
-    monkeypatch.setattr(_path, "minimise_active_set", lambda Q, q, start: start)
+    monkeypatch.setattr(_path, "minimize_active_set", lambda Q, q, start: start)
     with pytest.warns(ConvergenceWarning, match="KKT residual may reach .* solve_socp"):
         path = follow_path(problem, 0.9)
     reached = [

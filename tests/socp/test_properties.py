@@ -122,7 +122,7 @@ def gini(x):
 def problem_of(pool, alpha, **options):
     """The program, where a member is worth keeping at all."""
     problem = SOCPProblem.from_statistics(pool.stats, alpha, **options)
-    assume(problem.steepest > 1e-9)
+    assume(problem.max_descent_rate > 1e-9)
     return problem
 
 
@@ -256,7 +256,7 @@ def test_other_methods_find_nothing_better(pool, alpha, lam):
 @settings(max_examples=8)
 @given(pools(max_members=5), ALPHAS, st.floats(0.01, 0.9))
 def test_the_cone_program_has_the_same_optimum(pool, alpha, lam):
-    assume(SOCPProblem.from_statistics(pool.stats, alpha).steepest > 1e-4)
+    assume(SOCPProblem.from_statistics(pool.stats, alpha).max_descent_rate > 1e-4)
     exact = solve_socp(pool.stats, alpha, lam)
     conic = solve_socp(pool.stats, alpha, lam, solver="clarabel")
     assert exact.objective == pytest.approx(conic.objective, abs=1e-6)
@@ -349,7 +349,7 @@ def test_relaxed_weights_are_no_worse_than_those_of_the_path(pool, alpha, lam):
     assert not relaxed[w == 0].any()
     assert problem.objective(relaxed) <= problem.objective(w) + 1e-13
     # Optimal among the weights of these members, from wherever it starts.
-    gradient = problem.gradient(relaxed)[w > 0] / problem.steepest
+    gradient = problem.gradient(relaxed)[w > 0] / problem.max_descent_rate
     assert np.abs(np.minimum(relaxed[w > 0], gradient)).max() <= 1e-8
     again = solve_support(problem, w > 0, start=w)
     assert problem.objective(again) == pytest.approx(problem.objective(relaxed), abs=1e-12)
