@@ -158,7 +158,7 @@ class Relaxation:
     @cached_property
     def path(self) -> SOCPPath:
         """Weights for every lambda down to ``least``."""
-        return follow_path(self.problem, self.alpha, least=self.least)
+        return follow_path(self.problem, self.alpha, min_lam=self.least)
 
     def solve(self, lam: float) -> SOCPSolution:
         """Solve for one lambda with the back end that was asked for, certified.

@@ -234,15 +234,15 @@ def test_following_the_path_warns_of_nothing(recwarn):
     assert not [w for w in recwarn if issubclass(w.category, (ConvergenceWarning, RuntimeWarning))]
 
 
-@pytest.mark.parametrize("least", [0.02, 0.3, 0.9])
+@pytest.mark.parametrize("min_lam", [0.02, 0.3, 0.9])
 @pytest.mark.parametrize("name", ["dirichlet", "digits_trees", "cyclic", "duplicates"])
-def test_a_path_may_end_where_it_is_needed_no_further(name, least):
+def test_a_path_may_end_where_it_is_needed_no_further(name, min_lam):
     problem = SOCPProblem.from_statistics(stats_of(name), 0.8)
-    whole, part = follow_path(problem, 0.8), follow_path(problem, 0.8, least=least)
+    whole, part = follow_path(problem, 0.8), follow_path(problem, 0.8, min_lam=min_lam)
     assert len(part.lams) <= len(whole.lams)
-    assert part.lams[-1] <= least
-    assert len(part.lams) < 3 or part.lams[-2] > least
-    for lam in (least, (1 + least) / 2, 1):
+    assert part.lams[-1] <= min_lam
+    assert len(part.lams) < 3 or part.lams[-2] > min_lam
+    for lam in (min_lam, (1 + min_lam) / 2, 1):
         np.testing.assert_array_equal(part.at(lam), whole.at(lam))
     if part.lams[-1] > 0:
         with pytest.raises(ValueError, match="The path ends at lam="):
