@@ -154,7 +154,7 @@ class Relaxation:
     @cached_property
     def path(self) -> SOCPPath:
         """Weights for every lambda down to ``min_lam``."""
-        return follow_path(self.problem, self.alpha, least=self.min_lam)
+        return follow_path(self.problem, self.alpha, min_lam=self.min_lam)
 
     def solve(self, lam: float) -> SOCPSolution:
         """The certified solution for one lambda, by the back end that was asked for."""

@@ -1,21 +1,23 @@
 """The second-order cone program: arrays in, weights out.
 
-Knows nothing of classifiers, Keras or scikit-learn estimators.
+This subpackage does not depend on classifiers, Keras or scikit-learn estimators. In reading
+order: ``_statistics`` sums up the predictions, ``_problem`` is the program made from them,
+``_active_set`` and ``backends`` solve it for one penalty (``_solve``), ``_path`` for all
+penalties, ``_subset`` for a number of members, ``_exact_entropy`` without the expansion.
 """
 
-from ._checks import check_costs as check_costs
+from ._active_set import minimize_active_set as minimize_active_set
 from ._exact_entropy import ExactEntropySolution, solve_exact_entropy
 from ._path import SOCPPath, socp_path
 from ._path import follow_path as follow_path
 from ._problem import SOCPProblem
-from ._solution import SOCPSolution
+from ._solve import SOCPSolution, solve_socp
 from ._solve import check_solver as check_solver
-from ._solve import solve_socp
 from ._statistics import EnsembleStatistics
-from ._subset import SubsetSolution, solve_subset, subset_path
-from ._support import solve_support
+from ._subset import SubsetSolution, solve_subset, solve_support, subset_path
+from ._validation import check_costs as check_costs
 
-# A name that is imported as itself is for other rooms.
+# A name that is imported as itself is for other subpackages.
 __all__ = [
     "EnsembleStatistics",
     "ExactEntropySolution",

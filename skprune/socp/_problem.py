@@ -1,29 +1,29 @@
 """The convex quadratic f of equation (6) and the optimality conditions of (7)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..exceptions import NoMemberLeftError
-from ..utils import ReprHTML, with_one_blas_thread
-from ._active_set import minimise_active_set
-from ._checks import check_costs, check_diversity, check_instance
+from ..utils import ReprHTML, check_one_of, with_one_blas_thread
+from ._active_set import minimize_active_set
 from ._statistics import EnsembleStatistics
+from ._validation import check_costs, check_instance
 
 __all__ = ["SOCPProblem", "check_member_left"]
 
-# How much more a sum of weights off one costs than f itself.
+# Curvature of the term that pulls the sum of the weights to one, relative to that of f.
 _STIFFNESS = 1e4
 
 
 @dataclass(frozen=True, eq=False)
 class SOCPProblem(ReprHTML):
-    """Minimise ``w'Qw + c'w + penalty * costs'w`` over ``w >= 0``: equations (7) and (8).
+    """Minimize ``w'Qw + c'w + penalty * costs'w`` over ``w >= 0``: equations (7) and (8).
 
     Up to ``constant`` this is the loss of equation (3), with the entropy of the mixture
-    expanded to second order round the uniform mean of the members, plus the penalty.
+    expanded to second order around the uniform mean of the members, plus the penalty.
 
     Parameters
     ----------
@@ -34,10 +34,10 @@ class SOCPProblem(ReprHTML):
     penalty : float
         The absolute penalty, lambda in equations (5) to (8).
     constant : float
-        What f adds to ``w'Qw + c'w``.
+        Constant term of f, so that ``f(w) = w'Qw + c'w + constant``.
     costs : ndarray of shape (M,), default=None
-        What each member costs, relative to their mean: the penalty of member i is
-        ``penalty * costs[i]``. None is ones.
+        Costs of the members, relative to their mean: the penalty of member i is
+        ``penalty * costs[i]``. None means ones.
 
     Examples
     --------
@@ -72,7 +72,7 @@ class SOCPProblem(ReprHTML):
         diversity: str = "shannon",
         costs: ArrayLike | None = None,
     ) -> "SOCPProblem":
-        """Form Q and c from the statistics for one trade-off alpha.
+        """Compute Q and c from the statistics for one trade-off alpha.
 
         Parameters
         ----------
@@ -84,7 +84,7 @@ class SOCPProblem(ReprHTML):
             Absolute penalty.
         diversity : {"shannon", "gini"}, default="shannon"
             The H of equation (3): ``-x log x``, expanded to second order, or ``x (1 - x)``,
-            for which f is exact. Regression knows the second only.
+            for which f is exact. Regression supports "gini" only.
         costs : array-like of shape (M,), default=None
             Positive cost of each member; only their ratios matter.
 
@@ -95,13 +95,12 @@ class SOCPProblem(ReprHTML):
         Raises
         ------
         ValueError
-            If ``diversity`` is unknown or needs probabilities, or the costs are unusable.
+            If ``diversity`` is unknown or needs probabilities, or the costs are invalid.
         TypeError
             If ``stats`` is not EnsembleStatistics.
         """
-        made_by = "EnsembleStatistics.from_predictions"
-        check_instance("stats", stats, EnsembleStatistics, made_by)
-        check_diversity(diversity)
+        check_instance("stats", stats, EnsembleStatistics, "EnsembleStatistics.from_predictions")
+        check_one_of("diversity", diversity, ("shannon", "gini"))
         relative = check_costs(costs, stats.n_members)
         relative /= relative.max()  # so that no sum overflows
         relative /= relative.mean()
@@ -112,18 +111,18 @@ class SOCPProblem(ReprHTML):
             constant = alpha * stats.target_power + (1 - alpha)
         elif stats.reference_gram is None or stats.divergence is None:
             raise ValueError(
-                "diversity='shannon' is an entropy of probabilities, which regressors do not "
-                "predict: use diversity='gini'."
+                "diversity='shannon' needs probabilities, which regressors do not predict: use "
+                "diversity='gini'."
             )
         else:
-            # f(w) = w'Qw + c'w + const, the second-order expansion of (3).
+            # The second-order expansion of (3) is f(w) = w'Qw + c'w + constant.
             quadratic = alpha * stats.gram + (1 - alpha) / 2 * stats.reference_gram
             linear = -2 * alpha * stats.agreement - (1 - alpha) * stats.divergence
             constant = alpha * stats.target_power + (1 - alpha) * (1 - stats.reference_mass / 2)
         return cls(_nearest_semidefinite(quadratic), linear, penalty, constant, relative)
 
     def with_penalty(self, penalty: float) -> "SOCPProblem":
-        """The same f and costs under another absolute penalty.
+        """Return the problem with another absolute penalty.
 
         Parameters
         ----------
@@ -134,26 +133,30 @@ class SOCPProblem(ReprHTML):
         -------
         SOCPProblem
         """
-        return SOCPProblem(self.quadratic, self.linear, penalty, self.constant, self.costs)
+        return replace(self, penalty=penalty)
 
     def summing_to_one(self) -> "SOCPProblem":
-        """The same f, without penalty, where the weights sum to one (to 1e-4 or so).
+        """Return the problem without penalty and with weights that sum to one, to about 1e-4.
 
-        A vote is free of the scale of its weights, but f is not: without this, f prefers
-        mixtures that it can blow up, which the vote then does not get. The sum is drawn to
-        one by a square term far stiffer than f, so that every solver can be used as it is.
+        Votes do not depend on the scale of the weights, but f does: without this, the optimum
+        can gain by scaling the weights, which changes no vote. A quadratic term much stiffer
+        than f pulls the sum to one, so that every solver can be used unchanged.
 
         Returns
         -------
         SOCPProblem
         """
         stiff = _STIFFNESS * float(np.diagonal(self.quadratic).mean())
-        return SOCPProblem(
-            self.quadratic + stiff, self.linear - 2 * stiff, 0.0, self.constant + stiff, self.costs
+        return replace(
+            self,
+            quadratic=self.quadratic + stiff,
+            linear=self.linear - 2 * stiff,
+            penalty=0.0,
+            constant=self.constant + stiff,
         )
 
     @property
-    def penalised_linear(self) -> NDArray[np.float64]:
+    def penalized_linear(self) -> NDArray[np.float64]:
         """The linear term with the penalty, ``c + penalty * costs``."""
         return self.linear + self.penalty * self.costs
 
@@ -163,23 +166,22 @@ class SOCPProblem(ReprHTML):
         return max(0.0, float(-(self.linear / self.costs).min()))
 
     @cached_property
-    def steepest(self) -> float:
-        """How fast f falls at w = 0 along its best member; what gradients are measured by."""
+    def max_descent_rate(self) -> float:
+        """Rate of descent of f at w = 0 along its best member, the unit of KKT residuals."""
         return max(0.0, float(-self.linear.min()))
 
     @cached_property
     def factor(self) -> NDArray[np.float64]:
         """R of shape (rank, M) with Q = R'R: the transposed Cholesky factor, L' in (8)."""
         try:
-            factor = np.linalg.cholesky(self.quadratic).T.astype(np.float64, copy=False)
-            return factor
+            return np.asarray(np.linalg.cholesky(self.quadratic).T, dtype=np.float64)
         except np.linalg.LinAlgError:
             values, vectors = np.linalg.eigh(self.quadratic)
             kept = values > values[-1] * len(values) * np.finfo(float).eps
             return np.asarray(np.sqrt(values[kept])[:, None] * vectors[:, kept].T)
 
     def gradient(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Gradient of the penalised objective at w >= 0.
+        """Gradient of the penalized objective at w >= 0.
 
         Parameters
         ----------
@@ -191,10 +193,10 @@ class SOCPProblem(ReprHTML):
         ndarray of shape (M,)
             ``2Qw + c + penalty * costs``.
         """
-        return 2 * (self.quadratic @ w) + self.penalised_linear
+        return 2 * (self.quadratic @ w) + self.penalized_linear
 
     def objective(self, w: NDArray[np.float64]) -> float:
-        """The penalised objective, without ``constant``.
+        """Penalized objective, without ``constant``.
 
         Parameters
         ----------
@@ -206,13 +208,13 @@ class SOCPProblem(ReprHTML):
         float
             ``w'Qw + c'w + penalty * costs'w``.
         """
-        return float(w @ (self.quadratic @ w + self.penalised_linear))
+        return float(w @ (self.quadratic @ w + self.penalized_linear))
 
     def kkt_residual(self, w: NDArray[np.float64]) -> float:
-        """How far w is from optimal: ``max |min(w_i, gradient_i / steepest)|``.
+        """Largest violation of optimality: ``max |min(w_i, gradient_i / max_descent_rate)|``.
 
         Zero exactly where w >= 0, gradient >= 0 and w_i gradient_i = 0, which for this
-        convex program is optimality. Free of the scale of the data and of the costs.
+        convex program is optimality. Independent of the scale of the data and of the costs.
 
         Parameters
         ----------
@@ -222,16 +224,16 @@ class SOCPProblem(ReprHTML):
         Returns
         -------
         float
-            Zero at the optimum; exact methods leave 1e-16 or so, conic solvers up to 6e-6.
+            Zero at the optimum; about 1e-16 with exact methods, up to 6e-6 with conic solvers.
         """
-        scale = max(self.steepest, np.finfo(float).tiny)
+        scale = max(self.max_descent_rate, np.finfo(float).tiny)
         return float(np.abs(np.minimum(w, self.gradient(w) / scale)).max())
 
     def duality_gap(self, w: NDArray[np.float64]) -> float:
-        """Objective at w less the dual objective at a feasible point near it, so >= 0.
+        """Objective at w minus the dual objective at a feasible point near it, so >= 0.
 
-        The dual is: maximise ``-v'Qv`` subject to ``2Qv + c + penalty * costs >= 0``. Where
-        Qu > 0, w + delta u is dual feasible for delta large enough: u = 1 will do for
+        The dual is: maximize ``-v'Qv`` subject to ``2Qv + c + penalty * costs >= 0``. Where
+        Qu > 0, w + delta u is dual feasible for a large enough delta: u = 1 works for
         probabilities, which are non-negative, and mostly for regressors too.
 
         Parameters
@@ -242,12 +244,12 @@ class SOCPProblem(ReprHTML):
         Returns
         -------
         float
-            Infinite where no such u is found.
+            Infinite if no such u is found.
         """
         u = np.ones(len(w))
         rise = self.quadratic.sum(axis=1)
-        if rise.min() <= 0:  # where the minimum of u'Qu - 2 * 1'u over u >= 0 exists, Qu >= 1
-            u = minimise_active_set(self.quadratic, np.full(len(w), -2.0), np.zeros(len(w)))
+        if rise.min() <= 0:  # if the minimum of u'Qu - 2 * 1'u over u >= 0 exists, Qu >= 1 there
+            u = minimize_active_set(self.quadratic, np.full(len(w), -2.0), np.zeros(len(w)))
             rise = self.quadratic @ u
             if not rise.min() > 0:
                 return np.inf
@@ -257,43 +259,28 @@ class SOCPProblem(ReprHTML):
 
 
 def check_member_left(problem: SOCPProblem, alpha: float) -> None:
-    """Refuse a penalty under which w = 0 is optimal, before any solver is called.
-
-    Parameters
-    ----------
-    problem : SOCPProblem
-        The program.
-    alpha : float
-        Named in the message.
-
-    Raises
-    ------
-    NoMemberLeftError
-        If no member would be left.
-    """
-    top = problem.penalty_max
-    if problem.steepest <= 1e-12:
-        what = (
-            "no member gives the true class any probability and all agree"
-            if alpha < 1
-            else "no member gives the true class any probability"
-        )
+    """Refuse a program whose optimum is w = 0, before any solver is called."""
+    if problem.max_descent_rate <= 1e-12:
         if alpha == 0:
-            what = "all members make the same predictions, so there is no diversity to reward"
+            raise NoMemberLeftError(
+                "No lam keeps a member at alpha=0: all members make the same predictions, so "
+                "there is no diversity to reward. Use alpha > 0."
+            )
         raise NoMemberLeftError(
-            f"No lam keeps a member at alpha={alpha:g}: {what}. "
-            + ("Use alpha > 0." if alpha == 0 else "Check that y belongs to these predictions.")
+            f"No lam keeps a member at alpha={alpha:g}: no member gives the true class any "
+            f"probability{' and all agree' if alpha < 1 else ''}. Check that y belongs to these "
+            "predictions."
         )
-    if problem.penalty >= top:
+    if problem.penalty >= problem.penalty_max:
         raise NoMemberLeftError(
             f"lam={problem.penalty:g} leaves no member: at alpha={alpha:g} any absolute lam "
-            f"below {top:.6g} keeps at least one."
+            f"below {problem.penalty_max:.6g} keeps at least one."
         )
 
 
 @with_one_blas_thread
 def _nearest_semidefinite(Q: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Q itself, or Q without the negative eigenvalues that rounding (float32) left in it."""
+    """Return Q without the negative eigenvalues that rounding (float32) can leave in it."""
     try:
         np.linalg.cholesky(Q)
     except np.linalg.LinAlgError:

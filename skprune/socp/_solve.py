@@ -1,19 +1,68 @@
-"""One penalty, any solver: :func:`solve_socp`."""
+"""The program for one penalty, by any solver: :func:`solve_socp`."""
 
 import warnings
+from dataclasses import dataclass
 from importlib.util import find_spec
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..exceptions import SolverNotInstalledError
-from ..utils import check_alpha, check_lam, check_one_of
+from ..utils import ReprHTML, check_alpha, check_lam, check_one_of
 from ._problem import SOCPProblem, check_member_left
-from ._solution import SOCPSolution
 from ._statistics import EnsembleStatistics
 from .backends import BACKENDS, NEEDS
 
-__all__ = ["check_solver", "solve_socp"]
+__all__ = ["SOCPSolution", "check_solver", "solve_socp"]
+
+
+@dataclass(frozen=True, eq=False)
+class SOCPSolution(ReprHTML):
+    """Weights of the members, with a certificate of their optimality.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (M,)
+        Non-negative weights, not normalized: votes do not depend on their scale.
+    objective : float
+        ``w'Qw + c'w + penalty * costs'w``, the optimal value of (8).
+    status : {"optimal", "inaccurate"}
+        "inaccurate" if the KKT residual is above the solver's tolerance (1e-8 for the
+        exact method, 3e-5 for conic ones); then a ConvergenceWarning is raised too.
+    kkt_residual : float
+        Largest violation of the optimality conditions, independent of scale.
+    duality_gap : float
+        Objective minus that of a feasible point of the dual.
+    solver : str
+        The method that found the weights.
+    alpha : float
+        Trade-off between accuracy and diversity.
+    lam : float
+        Penalty relative to ``penalty / lam``, the smallest one that leaves no member.
+    penalty : float
+        The absolute penalty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.socp import EnsembleStatistics, solve_socp
+    >>> P = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.6, 0.4], [0.5, 0.5]]])
+    >>> stats = EnsembleStatistics.from_predictions(P, [0, 1])
+    >>> solution = solve_socp(stats, alpha=0.9, lam=0.5)
+    >>> solution.status, solution.kkt_residual < 1e-8, abs(solution.duality_gap) < 1e-8
+    ('optimal', True, True)
+    """
+
+    weights: NDArray[np.float64]
+    objective: float
+    status: str
+    kkt_residual: float
+    duality_gap: float
+    solver: str
+    alpha: float
+    lam: float
+    penalty: float
 
 
 def solve_socp(
@@ -35,18 +84,18 @@ def solve_socp(
     alpha : float, default=0.5
         Weight of accuracy, in [0, 1]; 1 - alpha is that of diversity.
     lam : float, default=0.1
-        Penalty on the sum of the weights, in [0, 1): the share of the smallest penalty that
+        Penalty on the sum of the weights, in [0, 1), relative to the smallest penalty that
         leaves no member. With ``relative=False``, the paper's absolute lambda.
     solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
-        "auto" is an exact active-set method that needs neither cvxpy nor a conic solver
-        unless its own certificate fails; the others solve (8) as a cone program.
+        "auto" is an exact active-set method that uses Clarabel only if its weights are not
+        optimal; the others solve (8) as a cone program and need cvxpy.
     relative : bool, default=True
         Whether ``lam`` is relative.
     diversity : {"shannon", "gini"}, default="shannon"
         Entropy of the mixture, expanded to second order, or ``x (1 - x)``, which is exact
         and which regression needs.
     costs : array-like of shape (M,), default=None
-        Positive cost of each member, by which its weight is penalised; only their ratios
+        Positive cost of each member, a factor of the penalty on its weight; only their ratios
         matter, and an absolute lambda is that of a member of mean cost.
 
     Returns
@@ -56,7 +105,7 @@ def solve_socp(
     Raises
     ------
     ValueError
-        If ``alpha``, ``lam``, ``solver``, ``diversity`` or ``costs`` is unusable.
+        If ``alpha``, ``lam``, ``solver``, ``diversity`` or ``costs`` is invalid.
     TypeError
         If ``stats`` is not EnsembleStatistics.
     NoMemberLeftError
@@ -69,7 +118,7 @@ def solve_socp(
     Warns
     -----
     ConvergenceWarning
-        If the certificate misses the tolerance of the solver.
+        If the KKT residual is above the tolerance of the solver.
 
     Examples
     --------
@@ -88,12 +137,24 @@ def solve_socp(
     problem = problem.with_penalty(lam * problem.penalty_max if relative else lam)
     check_member_left(problem, alpha)
     raw = BACKENDS[solver](problem)
-    solution = SOCPSolution.certify(problem, raw, alpha)
+    # What the solver reports of itself does not matter: optimality is measured on its weights.
+    residual = problem.kkt_residual(raw.weights)
+    solution = SOCPSolution(
+        weights=raw.weights,
+        objective=problem.objective(raw.weights),
+        status="optimal" if residual <= raw.tolerance else "inaccurate",
+        kkt_residual=residual,
+        duality_gap=problem.duality_gap(raw.weights),
+        solver=raw.solver,
+        alpha=alpha,
+        lam=problem.penalty / problem.penalty_max,
+        penalty=problem.penalty,
+    )
     if solution.status != "optimal":
         warnings.warn(
-            f"{raw.solver} stopped short ({raw.message}): KKT residual "
-            f"{solution.kkt_residual:.1e}, duality gap {solution.duality_gap:.1e}. The weights "
-            "may be off; use solver='auto', which is exact.",
+            f"{raw.solver} stopped before the optimum ({raw.message}): KKT residual "
+            f"{residual:.1e}, duality gap {solution.duality_gap:.1e}. The weights may be "
+            "inaccurate; use solver='auto', which is exact.",
             ConvergenceWarning,
             stacklevel=2,
         )
@@ -101,20 +162,7 @@ def solve_socp(
 
 
 def check_solver(solver: str) -> None:
-    """Refuse a solver that is unknown or not installed, without loading any.
-
-    Parameters
-    ----------
-    solver : str
-        Name of a back end.
-
-    Raises
-    ------
-    ValueError
-        If there is no back end of that name.
-    SolverNotInstalledError
-        If what it needs is not installed.
-    """
+    """Refuse a solver that is unknown or not installed, without importing it."""
     check_one_of("solver", solver, sorted(BACKENDS))
     for package in NEEDS.get(solver, ()):
         if find_spec(package) is None:

@@ -1,4 +1,4 @@
-"""All that the program needs to know of a prediction pool: two M x M and two M arrays.
+"""Statistics of a pool's predictions: all that the program needs to know of them.
 
 Equation numbers are those of Guldogus et al., "Autoselection of the Ensemble of
 Convolutional Neural Networks with Second-Order Cone Programming".
@@ -12,25 +12,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..utils import Predictions, ReprHTML, as_predictions
-from ._checks import (
+from ._validation import (
     check_blocks,
     check_labels,
     check_probabilities,
-    check_reference,
+    check_real,
     check_shape,
     check_weights,
 )
-from ._combine import combine
-from ._regression import regression_fields
 
 __all__ = ["REFERENCE_FLOOR", "EnsembleStatistics"]
 
-# Bytes of predictions in a block: wide enough for the products to run at full speed, small
-# enough that the element-wise passes over it stay cheap (measured: 2**24 to 2**25 is best).
+# Bytes of predictions in a block: large enough for fast matrix products, small enough that the
+# element-wise passes stay in cache (measured: 2**24 to 2**25 is best).
 _BLOCK_BYTES = 2**24
-# A reference mixture below this counts as this: members that a zero weight silences may
-# put probability there, and p / m must stay finite.
+# Lower bound on a reference mixture given by weights: where all its members have probability
+# zero, others may not, and p / m must stay finite.
 REFERENCE_FLOOR = 1e-10
+# A difference with less than this share of the total weight is rounding, not samples.
+_MIN_REMAINDER = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +41,8 @@ class EnsembleStatistics(ReprHTML):
     one-hot labels and m the uniform mean of the members, every entry is a (weighted) mean
     over the samples, divided by the number of classes C, as in equation (3).
 
-    Statistics of disjoint samples add up to those of all: ``sum(folds)``; and the statistics
-    of all less those of a fold, ``total - fold``, are those of the rest.
+    The statistics of disjoint sets of samples can be added, ``sum(folds)``, and those of a
+    subset subtracted, ``total - fold``, which gives the statistics of the other samples.
 
     Parameters
     ----------
@@ -53,19 +53,19 @@ class EnsembleStatistics(ReprHTML):
     agreement : ndarray of shape (M,)
         ``<P_i, Y>``, the mean probability of the true class, divided by C.
     divergence : ndarray of shape (M,) or None
-        ``KL(p_i || m)``, how far member i stands from the mean of all; None for regression.
+        ``KL(p_i || m)``, the divergence of member i from the mean; None for regression.
     n_samples : int
-        Number of samples seen.
+        Number of samples.
     n_classes : int
         Number of classes C; for regression, twice the number of targets.
     total_weight : float
-        Sum of the sample weights; the number of samples where none were given.
+        Sum of the sample weights; without weights, the number of samples.
     target_power : float, default=None
-        ``<Y, Y>``: what the squared error of (3) is at w = 0. None is 1 / C, that of classes.
+        ``<Y, Y>``: the squared error of (3) at w = 0. None means 1 / C, the value for classes.
     reference_mass : float, default=None
-        ``<m, 1>``. None is 1 / C, that of the uniform mean.
+        ``<m, 1>``. None means 1 / C, the value for the uniform mean.
     center, scale : ndarray of shape (T,) or None, default=None
-        By what targets and predictions were centred and scaled; None for classes.
+        Center and scale by which targets and predictions were standardized; None for classes.
 
     Examples
     --------
@@ -101,24 +101,20 @@ class EnsembleStatistics(ReprHTML):
 
     @property
     def kind(self) -> str:
-        """Whether "classes" were predicted, or numbers: "regression"."""
+        """What was predicted: "classes" or "regression"."""
         return "classes" if self.center is None else "regression"
 
     def __add__(self, other: "EnsembleStatistics") -> "EnsembleStatistics":
-        """Statistics of two disjoint sets of samples together."""
-        if not isinstance(other, EnsembleStatistics):
-            return NotImplemented
-        return EnsembleStatistics(**combine(self, other, 1))
+        """Statistics of the union of two disjoint sets of samples."""
+        return self._combine(other, 1) if isinstance(other, EnsembleStatistics) else NotImplemented
 
     def __radd__(self, other: int) -> "EnsembleStatistics":
         """Let ``sum`` start from its zero."""
         return self if isinstance(other, int) and other == 0 else NotImplemented
 
     def __sub__(self, other: "EnsembleStatistics") -> "EnsembleStatistics":
-        """Statistics of the samples of ``self`` that are not among those of ``other``."""
-        if not isinstance(other, EnsembleStatistics):
-            return NotImplemented
-        return EnsembleStatistics(**combine(self, other, -1))
+        """Statistics of the samples of ``self`` without those of ``other``, a subset."""
+        return self._combine(other, -1) if isinstance(other, EnsembleStatistics) else NotImplemented
 
     @classmethod
     def from_predictions(
@@ -129,20 +125,20 @@ class EnsembleStatistics(ReprHTML):
         *,
         reference: ArrayLike | None = None,
     ) -> "EnsembleStatistics":
-        """Accumulate the statistics of an array or memory map, block by block.
+        """Compute the statistics of an array or memory map, block by block.
 
         Parameters
         ----------
         P : array-like or PredictionStore of shape (M, N, C)
-            Probabilities: member, sample, class. What lies in a file is read block by block.
-            float32 (or float16) is multiplied in float32 and accumulated in float64.
+            Probabilities: member, sample, class. A file is read block by block. float32 (or
+            float16) is multiplied in float32 and accumulated in float64.
         y : array-like of shape (N,)
             True classes, integers in 0 .. C - 1.
         sample_weight : array-like of shape (N,), default=None
             Non-negative weights of the samples, not all zero.
         reference : array-like of shape (M,), default=None
-            Non-negative weights of another mixture m to expand the entropy round; by default
-            the uniform mean of the members.
+            Non-negative weights of another mixture m, around which the entropy is expanded;
+            None means the uniform mean of the members.
 
         Returns
         -------
@@ -152,37 +148,37 @@ class EnsembleStatistics(ReprHTML):
         ------
         ValueError
             If the shapes disagree, a probability is NaN, infinite or negative, a row does
-            not sum to one, a label lies outside 0 .. C - 1, or the weights are unusable.
+            not sum to one, a label is outside 0 .. C - 1, or the weights are invalid.
         TypeError
             If P does not hold real numbers.
         """
         given: Any = as_predictions(P)
         check_shape(given, "P")
-        y = check_labels(y, given.shape[1], given.shape[2])
+        M, N, C = given.shape
+        y = check_labels(y, N, C)
         if sample_weight is not None:
-            sample_weight = check_weights(sample_weight, given.shape[1])
-        step = max(1, _BLOCK_BYTES // max(1, 4 * given.shape[0] * given.shape[2]))
-        blocks = (
+            sample_weight = check_weights("sample_weight", sample_weight, N)
+        step = max(1, _BLOCK_BYTES // (4 * M * C))
+        parts = (slice(start, start + step) for start in range(0, N, step))
+        return cls.from_blocks(
             (
-                given[:, start : start + step],
-                y[start : start + step],
-                None if sample_weight is None else sample_weight[start : start + step],
-            )
-            for start in range(0, given.shape[1], step)
+                (given[:, n], y[n], None if sample_weight is None else sample_weight[n])
+                for n in parts
+            ),
+            reference=reference,
         )
-        return cls._accumulate(blocks, reference)
 
     @classmethod
     def from_blocks(
         cls, blocks: Iterable[tuple], *, reference: ArrayLike | None = None
     ) -> "EnsembleStatistics":
-        """Accumulate the statistics from blocks of samples, never holding all of them.
+        """Compute the statistics from blocks of samples, with one block in memory at a time.
 
         Parameters
         ----------
         blocks : iterable of (P_block, y_block) or (P_block, y_block, weight_block)
             ``P_block`` of shape (M, n, C) with the same M and C in every block, and
-            ``y_block`` of shape (n,). Memory is that of one block and of the result.
+            ``y_block`` of shape (n,).
         reference : array-like of shape (M,), default=None
             As in :meth:`from_predictions`.
 
@@ -197,82 +193,24 @@ class EnsembleStatistics(ReprHTML):
         TypeError
             If ``blocks`` is not iterable, or P does not hold real numbers.
         """
-        return cls._accumulate(check_blocks(blocks), reference)
-
-    @classmethod
-    def from_regression(
-        cls,
-        F: ArrayLike | Predictions,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        *,
-        center: ArrayLike | None = None,
-        scale: ArrayLike | None = None,
-    ) -> "EnsembleStatistics":
-        """Accumulate the statistics of the predictions of regressors.
-
-        Predictions and target are centred and scaled, target by target, and beside each
-        target stands a column of ones that is to be met by ones: the weights are drawn to a
-        sum of one, and no mixture of members that cancel each other is free.
-
-        Parameters
-        ----------
-        F : array-like or PredictionStore of shape (M, N, T), or array-like of shape (M, N)
-            Predictions: member, sample, target. What lies in a file is read block by block; all
-            is computed in float64.
-        y : array-like of shape (N, T) or (N,)
-            Targets.
-        sample_weight : array-like of shape (N,), default=None
-            Non-negative weights of the samples, not all zero.
-        center : array-like of shape (T,), default=None
-            What is taken off each target; by default its weighted mean. Statistics only add
-            up under the same center and scale, so give folds those of all samples.
-        scale : array-like of shape (T,), default=None
-            What each target is divided by; by default its weighted standard deviation. Zero
-            counts as one.
-
-        Returns
-        -------
-        EnsembleStatistics
-
-        Raises
-        ------
-        ValueError
-            If the shapes disagree, a number is NaN or infinite, or the weights are unusable.
-        TypeError
-            If F or y does not hold real numbers.
-
-        Examples
-        --------
-        >>> from skprune.socp import EnsembleStatistics
-        >>> F = [[1.0, 2.0, 3.0], [1.0, 1.0, 2.0]]
-        >>> stats = EnsembleStatistics.from_regression(F, [1.0, 2.0, 3.0])
-        >>> stats.kind, round(stats.target_power, 3)
-        ('regression', 1.0)
-        """
-        return cls(**regression_fields(F, y, sample_weight, center, scale, _BLOCK_BYTES))
-
-    @classmethod
-    def _accumulate(
-        cls, blocks: Iterable[tuple], reference: ArrayLike | None
-    ) -> "EnsembleStatistics":
         sums: list[NDArray[np.float64]] | None = None
         mixture: NDArray[np.float64] | None = None
         n_samples, n_classes, total_weight = 0, 0, 0.0
-        for P, y, weight in blocks:
-            if y.shape[0] == 0:
+        for P, y, weight in check_blocks(blocks):
+            if len(y) == 0:
                 continue
             if reference is not None and mixture is None:
-                mixture = check_reference(reference, P.shape[0])
+                mixture = check_weights("reference", reference, len(P))
+                if not mixture.any():
+                    raise ValueError("reference must have a positive weight; all are zero.")
             part = _block_sums(P, y, weight, mixture)
-            sums = list(part) if sums is None else [s + p for s, p in zip(sums, part, strict=True)]
-            n_samples += y.shape[0]
+            sums = part if sums is None else [s + p for s, p in zip(sums, part, strict=True)]
+            n_samples += len(y)
             n_classes = P.shape[2]
-            total_weight += float(y.shape[0] if weight is None else weight.sum())
+            total_weight += float(len(y) if weight is None else weight.sum())
         if sums is None:
-            raise ValueError("P holds no sample: at least one calibration sample is needed.")
-        if not total_weight > 0:
-            raise ValueError("sample_weight sums to zero: at least one weight must be positive.")
+            raise ValueError("P has no sample: at least one calibration sample is needed.")
+        _check_total(total_weight)
         gram, reference_gram, agreement, divergence, mass = (
             s / (total_weight * n_classes) for s in sums
         )
@@ -287,21 +225,150 @@ class EnsembleStatistics(ReprHTML):
             reference_mass=1 / n_classes if reference is None else float(mass),
         )
 
+    @classmethod
+    def from_regression(
+        cls,
+        F: ArrayLike | Predictions,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        center: ArrayLike | None = None,
+        scale: ArrayLike | None = None,
+    ) -> "EnsembleStatistics":
+        """Compute the statistics of the predictions of regressors, block by block.
+
+        Predictions and targets are standardized, target by target. Each target gets a second
+        column, of ones in predictions and targets alike: it pulls the sum of the weights
+        towards one, and keeps the program bounded where members cancel each other.
+
+        Parameters
+        ----------
+        F : array-like or PredictionStore of shape (M, N, T), or array-like of shape (M, N)
+            Predictions: member, sample, target. A file is read block by block; all is computed
+            in float64.
+        y : array-like of shape (N, T) or (N,)
+            Targets.
+        sample_weight : array-like of shape (N,), default=None
+            Non-negative weights of the samples, not all zero.
+        center : array-like of shape (T,), default=None
+            Subtracted from each target; None means its weighted mean. Only statistics with the
+            same center and scale can be added, so give folds those of all samples.
+        scale : array-like of shape (T,), default=None
+            Divisor of each target; None means its weighted standard deviation. Zero counts as
+            one.
+
+        Returns
+        -------
+        EnsembleStatistics
+
+        Raises
+        ------
+        ValueError
+            If the shapes disagree, a number is NaN or infinite, or the weights are invalid.
+        TypeError
+            If F or y does not hold real numbers.
+
+        Examples
+        --------
+        >>> from skprune.socp import EnsembleStatistics
+        >>> F = [[1.0, 2.0, 3.0], [1.0, 1.0, 2.0]]
+        >>> stats = EnsembleStatistics.from_regression(F, [1.0, 2.0, 3.0])
+        >>> stats.kind, round(stats.target_power, 3)
+        ('regression', 1.0)
+        """
+        given, target = _check_regression(F, y)
+        M, N, T = given.shape
+        weight = (
+            np.ones(N)
+            if sample_weight is None
+            else check_weights("sample_weight", sample_weight, N)
+        )
+        total = float(weight.sum())
+        _check_total(total)
+        share = weight / total
+        mean, deviation = _center_and_scale(target, share, center, scale)
+
+        gram, agreement, power = np.zeros((M, M)), np.zeros(M), 0.0
+        step = max(1, _BLOCK_BYTES // (8 * M * T))
+        for start in range(0, N, step):
+            part = slice(start, start + step)
+            block = np.array(given[:, part], dtype=np.float64)
+            infinite = ~np.isfinite(block).all(axis=(1, 2))
+            if infinite.any():
+                raise ValueError(f"F has NaN or infinite predictions: member {infinite.argmax()}.")
+            root = np.sqrt(share[part])[:, None]
+            block -= mean
+            block /= deviation
+            block *= root
+            flat = block.reshape(M, -1)
+            flat_target = ((target[part] - mean) / deviation * root).ravel()
+            with np.errstate(over="ignore", invalid="ignore"):
+                gram += flat @ flat.T
+                agreement += flat @ flat_target
+                power += float(flat_target @ flat_target)
+        if not np.isfinite(gram).all():
+            largest = int(np.diagonal(gram).argmax())
+            raise ValueError(f"F is too large to be squared: member {largest} overflows.")
+        # Of the 2 T columns, T are the targets and T are ones, predicted as ones.
+        return cls(
+            gram=(gram / T + 1) / 2,
+            reference_gram=None,
+            agreement=(agreement / T + 1) / 2,
+            divergence=None,
+            n_samples=N,
+            n_classes=2 * T,
+            total_weight=total,
+            target_power=(power / T + 1) / 2,
+            center=mean,
+            scale=deviation,
+        )
+
+    def _combine(self, other: "EnsembleStatistics", sign: int) -> "EnsembleStatistics":
+        """Statistics of the samples of both (sign 1), or of self without other (-1)."""
+        _check_same_kind(self, other)
+        n_samples = self.n_samples + sign * other.n_samples
+        total = self.total_weight + sign * other.total_weight
+        if n_samples <= 0 or total <= _MIN_REMAINDER * self.total_weight:
+            raise ValueError(
+                "The difference of statistics leaves no sample: those subtracted have "
+                f"{other.n_samples} samples of total weight {other.total_weight:g}, those they "
+                f"are subtracted from {self.n_samples} of {self.total_weight:g}. Subtract the "
+                "statistics of a proper subset."
+            )
+        share, rest = self.total_weight / total, sign * other.total_weight / total
+        fields: dict[str, Any] = {}
+        for name in (
+            *("gram", "reference_gram", "agreement", "divergence"),
+            *("target_power", "reference_mass"),
+        ):
+            a, b = getattr(self, name), getattr(other, name)
+            same = a is None or (np.ndim(a) == 0 and a == b)  # so that 1 / C stays exact
+            fields[name] = a if same else share * a + rest * b
+        return EnsembleStatistics(
+            **fields,
+            n_samples=n_samples,
+            n_classes=self.n_classes,
+            total_weight=total,
+            center=self.center,
+            scale=self.scale,
+        )
+
 
 def _block_sums(
     P: NDArray,
     y: NDArray[np.intp],
     weight: NDArray[np.float64] | None,
     reference: NDArray[np.float64] | None,
-) -> tuple[NDArray[np.float64], ...]:
+) -> list[NDArray[np.float64]]:
     """Weighted sums over one block: G, W, b and d of f(w), and m, before averaging."""
     M, n, C = P.shape
     dtype = np.float32 if P.dtype in (np.float16, np.float32) else np.float64
     P = P.astype(dtype, copy=False)
     check_probabilities(P)
-    if weight is not None:  # relative to the largest, which float32 cannot always hold
-        scale = float(weight.max()) or 1.0
-        weight = weight / scale
+    unit = 1.0
+    if weight is not None:  # relative to the largest: float32 may not hold the weights themselves
+        unit = float(weight.max()) or 1.0
+        weight = weight / unit
     block = P.reshape(M, n * C)  # a view: rows of a block of P stay contiguous
     labels = np.zeros((n, C), dtype)
     labels[np.arange(n), y] = 1 if weight is None else weight
@@ -309,12 +376,11 @@ def _block_sums(
 
     tiny = np.finfo(dtype).tiny
     if reference is None:
-        # Averaged in float64, so that members who agree have m = p, and no divergence, exactly.
+        # Averaged in float64, so that identical members have m = p, and divergence 0, exactly.
         mean = np.maximum(block.mean(axis=0, dtype=np.float64).astype(dtype), tiny)
     else:
         mean = np.maximum(reference.astype(dtype) @ block, dtype(REFERENCE_FLOOR))
-    inverse_root = 1 / np.sqrt(mean)
-    scaled = block * inverse_root
+    scaled = block * (1 / np.sqrt(mean))
     # X @ X.T is one symmetric rank-k update, and so exactly symmetric.
     if weight is None:
         gram, reference_gram = block @ block.T, scaled @ scaled.T
@@ -325,7 +391,7 @@ def _block_sums(
         np.multiply(scaled, root, out=weighted)
         reference_gram = weighted @ weighted.T
 
-    # log(p / m), in place; 0 log 0 = 0, so where p vanishes any finite logarithm will do.
+    # log(p / m), in place; 0 log 0 = 0, so at p = 0 any finite logarithm will do.
     log_ratio = np.divide(block, mean, out=scaled)
     np.log(np.maximum(log_ratio, tiny, out=log_ratio), out=log_ratio)
     if weight is not None:
@@ -334,5 +400,89 @@ def _block_sums(
     mass = mean.reshape(n, C).sum(axis=1, dtype=np.float64)
     mass = np.asarray(mass.sum() if weight is None else weight @ mass)
     sums = (gram, reference_gram, agreement, divergence, mass)
-    parts = (part.astype(np.float64) for part in sums)
-    return tuple(parts if weight is None else (scale * part for part in parts))
+    return [unit * each.astype(np.float64) for each in sums]
+
+
+def _check_total(total_weight: float) -> None:
+    if not total_weight > 0:
+        raise ValueError("sample_weight sums to zero: at least one weight must be positive.")
+
+
+def _check_regression(F: Any, y: ArrayLike) -> tuple[Any, NDArray[np.float64]]:
+    """Predictions and targets of regressors, with an axis for the targets."""
+    F = as_predictions(F)
+    if F.ndim == 2:
+        F = F[:, :, None]
+    if F.ndim != 3 or 0 in F.shape:
+        raise ValueError(
+            "F must have shape (n_members, n_samples, n_targets), or (n_members, n_samples), "
+            f"with at least one of each; got shape {F.shape}."
+        )
+    check_real("F", F)
+    check_real("y", np.asarray(y))
+    target = np.asarray(y, dtype=np.float64)
+    if target.ndim == 1:
+        target = target[:, None]
+    if target.shape != F.shape[1:]:
+        raise ValueError(
+            f"y must have shape {F.shape[1:]}, as F has {F.shape[1]} samples and {F.shape[2]} "
+            f"targets; got {np.shape(y)}."
+        )
+    if not np.isfinite(target).all():
+        raise ValueError("y has NaN or infinite targets.")
+    return F, target
+
+
+def _center_and_scale(
+    target: NDArray[np.float64],
+    share: NDArray[np.float64],
+    center: ArrayLike | None,
+    scale: ArrayLike | None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The given values, or the weighted mean and standard deviation of the targets."""
+    T = target.shape[1]
+    mean = share @ target
+    if scale is not None:
+        deviation = _one_per_target(scale, "scale", T)
+        if (deviation < 0).any():
+            raise ValueError(f"scale must not be negative; got {deviation}.")
+    else:
+        deviation = np.sqrt(share @ (target - mean) ** 2)
+        # The deviation of a constant is only the rounding of its mean.
+        deviation[deviation <= 8 * np.finfo(float).eps * np.abs(target).max(axis=0)] = 0
+    if center is not None:
+        mean = _one_per_target(center, "center", T)
+    return mean, np.where(deviation == 0, 1.0, deviation)
+
+
+def _one_per_target(value: ArrayLike, name: str, n_targets: int) -> NDArray[np.float64]:
+    array = np.array(value, dtype=np.float64)
+    if array.ndim == 0:
+        array = np.full(n_targets, float(array))
+    if array.shape != (n_targets,) or not np.isfinite(array).all():
+        raise ValueError(
+            f"{name} must be finite and have shape ({n_targets},), one number per target; got "
+            f"{value!r}."
+        )
+    return array
+
+
+def _check_same_kind(one: EnsembleStatistics, other: EnsembleStatistics) -> None:
+    """Refuse to combine statistics of different members, classes, kinds or units."""
+    unit, columns = ("classes", 1) if one.kind == "classes" else ("targets", 2)
+    for what, a, b in (
+        ("kind", one.kind, other.kind),
+        ("number of members", one.n_members, other.n_members),
+        (f"number of {unit}", one.n_classes // columns, other.n_classes // columns),
+    ):
+        if a != b:
+            raise ValueError(
+                f"Only statistics with the same {what} can be combined; got {a!r} and {b!r}."
+            )
+    for name in ("center", "scale"):
+        a, b = getattr(one, name), getattr(other, name)
+        if a is not None and not np.array_equal(a, b):
+            raise ValueError(
+                f"Only statistics with the same {name} can be combined; got {a} and {b}. Give "
+                f"from_regression the {name} of all samples: {name}=..."
+            )

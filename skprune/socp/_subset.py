@@ -1,7 +1,8 @@
-"""The zero norm of equations (5) and (6): at most k members, found by local search.
+"""Optimal weights on chosen members, and the choice of at most k members.
 
-The relaxation (7) is solved exactly; the problem it relaxes is NP-hard. Here its supports
-are starting points, and members are exchanged one for one for as long as that lowers f.
+The choice is the zero norm of equations (5) and (6), which is NP-hard. A local search
+approaches it: it starts from the supports of the relaxation (7), whose path is exact, and
+swaps members, one for one, as long as that lowers f.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,21 +13,76 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..exceptions import NoMemberLeftError
 from ..utils import ReprHTML, is_integer, is_real, with_one_blas_thread
-from ._active_set import solve_semidefinite
-from ._checks import check_costs, check_instance
+from ._active_set import minimize_active_set, solve_semidefinite
 from ._path import SOCPPath, follow_path
 from ._problem import SOCPProblem
-from ._support import solve_support
+from ._validation import check_costs, check_instance
 
-__all__ = ["SubsetSolution", "solve_subset", "subset_path"]
+__all__ = ["SubsetSolution", "solve_subset", "solve_support", "subset_path"]
 
-# Estimated gains are too large where other weights would turn negative, so the best few
-# exchanges are solved for; measured against all supports of small pools, more gain nothing.
-_TRIALS = 10
+# Estimated decreases are too large where other weights would become negative, so the best few
+# candidates are solved; measured against all supports of small pools, more bring nothing.
+_N_TRIALS = 10
 # A decrease of f below this share of it is rounding.
-_LEAST_DECREASE = 1e-12
-# Members closer than this to the span of the others (in squared length) bring nothing new.
-_LEAST_CURVATURE = 1e-10
+_MIN_DECREASE = 1e-12
+# Lower bound on the squared distance of a member from the span of the others, relative to its
+# squared length: closer members are linear combinations of the others.
+_MIN_CURVATURE = 1e-10
+# Sums of costs may exceed the budget by this share, from rounding.
+_COST_ROUNDING = 1e-12
+
+
+def solve_support(
+    problem: SOCPProblem, support: ArrayLike, *, start: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Minimize f without penalty over the weights of some members; the others are zero.
+
+    Once the members are chosen, the penalty only shrinks their weights: this is the relaxed
+    lasso (Meinshausen 2007).
+
+    Parameters
+    ----------
+    problem : SOCPProblem
+        Its penalty is ignored.
+    support : array-like of bool of shape (M,)
+        The members that may have a weight.
+    start : ndarray of shape (M,), default=None
+        Weights near the solution, from which it is found faster.
+
+    Returns
+    -------
+    ndarray of shape (M,)
+        Optimal weights; members of the support may have weight zero too.
+
+    Raises
+    ------
+    ValueError
+        If ``support`` is not one boolean per member.
+    TypeError
+        If ``problem`` is not a SOCPProblem.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skprune.socp import EnsembleStatistics, SOCPProblem, solve_support
+    >>> P = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.6, 0.4], [0.5, 0.5]]])
+    >>> stats = EnsembleStatistics.from_predictions(P, [0, 1])
+    >>> solve_support(SOCPProblem.from_statistics(stats, 0.9), [True, False]).round(3)
+    array([1.052, 0.   ])
+    """
+    check_instance("problem", problem, SOCPProblem, "SOCPProblem.from_statistics")
+    chosen = np.asarray(support)
+    M = len(problem.linear)
+    if chosen.shape != (M,) or chosen.dtype != bool:
+        raise ValueError(
+            f"support must be {M} booleans, one per member; got shape {chosen.shape} of "
+            f"{chosen.dtype}."
+        )
+    w, index = np.zeros(M), np.flatnonzero(chosen)
+    if len(index):
+        Q, c = problem.quadratic[np.ix_(index, index)], problem.linear[index]
+        w[index] = minimize_active_set(Q, c, w[index] if start is None else start[index])
+    return w
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +96,10 @@ class SubsetSolution(ReprHTML):
     objective : float
         ``w'Qw + c'w``, f without ``constant`` and without any penalty.
     relaxation_objective : float
-        The least that the supports of the relaxation's path reach within the same bounds,
-        solved again without the penalty: never less than ``objective``.
+        The lowest objective that the supports of the relaxation's path reach within the same
+        limits, solved again without the penalty: never less than ``objective``.
     n_swaps : int
-        Number of exchanges that were made.
+        Number of swaps that were made.
 
     Examples
     --------
@@ -67,7 +123,6 @@ class SubsetSolution(ReprHTML):
         return int((self.weights > 0).sum())
 
 
-@with_one_blas_thread
 def solve_subset(
     problem: SOCPProblem,
     n_members: int,
@@ -76,24 +131,24 @@ def solve_subset(
     costs: ArrayLike | None = None,
     max_cost: float | None = None,
 ) -> SubsetSolution:
-    """Minimise f over at most ``n_members`` members: equation (6) with its zero norm.
+    """Minimize f over at most ``n_members`` members: equation (6) with its zero norm.
 
     A local search: from the best support on the relaxation's path and from greedy forward
-    selection, single exchanges until none helps. It is not proven optimal, but never worse
-    than the relaxation at that size.
+    selection, single swaps until none lowers f. The result is not proven optimal, but never
+    worse than the relaxation with as many members.
 
     Parameters
     ----------
     problem : SOCPProblem
-        Its penalty is ignored; its costs only shape the path that the search starts from.
+        Its penalty is ignored; its costs only influence the path from which the search starts.
     n_members : int
-        The most members that may have a weight.
+        Maximum number of members with a weight.
     path : SOCPPath, default=None
-        The path of the problem, where it is known already.
+        The path of the problem, if it is already known.
     costs : array-like of shape (M,), default=None
         Positive cost of each member, in the unit of ``max_cost``.
     max_cost : float, default=None
-        The most that the members with a weight may cost together.
+        Maximum total cost of the members with a weight.
 
     Returns
     -------
@@ -102,9 +157,9 @@ def solve_subset(
     Raises
     ------
     ValueError
-        If ``n_members``, ``costs`` or ``max_cost`` is unusable.
+        If ``n_members``, ``costs`` or ``max_cost`` is invalid.
     NoMemberLeftError
-        If no member is worth a weight, or none is cheap enough.
+        If no member lowers f, or every one that does costs too much.
 
     Examples
     --------
@@ -115,10 +170,7 @@ def solve_subset(
     >>> solve_subset(SOCPProblem.from_statistics(stats, 0.9), n_members=1).weights.round(3)
     array([1.052, 0.   ])
     """
-    bounds = _Bounds.check(problem, n_members, costs, max_cost)
-    if path is None:
-        path = follow_path(problem, np.nan)
-    return _solve(problem, bounds, path)
+    return subset_path(problem, [n_members], path=path, costs=costs, max_cost=max_cost)[0]
 
 
 @with_one_blas_thread
@@ -130,14 +182,14 @@ def subset_path(
     costs: ArrayLike | None = None,
     max_cost: float | None = None,
 ) -> list[SubsetSolution]:
-    """Solve for several sizes, each started from the last one too.
+    """Solve for several sizes; each search also starts from the previous solution.
 
     Parameters
     ----------
     problem : SOCPProblem
         As in :func:`solve_subset`.
     sizes : iterable of int
-        The most members that may have a weight; in rising order f never rises.
+        Maximum numbers of members with a weight; in ascending order f never increases.
     path : SOCPPath, default=None
         As in :func:`solve_subset`.
     costs : array-like of shape (M,), default=None
@@ -148,7 +200,14 @@ def subset_path(
     Returns
     -------
     list of SubsetSolution
-        One a size, in the order of ``sizes``.
+        One per size, in the order of ``sizes``.
+
+    Raises
+    ------
+    ValueError
+        If a size, ``costs`` or ``max_cost`` is invalid.
+    NoMemberLeftError
+        As :func:`solve_subset`.
 
     Examples
     --------
@@ -160,95 +219,80 @@ def subset_path(
     >>> [each.n_members for each in found]
     [1, 2]
     """
-    every = [_Bounds.check(problem, size, costs, max_cost) for size in sizes]
+    check_instance("problem", problem, SOCPProblem, "SOCPProblem.from_statistics")
+    sizes = list(sizes)
+    for size in sizes:
+        if not is_integer(size) or size < 1:
+            raise ValueError(f"n_members must be an integer, at least 1; got {size!r}.")
+    prices, budget = _check_budget(problem, costs, max_cost)
     if path is None:
         path = follow_path(problem, np.nan)
+    zero_weights = np.zeros(len(problem.linear))
     found: list[SubsetSolution] = []
-    for bounds in every:
-        last = [found[-1].weights] if found and found[-1].n_members <= bounds.n_members else []
-        found.append(_solve(problem, bounds, path, *last))
+    for size in sizes:
+        search = _Search(problem, int(size), prices, budget)
+        relaxed = search.best_on(path)
+        starts = [relaxed, search.grow(zero_weights)]
+        if found and found[-1].n_members <= size:
+            starts.append(found[-1].weights)
+        if budget < np.inf:
+            starts.append(search.grow(zero_weights, per_cost=True))
+        ends = [search.improve(w) for w in starts]
+        w, n_swaps = min(ends, key=lambda end: search.f(end[0]))
+        found.append(SubsetSolution(w, search.f(w), search.f(relaxed), n_swaps))
     return found
 
 
-def _solve(
-    problem: SOCPProblem, bounds: "_Bounds", path: SOCPPath, *more: NDArray[np.float64]
-) -> SubsetSolution:
-    """Search from the path's best support, from nobody, and from where the caller says."""
-    search = _Search(problem, bounds)
-    relaxed, nobody = search.best_on(path), np.zeros(len(problem.linear))
-    starts = [relaxed, search.grow(nobody), *more]
-    if bounds.max_cost < np.inf:
-        starts.append(search.grow(nobody, per_cost=True))
-    found = [search.improve(w) for w in starts]
-    w, n_swaps = min(found, key=lambda pair: search.f(pair[0]))
-    return SubsetSolution(w, search.f(w), search.f(relaxed), n_swaps)
+def _check_budget(
+    problem: SOCPProblem, costs: ArrayLike | None, max_cost: float | None
+) -> tuple[NDArray[np.float64], float]:
+    """Costs of the members and the budget, infinite if there is none."""
+    prices = check_costs(costs, len(problem.linear))
+    if problem.max_descent_rate <= 0:
+        raise NoMemberLeftError("No member is worth a weight: f does not decrease at w = 0.")
+    if max_cost is None:
+        return prices, np.inf
+    if costs is None:
+        raise ValueError(f"max_cost={max_cost!r} needs costs, the cost of each member.")
+    if not is_real(max_cost) or not max_cost > 0:
+        raise ValueError(f"max_cost must be a positive number; got {max_cost!r}.")
+    budget = float(max_cost) * (1 + _COST_ROUNDING)
+    if prices.min() > budget:
+        raise NoMemberLeftError(
+            f"max_cost={max_cost:g} leaves no member: the cheapest costs {prices.min():g}."
+        )
+    if problem.linear[prices <= budget].min() >= 0:
+        raise NoMemberLeftError(
+            f"max_cost={max_cost:g} leaves no member: none that it allows lowers f."
+        )
+    return prices, budget
 
 
-@dataclass(frozen=True)
-class _Bounds:
-    """At most so many members, of at most so much cost together."""
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """Steps of the local search; every point is optimal on its own support."""
 
+    problem: SOCPProblem
     n_members: int
     costs: NDArray[np.float64]
-    max_cost: float
-
-    @classmethod
-    def check(
-        cls,
-        problem: SOCPProblem,
-        n_members: int,
-        costs: ArrayLike | None,
-        max_cost: float | None,
-    ) -> "_Bounds":
-        check_instance("problem", problem, SOCPProblem, "SOCPProblem.from_statistics")
-        M = len(problem.linear)
-        if not is_integer(n_members) or n_members < 1:
-            raise ValueError(f"n_members must be an integer, at least 1; got {n_members!r}.")
-        prices = check_costs(costs, M)
-        if problem.steepest <= 0:
-            raise NoMemberLeftError("No member is worth a weight: f does not fall at w = 0.")
-        if max_cost is None:
-            return cls(int(n_members), prices, np.inf)
-        if costs is None:
-            raise ValueError(f"max_cost={max_cost!r} needs costs, the cost of each member.")
-        if not is_real(max_cost) or not max_cost > 0:
-            raise ValueError(f"max_cost must be a positive number; got {max_cost!r}.")
-        bounds = cls(int(n_members), prices, float(max_cost) * (1 + 1e-12))
-        if prices.min() > bounds.max_cost:
-            raise NoMemberLeftError(
-                f"max_cost={max_cost:g} leaves no member: the cheapest costs {prices.min():g}."
-            )
-        if problem.linear[prices <= bounds.max_cost].min() >= 0:
-            raise NoMemberLeftError(
-                f"max_cost={max_cost:g} leaves no member: those it allows are worth no weight."
-            )
-        return bounds
-
-    def room(self, support: NDArray[np.bool_]) -> float:
-        """What the members outside may cost."""
-        return self.max_cost - float(self.costs[support].sum())
-
-    def allow(self, support: NDArray[np.bool_]) -> bool:
-        return int(support.sum()) <= self.n_members and self.room(support) >= 0
-
-
-class _Search:
-    """Steps of the search on one problem: every point is optimal on its own support."""
-
-    def __init__(self, problem: SOCPProblem, bounds: _Bounds) -> None:
-        self.problem, self.bounds = problem, bounds
-        self.Q, self.c = problem.quadratic, problem.linear
+    budget: float
 
     def f(self, w: NDArray[np.float64]) -> float:
-        return float(w @ (self.Q @ w + self.c))
+        return float(w @ (self.problem.quadratic @ w + self.problem.linear))
+
+    def budget_left(self, support: NDArray[np.bool_]) -> float:
+        return self.budget - float(self.costs[support].sum())
+
+    def allows(self, support: NDArray[np.bool_]) -> bool:
+        return int(support.sum()) <= self.n_members and self.budget_left(support) >= 0
 
     def best_on(self, path: SOCPPath) -> NDArray[np.float64]:
-        """The best of the path's supports within the bounds, solved again."""
+        """The best of the path's supports within the limits, solved without the penalty."""
         seen: set[bytes] = set()
-        best = np.zeros(len(self.c))
-        for start in _supports_from(path):
+        best = np.zeros(len(self.costs))
+        for start in _knots_and_midpoints(path):
             support = start > 0
-            if support.tobytes() in seen or not self.bounds.allow(support):
+            if support.tobytes() in seen or not self.allows(support):
                 continue
             seen.add(support.tobytes())
             w = solve_support(self.problem, support, start=start)
@@ -257,27 +301,25 @@ class _Search:
         return best
 
     def improve(self, w: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-        """Exchange members, and add what there is room for, until nothing helps."""
+        """Add and swap members until nothing lowers f; returns the number of swaps too."""
         n_swaps = 0
         w = self.grow(w)
-        while (better := self._swap(w)) is not None or (better := self._squeeze(w)) is not None:
+        while (better := self.swap(w)) is not None or (better := self.force_in(w)) is not None:
             n_swaps += 1
             w = self.grow(better)
         return w, n_swaps
 
     def grow(self, w: NDArray[np.float64], *, per_cost: bool = False) -> NDArray[np.float64]:
-        """Add the member that lowers f most, for as long as one may come in."""
-        while (w > 0).sum() < self.bounds.n_members:
-            local = _Local.at(self.Q, self.c, w)
-            gain = local.gain()
-            gain[self.bounds.costs[local.outside] > self.bounds.room(w > 0)] = 0.0
+        """Add the member that lowers f most, as long as the limits allow one."""
+        while (w > 0).sum() < self.n_members:
+            here = _Neighborhood(self.problem, w)
+            gain = here.gain()
+            gain[self.costs[here.outside] > self.budget_left(w > 0)] = 0.0
             if per_cost:
-                gain /= self.bounds.costs[local.outside]
+                gain /= self.costs[here.outside]
             better = None
             for j in _largest(gain):
-                trial = w.copy()
-                trial[local.outside[j]] = -local.gradient[j] / (2 * local.curvature[j])
-                better = self._accept(trial, w)
+                better = self.accept(here.with_member(j), w)
                 if better is not None:
                     break
             if better is None:
@@ -285,100 +327,94 @@ class _Search:
             w = better
         return w
 
-    def _swap(self, w: NDArray[np.float64]) -> NDArray[np.float64] | None:
-        """The first of the most promising exchanges that lowers f, or None."""
-        local = _Local.at(self.Q, self.c, w)
-        if len(local.inside) == 0 or len(local.outside) == 0:
+    def swap(self, w: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """The first of the most promising swaps that lowers f, or None."""
+        here = _Neighborhood(self.problem, w)
+        if len(here.inside) == 0 or len(here.outside) == 0:
             return None
-        # With member i gone, f has risen by w_i^2 / K_ii, and of a member j outside ...
-        rise = w[local.inside] ** 2 / local.inverse_diagonal
-        leverage = local.table / local.inverse_diagonal[:, None]
+        # Without member i, f is higher by w_i^2 / K_ii, and of a member j outside ...
+        rise = w[here.inside] ** 2 / here.inverse_diagonal
+        leverage = here.table / here.inverse_diagonal[:, None]
         # ... gradient and curvature are g_j - 2 T_ij w_i / K_ii and s_j + T_ij^2 / K_ii.
-        gradient = local.gradient - 2 * leverage * w[local.inside][:, None]
-        curvature = local.curvature + leverage * local.table
+        gradient = here.gradient - 2 * leverage * w[here.inside][:, None]
+        curvature = here.curvature + leverage * here.table
         gain = np.minimum(gradient, 0.0) ** 2 / (4 * curvature) - rise[:, None]
-        room = self.bounds.room(w > 0) + self.bounds.costs[local.inside]
-        gain[self.bounds.costs[local.outside] > room[:, None]] = 0.0
+        budget = self.budget_left(w > 0) + self.costs[here.inside]
+        gain[self.costs[here.outside] > budget[:, None]] = 0.0
         for flat in _largest(gain.ravel()):
-            i, j = divmod(int(flat), len(local.outside))
+            i, j = divmod(int(flat), len(here.outside))
             trial = w.copy()
-            trial[local.inside[i]] = 0.0
-            trial[local.outside[j]] = -gradient[i, j] / (2 * curvature[i, j])
-            better = self._accept(trial, w)
+            trial[here.inside[i]] = 0.0
+            trial[here.outside[j]] = -gradient[i, j] / (2 * curvature[i, j])
+            better = self.accept(trial, w)
             if better is not None:
                 return better
         return None
 
-    def _squeeze(self, w: NDArray[np.float64]) -> NDArray[np.float64] | None:
-        """Bring in a member that is too dear for any exchange, and drop several for it."""
-        if self.bounds.max_cost == np.inf:
+    def force_in(self, w: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Add a member too costly for any swap, and drop as many others as the budget needs."""
+        if self.budget == np.inf:
             return None
-        local = _Local.at(self.Q, self.c, w)
-        gain = local.gain()
-        gain[self.bounds.costs[local.outside] > self.bounds.max_cost] = 0.0
+        here = _Neighborhood(self.problem, w)
+        gain = here.gain()
+        gain[self.costs[here.outside] > self.budget] = 0.0
         for j in _largest(gain):
-            entering = local.outside[j]
-            trial = w.copy()
-            trial[entering] = -local.gradient[j] / (2 * local.curvature[j])
-            while (trial > 0).any() and not self.bounds.allow(trial > 0):
-                here = _Local.at(self.Q, self.c, trial)
-                rise = trial[here.inside] ** 2 / here.inverse_diagonal
-                rise[here.inside == entering] = np.inf
-                trial[here.inside[(rise / self.bounds.costs[here.inside]).argmin()]] = 0.0
+            trial = here.with_member(j)
+            while (trial > 0).any() and not self.allows(trial > 0):
+                there = _Neighborhood(self.problem, trial)
+                rise = trial[there.inside] ** 2 / there.inverse_diagonal
+                rise[there.inside == here.outside[j]] = np.inf
+                trial[there.inside[(rise / self.costs[there.inside]).argmin()]] = 0.0
                 trial = solve_support(self.problem, trial > 0, start=trial)
-            better = self._accept(self.grow(trial), w)
+            better = self.accept(self.grow(trial), w)
             if better is not None:
                 return better
         return None
 
-    def _accept(
+    def accept(
         self, trial: NDArray[np.float64], w: NDArray[np.float64]
     ) -> NDArray[np.float64] | None:
         """The optimum on the support of the trial, if f is lower there than at w."""
         better = solve_support(self.problem, trial > 0, start=trial)
         f = self.f(w)
-        return better if self.f(better) < f - _LEAST_DECREASE * abs(f) else None
+        return better if self.f(better) < f - _MIN_DECREASE * abs(f) else None
 
 
-@dataclass(frozen=True)
-class _Local:
-    """What the neighbours of a support S are worth: with K = inv(Q_SS) and J the rest."""
+class _Neighborhood:
+    """The support S of some weights and the other members J, with K = inv(Q_SS)."""
 
-    inside: NDArray[np.intp]
-    outside: NDArray[np.intp]
-    inverse_diagonal: NDArray[np.float64]  # K_ii
-    table: NDArray[np.float64]  # T = K Q_SJ
-    gradient: NDArray[np.float64]  # g_J = 2 Q_JS w_S + c_J
-    curvature: NDArray[np.float64]  # s_j = q_jj - Q_jS K Q_Sj, Schur's complement
-
-    def gain(self) -> NDArray[np.float64]:
-        """How much f falls when one of the rest comes in, if no weight turns negative."""
-        return np.minimum(self.gradient, 0.0) ** 2 / (4 * self.curvature)
-
-    @classmethod
-    def at(cls, Q: NDArray[np.float64], c: NDArray[np.float64], w: NDArray[np.float64]) -> "_Local":
-        inside, outside = np.flatnonzero(w > 0), np.flatnonzero(w <= 0)
-        rows = Q[inside]
-        across = rows[:, outside]
-        k = len(inside)
+    def __init__(self, problem: SOCPProblem, w: NDArray[np.float64]) -> None:
+        Q, c = problem.quadratic, problem.linear
+        self.w, self.inside, self.outside = w, np.flatnonzero(w > 0), np.flatnonzero(w <= 0)
+        rows = Q[self.inside]
+        across = rows[:, self.outside]  # Q_SJ
+        k = len(self.inside)
         solved = np.hstack([np.eye(k), across])
         if k:
-            solved = solve_semidefinite(rows[:, inside], solved)
-        inverse, table = solved[:, :k], solved[:, k:]
+            solved = solve_semidefinite(rows[:, self.inside], solved)
+        inverse, self.table = solved[:, :k], solved[:, k:]  # K, T = K Q_SJ
         diagonal = np.diagonal(Q)
-        floor = _LEAST_CURVATURE * diagonal[outside]
-        return cls(
-            inside,
-            outside,
-            np.maximum(np.diagonal(inverse), 1 / diagonal[inside]),
-            table,
-            2 * (w[inside] @ across) + c[outside],
-            np.maximum(diagonal[outside] - np.einsum("ij,ij->j", across, table), floor),
+        self.inverse_diagonal = np.maximum(np.diagonal(inverse), 1 / diagonal[self.inside])  # K_ii
+        self.gradient = 2 * (w[self.inside] @ across) + c[self.outside]  # 2 Q_JS w_S + c_J
+        # The Schur complement s_j = q_jj - Q_jS K Q_Sj.
+        self.curvature = np.maximum(
+            diagonal[self.outside] - np.einsum("ij,ij->j", across, self.table),
+            _MIN_CURVATURE * diagonal[self.outside],
         )
 
+    def gain(self) -> NDArray[np.float64]:
+        """Decrease of f when a member of J is added, if no weight becomes negative."""
+        return np.minimum(self.gradient, 0.0) ** 2 / (4 * self.curvature)
 
-def _supports_from(path: SOCPPath) -> Iterator[NDArray[np.float64]]:
-    """Weights at every knot of the path and between the knots: where supports differ."""
+    def with_member(self, j: np.intp) -> NDArray[np.float64]:
+        """The weights with the j-th member of J added; the others are not solved yet."""
+        trial = self.w.copy()
+        trial[self.outside[j]] = -self.gradient[j] / (2 * self.curvature[j])
+        return trial
+
+
+def _knots_and_midpoints(path: SOCPPath) -> Iterator[NDArray[np.float64]]:
+    """Weights at the knots of the path and between them: the supports can differ."""
     for number, w in enumerate(path.weights):
         if number:
             yield (path.weights[number - 1] + w) / 2
@@ -386,8 +422,8 @@ def _supports_from(path: SOCPPath) -> Iterator[NDArray[np.float64]]:
 
 
 def _largest(gain: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Indices of the largest positive gains, best first."""
-    count = min(_TRIALS, len(gain))
+    """Indices of the largest positive gains, in descending order."""
+    count = min(_N_TRIALS, len(gain))
     top = np.argpartition(-gain, count - 1)[:count] if count else np.empty(0, dtype=np.intp)
     top = top[np.argsort(-gain[top], kind="stable")]
     return top[gain[top] > 0]

@@ -49,7 +49,7 @@ SAVED_TYPES = (
     "skprune.pruning._report.Frontier",
     "skprune.pruning._report.MemberTable",
     "skprune.socp._path.SOCPPath",
-    "skprune.socp._solution.SOCPSolution",
+    "skprune.socp._solve.SOCPSolution",
     "skprune.sparsity._sweep_result.SweepResult",
     "skprune.utils._saved_state.SavedWith",
 )

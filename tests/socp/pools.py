@@ -1,4 +1,4 @@
-"""Prediction pools that are easy to get wrong, each as (P, y)."""
+"""Difficult prediction pools, each as (P, y), and what several test files need of them."""
 
 from functools import cache
 
@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 
-from skprune.socp import EnsembleStatistics
+from skprune.socp import EnsembleStatistics, SOCPProblem
 
 
 def dirichlet(seed=0, M=8, N=40, C=4, concentration=0.5):
@@ -71,7 +71,7 @@ def identical():
 
 
 def cyclic(M=6):
-    """Each member is another one with its samples turned, so that all enter at once."""
+    """Each member is another one with its samples rotated, so that all enter at once."""
     base = np.random.default_rng(8).dirichlet(np.ones(3), size=M)
     return np.stack([np.roll(base, i, axis=0) for i in range(M)]), np.zeros(M, dtype=int)
 
@@ -94,7 +94,7 @@ def one_hot():
 
 
 def sharp(seed=0):
-    """Nearly one-hot: members that come in and leave again, and nothing ties."""
+    """Nearly one-hot: members enter and leave again, without ties."""
     rng = np.random.default_rng(seed)
     logits = 20 * rng.normal(size=(40, 3, 5))
     P = np.exp(logits - logits.max(axis=2, keepdims=True))
@@ -156,7 +156,7 @@ POOLS = {
 
 
 def regressors(seed=0, M=10, N=40, T=2, noise=0.7):
-    """Members that see the targets through noise of their own, on a scale of their own."""
+    """Members that predict the targets with noise, each of its own scale."""
     rng = np.random.default_rng(seed)
     y = [3.0, -20.0][:T] + rng.normal(size=(N, T)) * [2.0, 0.1][:T]
     own = rng.uniform(0.3, 2, size=(M, 1, 1)) * noise
@@ -164,7 +164,7 @@ def regressors(seed=0, M=10, N=40, T=2, noise=0.7):
 
 
 def cancelling_regressors():
-    """Pairs of members mirrored at the mean: the products of most are negative."""
+    """Pairs of members mirrored at the mean: most products are negative."""
     F, y = regressors(1, M=6)
     return np.concatenate([F, 2 * y.mean(axis=0) - F]), y
 
@@ -227,3 +227,51 @@ def random_pool(seed):
     elif kind == 5:
         P = P.astype(np.float32)
     return P, y
+
+
+def problem_of(name, alpha=0.8, **options):
+    options.setdefault("diversity", "gini" if name in REGRESSORS else "shannon")
+    return SOCPProblem.from_statistics(stats_of(name), alpha, **options)
+
+
+def lams_to_try(path, seed=0):
+    """Knots, midpoints of segments, and random penalties of every size."""
+    rng = np.random.default_rng(seed)
+    middles = (path.lams[1:] + path.lams[:-1]) / 2
+    return np.r_[path.lams, middles, rng.random(20), 10 ** rng.uniform(-8, 0, 10)]
+
+
+def entropy(p):
+    return -(p * np.log(np.where(p > 0, p, 1))).sum(axis=-1)
+
+
+def exact_loss(w, P, y, alpha, sample_weight=None):
+    """Equation (3), sample by sample."""
+    N, C = len(y), P.shape[2]
+    s = np.full(N, 1 / N) if sample_weight is None else sample_weight / sample_weight.sum()
+    mixture = np.tensordot(w, P, axes=1)
+    error = ((mixture - np.eye(C)[y]) ** 2).sum(axis=1) / C
+    diversity = (entropy(mixture) - w @ entropy(P)) / C
+    return alpha * s @ error + (1 - alpha) * (1 - s @ diversity)
+
+
+class Recorded(np.ndarray):
+    """An array, such as a memory map, that records how much is read at once."""
+
+    def __array_finalize__(self, other):
+        self.sizes = getattr(other, "sizes", [])
+
+    def __getitem__(self, key):
+        part = super().__getitem__(key)
+        self.sizes.append(part.size)
+        return np.asarray(part)
+
+
+@cache
+def large_pool(M=40, N=24_000, C=10):
+    """More predictions than one block holds, in float32."""
+    rng = np.random.default_rng(0)
+    P = rng.random((M, N, C), dtype=np.float32)
+    y = rng.integers(C, size=N)
+    P[:, np.arange(N), y] += 1
+    return P / P.sum(axis=2, keepdims=True), y

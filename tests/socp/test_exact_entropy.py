@@ -1,6 +1,5 @@
-"""The exact entropy: against exponential cones, its own loss, and the quadratic it comes from."""
+"""The exact entropy: against exponential cones, its loss, and its quadratic expansion."""
 
-import tracemalloc
 import warnings
 
 import numpy as np
@@ -11,20 +10,18 @@ from skprune.exceptions import NoMemberLeftError
 from skprune.socp import (
     EnsembleStatistics,
     SOCPProblem,
-    _exact_entropy,
     follow_path,
     solve_exact_entropy,
     solve_socp,
 )
 
-from .pools import AGREEING, POOLS, dirichlet, identical
-from .test_statistics import exact_loss
+from .pools import AGREEING, POOLS, Recorded, dirichlet, exact_loss, identical, large_pool
 
-# Members that are certain and wrong, or that others silence: where the entropy is steep.
+# Members that are certain and wrong, or get no weight: where the entropy is steep.
 HARD = ["one_hot", "perfect_and_hopeless", "sharp", "quarters"]
 
 
-def penalised_loss(w, P, y, alpha, penalty, costs=None, sample_weight=None):
+def penalized_loss(w, P, y, alpha, penalty, costs=None, sample_weight=None):
     costs = np.ones(len(P)) if costs is None else costs / costs.mean()
     return exact_loss(w, P, y, alpha, sample_weight) + penalty * costs @ w
 
@@ -44,7 +41,7 @@ def with_exponential_cones(P, y, alpha, penalty, costs=None, sample_weight=None)
     flat = P.reshape(M, N * C)
     entropies = -(flat * np.log(np.where(flat > 0, flat, 1))) @ each
     costs = np.ones(M) if costs is None else costs / costs.mean()
-    # Cells that no member fills are constant, and only trouble the solver.
+    # Cells without probability are constant, and only make the solver inaccurate.
     seen = flat.max(axis=0) > 0
     w = cp.Variable(M, nonneg=True)
     mixture = flat.T @ w
@@ -58,7 +55,7 @@ def with_exponential_cones(P, y, alpha, penalty, costs=None, sample_weight=None)
 
 
 @pytest.mark.parametrize("lam", [0, 0.1, 0.5])
-@pytest.mark.parametrize("alpha", [0, 0.1, 0.5, 0.9])
+@pytest.mark.parametrize("alpha", [0, 0.1, 0.9])
 @pytest.mark.parametrize("name", ["dirichlet", "duplicates", "two_classes", *HARD])
 def test_it_is_the_optimum_of_the_exact_loss(name, alpha, lam):
     P, y = POOLS[name]()
@@ -67,33 +64,25 @@ def test_it_is_the_optimum_of_the_exact_loss(name, alpha, lam):
     assert solution.penalty == pytest.approx(penalty, rel=1e-12)
     assert solution.status == "optimal"
     assert solution.weights.min() >= 0
-    reached = penalised_loss(solution.weights, P, y, alpha, penalty)
+    reached = penalized_loss(solution.weights, P, y, alpha, penalty)
     expected = with_exponential_cones(P, y, alpha, penalty)
     assert reached == pytest.approx(expected, rel=1e-7)
     assert reached <= expected + 1e-9
 
 
-def test_costs_and_sample_weights_are_honoured():
+def test_costs_and_sample_weights_are_used():
     P, y = dirichlet()
     rng = np.random.default_rng(0)
     options = {"costs": rng.uniform(0.5, 2, 8), "sample_weight": rng.exponential(size=len(y))}
     solution = solve_exact_entropy(P, y, 0.4, 0.3, **options).solution
     problem = uniform_problem(P, y, 0.4, **options)
     assert solution.penalty == pytest.approx(0.3 * problem.penalty_max)
-    reached = penalised_loss(solution.weights, P, y, 0.4, solution.penalty, **options)
+    reached = penalized_loss(solution.weights, P, y, 0.4, solution.penalty, **options)
     expected = with_exponential_cones(P, y, 0.4, solution.penalty, **options)
     assert reached == pytest.approx(expected, rel=1e-8)
     for left_out in options:
         other = solve_exact_entropy(P, y, 0.4, 0.3, **{**options, left_out: None}).solution
         assert np.abs(other.weights - solution.weights).max() > 1e-3
-
-
-def test_weights_of_samples_are_repetitions_of_samples():
-    P, y = dirichlet()
-    times = np.random.default_rng(0).integers(0, 4, size=len(y))
-    one = solve_exact_entropy(P, y, 0.4, sample_weight=times).solution
-    other = solve_exact_entropy(np.repeat(P, times, axis=1), np.repeat(y, times), 0.4).solution
-    np.testing.assert_allclose(one.weights, other.weights, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", POOLS)
@@ -104,7 +93,7 @@ def test_every_pool_is_solved_and_certified(name):
             continue
         for lam in (0, 0.1, 0.9):
             found = solve_exact_entropy(P, y, alpha, lam)
-            assert found.solution.solver == "re-centred"
+            assert found.solution.solver == "re-centered"
             assert found.solution.kkt_residual <= 1e-8
             assert -1e-12 <= found.solution.duality_gap <= 1e-7
             assert found.n_rounds <= 30
@@ -113,7 +102,7 @@ def test_every_pool_is_solved_and_certified(name):
 
 @pytest.mark.parametrize("name", ["dirichlet", "perfect_and_hopeless"])
 @pytest.mark.parametrize("alpha", [0.1, 0.9])
-def test_the_loss_falls_in_every_round(name, alpha):
+def test_the_loss_decreases_in_every_round(name, alpha):
     P, y = POOLS[name]()
     objectives, rounds = [], []
     with warnings.catch_warnings():
@@ -121,7 +110,7 @@ def test_the_loss_falls_in_every_round(name, alpha):
         for limit in range(30):
             found = solve_exact_entropy(P, y, alpha, 0.05, max_iter=limit)
             w, penalty = found.solution.weights, found.solution.penalty
-            objectives.append(penalised_loss(w, P, y, alpha, penalty))
+            objectives.append(penalized_loss(w, P, y, alpha, penalty))
             rounds.append(found.n_rounds)
             if found.solution.status == "optimal":
                 break
@@ -132,11 +121,11 @@ def test_the_loss_falls_in_every_round(name, alpha):
     assert objectives[-2] - objectives[-1] < 1e-3 * (objectives[0] - objectives[-1])
 
 
-def test_it_is_better_than_the_expansion_round_the_uniform_mean():
+def test_it_is_better_than_the_expansion_around_the_uniform_mean():
     P, y = POOLS["digits_trees"]()
     quadratic = solve_socp(EnsembleStatistics.from_predictions(P, y), 0.3, 0.1)
     exact = solve_exact_entropy(P, y, 0.3, 0.1).solution
-    losses = [penalised_loss(s.weights, P, y, 0.3, exact.penalty) for s in (quadratic, exact)]
+    losses = [penalized_loss(s.weights, P, y, 0.3, exact.penalty) for s in (quadratic, exact)]
     assert quadratic.penalty == pytest.approx(exact.penalty)
     assert losses[1] < losses[0] - 1e-5
 
@@ -154,12 +143,12 @@ def test_without_diversity_it_is_the_quadratic_in_one_round(name, lam):
 
 @pytest.mark.parametrize("name", ["dirichlet", "one_hot", "class_never_predicted"])
 @pytest.mark.parametrize("alpha", [0.2, 0.8])
-def test_the_problem_handed_back_is_the_expansion_round_the_solution(name, alpha):
+def test_the_problem_returned_is_the_expansion_around_the_solution(name, alpha):
     P, y = POOLS[name]()
     weight = np.random.default_rng(1).random(len(y))
     found = solve_exact_entropy(P, y, alpha, 0.1, sample_weight=weight)
     problem, w = found.problem, found.solution.weights
-    loss = penalised_loss(w, P, y, alpha, found.solution.penalty, sample_weight=weight)
+    loss = penalized_loss(w, P, y, alpha, found.solution.penalty, sample_weight=weight)
     assert problem.objective(w) + problem.constant == pytest.approx(loss, abs=1e-9)
     constant = uniform_problem(P, y, alpha, weight).constant
     assert found.solution.objective == pytest.approx(loss - constant, abs=1e-9)
@@ -168,7 +157,7 @@ def test_the_problem_handed_back_is_the_expansion_round_the_solution(name, alpha
     for i in kept:
         h = 1e-4 * w[i] * np.eye(len(P))[i]
         change = [
-            penalised_loss(v, P, y, alpha, found.solution.penalty, sample_weight=weight)
+            penalized_loss(v, P, y, alpha, found.solution.penalty, sample_weight=weight)
             for v in (w + h, w - h)
         ]
         differences.append((change[0] - change[1]) / (2 * h[i]))
@@ -180,74 +169,13 @@ def test_the_problem_handed_back_is_the_expansion_round_the_solution(name, alpha
     assert problem.objective(at) == pytest.approx(problem.objective(w), abs=1e-9)
 
 
-def test_a_reference_may_be_given_to_the_statistics():
-    """Round any mixture the expansion has the value and the gradient of the loss there."""
-    P, y = dirichlet()
-    w = np.random.default_rng(0).exponential(size=8)
-    stats = EnsembleStatistics.from_predictions(P, y, reference=w)
-    assert stats.reference_mass == pytest.approx(w.sum() / 4)
-    problem = SOCPProblem.from_statistics(stats, 0.3)
-    loss = exact_loss(w, P, y, 0.3)
-    assert problem.objective(w) + problem.constant == pytest.approx(loss, abs=1e-13)
-    moved = [exact_loss(w + 1e-6 * e, P, y, 0.3) - loss for e in np.eye(8)]
-    np.testing.assert_allclose(problem.gradient(w), np.array(moved) / 1e-6, atol=1e-5)
-    blocks = [(P[:, :13], y[:13]), (P[:, 13:], y[13:])]
-    again = EnsembleStatistics.from_blocks(blocks, reference=w)
-    np.testing.assert_allclose(again.divergence, stats.divergence, rtol=1e-12)
-    halves = [EnsembleStatistics.from_predictions(*block, reference=w) for block in blocks]
-    assert sum(halves).reference_mass == pytest.approx(stats.reference_mass)
-    uniform = EnsembleStatistics.from_predictions(P, y, reference=np.full(8, 1 / 8))
-    np.testing.assert_allclose(
-        uniform.reference_gram, EnsembleStatistics.from_predictions(P, y).reference_gram
-    )
-
-
-@pytest.mark.parametrize(
-    "reference", [np.ones(7), -np.ones(8), np.zeros(8), np.full(8, np.nan), 1.0]
-)
-def test_a_wrong_reference_is_refused(reference):
-    with pytest.raises(ValueError, match="reference must"):
-        EnsembleStatistics.from_predictions(*dirichlet(), reference=reference)
-
-
-def test_the_entropy_is_continued_smoothly_below_the_floor():
-    """By its expansion: equal in value and slope, and never further off than the floor."""
-    floor = _exact_entropy.REFERENCE_FLOOR
-    s = np.r_[0, floor * np.array([1e-3, 0.5, 1 - 1e-6, 1, 1 + 1e-6, 2]), 1e-3, 0.7, 2.5]
-    continued = np.where(
-        s < floor,
-        s * np.log(floor) + s**2 / (2 * floor) - floor / 2,
-        s * np.log(np.maximum(s, floor)),
-    )
-    for m in (0.0, 0.3 * floor, floor, 1e-6, 0.4, 3.0):
-        e = max(m, floor)
-        expansion = s * np.log(e) + s**2 / (2 * e) - e / 2
-        found = _exact_entropy._remainder(np.full_like(s, m), s)
-        tolerance = 1e-14 * (1 + np.abs(expansion))
-        assert (np.abs(found - (continued - expansion)) <= tolerance).all()
-
-
-def test_many_blocks_give_the_solution_of_one(monkeypatch):
-    P, y = dirichlet()
-    weight = np.random.default_rng(0).random(len(y))
-    whole = solve_exact_entropy(P, y, 0.4, sample_weight=weight)
-    monkeypatch.setattr(_exact_entropy, "_BLOCK_BYTES", 8 * 8 * 4 * 7)
-    cut = solve_exact_entropy(P, y, 0.4, sample_weight=weight)
-    np.testing.assert_allclose(cut.solution.weights, whole.solution.weights, atol=1e-12)
-
-
-def test_a_memory_map_is_never_held_whole(tmp_path, monkeypatch):
-    P, y = dirichlet(M=10, N=20_000, C=5)
-    np.save(tmp_path / "P.npy", P)
-    mapped = np.load(tmp_path / "P.npy", mmap_mode="r")
-    monkeypatch.setattr(_exact_entropy, "_BLOCK_BYTES", 2**18)
-    tracemalloc.start()
-    try:
-        solve_exact_entropy(mapped, y, 0.5)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < P.nbytes / 2
+def test_large_predictions_are_read_in_blocks_in_any_order():
+    P, y = (part[..., :12_000, :] if part.ndim == 3 else part[:12_000] for part in large_pool())
+    read = P.view(Recorded)
+    found = solve_exact_entropy(read, y, 0.5).solution
+    assert 0 < max(read.sizes) < P.size / 2
+    other = solve_exact_entropy(P[:, ::-1], y[::-1], 0.5).solution
+    np.testing.assert_allclose(found.weights, other.weights, atol=1e-7)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
@@ -259,7 +187,7 @@ def test_lower_precision_is_solved_to_the_full_tolerance(dtype):
     np.testing.assert_allclose(found.weights, expected.weights, atol=0.02)
 
 
-def test_when_the_rounds_run_out_it_says_so():
+def test_too_few_rounds_warn():
     P, y = dirichlet()
     with pytest.warns(ConvergenceWarning, match="Raise max_iter or tol") as caught:
         found = solve_exact_entropy(P, y, 0.2, max_iter=1)
@@ -272,11 +200,11 @@ def test_when_the_rounds_run_out_it_says_so():
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("alpha", [0, 0.3, 0.9])
+@pytest.mark.parametrize("alpha", [0, 0.3])
 @pytest.mark.parametrize(
     "name", ["dirichlet", "hundred_classes", "more_members_than_samples", *HARD]
 )
-def test_the_certificate_bounds_the_error_in_every_round(name, alpha):
+def test_the_duality_gap_bounds_the_error_in_every_round(name, alpha):
     P, y = POOLS[name]()
     for lam in (0, 0.1, 0.6):
         exact = solve_exact_entropy(P, y, alpha, lam).solution
@@ -286,7 +214,7 @@ def test_the_certificate_bounds_the_error_in_every_round(name, alpha):
             assert -1e-9 <= error <= early.duality_gap + 1e-12
 
 
-def test_an_absolute_penalty_is_taken_as_it_is():
+def test_the_penalty_may_be_absolute():
     P, y = dirichlet()
     relative = solve_exact_entropy(P, y, 0.4, 0.3).solution
     absolute = solve_exact_entropy(P, y, 0.4, relative.penalty, relative=False).solution
@@ -303,18 +231,20 @@ def test_an_absolute_penalty_is_taken_as_it_is():
         ({"costs": [1]}, ValueError, "costs must have shape"),
         ({"sample_weight": np.zeros(40)}, ValueError, "sums to zero"),
         ({"sample_weight": -np.ones(40)}, ValueError, "finite and non-negative"),
-        ({"y": np.full(40, 9)}, ValueError, "y must lie in"),
+        ({"y": np.full(40, 9)}, ValueError, "y must be in"),
         ({"P": np.ones((8, 40, 4))}, ValueError, "must sum to one"),
         ({"P": np.ones((8, 40))}, ValueError, "P must have shape"),
         ({"P": np.empty((8, 0, 4)), "y": np.empty(0, int)}, ValueError, "at least one calib"),
+        ({"P": identical()[0], "alpha": 0}, NoMemberLeftError, "Use alpha > 0"),
+        *(
+            ({name: value}, ValueError, f"{name} must be .* of at least 0; got")
+            for name in ("tol", "max_iter")
+            for value in (np.nan, np.inf, -1, True, None, "1", 1j, [1])
+        ),
+        ({"max_iter": 1.0}, ValueError, "max_iter must be an integer"),
     ],
 )
-def test_wrong_arguments_are_refused(options, error, match):
+def test_invalid_arguments_are_refused(options, error, match):
     P, y = dirichlet()
     with pytest.raises(error, match=match):
         solve_exact_entropy(**{"P": P, "y": y, **options})
-
-
-def test_members_that_all_agree_have_no_diversity_to_reward():
-    with pytest.raises(NoMemberLeftError, match="Use alpha > 0"):
-        solve_exact_entropy(*identical(), alpha=0)

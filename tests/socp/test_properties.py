@@ -1,6 +1,6 @@
-"""What holds of every pool: hypothesis draws pools, trade-offs and penalties.
+"""What holds for every pool: hypothesis draws pools, trade-offs and penalties.
 
-Q and c are formed here once more from the predictions, so that nothing of the room certifies
+Q and c are computed here independently from the predictions, so that the library does not check
 itself. The formulas are equations (3) and (6) to (8) of Guldogus et al.
 """
 
@@ -42,7 +42,7 @@ class Pool:
 
     @property
     def share(self):
-        """What each sample counts; sums to one."""
+        """Share of each sample; sums to one."""
         weight = np.ones(len(self.y)) if self.sample_weight is None else self.sample_weight
         return weight / weight.sum()
 
@@ -56,8 +56,8 @@ class Pool:
 
 
 @st.composite
-def pools(draw, max_members=7, least_weight=0):
-    """Few members, samples and classes: small whole parts, so that members tie; and without."""
+def pools(draw, max_members=7, min_weight=0):
+    """Few members, samples and classes, of small integers so that members tie, or not."""
     M, N, C = draw(st.integers(1, max_members)), draw(st.integers(1, 7)), draw(st.integers(2, 4))
     P = draw(arrays(np.int64, (M, N, C), elements=st.integers(0, 4))).astype(float)
     kind = draw(st.sampled_from(["as drawn", "noisy", "one-hot", "confident"]))
@@ -73,12 +73,12 @@ def pools(draw, max_members=7, least_weight=0):
         P[member] = P[member, :1]
     if draw(st.booleans()):  # copies
         P = P[draw(st.lists(st.integers(0, M - 1), min_size=1, max_size=max_members))]
-    if C > 2 and draw(st.booleans()):  # a class that nobody gives any probability
+    if C > 2 and draw(st.booleans()):  # a class without any probability
         P[:, :, draw(st.integers(0, C - 1))] = 0
     P[P.sum(axis=2) == 0] += 1.0
     P /= P.sum(axis=2, keepdims=True)
     y = draw(arrays(np.int64, N, elements=st.integers(0, C - 1)))
-    weights = arrays(np.int64, N, elements=st.integers(least_weight, 3)).filter(np.any)
+    weights = arrays(np.int64, N, elements=st.integers(min_weight, 3)).filter(np.any)
     return Pool(P, y, draw(st.none() | weights.map(np.float64)))
 
 
@@ -120,9 +120,9 @@ def gini(x):
 
 
 def problem_of(pool, alpha, **options):
-    """The program, where a member is worth keeping at all."""
+    """The program, if it keeps a member at all."""
     problem = SOCPProblem.from_statistics(pool.stats, alpha, **options)
-    assume(problem.steepest > 1e-9)
+    assume(problem.max_descent_rate > 1e-9)
     return problem
 
 
@@ -165,7 +165,7 @@ def test_a_weight_is_a_number_of_copies(pool, data):
     assert_same_statistics(weighted.stats, repeated.stats)
 
 
-@given(pools(least_weight=1), st.data())
+@given(pools(min_weight=1), st.data())
 def test_parts_make_the_whole_and_the_whole_less_a_part_the_rest(pool, data):
     N = len(pool.y)
     fold = data.draw(arrays(np.int64, N, elements=st.integers(0, 2)))
@@ -183,7 +183,7 @@ def test_parts_make_the_whole_and_the_whole_less_a_part_the_rest(pool, data):
 
 
 @given(pools(), ALPHAS)
-def test_f_is_the_loss_in_value_and_slope_at_the_mean_of_all(pool, alpha):
+def test_f_is_the_loss_in_value_and_gradient_at_uniform_weights(pool, alpha):
     problem = SOCPProblem.from_statistics(pool.stats, alpha)
     P, C = pool.P, pool.P.shape[2]
     w = np.full(len(P), 1 / len(P))
@@ -210,12 +210,12 @@ def test_f_is_the_loss_everywhere_by_gini(pool, alpha, data):
 
 
 @given(pools(), ALPHAS, LAMS, st.data())
-def test_a_solution_is_feasible_and_its_certificate_true(pool, alpha, lam, data):
+def test_a_solution_is_feasible_and_optimal(pool, alpha, lam, data):
     Q, c = quadratic_and_linear(pool, alpha)
     costs = data.draw(st.none() | costs_of(len(pool.P)))
     relative = np.ones(len(c)) if costs is None else costs / costs.mean()
     top = (-c / relative).max()
-    if top <= 1e-9:  # all but no member worth keeping: whatever comes is judged elsewhere
+    if top <= 1e-9:  # no member is kept
         return
     solution = solve_socp(pool.stats, alpha, lam, costs=costs)
     w, q = solution.weights, c + solution.penalty * relative
@@ -256,7 +256,7 @@ def test_other_methods_find_nothing_better(pool, alpha, lam):
 @settings(max_examples=8)
 @given(pools(max_members=5), ALPHAS, st.floats(0.01, 0.9))
 def test_the_cone_program_has_the_same_optimum(pool, alpha, lam):
-    assume(SOCPProblem.from_statistics(pool.stats, alpha).steepest > 1e-4)
+    assume(SOCPProblem.from_statistics(pool.stats, alpha).max_descent_rate > 1e-4)
     exact = solve_socp(pool.stats, alpha, lam)
     conic = solve_socp(pool.stats, alpha, lam, solver="clarabel")
     assert exact.objective == pytest.approx(conic.objective, abs=1e-6)
@@ -264,7 +264,7 @@ def test_the_cone_program_has_the_same_optimum(pool, alpha, lam):
 
 
 @given(pools(), ALPHAS, st.data())
-def test_members_stay_until_lambda_max_and_not_beyond(pool, alpha, data):
+def test_members_are_kept_below_lambda_max_only(pool, alpha, data):
     costs = data.draw(st.none() | costs_of(len(pool.P)))
     problem, stats = problem_of(pool, alpha, costs=costs), pool.stats
     top = problem.penalty_max
@@ -280,7 +280,7 @@ def test_members_stay_until_lambda_max_and_not_beyond(pool, alpha, data):
 
 
 @given(pools(), ALPHAS, LAMS, st.randoms(use_true_random=False))
-def test_the_order_of_the_members_is_theirs(pool, alpha, lam, random):
+def test_the_order_of_the_members_does_not_matter(pool, alpha, lam, random):
     problem = problem_of(pool, alpha)
     order = list(range(len(pool.P)))
     random.shuffle(order)
@@ -308,22 +308,22 @@ def test_only_the_ratios_of_costs_matter(pool, alpha, lam, unit, data):
 
 
 @given(pools(), ALPHAS, st.data())
-def test_along_the_path_the_objective_rises_and_the_weights_shrink(pool, alpha, data):
+def test_along_the_path_the_objective_increases_and_the_weights_decrease(pool, alpha, data):
     costs = data.draw(st.none() | costs_of(len(pool.P)))
     problem = problem_of(pool, alpha, costs=costs)
     path = socp_path(pool.stats, alpha, costs=costs)
     lams = np.unique(np.r_[np.linspace(0, 1, 23), path.lams])
     weights = np.array([path.at(lam) for lam in lams])
-    penalised = [
+    penalized = [
         problem.with_penalty(lam * path.penalty_max).objective(w)
         for lam, w in zip(lams, weights, strict=True)
     ]
     f = [problem.objective(w) for w in weights]
-    assert np.diff(penalised).min() >= -1e-12
+    assert np.diff(penalized).min() >= -1e-12
     assert np.diff(f).min() >= -1e-12
     assert np.diff(weights @ problem.costs).max() <= 1e-9
-    # As the least of many linear functions of the penalty it is concave.
-    slopes = np.diff(penalised) / np.diff(lams)
+    # As the minimum of linear functions of the penalty it is concave.
+    slopes = np.diff(penalized) / np.diff(lams)
     wide = np.diff(lams) > 1e-6
     assert np.diff(slopes[wide]).max(initial=0) <= 1e-6
 
@@ -349,14 +349,14 @@ def test_relaxed_weights_are_no_worse_than_those_of_the_path(pool, alpha, lam):
     assert not relaxed[w == 0].any()
     assert problem.objective(relaxed) <= problem.objective(w) + 1e-13
     # Optimal among the weights of these members, from wherever it starts.
-    gradient = problem.gradient(relaxed)[w > 0] / problem.steepest
+    gradient = problem.gradient(relaxed)[w > 0] / problem.max_descent_rate
     assert np.abs(np.minimum(relaxed[w > 0], gradient)).max() <= 1e-8
     again = solve_support(problem, w > 0, start=w)
     assert problem.objective(again) == pytest.approx(problem.objective(relaxed), abs=1e-12)
 
 
 @given(pools(), ALPHAS, st.integers(1, 7))
-def test_a_set_of_k_members_is_no_worse_than_the_relaxation_of_as_many(pool, alpha, k):
+def test_a_subset_is_no_worse_than_the_relaxation_with_as_many_members(pool, alpha, k):
     problem = problem_of(pool, alpha)
     path = follow_path(problem, alpha)
     size = min(k, len(pool.P))
@@ -370,11 +370,11 @@ def test_a_set_of_k_members_is_no_worse_than_the_relaxation_of_as_many(pool, alp
 
 @settings(max_examples=20)
 @given(pools(), st.floats(0, 1), st.floats(0.01, 0.9))
-def test_the_entropy_itself_is_lower_where_it_is_minimised(pool, alpha, lam):
+def test_the_exact_loss_is_lower_where_it_is_minimized(pool, alpha, lam):
     problem_of(pool, alpha)
     expanded = solve_socp(pool.stats, alpha, lam)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of rounds that ran out: the loss must fall even so
+        warnings.simplefilter("ignore")  # of too few rounds: the loss must decrease even so
         exact = solve_exact_entropy(
             pool.P, pool.y, alpha, lam, sample_weight=pool.sample_weight
         ).solution

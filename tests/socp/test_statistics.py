@@ -1,4 +1,7 @@
-"""Statistics of predictions: equation (3) itself, blocks, precision, memory, wrong input."""
+"""Statistics: blocks, precision, memory, sums and differences, regressors, invalid input.
+
+That they are those of the equations is shown by ``test_properties.py``.
+"""
 
 import tracemalloc
 from itertools import pairwise
@@ -6,64 +9,41 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from skprune.socp import EnsembleStatistics, SOCPProblem, _statistics
+from skprune.socp import EnsembleStatistics, SOCPProblem, socp_path, solve_exact_entropy, solve_socp
 
-from .pools import POOLS, digits_trees, dirichlet, identical, single_precision
-
-FIELDS = ("gram", "reference_gram", "agreement", "divergence", "total_weight")
-
-
-def assert_same_statistics(one, other, rtol=1e-12, atol=1e-15):
-    assert (one.n_samples, one.n_classes) == (other.n_samples, other.n_classes)
-    for field in FIELDS:
-        np.testing.assert_allclose(
-            getattr(one, field), getattr(other, field), rtol=rtol, atol=atol, err_msg=field
-        )
-
-
-def entropy(p):
-    return -(p * np.log(np.where(p > 0, p, 1))).sum(axis=-1)
-
-
-def exact_loss(w, P, y, alpha, sample_weight=None):
-    """Equation (3), sample by sample."""
-    N, C = len(y), P.shape[2]
-    s = np.full(N, 1 / N) if sample_weight is None else sample_weight / sample_weight.sum()
-    mixture = np.tensordot(w, P, axes=1)
-    error = ((mixture - np.eye(C)[y]) ** 2).sum(axis=1) / C
-    diversity = (entropy(mixture) - w @ entropy(P)) / C
-    return alpha * s @ error + (1 - alpha) * (1 - s @ diversity)
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("alpha", [0, 0.3, 0.9, 1])
-@pytest.mark.parametrize(
-    "name", ["dirichlet", "one_hot", "class_never_predicted", "perfect_and_hopeless", "quarters"]
+from .pools import (
+    POOLS,
+    REGRESSORS,
+    Recorded,
+    digits_trees,
+    dirichlet,
+    exact_loss,
+    identical,
+    large_pool,
+    problem_of,
+    regressors,
+    single_precision,
+    stats_of,
 )
-def test_f_is_the_exact_loss_in_value_and_gradient_at_uniform_weights(name, alpha, weighted):
-    P, y = POOLS[name]()
-    sample_weight = np.random.default_rng(0).exponential(size=len(y)) if weighted else None
-    stats = EnsembleStatistics.from_predictions(P, y, sample_weight)
-    problem = SOCPProblem.from_statistics(stats, alpha)
-    M = len(P)
-    uniform = np.full(M, 1 / M)
-    loss = exact_loss(uniform, P, y, alpha, sample_weight)
-    assert problem.objective(uniform) + problem.constant == pytest.approx(loss, abs=1e-14)
-    h = 1e-5
-    differences = [
-        exact_loss(uniform + h * e, P, y, alpha, sample_weight)
-        - exact_loss(uniform - h * e, P, y, alpha, sample_weight)
-        for e in np.eye(M)
-    ]
-    np.testing.assert_allclose(
-        problem.gradient(uniform), np.array(differences) / (2 * h), atol=1e-7
-    )
+
+ARRAYS = ("gram", "reference_gram", "agreement", "divergence", "target_power", "reference_mass")
+
+
+def assert_same(one, other, rtol=1e-12, atol=1e-15):
+    for name in ("kind", "n_samples", "n_classes"):
+        assert getattr(one, name) == getattr(other, name)
+    assert one.total_weight == pytest.approx(other.total_weight, rel=1e-14)
+    for name in ARRAYS:
+        a, b = getattr(one, name), getattr(other, name)
+        assert (a is None) == (b is None)
+        if b is not None:
+            np.testing.assert_allclose(a, b, rtol=rtol, atol=atol, err_msg=name)
 
 
 def test_f_is_close_to_the_exact_loss_near_uniform_weights():
-    """Second order: the error falls with the cube of the distance."""
+    """Second order: the error decreases with the cube of the distance."""
     P, y = dirichlet()
-    problem = SOCPProblem.from_statistics(EnsembleStatistics.from_predictions(P, y), 0.2)
+    problem = problem_of("dirichlet", 0.2)
     away = np.random.default_rng(0).uniform(-1, 1, len(P)) / len(P)
     errors = []
     for distance in (0.02, 0.01):
@@ -73,75 +53,77 @@ def test_f_is_close_to_the_exact_loss_near_uniform_weights():
     assert errors[0] / errors[1] == pytest.approx(8, rel=0.1)
 
 
-def test_weights_of_samples_are_repetitions_of_samples():
-    P, y = dirichlet()
-    times = np.random.default_rng(0).integers(0, 4, size=len(y))
-    repeated = EnsembleStatistics.from_predictions(np.repeat(P, times, axis=1), np.repeat(y, times))
-    weighted = EnsembleStatistics.from_predictions(P, y, times)
-    assert weighted.n_samples == len(y)
-    assert weighted.total_weight == times.sum()
-    for field in FIELDS:
-        np.testing.assert_allclose(getattr(weighted, field), getattr(repeated, field), rtol=1e-12)
-
-
 @pytest.mark.parametrize("scale", [1e-60, 1e60])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_unit_of_sample_weight_does_not_matter(scale, dtype):
     P, y = dirichlet()
-    P = P.astype(dtype)
-    sample_weight = np.random.default_rng(0).uniform(size=len(y))
-    one = EnsembleStatistics.from_predictions(P, y, sample_weight)
-    other = EnsembleStatistics.from_predictions(P, y, scale * sample_weight)
-    for field in FIELDS[:-1]:
-        np.testing.assert_allclose(getattr(one, field), getattr(other, field), rtol=1e-6)
-
-
-def test_a_sample_of_no_weight_is_not_seen():
-    P, y = dirichlet()
-    first = np.r_[np.ones(30), np.zeros(10)]
-    one = EnsembleStatistics.from_predictions(P, y, first)
-    other = EnsembleStatistics.from_predictions(P[:, :30], y[:30])
-    for field in FIELDS:
-        np.testing.assert_allclose(getattr(one, field), getattr(other, field), rtol=1e-12)
+    P, weight = P.astype(dtype), np.random.default_rng(0).uniform(size=len(y))
+    one = EnsembleStatistics.from_predictions(P, y, weight)
+    other = EnsembleStatistics.from_predictions(P, y, scale * weight)
+    for name in ARRAYS[:4]:
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-6)
 
 
 def split(P, y, sample_weight, cuts):
-    edges = [0, *cuts, len(y)]
-    for a, b in pairwise(edges):
+    for a, b in pairwise([0, *cuts, len(y)]):
         block = (P[:, a:b], y[a:b])
         yield block if sample_weight is None else (*block, sample_weight[a:b])
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("cuts", [[], [1], [7, 8, 31], [20, 20, 39], range(1, 40)])
+@pytest.mark.parametrize("weight", [None, np.linspace(0, 1, 40), np.r_[np.zeros(20), np.ones(20)]])
+@pytest.mark.parametrize("cuts", [[], [1], [20, 20, 39], range(1, 40)])
 @pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-12), (np.float32, 2e-6)])
-def test_blocks_give_the_statistics_of_the_whole(cuts, weighted, dtype, rtol):
+def test_blocks_give_the_statistics_of_the_whole(cuts, weight, dtype, rtol):
     P, y = dirichlet()
     P = P.astype(dtype)
-    sample_weight = np.random.default_rng(0).uniform(size=len(y)) if weighted else None
-    whole = EnsembleStatistics.from_predictions(P, y, sample_weight)
-    blocks = split(P, y, sample_weight, cuts)  # a generator: read once
-    assert_same_statistics(EnsembleStatistics.from_blocks(blocks), whole, rtol, atol=1e-8)
+    whole = EnsembleStatistics.from_predictions(P, y, weight)
+    blocks = split(P, y, weight, cuts)  # a generator: read once
+    assert_same(EnsembleStatistics.from_blocks(blocks), whole, rtol, atol=1e-8)
 
 
-def test_a_block_whose_samples_all_weigh_nothing_is_harmless():
-    P, y = dirichlet()
-    sample_weight = np.r_[np.zeros(20), np.ones(20)]
-    whole = EnsembleStatistics.from_predictions(P, y, sample_weight)
-    blocks = split(P, y, sample_weight, [20])
-    assert_same_statistics(EnsembleStatistics.from_blocks(blocks), whole)
+def test_large_predictions_are_read_in_blocks():
+    P, y = large_pool()
+    read = P.view(Recorded)
+    weight = np.random.default_rng(0).uniform(size=len(y))
+    found = EnsembleStatistics.from_predictions(read, y, weight)
+    assert 0 < max(read.sizes) < P.size / 2
+    expected = EnsembleStatistics.from_blocks([(P, y, weight)])
+    assert_same(found, expected, rtol=1e-4, atol=1e-7)
 
 
-def test_many_internal_blocks_give_the_statistics_of_one(monkeypatch):
-    P, y = digits_trees()
-    sample_weight = np.random.default_rng(0).uniform(size=len(y))
-    whole = EnsembleStatistics.from_predictions(P, y, sample_weight)
-    monkeypatch.setattr(_statistics, "_BLOCK_BYTES", 2**14)
-    cut = EnsembleStatistics.from_predictions(P, y, sample_weight)
-    assert_same_statistics(cut, whole, rtol=1e-11)
+def test_large_predictions_of_regressors_are_read_in_blocks():
+    F, y = regressors(M=60, N=20_000, T=2)
+    read = F.view(Recorded)
+    weight = np.random.default_rng(0).random(len(y))
+    found = EnsembleStatistics.from_regression(read, y, weight)
+    assert 0 < max(read.sizes) < F.size
+    units = {"center": found.center, "scale": found.scale}
+    expected = sum(
+        EnsembleStatistics.from_regression(F[:, rows], y[rows], weight[rows], **units)
+        for rows in np.split(np.arange(len(y)), [7, 9_000])
+    )
+    assert_same(found, expected, rtol=1e-11)
 
 
-@pytest.mark.parametrize("layout", ["fortran", "samples first", "reversed", "strided"])
+def test_only_one_block_is_in_memory():
+    M, n, C = 20, 1000, 10
+    rng = np.random.default_rng(0)
+
+    def blocks():
+        for _ in range(25):
+            P = rng.random((M, n, C))
+            yield P / P.sum(axis=2, keepdims=True), rng.integers(C, size=n), rng.random(n)
+
+    tracemalloc.start()
+    try:
+        EnsembleStatistics.from_blocks(blocks())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 7 * (8 * M * n * C)
+
+
+@pytest.mark.parametrize("layout", ["fortran", "samples first", "reversed", "strided", "read only"])
 def test_the_layout_in_memory_does_not_matter(layout):
     P, y = dirichlet()
     same = {
@@ -149,59 +131,32 @@ def test_the_layout_in_memory_does_not_matter(layout):
         "samples first": np.ascontiguousarray(P.transpose(1, 0, 2)).transpose(1, 0, 2),
         "reversed": np.ascontiguousarray(P[::-1, ::-1, ::-1])[::-1, ::-1, ::-1],
         "strided": np.repeat(np.repeat(P, 2, axis=1), 3, axis=2)[:, ::2, ::3],
+        "read only": P.copy(),  # as a memory map is
     }[layout]
-    assert not same.flags.c_contiguous
-    expected = EnsembleStatistics.from_predictions(P, y)
-    assert_same_statistics(EnsembleStatistics.from_predictions(same, y), expected)
-
-
-def test_a_memory_map_is_read_and_left_as_it_was(tmp_path):
-    P, y = dirichlet()
-    np.save(tmp_path / "P.npy", P)
-    mapped = np.load(tmp_path / "P.npy", mmap_mode="r")
-    expected = EnsembleStatistics.from_predictions(P, y)
-    assert_same_statistics(EnsembleStatistics.from_predictions(mapped, y), expected)
-    np.testing.assert_array_equal(mapped, P)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_the_input_is_not_changed(dtype, weighted):
-    P, y = dirichlet()
-    P = P.astype(dtype)
-    sample_weight = np.full(len(y), 3.0) if weighted else None
-    before = P.copy()
-    EnsembleStatistics.from_predictions(P, y, sample_weight)
-    np.testing.assert_array_equal(P, before)
-    assert sample_weight is None or (sample_weight == 3).all()
+    same.flags.writeable = False
+    expected = EnsembleStatistics.from_predictions(P.tolist(), y.tolist())
+    assert_same(EnsembleStatistics.from_predictions(same, y), expected)
 
 
 @pytest.mark.parametrize(("dtype", "atol"), [(np.float32, 1e-7), (np.float16, 1e-3)])
-def test_lower_precision_costs_no_more_than_its_own_rounding(dtype, atol):
+def test_lower_precision_adds_only_its_own_rounding(dtype, atol):
     P, y = digits_trees()
-    expected = EnsembleStatistics.from_predictions(P, y)
-    found = EnsembleStatistics.from_predictions(P.astype(dtype), y)
-    assert_same_statistics(found, expected, rtol=0, atol=atol)
+    P, before = P.astype(dtype), P.astype(dtype)
+    found = EnsembleStatistics.from_predictions(P, y, np.ones(len(y)))
+    assert_same(found, stats_of("digits_trees"), rtol=0, atol=atol)
     assert found.gram.dtype == np.float64
+    np.testing.assert_array_equal(P, before)
 
 
 @pytest.mark.parametrize("dtype", [">f8", np.longdouble, np.int64, np.bool_])
-def test_every_other_dtype_is_computed_in_double_precision(dtype):
-    hard = np.dtype(dtype).kind in "ib"
-    P, y = POOLS["one_hot"]() if hard else dirichlet()
+def test_other_dtypes_are_computed_in_double_precision(dtype):
+    P, y = POOLS["one_hot"]() if np.dtype(dtype).kind in "ib" else dirichlet()
     expected = EnsembleStatistics.from_predictions(P.astype(np.float64), y)
-    found = EnsembleStatistics.from_predictions(P.astype(dtype), y)
-    assert_same_statistics(found, expected, rtol=1e-14)
-
-
-def test_lists_are_taken():
-    P, y = dirichlet(N=3)
-    expected = EnsembleStatistics.from_predictions(P, y)
-    assert_same_statistics(EnsembleStatistics.from_predictions(P.tolist(), y.tolist()), expected)
+    assert_same(EnsembleStatistics.from_predictions(P.astype(dtype), y), expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_members_that_agree_have_no_divergence(dtype):
+def test_identical_members_have_no_divergence(dtype):
     P, y = identical()
     stats = EnsembleStatistics.from_predictions(P.astype(dtype), y)
     np.testing.assert_allclose(stats.divergence, 0, atol=1e-15)
@@ -215,44 +170,233 @@ def test_gram_matrices_are_symmetric_and_divergence_is_not_negative():
     assert stats.n_members == 12
 
 
-def peak_bytes(function):
-    tracemalloc.start()
-    try:
-        function()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+def test_around_any_reference_the_expansion_has_value_and_gradient_of_the_loss():
+    P, y = dirichlet()
+    w = np.random.default_rng(0).exponential(size=8)
+    stats = EnsembleStatistics.from_predictions(P, y, reference=w)
+    assert stats.reference_mass == pytest.approx(w.sum() / 4)
+    problem = SOCPProblem.from_statistics(stats, 0.3)
+    loss = exact_loss(w, P, y, 0.3)
+    assert problem.objective(w) + problem.constant == pytest.approx(loss, abs=1e-13)
+    moved = [exact_loss(w + 1e-6 * e, P, y, 0.3) - loss for e in np.eye(8)]
+    np.testing.assert_allclose(problem.gradient(w), np.array(moved) / 1e-6, atol=1e-5)
+    blocks = list(split(P, y, None, [13]))
+    assert_same(EnsembleStatistics.from_blocks(blocks, reference=w), stats)
+    assert_same(
+        sum(EnsembleStatistics.from_predictions(*block, reference=w) for block in blocks), stats
+    )
+
+
+@pytest.mark.parametrize(
+    "reference", [np.ones(7), -np.ones(8), np.zeros(8), np.full(8, np.nan), 1.0]
+)
+def test_an_invalid_reference_is_refused(reference):
+    with pytest.raises(ValueError, match="reference must"):
+        EnsembleStatistics.from_predictions(*dirichlet(), reference=reference)
+
+
+# Sums and differences
+
+FOLDS = np.array_split(np.random.default_rng(3).permutation(45), [4, 19, 20, 38])
+
+
+def of_rows(kind, rows, dtype=np.float64):
+    """Statistics of some rows of one pool."""
+    weight = np.random.default_rng(0).uniform(size=45)[rows]
+    if kind == "regression":
+        F, y = regressors(N=45)
+        units = {"center": y.mean(axis=0), "scale": y.std(axis=0)}
+        return EnsembleStatistics.from_regression(F[:, rows], y[rows], weight, **units)
+    P, y = dirichlet(N=45)
+    return EnsembleStatistics.from_predictions(P[:, rows].astype(dtype), y[rows], weight)
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype", "atol"),
+    [("classes", float, 1e-14), ("classes", np.float32, 1e-6), ("regression", float, 1e-14)],
+)
+def test_folds_add_up_to_the_whole_and_the_whole_without_a_fold_is_the_rest(kind, dtype, atol):
+    whole = of_rows(kind, np.arange(45), dtype)
+    folds = [of_rows(kind, fold, dtype) for fold in FOLDS]
+    before = [fold.gram.copy() for fold in folds]
+    assert_same(sum(folds), whole, 0, atol)
+    for k, fold in enumerate(folds):
+        rest = np.concatenate(FOLDS[:k] + FOLDS[k + 1 :])
+        assert_same(whole - fold, of_rows(kind, rest, dtype), 0, 10 * atol)
+        np.testing.assert_array_equal(fold.gram, before[k])
+    if kind == "classes":  # exactly, whatever was added
+        assert sum(folds).target_power == (whole - folds[2]).target_power == 0.25
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-4), (np.float64, 1e-10)])
+@pytest.mark.parametrize("alpha", [0.3, 0.9])
+def test_the_path_of_a_difference_is_optimal(alpha, dtype, tolerance):
+    P, y = digits_trees()
+    P, fold = P.astype(dtype), np.arange(len(y)) % 3 == 0
+    part = EnsembleStatistics.from_predictions(P[:, fold], y[fold])
+    path = socp_path(EnsembleStatistics.from_predictions(P, y) - part, alpha)
+    assert path.kkt_residual <= 1e-10
+    rest = EnsembleStatistics.from_predictions(P[:, ~fold], y[~fold])
+    problem = SOCPProblem.from_statistics(rest, alpha)
+    at = problem.with_penalty(0.1 * problem.penalty_max)
+    assert at.kkt_residual(path.at(0.1)) <= tolerance
+
+
+UNITS = {"center": np.zeros(2), "scale": np.ones(2)}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "match"),
+    [
+        (dirichlet(), dirichlet(M=7), "same number of members .*8 and 7"),
+        (dirichlet(), dirichlet(C=3), "same number of classes .*4 and 3"),
+        (dirichlet(), regressors(), "same kind .*'classes' and 'regression'"),
+        (regressors(), regressors(T=1), "same number of targets .*2 and 1"),
+        (regressors(), (*regressors(), {**UNITS, "center": 3.0}), "same center .*center=..."),
+        (regressors(), (*regressors(), {**UNITS, "scale": 3.0}), "same scale .*scale=..."),
+    ],
+)
+def test_statistics_of_different_things_cannot_be_combined(one, other, match):
+    def statistics(P, y, units=UNITS):
+        if y.ndim == 1:
+            return EnsembleStatistics.from_predictions(P, y)
+        units = {name: np.resize(value, y.shape[1]) for name, value in units.items()}
+        return EnsembleStatistics.from_regression(P, y, **units)
+
+    one, other = statistics(*one), statistics(*other)
+    for combine in (lambda: one + other, lambda: one - other):
+        with pytest.raises(ValueError, match=match):
+            combine()
+
+
+def test_a_difference_must_leave_samples_and_weight():
+    P, y = dirichlet()
+    weight = np.r_[np.ones(20), np.zeros(20)]
+    whole = EnsembleStatistics.from_predictions(P, y, weight)
+    part = EnsembleStatistics.from_predictions(P[:, :20], y[:20], weight[:20])
+    small = EnsembleStatistics.from_predictions(P[:, :9], y[:9])
+    for nothing in (lambda: part - part, lambda: small - part, lambda: whole - part):
+        with pytest.raises(ValueError, match="leaves no sample"):
+            nothing()
+
+
+@pytest.mark.parametrize("other", [1, 0.0, None, "x", np.ones(3), [1]])
+def test_statistics_combine_with_nothing_else(other):
+    stats = stats_of("dirichlet")
+    for combine in (
+        lambda: stats + other,
+        lambda: stats - other,
+        lambda: other - stats,
+        lambda: other + stats,
+    ):
+        with pytest.raises(TypeError):
+            combine()
+
+
+# Regressors
+
+
+def regression_loss(w, F, y, alpha, center, scale, share):
+    """Squared error and Gini diversity of the mixture, with the columns of ones written out."""
+    p = np.concatenate([(F - center) / scale, np.ones_like(F)], axis=2)
+    target = np.concatenate([(y - center) / scale, np.ones_like(y)], axis=1)
+    mixture = np.tensordot(w, p, axes=1)
+    error = ((mixture - target) ** 2).mean(axis=1)
+    gini = (mixture * (1 - mixture) - np.tensordot(w, p * (1 - p), axes=1)).mean(axis=1)
+    return alpha * share @ error + (1 - alpha) * (1 - share @ gini)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_blocks_are_forgotten_one_by_one(weighted):
-    M, n, C, n_blocks = 20, 1000, 10, 25
+@pytest.mark.parametrize("alpha", [0, 0.4, 1])
+def test_f_of_regressors_is_the_loss_at_any_weights(alpha, weighted):
+    F, y = regressors()
     rng = np.random.default_rng(0)
-
-    def blocks():
-        for _ in range(n_blocks):
-            P = rng.random((M, n, C))
-            P /= P.sum(axis=2, keepdims=True)
-            y = rng.integers(C, size=n)
-            yield (P, y, rng.random(n)) if weighted else (P, y)
-
-    peak = peak_bytes(lambda: EnsembleStatistics.from_blocks(blocks()))
-    assert peak < 6 * (8 * M * n * C)
-
-
-def test_a_memory_map_is_never_held_whole(tmp_path, monkeypatch):
-    P, y = dirichlet(M=10, N=20_000, C=5)
-    np.save(tmp_path / "P.npy", P)
-    mapped = np.load(tmp_path / "P.npy", mmap_mode="r")
-    monkeypatch.setattr(_statistics, "_BLOCK_BYTES", 2**16)
-    peak = peak_bytes(lambda: EnsembleStatistics.from_predictions(mapped, y))
-    assert peak < P.nbytes / 4
+    weight = rng.exponential(size=40) if weighted else np.full(40, 0.5)
+    stats = EnsembleStatistics.from_regression(F, y, weight)
+    center = np.average(y, axis=0, weights=weight)
+    scale = np.sqrt(np.average((y - center) ** 2, axis=0, weights=weight))
+    np.testing.assert_allclose(stats.center, center, rtol=1e-12)
+    np.testing.assert_allclose(stats.scale, scale, rtol=1e-12)
+    assert (stats.n_members, stats.n_samples, stats.n_classes) == (10, 40, 4)
+    assert stats.total_weight == pytest.approx(weight.sum())
+    assert stats.target_power == pytest.approx(1)
+    problem = SOCPProblem.from_statistics(stats, alpha, diversity="gini")
+    for size in (0, 0.05, 1):
+        w = size * rng.exponential(size=len(F))
+        loss = regression_loss(w, F, y, alpha, center, scale, weight / weight.sum())
+        assert problem.objective(w) + problem.constant == pytest.approx(loss, rel=1e-11)
 
 
-def spoilt(value, member=2):
-    P, y = dirichlet()
-    P[member, 3, 1] = value
-    return P, y
+def test_center_and_scale_are_used_and_units_do_not_matter():
+    F, y = regressors()
+    stats = EnsembleStatistics.from_regression(F, y, center=0.0, scale=[2.0, 4.0])
+    flat = (F / [2.0, 4.0]).reshape(len(F), -1)
+    np.testing.assert_allclose(stats.gram, (flat @ flat.T / y.size + 1) / 2, rtol=1e-12)
+    assert stats.target_power == pytest.approx((((y / [2.0, 4.0]) ** 2).mean() + 1) / 2)
+    one = EnsembleStatistics.from_regression(F, y)
+    assert_same(EnsembleStatistics.from_regression(7 * F - 3, 7 * y - 3), one, rtol=1e-10)
+
+
+def test_one_target_may_come_without_its_axis_and_numbers_in_any_precision():
+    F, y = regressors(T=1)
+    F = np.round(F)
+    expected = EnsembleStatistics.from_regression(F, y).gram
+    for predictions in (F[:, :, 0], F[:, :, 0].tolist(), F.astype(np.float32), F.astype(int)):
+        found = EnsembleStatistics.from_regression(predictions, y[:, 0]).gram
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e9])
+def test_a_constant_target_is_not_scaled(value):
+    y = np.full((30, 1), value)
+    F = y + np.random.default_rng(0).normal(size=(3, 30, 1))
+    stats = EnsembleStatistics.from_regression(F, y)
+    assert stats.scale[0] == EnsembleStatistics.from_regression(F, y, scale=0).scale[0] == 1
+    assert stats.gram.max() < 2
+
+
+@pytest.mark.parametrize("solve", [solve_socp, socp_path])
+def test_regressors_need_the_gini_diversity(solve):
+    with pytest.raises(ValueError, match="use diversity='gini'"):
+        solve(stats_of("regressors"))
+
+
+@pytest.mark.parametrize("name", REGRESSORS)
+@pytest.mark.parametrize("alpha", [0, 0.5, 1])
+def test_solver_and_path_are_optimal_for_negative_products(name, alpha):
+    stats, problem = stats_of(name), problem_of(name, alpha)
+    path = socp_path(stats, alpha, diversity="gini")
+    assert path.kkt_residual <= 1e-10
+    for lam in np.r_[path.lams, (path.lams[1:] + path.lams[:-1]) / 2, 0.01, 0.3, 0.8]:
+        at = problem.with_penalty(lam * problem.penalty_max)
+        assert at.kkt_residual(path.at(lam)) <= 1e-9
+        if lam < 1:
+            solution = solve_socp(stats, alpha, lam, diversity="gini")
+            assert solution.status == "optimal"
+            assert -1e-12 <= solution.duality_gap <= 1e-9
+            assert at.objective(path.at(lam)) == pytest.approx(solution.objective, abs=1e-10)
+    other = solve_socp(stats, alpha, 0.05, diversity="gini", solver="clarabel")
+    exact = solve_socp(stats, alpha, 0.05, diversity="gini")
+    assert exact.objective == pytest.approx(other.objective, abs=1e-7)
+    assert -1e-12 <= other.duality_gap < 1e-4
+
+
+def test_members_that_cancel_each_other_have_bounded_weights():
+    """Without the column of ones the Gini program would have no minimum here."""
+    F = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    stats = EnsembleStatistics.from_regression(F, [1.0, -1.0], center=0.0, scale=1.0)
+    assert solve_socp(stats, 0, 0, diversity="gini").weights.max() < 10
+    # The pools are what they claim.
+    assert stats_of("cancelling_regressors").gram.min() < -0.1
+    assert stats_of("far_off_regressors").gram.sum(axis=1).min() < 0
+
+
+# Invalid input
+
+
+def with_value(pool, value):
+    pool[0][2, 3, 1] = value
+    return pool
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -266,20 +410,10 @@ def spoilt(value, member=2):
         (0.99, r"sum to one: those of member 2"),
     ],
 )
-def test_what_is_no_distribution_is_refused_and_the_member_named(value, match, dtype):
-    P, y = spoilt(value)
-    P = P.astype(dtype)
+def test_rows_that_are_no_distribution_are_refused_and_the_member_named(value, match, dtype):
+    P, y = with_value(dirichlet(), value)
     with pytest.raises(ValueError, match=match):
-        EnsembleStatistics.from_predictions(P, y)
-    with pytest.raises(ValueError, match=match):
-        EnsembleStatistics.from_blocks([(P, y)])
-
-
-def test_a_negative_probability_is_refused_though_the_row_sums_to_one():
-    P, y = dirichlet()
-    P[1, 0] = [1.2, -0.2, 0, 0]
-    with pytest.raises(ValueError, match="negative probabilities: member 1"):
-        EnsembleStatistics.from_predictions(P, y)
+        EnsembleStatistics.from_predictions(P.astype(dtype), y)
 
 
 @pytest.mark.parametrize("shape", [(), (8,), (8, 40), (8, 40, 4, 1), (0, 40, 4), (8, 40, 0)])
@@ -291,62 +425,100 @@ def test_predictions_need_members_samples_and_classes(shape):
         EnsembleStatistics.from_blocks([(P, y)])
 
 
-@pytest.mark.parametrize(
-    ("change", "match"),
-    [
-        (lambda y: y[:-1], r"y must have shape \(40,\)"),
-        (lambda y: y[:, None], r"y must have shape \(40,\)"),
-        (lambda y: y + 1, r"y must lie in 0 \.\. 3"),
-        (lambda y: y - 1, r"y must lie in 0 \.\. 3"),
-        (lambda y: y.astype(float), "integer classes 0 .. 3; got float64"),
-        (lambda y: y.astype(str), "integer classes"),
-        (lambda y: y > 0, "integer classes 0 .. 3; got bool"),
-        (lambda y: y.astype(object), "integer classes"),
-    ],
-)
-def test_wrong_labels_are_refused(change, match):
-    P, y = dirichlet()
-    with pytest.raises(ValueError, match=match):
-        EnsembleStatistics.from_predictions(P, change(y))
-    with pytest.raises(ValueError, match=match):
-        EnsembleStatistics.from_blocks([(P, change(y))])
+P, Y = dirichlet()
 
 
 @pytest.mark.parametrize(
-    ("sample_weight", "match"),
+    ("arguments", "match"),
     [
-        (np.zeros(40), "sums to zero"),
-        (np.r_[-1, np.ones(39)], "finite and non-negative"),
-        (np.r_[np.nan, np.ones(39)], "finite and non-negative"),
-        (np.r_[np.inf, np.ones(39)], "finite and non-negative"),
-        (np.ones(39), r"sample_weight must have shape \(40,\)"),
-        (np.ones((40, 1)), r"sample_weight must have shape \(40,\)"),
-        (1.0, r"sample_weight must have shape \(40,\)"),
+        ((P, Y[:-1]), r"y must have shape \(40,\)"),
+        ((P, Y[:, None]), r"y must have shape \(40,\)"),
+        ((P, Y + 1), r"y must be in 0 \.\. 3"),
+        ((P, Y - 1), r"y must be in 0 \.\. 3"),
+        ((P, Y.astype(float)), r"integer classes 0 \.\. 3; got float64"),
+        ((P, Y.astype(str)), "integer classes"),
+        ((P, Y > 0), r"integer classes 0 \.\. 3; got bool"),
+        ((P, Y, np.zeros(40)), "sums to zero"),
+        ((P, Y, np.r_[-1, np.ones(39)]), "sample_weight must be finite and non-negative"),
+        ((P, Y, np.r_[np.inf, np.ones(39)]), "finite and non-negative"),
+        ((P, Y, np.ones(39)), r"sample_weight must have shape \(40,\)"),
+        ((P, Y, 1.0), r"sample_weight must have shape \(40,\)"),
+        ((P[:, :0], Y[:0]), "at least one calibration sample"),
     ],
 )
-def test_wrong_sample_weights_are_refused(sample_weight, match):
-    P, y = dirichlet()
+def test_invalid_labels_and_sample_weights_are_refused(arguments, match):
     with pytest.raises(ValueError, match=match):
-        EnsembleStatistics.from_predictions(P, y, sample_weight)
+        EnsembleStatistics.from_predictions(*arguments)
     with pytest.raises(ValueError, match=match):
-        EnsembleStatistics.from_blocks([(P, y, sample_weight)])
+        EnsembleStatistics.from_blocks([arguments])
 
 
 @pytest.mark.parametrize(
-    ("make", "match"),
+    ("blocks", "match"),
     [
-        (lambda P, y: [], "at least one calibration sample"),
-        (lambda P, y: [(P[:, :0], y[:0])], "at least one calibration sample"),
-        (lambda P, y: [(P, y), (P[:3], y)], "Block 1 has 3 members and 4 classes"),
-        (lambda P, y: [(P, y), (np.pad(P, ((0, 0), (0, 0), (0, 1))), y)], "Block 1 has 8 members"),
-        (lambda P, y: [(P, y), (P, y[:5])], "y must have shape"),
+        ([], "at least one calibration sample"),
+        ([(P, Y), (P[:3], Y)], "Block 1 has 3 members and 4 classes"),
+        ([(P, Y), (np.pad(P, ((0, 0), (0, 0), (0, 1))), Y)], "Block 1 has 8 members and 5"),
     ],
 )
-def test_blocks_that_are_none_or_disagree_are_refused(make, match):
+def test_blocks_that_disagree_are_refused(blocks, match):
     with pytest.raises(ValueError, match=match):
-        EnsembleStatistics.from_blocks(make(*dirichlet()))
+        EnsembleStatistics.from_blocks(blocks)
 
 
-def test_no_samples_are_refused():
-    with pytest.raises(ValueError, match="at least one calibration sample"):
-        EnsembleStatistics.from_predictions(np.empty((3, 0, 2)), np.empty(0, dtype=int))
+@pytest.mark.parametrize("blocks", [None, 3, "ab", [P], [(P,)], [(P, Y, None, None)]])
+def test_what_is_no_block_is_refused(blocks):
+    with pytest.raises(TypeError, match="blocks must "):
+        EnsembleStatistics.from_blocks(blocks)
+
+
+@pytest.mark.parametrize("kind", [complex, str, object])
+def test_predictions_that_are_no_real_numbers_are_refused(kind):
+    wrong = P.astype(kind)
+    for call in (
+        lambda: EnsembleStatistics.from_predictions(wrong, Y),
+        lambda: EnsembleStatistics.from_blocks([(P, Y), (wrong, Y)]),
+        lambda: EnsembleStatistics.from_regression(wrong, P[0]),
+        lambda: EnsembleStatistics.from_regression(P, wrong[0]),
+        lambda: solve_exact_entropy(wrong, Y),
+    ):
+        with pytest.raises(TypeError, match=r"(Block 1: P|P|F|y) must hold real numbers; got "):
+            call()
+
+
+F, TARGETS = regressors()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (with_value(regressors(), np.nan), "NaN or infinite predictions: member 2"),
+        (with_value(regressors(), -np.inf), "NaN or infinite predictions: member 2"),
+        (with_value(regressors(), 1e200), "too large to be squared: member 2"),
+        ((F, np.where(TARGETS.max() == TARGETS, np.nan, TARGETS)), "y has NaN"),
+        ((F[0, 0], TARGETS), "F must have shape"),
+        ((F[:0], TARGETS), "F must have shape"),
+        ((F[:, :0], TARGETS[:0]), "F must have shape"),
+        ((F, TARGETS[:-1]), r"y must have shape \(40, 2\)"),
+        ((F, TARGETS[:, 0]), r"y must have shape \(40, 2\)"),
+        ((F, TARGETS, np.zeros(40)), "sums to zero"),
+        ((F, TARGETS, np.ones(39)), r"sample_weight must have shape \(40,\)"),
+    ],
+)
+def test_invalid_predictions_of_regressors_are_refused(arguments, match):
+    with pytest.raises(ValueError, match=match):
+        EnsembleStatistics.from_regression(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("units", "match"),
+    [
+        ({"center": np.ones(3)}, r"center must be finite and have shape \(2,\)"),
+        ({"center": np.nan}, "center must be finite"),
+        ({"scale": [1.0, np.inf]}, "scale must be finite"),
+        ({"scale": [1.0, -1.0]}, "scale must not be negative"),
+    ],
+)
+def test_invalid_units_are_refused(units, match):
+    with pytest.raises(ValueError, match=match):
+        EnsembleStatistics.from_regression(F, TARGETS, **units)

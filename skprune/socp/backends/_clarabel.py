@@ -8,17 +8,7 @@ __all__ = ["solve_clarabel"]
 
 
 def solve_clarabel(problem: SOCPProblem) -> RawSolution:
-    """Solve (8) with CLARABEL.
-
-    Parameters
-    ----------
-    problem : SOCPProblem
-        The program.
-
-    Returns
-    -------
-    RawSolution
-    """
+    """Solve (8) with Clarabel."""
     return solve_with_cvxpy(
         problem, "CLARABEL", tol_gap_abs=1e-11, tol_gap_rel=1e-11, tol_feas=1e-11
     )

@@ -1,9 +1,10 @@
-"""Equation (8) as it stands in the paper, written for any conic solver that cvxpy knows."""
+"""Equation (8) as it stands in the paper, for any conic solver that cvxpy knows."""
 
 import warnings
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...exceptions import SolverError, SolverNotInstalledError
 from .._problem import SOCPProblem
@@ -13,28 +14,7 @@ __all__ = ["solve_with_cvxpy"]
 
 
 def solve_with_cvxpy(problem: SOCPProblem, name: str, **options: Any) -> RawSolution:
-    """Write (8) as a cone program and hand it to one solver.
-
-    Parameters
-    ----------
-    problem : SOCPProblem
-        The program.
-    name : str
-        cvxpy's name of the solver, in capitals.
-    **options
-        Passed to the solver as they are.
-
-    Returns
-    -------
-    RawSolution
-
-    Raises
-    ------
-    SolverNotInstalledError
-        If cvxpy does not find the solver.
-    SolverError
-        If the solver fails or leaves no weights.
-    """
+    """Write (8) as a cone program and solve it; ``options`` are the solver's own."""
     import cvxpy as cp  # slow to load, so only where a conic solver is asked for
 
     if name not in cp.installed_solvers():
@@ -52,24 +32,22 @@ def solve_with_cvxpy(problem: SOCPProblem, name: str, **options: Any) -> RawSolu
     )
     try:
         with warnings.catch_warnings():
-            # Inaccuracy is judged by our own certificate, and reported by us.
+            # solve_socp checks the accuracy itself, and warns.
             warnings.simplefilter("ignore")
             program.solve(solver=name, **options)
     except (cp.error.SolverError, ArithmeticError, ValueError) as error:
         raise SolverError(f"{name} failed on a program of {M} members: {error}") from error
     if w.value is None or not np.isfinite(w.value).all():
-        raise SolverError(f"{name} left no weights: its status is {program.status!r}.")
-    weights = _clean(problem, np.asarray(w.value, dtype=np.float64))
+        raise SolverError(f"{name} returned no weights: its status is {program.status!r}.")
+    weights = _without_noise(problem, np.asarray(w.value, dtype=np.float64))
     return RawSolution(weights, name.lower(), f"status {program.status}", CONIC_TOLERANCE)
 
 
-def _clean(problem: SOCPProblem, weights: np.ndarray) -> np.ndarray:
-    """Set to zero what an interior point leaves just above it.
-
-    At the optimum either the weight or its gradient is zero; where the weight is by far
-    the smaller of the two, it is the zero one.
-    """
+def _without_noise(problem: SOCPProblem, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Set to zero the weights that an interior point leaves slightly positive."""
+    # At the optimum either the weight or its gradient is zero: the weight, where it is by far
+    # the smaller of the two.
     weights = np.maximum(weights, 0.0)
-    gradient = problem.gradient(weights) / max(problem.steepest, np.finfo(float).tiny)
+    gradient = problem.gradient(weights) / max(problem.max_descent_rate, np.finfo(float).tiny)
     noise = (weights < 1e-4 * weights.max(initial=0.0)) & (weights < gradient)
     return np.where(noise, 0.0, weights)

@@ -1,4 +1,4 @@
-"""ECOS, the interior-point solver the paper's authors used (GPLv3; used only when asked for)."""
+"""ECOS, the interior-point solver of the paper's authors (GPLv3; used only on request)."""
 
 from .._problem import SOCPProblem
 from ._base import RawSolution
@@ -8,17 +8,7 @@ __all__ = ["solve_ecos"]
 
 
 def solve_ecos(problem: SOCPProblem) -> RawSolution:
-    """Solve (8) with ECOS.
-
-    Parameters
-    ----------
-    problem : SOCPProblem
-        The program.
-
-    Returns
-    -------
-    RawSolution
-    """
+    """Solve (8) with ECOS."""
     return solve_with_cvxpy(
         problem, "ECOS", abstol=1e-10, reltol=1e-10, feastol=1e-10, max_iters=200
     )

@@ -1,0 +1,26 @@
+"""The exact active-set method, with Clarabel as a fallback where it is not optimal."""
+
+import numpy as np
+
+from ...exceptions import SolverError
+from .._active_set import minimize_active_set
+from .._problem import SOCPProblem
+from ._base import EXACT_TOLERANCE, RawSolution
+from ._clarabel import solve_clarabel
+
+__all__ = ["solve_auto"]
+
+
+def solve_auto(problem: SOCPProblem) -> RawSolution:
+    """Solve by the active-set method; if need be, start it again from Clarabel's weights."""
+    Q, q = problem.quadratic, problem.penalized_linear
+    weights, name = minimize_active_set(Q, q, np.zeros(len(q))), "active-set"
+    if problem.kkt_residual(weights) > EXACT_TOLERANCE:
+        try:
+            near = solve_clarabel(problem).weights
+        except (SolverError, ImportError):  # return the weights, with their KKT residual
+            pass
+        else:
+            candidates = (weights, near, minimize_active_set(Q, q, near))
+            weights, name = min(candidates, key=problem.kkt_residual), "clarabel+active-set"
+    return RawSolution(weights, name, "KKT residual above tolerance", EXACT_TOLERANCE)
