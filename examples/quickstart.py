@@ -8,8 +8,8 @@ Train 24 random CNNs on images of digits, keep the few that matter, and serve th
 
 An ensemble is trained once, and a pruner with its defaults, and a limit of half of the members,
 selects some of them on rows that they were not trained on. A table compares all members with the
-kept ones: accuracy, log loss, time and bytes. A figure shows accuracy against the number of members. At the end a new
-Python process loads the saved pruner and gives the same probabilities.
+kept ones: accuracy, log loss, time and bytes. A figure shows accuracy against the number of
+members. At the end a new Python process loads the saved pruner and gives the same probabilities.
 """
 
 # sphinx_gallery_thumbnail_path = 'quickstart.png'
