@@ -121,15 +121,6 @@ def test_the_loss_decreases_in_every_round(name, alpha):
     assert objectives[-2] - objectives[-1] < 1e-3 * (objectives[0] - objectives[-1])
 
 
-def test_it_is_better_than_the_expansion_around_the_uniform_mean():
-    P, y = POOLS["digits_trees"]()
-    quadratic = solve_socp(EnsembleStatistics.from_predictions(P, y), 0.3, 0.1)
-    exact = solve_exact_entropy(P, y, 0.3, 0.1).solution
-    losses = [penalized_loss(s.weights, P, y, 0.3, exact.penalty) for s in (quadratic, exact)]
-    assert quadratic.penalty == pytest.approx(exact.penalty)
-    assert losses[1] < losses[0] - 1e-5
-
-
 @pytest.mark.parametrize("name", ["dirichlet", "one_hot", "more_members_than_samples"])
 @pytest.mark.parametrize("lam", [0, 0.3])
 def test_without_diversity_it_is_the_quadratic_in_one_round(name, lam):

@@ -93,16 +93,6 @@ def test_the_path_gives_the_weights_of_the_solver(name):
         np.testing.assert_allclose(path.at(lam), expected, atol=1e-10)
 
 
-@pytest.mark.parametrize("lam", [0.01, 0.3, 0.9])
-@pytest.mark.parametrize("name", ["duplicates", "digits_trees", "more_members_than_predictions"])
-def test_clarabel_does_no_better_than_the_path(name, lam):
-    solution = solve_socp(stats_of(name), 0.6, lam, solver="clarabel")
-    problem = problem_of(name, 0.6, penalty=solution.penalty)
-    reached = problem.objective(socp_path(stats_of(name), 0.6).at(lam))
-    assert reached == pytest.approx(solution.objective, abs=1e-8)
-    assert reached <= solution.objective + 1e-12
-
-
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("alpha", [0.2, 0.9])
 @pytest.mark.parametrize("name", UNIQUE)

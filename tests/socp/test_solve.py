@@ -24,7 +24,7 @@ from .pools import AGREEING, POOLS, REGRESSORS, dirichlet, identical, problem_of
 
 ALPHAS = np.arange(11) / 10
 LAMS = (0, 0.01, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
-CONIC = [
+SOLVERS = [
     pytest.param(
         name,
         marks=pytest.mark.skipif(
@@ -34,12 +34,17 @@ CONIC = [
     for name in BACKENDS
     if name != "auto"
 ]
+CONIC = [solver for solver in SOLVERS if "cvxpy" in NEEDS.get(solver.values[0], ())]
 
 
-@pytest.mark.parametrize("solver", CONIC)
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize(("alpha", "lam"), [(0.1, 0.3), (0.9, 0.05), (1, 0.5)])
 @pytest.mark.parametrize(
-    "name", ["dirichlet", "duplicates", "more_members_than_samples", "digits_trees", "one_member"]
+    "name",
+    [
+        *("dirichlet", "duplicates", "more_members_than_samples", "digits_trees", "one_member"),
+        *("near_copies", "more_members_than_predictions"),
+    ],
 )
 def test_the_solvers_agree(name, alpha, lam, solver):
     exact = solve_socp(stats_of(name), alpha, lam)
@@ -63,16 +68,6 @@ def test_the_solvers_agree_with_costs(name, lam, diversity, solver):
     reached = problem.objective(socp_path(stats, 0.8, **options).at(lam))
     assert reached == pytest.approx(solution.objective, abs=1e-7)
     assert reached <= solution.objective + 1e-12
-
-
-@pytest.mark.parametrize(
-    "name", ["more_members_than_predictions", "near_copies", "single_precision_near_copies"]
-)
-@pytest.mark.parametrize("alpha", [0.2, 1])
-def test_clarabel_agrees_where_the_gram_matrix_is_singular(name, alpha):
-    exact = solve_socp(stats_of(name), alpha, 0.02)
-    other = solve_socp(stats_of(name), alpha, 0.02, solver="clarabel")
-    assert exact.objective == pytest.approx(other.objective, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", POOLS)
@@ -144,21 +139,6 @@ def test_every_lam_below_one_keeps_a_member(name, gap):
     assert solution.status == "optimal"
 
 
-@pytest.mark.parametrize("name", ["dirichlet", "digits_trees", "hundred_classes"])
-@pytest.mark.parametrize("alpha", [0, 0.5, 1])
-def test_penalty_max_is_the_smallest_penalty_that_leaves_no_member(name, alpha):
-    problem = problem_of(name, alpha)
-    top, zero_weights = problem.penalty_max, np.zeros(len(problem.linear))
-    assert problem.with_penalty(top).kkt_residual(zero_weights) == 0
-    assert problem.with_penalty(2 * top).kkt_residual(zero_weights) == 0
-    below = problem.with_penalty(top * (1 - 1e-6))
-    assert below.kkt_residual(zero_weights) > 1e-7
-    best = problem.linear.argmin()
-    one = zero_weights.copy()
-    one[best] = 1e-6 * top / (4 * problem.quadratic[best, best])
-    assert below.objective(one) < 0 < problem.with_penalty(top).objective(one)
-
-
 def test_an_absolute_penalty_that_leaves_no_member_names_one_that_does():
     with pytest.raises(NoMemberLeftError, match="leaves no member") as caught:
         solve_socp(stats_of("dirichlet"), 0.5, 5.0, relative=False)
@@ -228,19 +208,6 @@ def test_a_costlier_copy_never_gets_a_weight(costly_first, diversity):
         found = solve_socp(stats, 0.7, lam, diversity=diversity, costs=costs).weights
         assert found.any()
         assert not found[copies].any()
-
-
-def test_a_costlier_member_gets_less():
-    stats = stats_of("dirichlet")
-    plain = solve_socp(stats, 0.9, 0.2)
-    best = plain.weights.argmax()
-    shares = [1.0]
-    for cost in (1.02, 1.05, 1.1):
-        costs = np.where(np.arange(8) == best, cost, 1)
-        penalty = plain.penalty * costs.mean()  # so that the penalty of the others is the same
-        found = solve_socp(stats, 0.9, penalty, relative=False, costs=costs).weights
-        shares.append(found[best] / plain.weights[best])
-    assert (np.diff(shares) < 0).all()
 
 
 @pytest.mark.parametrize(
@@ -325,7 +292,7 @@ def test_what_is_no_statistics_is_refused_by_name(wrong):
 def test_a_package_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setitem(NEEDS, "ecos", ("numpy", "no_such_package"))
     with pytest.raises(
-        SolverNotInstalledError, match="needs no_such_package, .* `pip install no_such_package`"
+        SolverNotInstalledError, match="needs no_such_package, which is not installed"
     ):
         check_solver("ecos")
     check_solver("auto")  # needs no package

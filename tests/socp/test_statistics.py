@@ -495,7 +495,7 @@ F, TARGETS = regressors()
         (with_value(regressors(), np.nan), "NaN or infinite predictions: member 2"),
         (with_value(regressors(), -np.inf), "NaN or infinite predictions: member 2"),
         (with_value(regressors(), 1e200), "too large to be squared: member 2"),
-        ((F, np.where(TARGETS.max() == TARGETS, np.nan, TARGETS)), "y has NaN"),
+        ((F, np.full_like(TARGETS, np.nan)), "y has NaN"),
         ((F[0, 0], TARGETS), "F must have shape"),
         ((F[:0], TARGETS), "F must have shape"),
         ((F[:, :0], TARGETS[:0]), "F must have shape"),

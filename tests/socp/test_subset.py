@@ -118,6 +118,17 @@ def test_within_a_budget_too():
     assert exact / cases >= 0.99
 
 
+@pytest.mark.parametrize("seed", [72, 341, 396])
+def test_a_costly_member_can_enter_for_several_cheap_ones_and_the_reverse(seed):
+    """Cases in which single swaps from the other starting points miss the best support."""
+    problem, rng = small_problem(seed), np.random.default_rng(seed)
+    M = len(problem.linear)
+    costs = 10 ** rng.uniform(-1, 1, M)
+    budget = float(rng.uniform(costs.min(), costs.sum() * 0.7))
+    solution = solve_subset(problem, M, costs=costs, max_cost=budget)
+    assert solution.objective <= best_of_all(problem, M, costs, budget) + 1e-12
+
+
 def relaxation_at(problem, path, k):
     """The best that the path's supports of at most k members reach, computed independently."""
     best = 0.0
@@ -139,18 +150,6 @@ def test_it_is_never_worse_than_the_relaxation(name, alpha):
         relaxed = relaxation_at(problem, path, k)
         assert solution.relaxation_objective == pytest.approx(relaxed, abs=1e-10)
         assert solution.objective <= relaxed + 1e-12
-
-
-@pytest.mark.parametrize("seed", range(60))
-def test_it_is_never_worse_than_the_relaxation_on_random_pools(seed):
-    P, y = random_pool(seed)
-    stats = EnsembleStatistics.from_predictions(P, y)
-    problem = SOCPProblem.from_statistics(stats, 0.7)
-    path = follow_path(problem, 0.7)
-    for k in range(1, min(len(P), 8) + 1):
-        solution = solve_subset(problem, k, path=path)
-        assert_sound(problem, solution, k)
-        assert solution.objective <= relaxation_at(problem, path, k) + 1e-12
 
 
 def test_swaps_are_made_and_lower_f():
