@@ -196,11 +196,7 @@ class _ExactLoss:
         check_shape(self.P, "P")
         _, N, C = self.P.shape
         self.y = check_labels(y, N, C)
-        self.weight = (
-            np.ones(N)
-            if sample_weight is None
-            else check_weights("sample_weight", sample_weight, N)
-        )
+        self.weight = check_weights("sample_weight", sample_weight, N)
         self.alpha = alpha
         stats = EnsembleStatistics.from_blocks(self.blocks())
         #: The expansion around the uniform mean, whose costs and penalty all expansions share.

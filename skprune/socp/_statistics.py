@@ -278,11 +278,7 @@ class EnsembleStatistics(ReprHTML):
         """
         given, target = _check_regression(F, y)
         M, N, T = given.shape
-        weight = (
-            np.ones(N)
-            if sample_weight is None
-            else check_weights("sample_weight", sample_weight, N)
-        )
+        weight = check_weights("sample_weight", sample_weight, N)
         total = float(weight.sum())
         _check_total(total)
         share = weight / total

@@ -111,8 +111,10 @@ def check_labels(y: ArrayLike, n_samples: int, n_classes: int) -> NDArray[np.int
     return y.astype(np.intp)
 
 
-def check_weights(name: str, weights: ArrayLike, length: int) -> NDArray[np.float64]:
-    """Return non-negative weights, of samples or of members, in float64."""
+def check_weights(name: str, weights: ArrayLike | None, length: int) -> NDArray[np.float64]:
+    """Return non-negative weights, of samples or of members, in float64; None gives ones."""
+    if weights is None:
+        return np.ones(length)
     array = np.asarray(weights, dtype=np.float64)
     if array.shape != (length,):
         raise ValueError(f"{name} must have shape ({length},); got {array.shape}.")
