@@ -157,10 +157,9 @@ def fit_made(folder: str, M: str, N: str, dtype: str) -> dict:
     """In a process of its own: choose among members by predictions on disk."""
     from sklearn.dummy import DummyClassifier
     from sklearn.frozen import FrozenEstimator
-    from skprune.pruning._evidence import VotingEvidence
 
     from skprune import SOCPEnsemblePruner
-    from skprune.pruning import _program, _socp_base
+    from skprune.pruning import _base, _predictions, _selection
     from skprune.utils import write_predictions
 
     shape = int(M), int(N), 10
@@ -184,10 +183,10 @@ def fit_made(folder: str, M: str, N: str, dtype: str) -> dict:
 
         setattr(owner, name, call)
 
-    clocked(VotingEvidence, "statistics", "statistics")
-    clocked(_program, "follow_path", "path")
-    clocked(_program, "solve_socp", "solution")
-    clocked(_socp_base, "frontier", "frontier")
+    clocked(_predictions.ClassPredictions, "statistics", "statistics")
+    clocked(_selection, "follow_path", "path")
+    clocked(_selection, "solve_socp", "solution")
+    clocked(_base, "frontier", "frontier")
     with Watch() as watch:
         pruner.fit_predictions(store, y)
     before = time.process_time()

@@ -15,8 +15,6 @@ from ._cache_entry import data_hash as data_hash
 from ._doc_link import DOCUMENTATION as DOCUMENTATION
 from ._doc_link import DocumentationLink as DocumentationLink
 from ._fork import check_not_forked as check_not_forked
-from ._frozen import clone_unfitted as clone_unfitted
-from ._frozen import unfreeze as unfreeze
 from ._joints import joint_of as joint_of
 from ._joints import note_time_alone as note_time_alone
 from ._keras_networks import JointNetworks as JointNetworks
@@ -58,9 +56,11 @@ from ._sklearn import BaseSearchCV as BaseSearchCV
 from ._sklearn import InvalidParameterError as InvalidParameterError
 from ._sklearn import check_method_params as check_method_params
 from ._sklearn import check_sample_weight as check_sample_weight
+from ._sklearn import clone_unfitted as clone_unfitted
 from ._sklearn import input_tags_of as input_tags_of
 from ._sklearn import num_samples as num_samples
 from ._sklearn import routing_enabled as routing_enabled
+from ._sklearn import unfreeze as unfreeze
 from ._sklearn import with_one_blas_thread as with_one_blas_thread
 from ._together import together as together
 from ._validation import check_alpha as check_alpha

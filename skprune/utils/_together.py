@@ -39,6 +39,8 @@ def together(members: Sequence[Any]) -> Callable[[Any], Sequence[NDArray]] | Non
             return None
         found: Callable[[Any], Sequence[NDArray]] | None = joined(members)
         return found
+    if not any(base.__module__.startswith("scikeras.") for base in kind.__mro__):
+        return None
     networks = [plain_scikeras_network(member) for member in members]
     if any(network is None for network in networks) or not _alike(networks):
         return None
