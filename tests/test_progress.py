@@ -220,7 +220,7 @@ def test_nothing_is_printed_unless_asked(iris, forest, capsys):
 
 def test_warnings_name_the_line_that_called_fit(iris, forest, tmp_path):
     pruner = SOCPEnsemblePruner(forest, memory=tmp_path)
-    with pytest.warns(UserWarning, match="int random_state") as caught:
+    with pytest.warns(UserWarning, match="pass an integer random_state") as caught:
         pruner.fit(*iris)
     assert caught[0].filename == __file__
 

@@ -337,7 +337,7 @@ class TestWrongPredictions:
         with pytest.raises(ValueError, match="P has 2 outputs where there are 1"):
             SOCPEnsemblePrunerRegressor(told_numbers(P[:, :, :1])).fit_predictions(P, y[:, 0])
         P[3, 5, 1] = np.inf
-        with pytest.raises(ValueError, match="member 3 does"):
+        with pytest.raises(ValueError, match="member 3"):
             pruner.fit_predictions(P, y)
 
     def test_rows_to_time_members_on(self):

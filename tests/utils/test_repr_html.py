@@ -20,7 +20,7 @@ from skprune.utils import ReprHTML
 from skprune.utils._doc_link import reference_page
 
 # What predicts from a graph imports nothing but NumPy; evidence is a base class.
-WITHOUT = {"GraphMetadata", "Evidence"}
+WITHOUT = {"GraphMetadata", "MemberFile"}
 
 
 @pytest.fixture(scope="module")
