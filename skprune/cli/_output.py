@@ -137,10 +137,10 @@ def write_bytes(content: bytes, path: str, option: str) -> None:
     Refused
         If it cannot be written.
     """
-    from ..utils import whole_file  # scikit-learn comes with it, which --help has no need of
+    from ..utils import atomic_write  # scikit-learn comes with it, which --help has no need of
 
     try:
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             file.write(content)
     except OSError as error:
         raise Refused(f"{option} {path}: {error.strerror or error}.", FAILED) from error

@@ -25,9 +25,9 @@ from ..utils import (
     clone_unfitted,
     draw_seed,
     input_tags_of,
+    joint_prediction,
     reports_progress,
     set_missing_seeds,
-    together,
     unfreeze,
     voting_members,
 )
@@ -328,7 +328,7 @@ class EnsembleCompressor(
         """
         check_is_fitted(self)
         X = validate_data(self, X, allow_nd=True, dtype=PIXELS, reset=False)
-        joint = together(self.estimators_)
+        joint = joint_prediction(self.estimators_)
         outputs = joint(X) if joint else (m.predict_proba(X) for m in self.estimators_)
         total: Any = 0.0
         for weight, output in zip(self.weights_, outputs, strict=True):

@@ -13,7 +13,7 @@ from ..metrics import ModelCost, model_cost
 from ..utils import (
     JointNetworks,
     SavedState,
-    joint_of,
+    get_compiled,
     seconds_to_compile,
     with_both_classes,
 )
@@ -78,13 +78,13 @@ class NetworkMember(ClassifierMixin, SavedState, BaseEstimator):
         return probabilities(self.model_, as_inputs(X, self.input_shape))
 
     @classmethod
-    def __skprune_together__(cls, members: Sequence["NetworkMember"]) -> Any:
+    def __skprune_joint_prediction__(cls, members: Sequence["NetworkMember"]) -> Any:
         """One compiled function of all networks, as soon as it pays to compile one."""
         networks = [member.model_ for member in members]
         shapes = {member.input_shape for member in members}
         if len(shapes) > 1:
             return None
-        joint = joint_of(networks, [], lambda: JointNetworks(networks), seconds_to_compile())
+        joint = get_compiled(networks, [], lambda: JointNetworks(networks), seconds_to_compile())
         if joint is None:
             return None
 

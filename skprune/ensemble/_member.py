@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import ClassifierTags
 
-from ..utils import SavedState, joint_of, note_time_alone, row_groups
+from ..utils import SavedState, get_compiled, record_eager_time, row_groups
 from ._builder import build_cnn, compile_cnn, make_training_state
 from ._early_stopping import ValidationStopping
 from ._epochs import runs_whole_epochs, train_epochs
@@ -314,11 +314,11 @@ class CNNMember(SavedState, KerasClassifier):
         ((_, rows),) = row_groups([self._widest()])
         with quiet_first_use():
             probabilities = folded.predict(X, rows)
-        note_time_alone(self, time.perf_counter() - start)
+        record_eager_time(self, time.perf_counter() - start)
         return probabilities
 
     @classmethod
-    def __skprune_together__(cls, members):
+    def __skprune_joint_prediction__(cls, members):
         """One compiled function of many members, as soon as it pays to compile one."""
         if keras.backend.backend() != "tensorflow":
             return None
@@ -336,7 +336,7 @@ class CNNMember(SavedState, KerasClassifier):
             *weights,
             *(part for m in members for part in (m.architecture, m.offset, m.scale)),
         ]
-        joint, first = joint_of(members, made_of, make, _SECONDS_TO_COMPILE), members[0]
+        joint, first = get_compiled(members, made_of, make, _SECONDS_TO_COMPILE), members[0]
         return None if joint is None else lambda X: joint.predict(first._validate_data(X)[0])
 
     def _folded(self) -> FoldedCNN:

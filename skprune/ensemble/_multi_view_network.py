@@ -8,7 +8,7 @@ from keras import layers, ops
 
 from ..utils import (
     JointNetworks,
-    joint_of,
+    get_compiled,
     network_output,
     seconds_to_compile,
 )
@@ -185,7 +185,9 @@ def view_features(
     distinct = [towers[own[0]] for own in views.values()]
     joint = None
     if len(distinct) > 1:  # before each of them is compiled by itself
-        joint = joint_of(distinct, [], lambda: JointNetworks(distinct), seconds_to_compile() / 2)
+        joint = get_compiled(
+            distinct, [], lambda: JointNetworks(distinct), seconds_to_compile() / 2
+        )
     if joint is not None:
         _compute_jointly(joint, list(views.values()), images, features)
         features[~present] = 0.0

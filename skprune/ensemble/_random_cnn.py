@@ -23,9 +23,9 @@ from ..utils import (
     check_sample_weight,
     data_hash,
     integer_seed,
+    joint_prediction,
     refuse_multilabel,
     reports_progress,
-    together,
     voting_members,
 )
 from ._data import SharedArrays, as_images, pixel_statistics, validation_rows
@@ -326,7 +326,7 @@ class RandomCNNEnsembleClassifier(
 
     def _member_outputs(self, images):
         """Probabilities from one network after the other, or from all by one function."""
-        joint = together(self.estimators_)
+        joint = joint_prediction(self.estimators_)
         if joint is not None:
             return joint(images)
         return (member.predict_proba(images) for member in self.estimators_)

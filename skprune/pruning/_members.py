@@ -39,13 +39,13 @@ from sklearn.utils.validation import check_is_fitted
 from ..exceptions import MemberFileError
 from ..utils import (
     BaseSearchCV,
+    atomic_write,
     cast,
     check_n_jobs,
+    joint_prediction,
     num_samples,
     streamed,
-    together,
     unfreeze,
-    whole_file,
 )
 
 __all__ = [
@@ -124,7 +124,7 @@ class MemberFile:
         -------
         MemberFile
         """
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             joblib.dump(unfreeze(estimator), file)
         return cls(os.fspath(path))
 
@@ -552,7 +552,7 @@ class Members:
         M = len(self)
         joint = None
         if self.features is None and not first and not self.has_files:
-            joint = together(self.estimators)
+            joint = joint_prediction(self.estimators)
         if joint is not None:
             outputs = joint(array)
             yield from (self._aligned(i, m, outputs[i]) for i, m in enumerate(self.estimators))

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from .._version import __version__
 from ..exceptions import GraphFileError, UnsupportedMemberError
-from ..utils import Vote, VotingMember, unfreeze, whole_file, widest
+from ..utils import Vote, VotingMember, atomic_write, unfreeze, widest
 from ._check import check_graph
 from ._metadata import KEY, GraphMetadata
 from ._networks import is_network, network_of, network_shape, vote_of
@@ -92,7 +92,7 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], X: ArrayLike | Non
     vote = vote_of(estimator)
     about = _described(estimator, vote)
     _check_size(vote)
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         model, about = _graph(vote, about)
         written = model.SerializeToString(deterministic=True)
         if len(written) > _MOST_BYTES:

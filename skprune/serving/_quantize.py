@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..exceptions import GraphFileError
-from ..utils import ReprHTML, whole_file
+from ..utils import ReprHTML, atomic_write
 from ._metadata import KEY, GraphMetadata
 from ._predictor import INPUT, OnnxPredictor, as_samples, in_single_precision, load_extra
 
@@ -153,7 +153,7 @@ def quantize_onnx(
     n_bytes = os.path.getsize(before.path)
     expected = before.predict_proba(samples)
     written = _quantized(before.path, samples, about)
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write(written)
         file.flush()
         found = OnnxPredictor(file.name).predict_proba(samples)

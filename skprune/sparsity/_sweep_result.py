@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import ReprHTML, load_pandas, whole_file
+from ..utils import ReprHTML, atomic_write, load_pandas
 
 __all__ = ["SweepResult"]
 
@@ -130,7 +130,7 @@ class SweepResult(ReprHTML):
             content[name] = value.tolist() if isinstance(value, np.ndarray) else value
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             file.write(json.dumps(content, indent=1).encode())
 
     @classmethod

@@ -12,11 +12,13 @@ from ._cache import store_of as store_of
 from ._cache_contents import CacheContents, CachedThing, cache_contents
 from ._cache_entry import CacheEntry as CacheEntry
 from ._cache_entry import data_hash as data_hash
+from ._compiled import get_compiled as get_compiled
+from ._compiled import record_eager_time as record_eager_time
 from ._doc_link import DOCUMENTATION as DOCUMENTATION
 from ._doc_link import DocumentationLink as DocumentationLink
 from ._fork import check_not_forked as check_not_forked
-from ._joints import joint_of as joint_of
-from ._joints import note_time_alone as note_time_alone
+from ._io import atomic_write as atomic_write
+from ._joint_prediction import joint_prediction as joint_prediction
 from ._keras_networks import JointNetworks as JointNetworks
 from ._keras_networks import network_output as network_output
 from ._keras_networks import seconds_to_compile as seconds_to_compile
@@ -62,7 +64,6 @@ from ._sklearn import num_samples as num_samples
 from ._sklearn import routing_enabled as routing_enabled
 from ._sklearn import unfreeze as unfreeze
 from ._sklearn import with_one_blas_thread as with_one_blas_thread
-from ._together import together as together
 from ._validation import check_alpha as check_alpha
 from ._validation import check_lam as check_lam
 from ._validation import check_n_jobs as check_n_jobs
@@ -77,7 +78,6 @@ from ._voting import VotingMember as VotingMember
 from ._voting import as_probabilities as as_probabilities
 from ._voting import voting_members as voting_members
 from ._voting import weighted_votes as weighted_votes
-from ._whole_file import whole_file as whole_file
 
 # A name that is imported as itself is for other rooms.
 __all__ = ["SAVED_TYPES", "CacheContents", "CachedThing", "cache_contents"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._joints import joint_of, note_time_alone
+from ._compiled import get_compiled, record_eager_time
 from ._layer_graph import layer_graph
 from ._row_groups import in_few_sizes, row_groups
 
@@ -151,7 +151,7 @@ def network_output(network: Any, X: NDArray[np.float32]) -> NDArray[np.float32]:
     -------
     ndarray of shape (n, ...), float32
     """
-    joint = joint_of([network], [], lambda: JointNetworks([network]), seconds_to_compile())
+    joint = get_compiled([network], [], lambda: JointNetworks([network]), seconds_to_compile())
     if joint is not None:
         return joint.predict(X)[0]
     import keras
@@ -162,7 +162,7 @@ def network_output(network: Any, X: NDArray[np.float32]) -> NDArray[np.float32]:
         keras.ops.convert_to_numpy(network(X[at : at + rows], training=False))
         for at in range(0, len(X), rows)
     ]
-    note_time_alone(network, time.perf_counter() - start)
+    record_eager_time(network, time.perf_counter() - start)
     return np.concatenate(parts).astype(np.float32, copy=False)
 
 

@@ -14,7 +14,7 @@ from skprune import SOCPEnsemblePruner
 from skprune.ensemble import _joint, _member
 from skprune.exceptions import UnsupportedMemberError
 from skprune.serving import fuse
-from skprune.utils import _joints, _row_groups, together
+from skprune.utils import _compiled, _row_groups, joint_prediction
 
 pytestmark = pytest.mark.keras
 
@@ -60,7 +60,7 @@ def test_it_is_compiled_once_that_has_paid(ensemble, digits, monkeypatch):
     ensemble.predict(digits[0])
     assert not made
     for member in ensemble.estimators_:
-        _joints.note_time_alone(member, _member._SECONDS_TO_COMPILE)
+        _compiled.record_eager_time(member, _member._SECONDS_TO_COMPILE)
     first = ensemble.predict_proba(digits[0])
     assert made == [1]
     np.testing.assert_array_equal(ensemble.predict_proba(digits[0]), first)
@@ -73,7 +73,7 @@ def test_batches_are_bounded(ensemble, digits, compiled, monkeypatch):
     monkeypatch.setattr(_row_groups, "_BYTES", 4 * 64 * 4 * 8)
     monkeypatch.setattr(_row_groups, "_FEWEST_ROWS", 8)
     np.testing.assert_allclose(twin.predict_proba(digits[0]), expected, rtol=1e-6)
-    joint = vars(twin.estimators_[0])[_joints._JOINTS][0].joint
+    joint = vars(twin.estimators_[0])[_compiled._JOINTS][0].joint
     assert [rows for _, rows in joint._groups] == [8, 8]
 
 
@@ -102,7 +102,7 @@ def test_another_member_in_ones_place_is_heard(ensemble, digits, compiled):
 def test_it_goes_with_the_members(fitted, digits, compiled):
     ensemble = pickle.loads(pickle.dumps(fitted))
     ensemble.predict(digits[0])
-    joint = weakref.ref(vars(ensemble.estimators_[0])[_joints._JOINTS][0].joint)
+    joint = weakref.ref(vars(ensemble.estimators_[0])[_compiled._JOINTS][0].joint)
     assert joint() is not None
     del ensemble
     gc.collect()
@@ -115,7 +115,7 @@ def test_few_functions_are_kept(ensemble, digits, compiled, caplog):
         ensemble.estimators_[1] = pickle.loads(pickle.dumps(ensemble.estimators_[1]))
         ensemble.predict(digits[0][:2])
     assert len(compiled) == 10
-    assert len(vars(first)[_joints._JOINTS]) == _joints._MOST_SETS
+    assert len(vars(first)[_compiled._JOINTS]) == _compiled._MOST_SETS
     assert not caplog.records  # TensorFlow finds that too much is traced
 
 
@@ -125,10 +125,10 @@ def test_what_was_spent_is_used_up(ensemble, digits, monkeypatch):
     real = _joint.JointCNNs
     monkeypatch.setattr(_member, "JointCNNs", lambda *a: made.append(len(a[0])) or real(*a))
     for member in ensemble.estimators_:
-        _joints.note_time_alone(member, _member._SECONDS_TO_COMPILE)
-    assert together(ensemble.estimators_) is not None
-    assert together(ensemble.estimators_[::-1]) is None
-    assert together(ensemble.estimators_) is not None
+        _compiled.record_eager_time(member, _member._SECONDS_TO_COMPILE)
+    assert joint_prediction(ensemble.estimators_) is not None
+    assert joint_prediction(ensemble.estimators_[::-1]) is None
+    assert joint_prediction(ensemble.estimators_) is not None
     assert made == [2]
 
 
@@ -162,7 +162,7 @@ def test_a_class_of_the_users_own_is_asked_itself(ensemble, digits, compiled):
         state = member._state()
         params = state.pop("params")
         ensemble.estimators_[i] = Own.from_weights(**state, **params)
-    assert together(ensemble.estimators_) is None
+    assert joint_prediction(ensemble.estimators_) is None
     with pytest.raises(UnsupportedMemberError, match=r"member_0 \(Own\) says something else"):
         fuse(ensemble)
 
@@ -188,5 +188,5 @@ class Other(ClassifierMixin, BaseEstimator):
 
 
 def test_members_of_several_kinds_are_asked_one_by_one(ensemble):
-    assert together([*ensemble.estimators_, Other()]) is None
-    assert together([Other(), Other()]) is None
+    assert joint_prediction([*ensemble.estimators_, Other()]) is None
+    assert joint_prediction([Other(), Other()]) is None

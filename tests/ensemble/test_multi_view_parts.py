@@ -73,8 +73,8 @@ class TestNetworkParts:
         import keras
 
         from skprune.ensemble._multi_view_network import predict_views
-        from skprune.utils import note_time_alone, seconds_to_compile
-        from skprune.utils._joints import _JOINTS
+        from skprune.utils import record_eager_time, seconds_to_compile
+        from skprune.utils._compiled import _JOINTS
 
         X = data[0][..., None].astype(np.float32)
         copies = [keras.models.clone_model(fitted.tower_) for _ in range(2)]
@@ -85,7 +85,7 @@ class TestNetworkParts:
         expected = predict_views(towers, fitted.head_, X, mask)
         assert _JOINTS not in vars(copies[0])
         for copy in copies:
-            note_time_alone(copy, seconds_to_compile() / 2)
+            record_eager_time(copy, seconds_to_compile() / 2)
         found = predict_views(towers, fitted.head_, X, mask)
         assert len(vars(copies[0])[_JOINTS]) == 1
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)

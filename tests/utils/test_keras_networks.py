@@ -21,8 +21,8 @@ from skprune import (
 )
 from skprune.ensemble import _trainers
 from skprune.serving import OnnxPredictor, export_onnx, fuse
-from skprune.utils import JointNetworks, network_output, together
-from skprune.utils._joints import _JOINTS, note_time_alone
+from skprune.utils import JointNetworks, joint_prediction, network_output
+from skprune.utils._compiled import _JOINTS, record_eager_time
 from skprune.utils._keras_networks import plain_scikeras_network, seconds_to_compile
 from tests.compression.networks import scikeras, sigmoid, softmax
 
@@ -89,7 +89,7 @@ def test_one_network_is_compiled_when_that_has_paid():
     network = small(0)
     first = network_output(network, X)
     assert _JOINTS not in vars(network)
-    note_time_alone(network, seconds_to_compile())
+    record_eager_time(network, seconds_to_compile())
     np.testing.assert_allclose(network_output(network, X), first, rtol=1e-6)
     assert len(vars(network)[_JOINTS]) == 1
     np.testing.assert_allclose(network_output(network, X[:7]), first[:7], rtol=1e-5)
@@ -111,7 +111,7 @@ def test_one_column_of_two_classes(digits):
     images, y = digits
     two = y != "c"
     members = [scikeras(sigmoid, epochs=1, random_state=i).fit(images[two], y[two]) for i in (0, 1)]
-    outputs = together(members)(images)
+    outputs = joint_prediction(members)(images)
     for member, output in zip(members, outputs, strict=True):
         np.testing.assert_allclose(output, member.predict_proba(images), rtol=1e-5, atol=1e-7)
 
@@ -128,7 +128,7 @@ def test_regressors(n_targets, monkeypatch):
     ]
     expected = [member.predict(samples) for member in members]
     monkeypatch.setattr(keras.Model, "predict", lambda *a, **k: pytest.fail("a loop of predict"))
-    for found, alone in zip(together(members)(samples), expected, strict=True):
+    for found, alone in zip(joint_prediction(members)(samples), expected, strict=True):
         assert found.shape == alone.shape
         np.testing.assert_allclose(found, alone, rtol=1e-5, atol=1e-6)
     named = [(str(i), FrozenEstimator(member)) for i, member in enumerate(members)]
@@ -143,9 +143,9 @@ def regression(meta):
 
 def test_what_scikeras_refuses_is_refused(members, digits):
     with pytest.raises(ValueError, match="dtype"):
-        together(members)(digits[0].astype(np.float64))
+        joint_prediction(members)(digits[0].astype(np.float64))
     with pytest.raises(ValueError, match=r"dimensions|features|shape"):
-        together(members)(digits[0][:, :4])
+        joint_prediction(members)(digits[0][:, :4])
 
 
 def test_members_that_do_more_are_asked_themselves(members, digits):
@@ -166,7 +166,7 @@ def test_members_that_do_more_are_asked_themselves(members, digits):
     own.__class__, raw.__class__ = Own, Raw
     for member in (scaled, asked, own, raw):
         assert plain_scikeras_network(member) is None
-        assert together([member, member]) is None
+        assert joint_prediction([member, member]) is None
     assert plain_scikeras_network(scikeras(softmax)) is None  # not fitted
 
 

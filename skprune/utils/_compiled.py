@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ._fork import check_not_forked
 
-__all__ = ["Joint", "joint_of", "note_time_alone"]
+__all__ = ["Joint", "get_compiled", "record_eager_time"]
 
 # Sets of members, with one and the same first of them, whose compiled functions are kept.
 _MOST_SETS = 8
@@ -48,7 +48,7 @@ def _same(one: Sequence[Any], other: Sequence[Any]) -> bool:
     return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
 
 
-def note_time_alone(network: Any, seconds: float) -> None:
+def record_eager_time(network: Any, seconds: float) -> None:
     """Remember what it took to predict with one network by itself.
 
     Parameters
@@ -61,7 +61,7 @@ def note_time_alone(network: Any, seconds: float) -> None:
     vars(network)[_SECONDS] = vars(network).get(_SECONDS, 0.0) + seconds
 
 
-def joint_of(
+def get_compiled(
     members: Sequence[Any],
     made_of: Sequence[Any],
     make: Callable[[], Joint],

@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._joints import joint_of
+from ._compiled import get_compiled
 from ._keras_networks import JointNetworks, plain_scikeras_network, scikeras_answer
 
-__all__ = ["together"]
+__all__ = ["joint_prediction"]
 
 
-def together(members: Sequence[Any]) -> Callable[[Any], Sequence[NDArray]] | None:
-    """What predicts with all members at once, where they are of a kind that can.
+def joint_prediction(members: Sequence[Any]) -> Callable[[Any], Sequence[NDArray]] | None:
+    """A function that predicts with all members at once, where their class allows it.
 
-    A kind of members that can has a class method ``__skprune_together__`` that takes them and
-    returns this; scikeras's own classifiers and regressors can, too.
+    Such a class has a class method ``__skprune_joint_prediction__`` that takes the members and
+    returns the function; scikeras's own classifiers and regressors are supported, too.
 
     Parameters
     ----------
@@ -33,9 +33,11 @@ def together(members: Sequence[Any]) -> Callable[[Any], Sequence[NDArray]] | Non
     if len(kinds) != 1:
         return None
     (kind,) = kinds
-    joined = getattr(kind, "__skprune_together__", None)
+    joined = getattr(kind, "__skprune_joint_prediction__", None)
     if joined is not None:
-        if "__skprune_together__" not in vars(kind):  # a class of the user's own may do more
+        if "__skprune_joint_prediction__" not in vars(
+            kind
+        ):  # a class of the user's own may do more
             return None
         found: Callable[[Any], Sequence[NDArray]] | None = joined(members)
         return found
@@ -44,7 +46,7 @@ def together(members: Sequence[Any]) -> Callable[[Any], Sequence[NDArray]] | Non
     networks = [plain_scikeras_network(member) for member in members]
     if any(network is None for network in networks) or not _alike(networks):
         return None
-    joint = joint_of(networks, [], lambda: JointNetworks(networks))
+    joint = get_compiled(networks, [], lambda: JointNetworks(networks))
     assert joint is not None  # as their own predict compiles too, there is nothing to wait for
 
     def predict(X: Any) -> Sequence[NDArray]:

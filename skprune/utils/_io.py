@@ -8,11 +8,11 @@ from errno import EISDIR
 from typing import IO
 from uuid import uuid4
 
-__all__ = ["whole_file"]
+__all__ = ["atomic_write"]
 
 
 @contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Write a file that takes its name only when it is complete.
 
     Parameters

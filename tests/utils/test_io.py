@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
-from skprune.utils import whole_file
+from skprune.utils import atomic_write
 
 
 def write(path, content=b"new"):
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write(content)
 
 
@@ -54,7 +54,7 @@ def test_nothing_is_left_of_what_failed(tmp_path):
     path.write_bytes(b"old")
 
     def stop():
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             file.write(b"half")
             raise KeyboardInterrupt
 
@@ -79,7 +79,7 @@ def test_what_is_no_file_is_written_to_and_stays(tmp_path):
     read = []
     reader = threading.Thread(target=lambda: read.append(path.read_bytes()))
     reader.start()
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write(b"all of it")
     reader.join(10)
     assert read == [b"all of it"]
