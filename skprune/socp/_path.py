@@ -251,7 +251,8 @@ def _next_knot(
     with np.errstate(divide="ignore", invalid="ignore"):
         to_leave = np.where(may_leave, -w / slope, np.inf)
         to_enter = np.where(may_enter, np.maximum(gradient, 0) / fall, np.inf)
-        lower = penalty - min(to_leave.min(), to_enter.min())
+        leaving, entering = int(to_leave.argmin()), int(to_enter.argmin())
+        lower = penalty - min(to_leave[leaving], to_enter[entering])
         if lower < 1e-3 * penalty:
             # This difference of penalties is inaccurate, the more so where costs differ widely.
             # Compute them directly, from the weights without penalty, w + penalty * direction.
@@ -262,7 +263,7 @@ def _next_knot(
             enter_at = np.where(may_enter, -residual / fall, -np.inf)
             lower = min(penalty, max(leave_at.max(), enter_at.max()))
             to_leave, to_enter = -leave_at, -enter_at
-    leaving, entering = int(to_leave.argmin()), int(to_enter.argmin())
+            leaving, entering = int(to_leave.argmin()), int(to_enter.argmin())
     leaves = to_leave[leaving] < to_enter[entering]
     changing = leaving if leaves else entering
     # A costlier copy of an active member would enter at exactly zero, or slightly above it.
@@ -326,11 +327,14 @@ def _step_past_degenerate_knot(
 
 def _refine_segments(problem: SOCPProblem, knots: list[_Knot]) -> tuple[list[_Knot], float]:
     """Insert knots where a segment is not optimal; returns a bound on the KKT residual too."""
+    bounds = _segment_residuals(problem, knots)
+    if bounds.max(initial=0.0) <= _SEGMENT_TOLERANCE:
+        return knots, float(bounds.max(initial=0.0))
     residual, n_left = 0.0, 10 * len(problem.linear) + 100
     done, todo = knots[:1], knots[:0:-1]
     while todo:
         left, right = done[-1], todo[-1]
-        bound = _segment_residual(problem, left, right)
+        bound = float(_segment_residuals(problem, [left, right])[0])
         middle = (left.penalty + right.penalty) / 2
         if bound > _SEGMENT_TOLERANCE and n_left and right.penalty < middle < left.penalty:
             todo.append(_solved_knot(problem, middle, left.w))
@@ -341,11 +345,15 @@ def _refine_segments(problem: SOCPProblem, knots: list[_Knot]) -> tuple[list[_Kn
     return done, residual
 
 
-def _segment_residual(problem: SOCPProblem, left: _Knot, right: _Knot) -> float:
-    """Bound on the KKT residual between two knots, where weights and gradient are linear."""
+def _segment_residuals(problem: SOCPProblem, knots: list[_Knot]) -> NDArray[np.float64]:
+    """Bounds on the KKT residual between knots, where weights and gradient are linear."""
     # If both are non-negative at the knots, ``min(w_i, g_i)`` between them is at most the smaller
     # of the larger weight and the larger gradient.
-    w, scale = np.maximum(left.w, right.w), problem.max_descent_rate or 1.0
-    gradient = np.maximum(left.gradient, right.gradient) / scale
-    lowest = min(0.0, left.gradient.min(), right.gradient.min()) / scale
-    return float(max(np.minimum(w, gradient).max(), -lowest))
+    w = np.array([knot.w for knot in knots])
+    gradient = np.array([knot.gradient for knot in knots]) / (problem.max_descent_rate or 1.0)
+    upper = np.minimum(np.maximum(w[1:], w[:-1]), np.maximum(gradient[1:], gradient[:-1]))
+    lowest = gradient.min(axis=1)
+    bounds: NDArray[np.float64] = np.maximum(
+        upper.max(axis=1), -np.minimum(lowest[1:], lowest[:-1])
+    )
+    return bounds
