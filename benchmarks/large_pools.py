@@ -69,7 +69,7 @@ def save_members(folder: Path) -> int:
     """Write the members, and return their bytes."""
     from sklearn.tree import ExtraTreeClassifier
 
-    from skprune.utils import MemberFile
+    from skprune.pruning import MemberFile
 
     X, y = pool_data("training")
     for i in range(MEMBERS):

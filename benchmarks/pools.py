@@ -57,7 +57,6 @@ def train_cnns(images: Path, members: int, train: int, epochs: int, out: Path, m
     # TensorFlow takes seconds to import, and no other pool needs it.
     from skprune import CNNSpace, RandomCNNEnsembleClassifier
     from skprune.datasets import load_image_npz
-    from skprune.utils import MemberPool
 
     data = load_image_npz(images)
     X, _, y, _ = train_test_split(
@@ -73,8 +72,8 @@ def train_cnns(images: Path, members: int, train: int, epochs: int, out: Path, m
         random_state=0,
         verbose=1,
     ).fit(X, y)
-    P = MemberPool.from_fitted(ensemble).predict_proba(data.X_test).astype(np.float32)
-    np.savez(out, P=P, y=data.y_test)
+    P = [member.predict_proba(data.X_test) for member in ensemble.estimators_]
+    np.savez(out, P=np.array(P, dtype=np.float32), y=data.y_test)
 
 
 def cnns(name: str, predictions: Path, n_cal: int, seed: int) -> Pool:
