@@ -54,6 +54,7 @@ __all__ = [
     "calibration_splits",
     "check_cv_parameter",
     "check_given_predictions",
+    "checked_rows",
     "predict_fitted",
     "predictions_of",
     "stored_dtype",
@@ -199,8 +200,8 @@ def _checked_fold(number: int, fold: Any, n_rows: int) -> Split:
             f"cv as an iterable must give pairs (train, test) of row positions; fold {number} is "
             f"{fold!r:.100}."
         ) from error
-    train = _checked_rows(f"train of fold {number}", train, n_rows)
-    test = _checked_rows(f"test of fold {number}", test, n_rows)
+    train = checked_rows("cv", f"train of fold {number}", train, n_rows)
+    test = checked_rows("cv", f"test of fold {number}", test, n_rows)
     both = np.intersect1d(train, test)
     if len(both):
         raise ValueError(
@@ -210,9 +211,11 @@ def _checked_fold(number: int, fold: Any, n_rows: int) -> Split:
     return train, test
 
 
-def _checked_rows(which: str, given: Any, n_rows: int) -> NDArray[np.intp]:
-    """Positions of rows, from positions or from a mask."""
-    right = f"cv must give positions in 0 .. {n_rows - 1}, or a mask of {n_rows} rows, at least one"
+def checked_rows(name: str, which: str, given: Any, n_rows: int) -> NDArray[np.intp]:
+    """Positions of rows, from positions or from a mask; errors name the argument and the fold."""
+    right = (
+        f"{name} must give positions in 0 .. {n_rows - 1}, or a mask of {n_rows} rows, at least one"
+    )
     rows = np.asarray(given)
     if rows.dtype == bool and rows.shape == (n_rows,):
         rows = np.flatnonzero(rows)

@@ -26,7 +26,7 @@ from ..utils import (
     is_integer,
 )
 from ._base import BasePruner
-from ._calibration import Calibration
+from ._calibration import Calibration, checked_rows
 from ._predictions import (
     CalibrationPredictions,
     CandidateScorer,
@@ -182,12 +182,15 @@ def search(
     sum. The nested score needs only the programs with each pair of folds left out.
     """
     grid, scorer, selection = _grid(pruner), CandidateScorer(pruner.scoring), pruner.selection
-    folds = [
-        tuple(_Block(rows, predictions.statistics(rows)) for rows in halves)
-        for halves in _halved_folds(predictions, pruner.inner_cv, seed)
-    ]
+
+    def block(rows: Rows) -> _Block:
+        return _Block(rows, predictions.statistics(rows))
+
+    by_class = isinstance(predictions, ClassPredictions)
+    halves = _halved_folds(predictions.truth, pruner.inner_cv, seed, by_class=by_class)
+    folds = [(block(first), block(second)) for first, second in halves]
     n_folds = len(folds)
-    run = _Search(predictions, program, grid, folds, pruner.n_resamples, seed)  # type: ignore[arg-type]
+    run = _Search(predictions, program, grid, folds, pruner.n_resamples, seed)
     M = predictions.n_members
     alone = np.vstack([np.eye(M), np.full(M, 1 / M)])
     every = range(n_folds)
@@ -261,32 +264,33 @@ def _sizes(weights: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def _halved_folds(
-    predictions: CalibrationPredictions, inner_cv: Any, seed: int
+    y: NDArray, inner_cv: Any, seed: int, *, by_class: bool
 ) -> list[tuple[Rows, Rows]]:
-    """Disjoint folds, by class where there are classes, each cut in two."""
-    by_class = np.zeros(predictions.n_rows)
+    """Disjoint folds, each cut in two; an integer splits by class where there are classes."""
     splitter = inner_cv
-    if isinstance(predictions, ClassPredictions):
-        by_class = predictions.y
-        if is_integer(inner_cv):
-            splitter = StratifiedKFold(inner_cv, shuffle=True, random_state=seed)
-    elif is_integer(inner_cv):
-        splitter = KFold(inner_cv, shuffle=True, random_state=seed)
+    if is_integer(inner_cv):
+        kind = StratifiedKFold if by_class else KFold
+        splitter = kind(inner_cv, shuffle=True, random_state=seed)
+    try:
+        tests = [rows for _, rows in splitter.split(np.zeros((len(y), 1)), y)]
+    except ValueError as error:
+        raise ValueError(
+            f"inner_cv={inner_cv!r} cannot split the {len(y)} calibration samples: {error}"
+        ) from error
     folds = []
-    for _, rows in splitter.split(by_class[:, None], by_class):
-        rows = rows[np.argsort(by_class[rows], kind="stable")]
+    for number, test in enumerate(tests):
+        rows = checked_rows("inner_cv", f"test of fold {number}", test, len(y))
+        if by_class:
+            rows = rows[np.argsort(y[rows], kind="stable")]
         folds.append((np.sort(rows[::2]), np.sort(rows[1::2])))
-    rows = np.concatenate([half for fold in folds for half in fold])
-    if len(folds) < 3 or len(np.unique(rows)) < len(rows) or min(map(_smaller_half, folds)) == 0:
+    rows = np.array([row for fold in folds for half in fold for row in half])
+    too_small = any(len(half) == 0 for _, half in folds)
+    if len(folds) < 3 or too_small or len(np.unique(rows)) < len(rows):
         raise ValueError(
             f"inner_cv={inner_cv!r} must give at least three folds of at least two rows, and no "
             "row in two of them."
         )
     return folds
-
-
-def _smaller_half(fold: tuple[Rows, Rows]) -> int:
-    return len(fold[1])
 
 
 def _half_samples(n_blocks: int, n_resamples: int, seed: int) -> list[NDArray[np.intp]]:
@@ -314,8 +318,12 @@ class CrossValidatedSelection(BasePruner):
     def _check_selection_parameters(self) -> None:
         _grid(self)
         check_one_of("selection", self.selection, ("best", "one_se"))
-        if isinstance(self.inner_cv, str) or not hasattr(self.inner_cv, "split"):
-            check_at_least("inner_cv", self.inner_cv, 3)
+        folds = self.inner_cv
+        splitter = not isinstance(folds, str | type) and hasattr(folds, "split")
+        if not splitter and (not is_integer(folds) or folds < 3):
+            raise ValueError(
+                f"inner_cv must be an integer of at least 3, or a splitter; got {folds!r:.100}."
+            )
         check_at_least("n_resamples", self.n_resamples, 0)
         CandidateScorer(self.scoring)
 
@@ -372,7 +380,9 @@ def _check_search_rows(
     """Raise for calibration rows that are too few for the folds, or not scored by ``scoring``."""
     if sample_weight is not None:
         y = y[sample_weight > 0]
-    n_folds = pruner.inner_cv if is_integer(pruner.inner_cv) else 3
+    n_folds = pruner.inner_cv if is_integer(pruner.inner_cv) else 0
+    if not n_folds:  # a splitter
+        _halved_folds(y, pruner.inner_cv, 0, by_class=classes is not None)
     made: CalibrationPredictions
     if classes is None:
         if len(y) < 2 * n_folds:
