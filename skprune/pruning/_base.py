@@ -53,6 +53,7 @@ from ._calibration import (
     calibration_splits,
     check_cv_parameter,
     check_given_predictions,
+    is_fraction,
     predict_fitted,
     predictions_of,
     stored_dtype,
@@ -340,7 +341,7 @@ class BasePruner(
         rows = np.concatenate([test for _, test in splits])
         weight = None if sample_weight is None else sample_weight[rows]
         self._check_calibration_rows(y[rows], weight, outputs.get("classes"))
-        refit = not isinstance(self.cv, float | np.floating)
+        refit = not is_fraction(self.cv)
         self._report(f"training members on {len(y)} samples, cv={self.cv}")
         self._phase("training members", len(splits) + refit)
         return train_and_predict(

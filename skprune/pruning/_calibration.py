@@ -55,6 +55,7 @@ __all__ = [
     "check_cv_parameter",
     "check_given_predictions",
     "checked_rows",
+    "is_fraction",
     "predict_fitted",
     "predictions_of",
     "stored_dtype",
@@ -132,7 +133,7 @@ def check_cv_parameter(cv: Any) -> None:
             "cv must be a fraction, 'prefit', a number of folds, a splitter or an iterable of "
             f"(train, test); got {cv!r:.100}."
         )
-    if isinstance(cv, bool) or (_is_fraction(cv) and not 0 < cv < 1):
+    if isinstance(cv, bool) or (is_fraction(cv) and not 0 < cv < 1):
         raise ValueError(
             f"cv as a fraction must lie strictly between 0 and 1; got {cv!r}. For folds, "
             "give an int of at least 2."
@@ -141,7 +142,8 @@ def check_cv_parameter(cv: Any) -> None:
         raise ValueError(f"cv as a number of folds must be at least 2; got {cv!r}.")
 
 
-def _is_fraction(cv: Any) -> bool:
+def is_fraction(cv: Any) -> bool:
+    """Whether cv is a share of the rows, not a number of folds or a splitter."""
     return isinstance(cv, Real) and not isinstance(cv, Integral)
 
 
@@ -149,7 +151,7 @@ def calibration_splits(
     cv: Any, X: Any, y: NDArray, *, by_class: bool, seed: int, split_params: dict[str, Any]
 ) -> list[Split]:
     """Rows to train on and rows to calibrate on; one such pair for a fraction, else one a fold."""
-    if _is_fraction(cv):
+    if is_fraction(cv):
         codes = np.unique(y, return_inverse=True)[1] if by_class else np.zeros(len(y), np.intp)
         return [_hold_out(codes, float(cv), seed)]
     if cv is None or isinstance(cv, Integral) or hasattr(cv, "split"):
@@ -264,11 +266,9 @@ def train_and_predict(
 
     parts: list[NDArray] = []
     tested = []
-    for train, test in splits:  # one ensemble in memory at a time
+    for train, test in splits:  # nothing else refers to `trained`: one ensemble in memory at a time
         trained = ensemble(train)
-        predict = partial(_predict_rows, trained, data.X, test, n_jobs)
-        about = f"{trained.about}, on {len(test)} others"
-        parts.append(cached_call(memory, "predictions", (trained.key, test), predict, about=about))
+        parts.append(_predict_rows(trained, data.X, test, memory, n_jobs))
         tested.append((trained.key, test))
     sizes = {len(part) for part in parts}
     if len(sizes) > 1:
@@ -298,9 +298,16 @@ def train_and_predict(
 
 
 def _predict_rows(
-    ensemble: "_Ensemble", X: Any, rows: NDArray[np.intp], n_jobs: int | None
+    ensemble: "_Ensemble", X: Any, rows: NDArray[np.intp], memory: joblib.Memory, n_jobs: int | None
 ) -> NDArray:
-    return ensemble.members().outputs(_safe_indexing(X, rows), n_jobs)
+    """Predict some rows with all members; an ensemble is trained only if they are not cached."""
+
+    def predict() -> NDArray:
+        return ensemble.members().outputs(_safe_indexing(X, rows), n_jobs)
+
+    about = f"{ensemble.about}, on {len(rows)} others"
+    P: NDArray = cached_call(memory, "predictions", (ensemble.key, rows), predict, about=about)
+    return P
 
 
 def _training_keys(estimator: Any) -> list[Any]:
