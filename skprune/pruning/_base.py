@@ -12,7 +12,7 @@ import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
-from sklearn.utils import indexable
+from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
@@ -367,7 +367,8 @@ class BasePruner(
         weights: list[Any] = []
         for number, X, y, weight in self._checked_blocks(blocks):
             if stored is None:
-                members, first = self._fitted_members(y), X
+                members, sample_shape = self._fitted_members(y), tuple(X.shape[1:])
+                timed = _safe_indexing(X, np.arange(min(TIMED_ROWS, len(y))))  # a copy
                 dtype = stored_dtype(members, self.prediction_dtype)
                 stored = StoredBlocks(members, dtype, scratch, self.n_jobs)
             if members.classes is not None:
@@ -388,8 +389,7 @@ class BasePruner(
         y = self._check_target(np.concatenate(ys))
         weight = None if weights[0] is None else np.concatenate(weights)
         self._check_calibration_rows(y, weight, members.classes)
-        calibration = Calibration(members, stored.store(), y, weight, first[:TIMED_ROWS])
-        return calibration, tuple(first.shape[1:])
+        return Calibration(members, stored.store(), y, weight, timed), sample_shape
 
     def _checked_blocks(
         self, blocks: Iterable[tuple]
@@ -411,7 +411,7 @@ class BasePruner(
             weight = rest[0] if rest else None
             X = _with_shape(X)
             try:
-                indexable(X, y, weight)  # of one length
+                X, y, weight = indexable(X, y, weight)
                 if num_samples(X) == 0:
                     continue
                 validate_data(self, X, skip_check_array=True, reset=before is None)

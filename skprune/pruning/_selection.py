@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import _safe_indexing
 
 from ..exceptions import NoMemberLeftError
 from ..metrics import check_countable, latencies, n_parameters
@@ -25,7 +24,7 @@ from ..socp import (
     solve_subset,
     solve_support,
 )
-from ..utils import is_finite, is_integer, is_real, num_samples, select
+from ..utils import is_finite, is_integer, is_real, select
 from ._members import Members, expected_n_members, known_members, named_members
 from ._predictions import CalibrationPredictions, Rows
 
@@ -39,9 +38,6 @@ __all__ = [
     "member_costs",
     "shrinkage",
 ]
-
-# Rows that are predicted to time a member.
-_TIMED_ROWS = 256
 
 
 def shrinkage(reweight: str | float) -> float | None:
@@ -355,7 +351,7 @@ def _check_budget(costs: NDArray[np.float64], max_cost: float | None) -> None:
 def member_costs(
     costs: Any, max_cost: float | None, members: Members, X: Any, names: tuple[str, ...]
 ) -> NDArray[np.float64] | None:
-    """What each member costs: as given, or counted, or measured on calibration rows X."""
+    """What each member costs: as given, or counted, or measured on some calibration rows X."""
     if costs is None:
         return None
     if not isinstance(costs, str):
@@ -383,13 +379,12 @@ def _parameters(members: Members, names: tuple[str, ...]) -> NDArray[np.float64]
 
 
 def _seconds(members: Members, X: Any, names: tuple[str, ...]) -> NDArray[np.float64]:
-    """Seconds that each member takes to predict the first calibration rows."""
+    """Seconds that each member takes to predict X."""
     if X is None:
         raise ValueError(
             "costs='latency' is measured on calibration rows, of which fit_predictions sees none; "
             "give the costs as numbers, one a member, or call fit."
         )
-    X = _safe_indexing(X, np.arange(min(_TIMED_ROWS, num_samples(X))))
     if members.has_files:  # one at a time, although load of the machine may then affect some only
         one = np.eye(len(members), dtype=bool)
         seconds = np.concatenate([latencies(members.subset(i).member_calls(X)) for i in one])
