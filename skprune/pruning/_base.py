@@ -3,9 +3,9 @@
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import partial, reduce
 from numbers import Integral
-from operator import is_
+from operator import add, is_
 from typing import Any, Self
 
 import numpy as np
@@ -56,7 +56,6 @@ from ._calibration import (
     is_fraction,
     predict_fitted,
     predictions_of,
-    stored_dtype,
     train_and_predict,
 )
 from ._members import (
@@ -142,7 +141,7 @@ class BasePruner(
         P: Predictions,
         y: NDArray,
         sample_weight: NDArray[np.float64] | None,
-        classes: NDArray | None,
+        classes: Any,
         *,
         new_rows: bool = False,
     ) -> CalibrationPredictions:
@@ -303,7 +302,7 @@ class BasePruner(
         P = predict_fitted(
             members,
             X,
-            dtype=stored_dtype(members, self.prediction_dtype),
+            dtype=self.prediction_dtype,
             memory=memory,
             scratch=scratch,
             n_jobs=self.n_jobs,
@@ -369,8 +368,7 @@ class BasePruner(
             if stored is None:
                 members, sample_shape = self._fitted_members(y), tuple(X.shape[1:])
                 timed = _safe_indexing(X, np.arange(min(TIMED_ROWS, len(y))))  # a copy
-                dtype = stored_dtype(members, self.prediction_dtype)
-                stored = StoredBlocks(members, dtype, scratch, self.n_jobs)
+                stored = StoredBlocks(members, self.prediction_dtype, scratch, self.n_jobs)
             if members.classes is not None:
                 try:
                     encode_labels(y, members.classes)
@@ -484,9 +482,10 @@ class BasePruner(
         compute = partial(predictions.statistics, np.arange(predictions.n_rows))
         if calibration.memory is None:
             return compute()
-        *parts, about = calibration.key
-        key, about = (type(predictions).__name__, *parts), f"statistics of {about}"
-        return cached_call(calibration.memory, "statistics", key, compute, about=about)
+        key, about = (type(predictions).__name__, *calibration.key), calibration.about
+        return cached_call(
+            calibration.memory, "statistics", key, compute, about=f"statistics of {about}"
+        )
 
     def _program(self, calibration: Calibration) -> Program:
         members = calibration.members
@@ -522,7 +521,7 @@ class BasePruner(
         self,
         calibration: Calibration,
         weights: NDArray[np.float64],
-        predictions: CalibrationPredictions,
+        predictions: Any,
     ) -> None:
         """Set the attributes that predict needs; subclasses add what they predict."""
         self.support_ = weights > 0
@@ -607,8 +606,7 @@ class BasePruner(
                 f"ensemble has {len(members)} members, but the pruner chose among "
                 f"{self.n_members_in_}: it is not the ensemble that was pruned."
             )
-        dtype = stored_dtype(members, self.prediction_dtype)
-        P = predictions_of(members, X, self.n_jobs, dtype)
+        P = predictions_of(members, X, self.n_jobs, self.prediction_dtype)
         return self._predictions(P, np.asarray(y), None, members.classes, new_rows=True)
 
     def _fitted_outputs(self) -> dict[str, Any]:
@@ -637,11 +635,8 @@ class BasePruner(
 
     def _weighted_sum(self, outputs: Iterable[NDArray]) -> NDArray:
         """Sum of the kept members' outputs, by their weights."""
-        total: NDArray | None = None
-        for weight, output in zip(self.weights_[self.support_], outputs, strict=True):
-            total = weight * output if total is None else total + weight * output
-        assert total is not None  # at least one member is always kept
-        return total
+        pairs = zip(self.weights_[self.support_], outputs, strict=True)
+        return reduce(add, (weight * output for weight, output in pairs))
 
     def _check_samples(self, X: Any) -> Any:
         X = _with_shape(X)

@@ -58,7 +58,6 @@ __all__ = [
     "is_fraction",
     "predict_fitted",
     "predictions_of",
-    "stored_dtype",
     "train_and_predict",
 ]
 
@@ -72,6 +71,9 @@ Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 _MAX_ROW_SETS = 2
 # Fingerprints of files of predictions whose checksum was right.
 _checked_files: set[tuple] = set()
+
+# What predictions of members in files are kept in by default.
+_FILE_DTYPE = "float32"
 
 _SMALLER = "prediction_dtype='float16' takes half of what float32 does."
 _IN_SCRATCH = f"Set JOBLIB_TEMP_FOLDER to a folder on another disk; {_SMALLER}"
@@ -97,7 +99,9 @@ class Calibration:
     memory : joblib.Memory or None
         Cache of what is computed from P; None where members were fitted before.
     key : tuple
-        What P and the weights depend on, and the ensemble in words.
+        What P and the weights depend on.
+    about : str
+        The ensemble in words.
     output_cache : MemberOutputCache or None
         Cache of what the kept members predict.
     """
@@ -109,6 +113,7 @@ class Calibration:
     X: Any
     memory: joblib.Memory | None = None
     key: tuple = ()
+    about: str = ""
     output_cache: "MemberOutputCache | None" = None
 
 
@@ -292,8 +297,9 @@ def train_and_predict(
         weight,
         _safe_indexing(data.X, rows[:TIMED_ROWS]),
         memory,
-        (tested, weight, dtype, trained.about),
-        None if key is None else MemberOutputCache(memory, trained.key, trained.about),
+        (tested, weight, dtype),
+        trained.about,
+        None if trained.key is None else MemberOutputCache(memory, trained.key, trained.about),
     )
 
 
@@ -381,23 +387,15 @@ class _Ensemble:
             self._members = self._fit() if self._entry is None else self._from(self._entry)
         return self._members
 
-    def member(self, i: int) -> Any:
+    def member(self, entry: CacheEntry, i: int) -> Any:
         """Read member i; where its file is broken, the ensemble is trained again."""
-        assert self._entry is not None
-        found = self._entry.read_part(_file_name(i), None)
+        found = entry.read_part(_file_name(i), None)
         if found is None:
-            with self._entry.lock():
-                found = self._entry.read_part(_file_name(i), None, warn=True)
+            with entry.lock():
+                found = entry.read_part(_file_name(i), None, warn=True)
                 if found is None and self._trained is None:
-                    self._trained, _ = self._train(self._entry)
+                    self._trained, _ = self._train(entry)
         return self._trained.estimators[i] if found is None and self._trained else found
-
-    def sent(self, i: int) -> "_SentMember | None":
-        """Member i for a process that cannot train it; None if its file is missing."""
-        assert self._entry is not None
-        if not self._entry.has_part(_file_name(i)):
-            return None
-        return _SentMember(str(self._entry.folder / _file_name(i)), self._entry, i)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_members": None}  # another process reads them from the cache
@@ -412,8 +410,8 @@ class _Ensemble:
                     if not stored:
                         return members
                     frame = members
-        folder = entry.folder
-        files = (_CachedMember(str(folder / _file_name(i)), self, i) for i in range(len(frame)))
+        paths = [str(entry.folder / _file_name(i)) for i in range(len(frame))]
+        files = (_CachedMember(path, entry, i, self) for i, path in enumerate(paths))
         return replace(frame, estimators=tuple(files))
 
     def _train(self, entry: CacheEntry) -> tuple[Members, bool]:
@@ -422,26 +420,6 @@ class _Ensemble:
         frame = replace(members, estimators=(None,) * len(members))
         files = ((_file_name(i), member) for i, member in enumerate(members.estimators))
         return members, entry.write(frame, time.perf_counter() - start, files)
-
-
-@dataclass(frozen=True, eq=False)
-class _CachedMember(MemberFile):
-    """A member's file in the cache, which is checked when it is read."""
-
-    ensemble: _Ensemble
-    position: int
-
-    def load(self) -> Any:
-        """Read the member, or train it again."""
-        return self.ensemble.member(self.position)
-
-    def __reduce__(self):
-        # The ensemble holds the training data, and a task is sent for each member: it is sent only
-        # where the file is missing, to be trained again in the other process.
-        sent = self.ensemble.sent(self.position)
-        if sent is not None:
-            return _SentMember, (sent.path, sent.entry, sent.position)
-        return _CachedMember, (self.path, self.ensemble, self.position)
 
 
 @dataclass(frozen=True, eq=False)
@@ -463,6 +441,25 @@ class _SentMember(MemberFile):
         return found
 
 
+@dataclass(frozen=True, eq=False)
+class _CachedMember(_SentMember):
+    """A member's file in the cache; if it is missing or broken, the ensemble is trained again."""
+
+    ensemble: _Ensemble
+
+    def load(self) -> Any:
+        """Read the member, or train it again."""
+        return self.ensemble.member(self.entry, self.position)
+
+    def __reduce__(self):
+        # The ensemble holds the training data, and a task is sent for each member: it is sent only
+        # where the file is missing, to be trained again in the other process.
+        file = self.path, self.entry, self.position
+        if self.entry.has_part(_file_name(self.position)):
+            return _SentMember, file
+        return _CachedMember, (*file, self.ensemble)
+
+
 def _file_name(i: int) -> str:
     return f"member_{i:05d}.pkl"
 
@@ -474,7 +471,7 @@ class MemberOutputCache:
     same rows: each member predicts them once. One entry holds all members for one set of rows.
     """
 
-    def __init__(self, memory: joblib.Memory, key: str | None, about: str) -> None:
+    def __init__(self, memory: joblib.Memory, key: str, about: str) -> None:
         self._memory, self._key, self._about = memory, key, about
         self._row_sets: list[str] = []
         self._is_closed = False
@@ -511,30 +508,24 @@ class MemberOutputCache:
 # Members that are fitted already
 
 
-def stored_dtype(members: Members, wanted: str | None) -> np.dtype | None:
-    """What predictions are kept in; None leaves them as the members give them."""
-    if wanted is None:
-        return np.dtype(np.float32) if members.has_files else None
-    return np.dtype(wanted)
-
-
 def predict_fitted(
     members: Members,
     X: Any,
     *,
-    dtype: np.dtype | None,
+    dtype: str | None,
     memory: joblib.Memory,
     scratch: ScratchFolder,
     n_jobs: int | None,
 ) -> Predictions:
     """Predict all rows with members that were fitted before; in a file where members are files."""
-    # Where fingerprints differ without need, rows are predicted once more, and never wrongly.
+    if members.has_files:
+        dtype = dtype or _FILE_DTYPE
     key = None
     if memory.store_backend is not None:
+        # A fingerprint may change although its member does not; then rows are predicted again.
         key = data_hash(members.with_fingerprints(), X, str(dtype))
     about = f"{len(members)} fitted members on {num_samples(X)} rows"
     if members.has_files:
-        assert dtype is not None
         entry = cache_entry(memory, "stored", key, about)
         return _stored(members, X, dtype, entry, scratch, n_jobs)
     P: Predictions = cached_call(
@@ -543,13 +534,10 @@ def predict_fitted(
     return P
 
 
-def predictions_of(
-    members: Members, X: Any, n_jobs: int | None, dtype: np.dtype | None
-) -> Predictions:
+def predictions_of(members: Members, X: Any, n_jobs: int | None, dtype: str | None) -> Predictions:
     """Predictions for a report; those of files in a temporary file, deleted when unused."""
     if not members.has_files:
         return members.outputs(X, n_jobs, dtype)
-    assert dtype is not None
     scratch = ScratchFolder()
     try:
         store = _stored(members, X, dtype, None, scratch, n_jobs)
@@ -563,7 +551,7 @@ def predictions_of(
 def _stored(
     members: Members,
     X: Any,
-    dtype: np.dtype,
+    dtype: str | None,
     entry: CacheEntry | None,
     scratch: ScratchFolder,
     n_jobs: int | None,
@@ -609,9 +597,10 @@ def _fingerprint(path: str) -> tuple:
 
 
 def _written(
-    path: str, members: Members, X: Any, dtype: np.dtype, n_jobs: int | None, remedy: str
+    path: str, members: Members, X: Any, dtype: str | None, n_jobs: int | None, remedy: str
 ) -> tuple[PredictionStore, int]:
-    shape = (len(members), num_samples(X), members.n_outputs)
+    """Write predictions to a file; also its checksum."""
+    shape, dtype = (len(members), num_samples(X), members.n_outputs), dtype or _FILE_DTYPE
     what = f"{shape[0]} members for {shape[1]:,} rows and {shape[2]} outputs in {dtype}"
 
     def outputs(first: int) -> Iterator[NDArray]:
@@ -619,7 +608,11 @@ def _written(
 
     folder = os.path.dirname(path)
     return write_predictions(
-        path, shape, dtype, outputs, lambda n_bytes: check_room(folder, n_bytes, what, remedy)
+        path,
+        shape,
+        np.dtype(dtype),
+        outputs,
+        lambda n_bytes: check_room(folder, n_bytes, what, remedy),
     )
 
 
@@ -629,7 +622,7 @@ class StoredBlocks:
     def __init__(
         self,
         members: Members,
-        dtype: np.dtype | None,
+        dtype: str | None,
         scratch: ScratchFolder,
         n_jobs: int | None,
     ) -> None:
@@ -641,7 +634,7 @@ class StoredBlocks:
         """Predict a block of at least one row and write it."""
         path = os.path.join(self._scratch.path, f"block_{len(self._paths):06d}.npy")
         members, dtype = self._members, self._dtype
-        if dtype is not None and members.has_files:
+        if members.has_files:
             _written(path, members, X, dtype, self._n_jobs, _IN_SCRATCH)
         else:
             M, n, k = len(members), num_samples(X), members.n_outputs
@@ -649,7 +642,7 @@ class StoredBlocks:
             what = f"{M} members for a block of {n:,} rows and {k} outputs"
             check_room(self._scratch.path, n_bytes, what, _IN_SCRATCH)
             P = members.outputs(X, self._n_jobs, dtype)
-            self._dtype = P.dtype
+            self._dtype = P.dtype.name  # all blocks in that of the first
             np.save(path, P)
         self._paths.append(path)
 

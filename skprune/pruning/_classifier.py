@@ -12,7 +12,7 @@ from ..utils import Predictions, Vote, as_probabilities, check_one_of, refuse_mu
 from ._base import BasePruner
 from ._calibration import Calibration
 from ._members import encode_labels
-from ._predictions import CalibrationPredictions, ClassPredictions
+from ._predictions import ClassPredictions
 from ._search import CrossValidatedSelection
 
 __all__ = ["SOCPEnsemblePruner", "SOCPEnsemblePrunerCV"]
@@ -252,22 +252,20 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         P: Predictions,
         y: NDArray,
         sample_weight: NDArray[np.float64] | None,
-        classes: NDArray | None,
+        classes: NDArray,
         *,
         new_rows: bool = False,
     ) -> ClassPredictions:
-        assert classes is not None
         return ClassPredictions(P, encode_labels(y, classes), sample_weight, classes, self.voting)
 
     def _keep(
         self,
         calibration: Calibration,
         weights: NDArray[np.float64],
-        predictions: CalibrationPredictions,
+        predictions: ClassPredictions,
     ) -> None:
         super()._keep(calibration, weights / weights.sum(), predictions)
-        assert calibration.members.classes is not None
-        self.classes_ = calibration.members.classes
+        self.classes_ = predictions.classes
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

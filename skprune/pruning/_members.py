@@ -565,12 +565,12 @@ class Members:
             tasks = (delayed(_Prediction(self, i))(X, array) for i in members)
             yield from streamed(tasks, n_jobs)
 
-    def outputs(self, X: Any, n_jobs: int | None = None, dtype: np.dtype | None = None) -> NDArray:
+    def outputs(self, X: Any, n_jobs: int | None = None, dtype: str | None = None) -> NDArray:
         """Predictions of all members, (M, n, k); float32 only if every member gives that."""
         P: NDArray | None = None
         for i, output in enumerate(self.member_outputs(X, n_jobs)):
             if dtype is not None:
-                output = cast(output, dtype, i)
+                output = cast(output, np.dtype(dtype), i)
             if P is None:
                 P = np.empty((len(self), *output.shape), dtype=output.dtype)
             elif output.dtype == np.float64 and P.dtype != np.float64:

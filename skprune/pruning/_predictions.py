@@ -353,7 +353,7 @@ class CandidateScorer:
                 f"scoring must be the name of a scorer, a scorer or None; got {scoring!r}."
             )
         self.scoring = scoring
-        self._scorer = None if scoring is None else get_scorer(scoring)
+        self._scorer: Any = None if scoring is None else get_scorer(scoring)
 
     def check(self, predictions: CalibrationPredictions) -> None:
         """Try the scorer on a few made predictions; raise if it needs what members cannot give."""
@@ -396,7 +396,6 @@ class CandidateScorer:
         options = {} if weight is None else {"sample_weight": weight}
         step = max(1, _SCORED_BYTES // (8 * len(rows) * predictions.P.shape[2]))
         scores = []
-        assert self._scorer is not None
         for start in range(0, len(weights), step):
             outputs = predictions.outputs(weights[start : start + step], rows, train)
             scores += [self._scorer(responder, output, truth, **options) for output in outputs]

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from ..utils import Predictions, Vote
 from ._base import BasePruner
 from ._calibration import Calibration
-from ._predictions import CalibrationPredictions, TargetPredictions
+from ._predictions import TargetPredictions
 from ._search import CrossValidatedSelection
 
 __all__ = ["SOCPEnsemblePrunerRegressor", "SOCPEnsemblePrunerRegressorCV"]
@@ -220,7 +220,7 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         P: Predictions,
         y: NDArray,
         sample_weight: NDArray[np.float64] | None,
-        classes: NDArray | None,
+        classes: None,
         *,
         new_rows: bool = False,
     ) -> TargetPredictions:
@@ -232,11 +232,10 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         self,
         calibration: Calibration,
         weights: NDArray[np.float64],
-        predictions: CalibrationPredictions,
+        predictions: TargetPredictions,
     ) -> None:
         super()._keep(calibration, weights, predictions)
         self._flat = calibration.y.ndim == 1
-        assert isinstance(predictions, TargetPredictions)
         every = np.arange(predictions.n_rows)
         self._means = predictions.mean_of(every)
         self.intercept_ = predictions.intercepts(weights[None], every)[0]

@@ -152,11 +152,6 @@ class PredictionStore:
         """Three."""
         return 3
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all predictions."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
-
     def __len__(self) -> int:
         return self.shape[0]
 
