@@ -12,7 +12,7 @@ import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
-from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils import _safe_indexing, check_consistent_length, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
@@ -295,6 +295,7 @@ class BasePruner(
             raise ValueError(
                 f"{sorted(fit_params)} cannot be passed to fit: the members are fitted already."
             )
+        check_fitted_members(self.estimator)
         members = self._fitted_members(y)
         self._check_calibration_rows(y, sample_weight, members.classes)
         self._report(f"predicting {len(y)} samples with {len(members)} fitted members")
@@ -436,10 +437,10 @@ class BasePruner(
                 f"{method} takes fitted members only, and cv={self.cv!r} would train them: give "
                 "cv='prefit', FrozenEstimators, or paths of fitted members."
             )
+        check_fitted_members(self.estimator)
 
     def _fitted_members(self, y: NDArray) -> Members:
         """The members in ``estimator``; their classes must include those of y."""
-        check_fitted_members(self.estimator)
         outputs = self._outputs(y)
         if "classes" in outputs:
             outputs = {"labels": outputs["classes"]}
@@ -571,9 +572,9 @@ class BasePruner(
             In the order of ``estimators_``.
         """
         check_is_fitted(self)
+        X, y = self._check_scored_rows(X, y)
         P = np.stack(list(self._member_outputs(X)))
-        classes = getattr(self, "classes_", None)
-        return self._predictions(P, np.asarray(y), None, classes).member_scores()
+        return self._predictions(P, y, None, getattr(self, "classes_", None)).member_scores()
 
     def predictions_on(self, ensemble: Any, X: Any, y: ArrayLike) -> CalibrationPredictions:
         """Predictions of all members on some rows, for reports and figures.
@@ -606,8 +607,14 @@ class BasePruner(
                 f"ensemble has {len(members)} members, but the pruner chose among "
                 f"{self.n_members_in_}: it is not the ensemble that was pruned."
             )
+        X, y = self._check_scored_rows(X, y)
         P = predictions_of(members, X, self.n_jobs, self.prediction_dtype)
-        return self._predictions(P, np.asarray(y), None, members.classes, new_rows=True)
+        return self._predictions(P, y, None, members.classes, new_rows=True)
+
+    def _check_scored_rows(self, X: Any, y: ArrayLike) -> tuple[Any, NDArray]:
+        X = self._check_samples(X)
+        check_consistent_length(X, y)
+        return X, np.asarray(y)
 
     def _fitted_outputs(self) -> dict[str, Any]:
         if hasattr(self, "classes_"):
@@ -693,7 +700,7 @@ class BasePruner(
     def _check_calibration_rows(
         self, y: NDArray, sample_weight: NDArray[np.float64] | None, classes: NDArray | None
     ) -> None:
-        """Raise for calibration rows that cannot do, before anything is trained."""
+        """Raise for calibration rows that cannot be used, before anything is trained."""
         if sample_weight is not None and not sample_weight.any():
             raise ValueError("sample_weight is zero for all calibration samples.")
 

@@ -278,6 +278,12 @@ class TestFittedMembersOnly:
         with pytest.raises(ValueError, match="needs fitted members, and 'estimator' is not"):
             self.call(cls(ensemble(), cv="prefit", **params), method, X, y)
 
+    def test_no_block_is_read_before_that_is_known(self, cls, params, method, problem):
+        blocks = iter([problem(cls, "list")[1:]])
+        with pytest.raises(ValueError, match="needs fitted members"):
+            cls([("a", DecisionTreeClassifier())], cv="prefit", **params).fit_blocks(blocks)
+        assert len(list(blocks)) == 1
+
     def test_an_earlier_fit_does_not_count(self, cls, params, method, problem):
         estimator, X, y = problem(cls, "list")
         pruner = cls(estimator, **params).fit(X, y)
