@@ -4,7 +4,6 @@ Members are trained once: everything here works on their calibration predictions
 """
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -172,9 +171,8 @@ class _Search:
 def search(
     predictions: CalibrationPredictions,
     program: Program,
-    pruner: Any,
+    pruner: "CrossValidatedSelection",
     seed: int,
-    report: Callable[[str], None],
 ) -> SearchResult:
     """Score every candidate by cross-validation, choose one, and score the choosing itself.
 
@@ -205,7 +203,7 @@ def search(
     K = outer[0].shape[0]
     scores, ties = tables[:, 0, :K], tables[:, 1, :K]
     single, single_ties = tables[:, 0, K : K + M], tables[:, 1, K : K + M]
-    report(f"scored {K} candidates on {n_folds} folds")
+    pruner._report(f"scored {K} candidates on {n_folds} folds")
 
     inner = np.zeros((n_folds, n_folds, 2, K))  # left out, scored on
     for one in every:
@@ -222,7 +220,7 @@ def search(
         rest = others[fold]
         member = _choose(single[rest], single_ties[rest], np.ones(M, dtype=np.intp), "best")
         nested_single.append(single[fold, member])
-    report("scored the choosing itself (nested)")
+    pruner._report("scored the choosing itself (nested)")
 
     weights, relaxations, frequency = run.candidates()
     index = _choose(scores, ties, _sizes(weights), selection)
@@ -331,13 +329,49 @@ class CrossValidatedSelection(BasePruner):
         self, y: NDArray, sample_weight: NDArray[np.float64] | None, classes: NDArray | None
     ) -> None:
         super()._check_calibration_rows(y, sample_weight, classes)
-        _check_search_rows(self, y, sample_weight, classes)
+        if sample_weight is not None:
+            y = y[sample_weight > 0]
+        n_folds = self.inner_cv if is_integer(self.inner_cv) else 0
+        if not n_folds:  # a splitter
+            _halved_folds(y, self.inner_cv, 0, by_class=classes is not None)
+        made: CalibrationPredictions
+        if classes is None:
+            if len(y) < 2 * n_folds:
+                raise ValueError(
+                    f"{len(y)} calibration samples are too few for inner_cv={n_folds}, which needs "
+                    f"{2 * n_folds} at least."
+                )
+            # Fractions, which scores of classes do not take, and positive, for those of logarithms.
+            n_targets = 1 if y.ndim == 1 else y.shape[1]
+            targets = np.tile(np.array([[1.0], [2.5], [4.25]]), (1, n_targets))
+            weight = None if sample_weight is None else np.ones(3)
+            made = TargetPredictions(targets[None], targets, weight)
+        else:
+            present, counts = np.unique(y, return_counts=True)
+            if len(present) < 2:
+                raise ValueError(
+                    "The calibration samples that have a weight are all of one class, "
+                    f"{present.tolist()}: there is nothing to choose by."
+                )
+            if counts.min() < n_folds:
+                raise ValueError(
+                    f"Class {present.tolist()[counts.argmin()]!r} has {counts.min()} calibration "
+                    f"sample(s), fewer than inner_cv={n_folds}. Give more samples, a larger "
+                    "share of them (cv), or fewer folds."
+                )
+            # Perfect predictions of the classes that there are.
+            C, codes = len(classes), np.tile(np.searchsorted(classes, present), 2)
+            P = np.full((1, len(codes), C), 0.1 / C)
+            P[0, np.arange(len(codes)), codes] += 0.9
+            weight = None if sample_weight is None else np.ones(len(codes))
+            made = ClassPredictions(P, codes, weight, classes, self.voting)
+        CandidateScorer(self.scoring).check(made)
 
     def _select(
         self, predictions: CalibrationPredictions, calibration: Calibration
     ) -> NDArray[np.float64]:
         seed = draw_seed(check_random_state(self.random_state))
-        found = search(predictions, self._program(calibration), self, seed, self._report)
+        found = search(predictions, self._program(calibration), self, seed)
         params = _grid(self).params
         best: dict[str, Any] = params[found.index]
         self.best_index_, self.best_params_ = found.index, best
@@ -356,7 +390,7 @@ class CrossValidatedSelection(BasePruner):
         return found.weights
 
 
-def _grid(pruner: Any) -> _Grid:
+def _grid(pruner: CrossValidatedSelection) -> _Grid:
     values: dict[str, Any] = {}
     for name, check in (
         ("alphas", check_alpha),
@@ -372,49 +406,6 @@ def _grid(pruner: Any) -> _Grid:
             check(value)
         values[name] = tuple(v if isinstance(v, str) else float(v) for v in given)
     return _Grid(**values)
-
-
-def _check_search_rows(
-    pruner: Any, y: NDArray, sample_weight: NDArray[np.float64] | None, classes: NDArray | None
-) -> None:
-    """Raise for calibration rows that are too few for the folds, or not scored by ``scoring``."""
-    if sample_weight is not None:
-        y = y[sample_weight > 0]
-    n_folds = pruner.inner_cv if is_integer(pruner.inner_cv) else 0
-    if not n_folds:  # a splitter
-        _halved_folds(y, pruner.inner_cv, 0, by_class=classes is not None)
-    made: CalibrationPredictions
-    if classes is None:
-        if len(y) < 2 * n_folds:
-            raise ValueError(
-                f"{len(y)} calibration samples are too few for inner_cv={n_folds}, which needs "
-                f"{2 * n_folds} at least."
-            )
-        # Fractions, which scores of classes do not take, and positive, for those of logarithms.
-        n_targets = 1 if y.ndim == 1 else y.shape[1]
-        targets = np.tile(np.array([[1.0], [2.5], [4.25]]), (1, n_targets))
-        weight = None if sample_weight is None else np.ones(3)
-        made = TargetPredictions(targets[None], targets, weight)
-    else:
-        present, counts = np.unique(y, return_counts=True)
-        if len(present) < 2:
-            raise ValueError(
-                "The calibration samples that have a weight are all of one class, "
-                f"{present.tolist()}: there is nothing to choose by."
-            )
-        if counts.min() < n_folds:
-            raise ValueError(
-                f"Class {present.tolist()[counts.argmin()]!r} has {counts.min()} calibration "
-                f"sample(s), fewer than inner_cv={n_folds}. Give more samples, a larger "
-                "share of them (cv), or fewer folds."
-            )
-        # Perfect predictions of the classes that there are.
-        C, codes = len(classes), np.tile(np.searchsorted(classes, present), 2)
-        P = np.full((1, len(codes), C), 0.1 / C)
-        P[0, np.arange(len(codes)), codes] += 0.9
-        weight = None if sample_weight is None else np.ones(len(codes))
-        made = ClassPredictions(P, codes, weight, classes, pruner.voting)
-    CandidateScorer(pruner.scoring).check(made)
 
 
 def _warn_of_better_member(found: SearchResult) -> None:
