@@ -158,13 +158,13 @@ class BasePruner(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Samples; whatever the members take. Images may have three or four dimensions.
+            Samples, in a form that the members take. Images may have three or four dimensions.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Classes, or targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, used in the members' fit (where they take them) and in calibration.
         **fit_params : dict
-            Passed to the members' ``fit``, and routed where metadata routing is on.
+            Passed to the members' ``fit``; routed if metadata routing is enabled.
 
         Returns
         -------
@@ -174,7 +174,7 @@ class BasePruner(
         Raises
         ------
         ValueError, TypeError
-            If a parameter or the data cannot be right; before anything is trained.
+            If a parameter or the data are wrong; raised before anything is trained.
         NoMemberLeftError
             If the penalty leaves no member.
         """
@@ -248,8 +248,8 @@ class BasePruner(
         Raises
         ------
         ValueError, TypeError
-            If the members are not fitted, or P is not of their number, of y's length and of
-            their classes.
+            If the members are not fitted, or the shape of P does not match the members, y and
+            the classes.
         """
         self._begin_with_fitted_members("fit_predictions")
         if np.ndim(y) and len(np.asarray(y)) == 0:
@@ -506,7 +506,7 @@ class BasePruner(
         """Set the attributes that reports and figures show."""
         self.solution_, self.path_ = solution, relaxation.path
         self.frontier_ = frontier(predictions, relaxation.path, weights)
-        # Candidates of a grid are not asked for the table, which is a third of their cost.
+        # The table is computed when it is asked for: it takes a third of the time of a selection.
         self._member_table = partial(
             explain_members,
             self._names(len(weights)),
@@ -598,7 +598,7 @@ class BasePruner(
         NotFittedError
             If the pruner is not fitted.
         ValueError
-            If it is not the ensemble that was pruned, or y is not of its kind.
+            If ``ensemble`` has another number of members, or X or y do not match.
         """
         check_is_fitted(self)
         members = Members.of(ensemble, **self._fitted_outputs())
@@ -763,7 +763,7 @@ class BasePruner(
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        # Tags of files are not known; what is no estimator, fit refuses.
+        # Tags of files are unknown; fit raises for what is no estimator.
         members: Any = self.estimator if isinstance(self.estimator, list) else [self.estimator]
         inputs = [input_tags_of(m[-1] if isinstance(m, tuple) and m else m) for m in members]
         inputs = [each for each in inputs if each is not None]
@@ -775,7 +775,7 @@ class BasePruner(
 
     def _state(self) -> dict[str, Any]:
         # A fitted pruner is saved without the members that it dropped, without the cache, and
-        # with its table instead of what that is computed from.
+        # with its table instead of the inputs of that.
         state = super()._state()
         state.pop("_output_cache", None)
         if "_member_table" in state:

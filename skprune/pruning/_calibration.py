@@ -82,12 +82,12 @@ _IN_CACHE = f"Give memory a folder on another disk; {_SMALLER}"
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Members to keep from, and what they, or their like, predict for unseen rows.
+    """Fitted members, and calibration predictions: theirs, or those of members trained on folds.
 
     Attributes
     ----------
     members : Members
-        Fitted members.
+        Fitted members to select from.
     P : Predictions of shape (M, N, k)
         Predictions of the calibration rows.
     y : ndarray of shape (N,) or (N, k)
@@ -130,7 +130,7 @@ class TrainingData:
 
 
 def check_cv_parameter(cv: Any) -> None:
-    """Raise for a share of the rows, or a number of folds, that cannot be."""
+    """Raise unless cv is a fraction, "prefit", a number of folds, a splitter or an iterable."""
     number = cv is None or isinstance(cv, Real)
     folds = not isinstance(cv, str | type) and (hasattr(cv, "split") or np.iterable(cv))
     if not number and not folds and not (isinstance(cv, str) and cv == "prefit"):
@@ -180,7 +180,7 @@ def calibration_splits(
 
 
 def _hold_out(codes: NDArray[np.intp], fraction: float, seed: int) -> Split:
-    """Hold out a fraction, by class where that can be; a class's only row is trained on."""
+    """Hold out a fraction, by class if possible; the only row of a class is trained on."""
     counts = np.bincount(codes)
     shared = np.flatnonzero(counts[codes] > 1)
     alone = np.flatnonzero(counts[codes] == 1)
@@ -199,7 +199,7 @@ def _hold_out(codes: NDArray[np.intp], fraction: float, seed: int) -> Split:
 
 
 def _checked_fold(number: int, fold: Any, n_rows: int) -> Split:
-    """The rows to train on and to calibrate on, or an error that says what is wrong with them."""
+    """Positions of the rows to train on and to calibrate on; raise for wrong ones."""
     try:
         train, test = fold
     except (TypeError, ValueError) as error:
@@ -260,7 +260,7 @@ def train_and_predict(
     name = "list of members" if isinstance(estimator, list) else type(estimator).__name__
     key = None
     if memory.location is not None:
-        # Members are pickles, which another scikit-learn may read wrongly or train otherwise.
+        # Another version of scikit-learn may misread pickled members, or train them differently.
         known = (estimator, outputs, data.X, data.y, data.fit_params, sklearn.__version__)
         key = data_hash(*known, *_training_keys(estimator))
 
@@ -652,7 +652,7 @@ class StoredBlocks:
 
 
 def check_given_predictions(P: Any, members: Members, n_rows: int) -> Predictions:
-    """Predictions that were made elsewhere, or an error that says what is wrong with them."""
+    """Predictions that the user passed, (M, N, k); raise for wrong ones."""
     given = as_predictions(PredictionStore.over(P))
     if given.dtype.kind not in "fiub":
         raise TypeError(f"P must hold real numbers; got {given.dtype}.")

@@ -128,7 +128,7 @@ class CalibrationPredictions(ABC):
 
     @abstractmethod
     def responder(self) -> Any:
-        """An estimator that predicts what it is given, for scorers."""
+        """An estimator that returns its input as its predictions, for scorers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,7 +224,7 @@ class TargetPredictions(CalibrationPredictions):
         return np.where(constant, 1.0, deviation)
 
     def statistics(self, rows: Rows) -> EnsembleStatistics:
-        # Centered and scaled alike for all rows, so that statistics of folds add up.
+        # With the center and scale of all rows, so that statistics of folds add up.
         return EnsembleStatistics.from_regression(
             select(self.P, rows),
             self.y[rows],
@@ -318,7 +318,7 @@ def _blocks(P: Predictions) -> Iterator[tuple[slice, NDArray]]:
 
 
 class _GivenProbabilities(ClassifierMixin, BaseEstimator):
-    """A classifier whose X are its probabilities: what a scorer is handed."""
+    """A classifier that returns its input as probabilities, for scorers."""
 
     def __init__(self, classes: NDArray) -> None:
         self.classes = classes
@@ -335,7 +335,7 @@ class _GivenProbabilities(ClassifierMixin, BaseEstimator):
 
 
 class _GivenPredictions(RegressorMixin, BaseEstimator):
-    """A regressor whose X are its predictions."""
+    """A regressor that returns its input as predictions, for scorers."""
 
     def predict(self, X: NDArray) -> NDArray:
         return X[:, 0] if X.shape[1] == 1 else X
@@ -356,7 +356,7 @@ class CandidateScorer:
         self._scorer: Any = None if scoring is None else get_scorer(scoring)
 
     def check(self, predictions: CalibrationPredictions) -> None:
-        """Try the scorer on a few made predictions; raise if it needs what members cannot give."""
+        """Raise if the scorer cannot score predictions of the members; tried on a few made here."""
         rows = np.arange(predictions.n_rows)
         try:
             score = self.table(predictions, np.eye(predictions.n_members), rows, rows)[0]

@@ -523,7 +523,7 @@ class TestMembersWithoutProbabilities:
         ids=repr,
     )
     def test_are_refused_before_any_is_trained(self, member, cls, voting, data):
-        message = rf"must have predict_proba; member 20 \({type(member).__name__}\) has not"
+        message = rf"must have predict_proba; member 20 \({type(member).__name__}\) has none"
         members = [(f"m{i}", Untrainable()) for i in range(20)] + [("last", member)]
         refused(cls, data, TypeError, message, estimator=members, voting=voting)
 
@@ -538,7 +538,7 @@ class TestMembersWithoutProbabilities:
         ids=repr,
     )
     def test_are_refused_in_an_ensemble(self, ensemble, data):
-        message = r"must have predict_proba; member 0 \(LinearSVC\) has not"
+        message = r"must have predict_proba; member 0 \(LinearSVC\) has none"
         refused(SOCPEnsemblePruner, data, TypeError, message, estimator=ensemble)
 
     @pytest.mark.parametrize(
@@ -600,7 +600,7 @@ class TestNoEnsemble:
             (make_pipeline(Untrainable()), "has none.*put the pruner last in it"),
             (KNeighborsClassifier("x"), "has none.*To choose among several KNeighborsClassifier"),
             (GradientBoostingClassifier(n_estimators="x"), "stages of a sum"),
-            (OneVsRestClassifier(Untrainable()), "question of their own"),
+            (OneVsRestClassifier(Untrainable()), "solves a part of the problem"),
         ],
         ids=lambda v: type(v).__name__,
     )
