@@ -73,7 +73,7 @@ from ._report import MemberTable, explain_members, frontier
 from ._selection import (
     Program,
     Relaxation,
-    check_limits,
+    check_costs_and_limits,
     check_reweight,
     check_threshold,
     member_costs,
@@ -133,7 +133,7 @@ class BasePruner(
 
     @abstractmethod
     def _outputs(self, y: NDArray) -> dict[str, Any]:
-        """The classes or the number of targets, for :meth:`Members.of`."""
+        """The keyword of :meth:`Members.of` for these targets: classes, or n_targets."""
 
     @abstractmethod
     def _predictions(
@@ -442,7 +442,7 @@ class BasePruner(
     def _fitted_members(self, y: NDArray) -> Members:
         """The members in ``estimator``; their classes must include those of y."""
         outputs = self._outputs(y)
-        if "classes" in outputs:
+        if "classes" in outputs:  # the members may know others as well
             outputs = {"labels": outputs["classes"]}
         members = Members.of(self.estimator, **outputs)
         if members.classes is not None:
@@ -688,7 +688,9 @@ class BasePruner(
             check_unfitted_members(self.estimator, self.cv, classifiers=is_classifier(self))
         check_one_of("penalty", self.penalty, ("l1", "l0"))
         check_solver(self.solver)
-        check_limits(self.costs, self.max_members, self.max_cost, self.estimator, prefit=prefit)
+        check_costs_and_limits(
+            self.costs, self.max_members, self.max_cost, self.estimator, prefit=prefit
+        )
         self._check_selection_parameters()
 
     def _check_selection_parameters(self) -> None:

@@ -257,10 +257,18 @@ def check_estimator(estimator: Any) -> None:
     reserved = sorted({"splitter", "method_mapping"} & set(names))
     if reserved:
         raise ValueError(f"{reserved} cannot be names in estimator: metadata routing uses them.")
-    for _, member in members:
+    missing = []  # all files are looked for before any is loaded
+    for name, member in members:
         if not isinstance(member, MemberFile):
             _check_is_estimator(member)
-    _check_files(members)
+            continue
+        try:
+            member.check_exists()
+        except MemberFileError as error:
+            missing.append(str(error) if name == member.path else f"{name!r}: {error}")
+    if missing:
+        more = f" {len(missing) - 1} more are missing." if len(missing) > 1 else ""
+        raise MemberFileError(f"estimator holds a path without a file: {missing[0]}{more}")
 
 
 def _check_is_estimator(member: Any) -> None:
@@ -271,20 +279,6 @@ def _check_is_estimator(member: Any) -> None:
             "estimator must be an ensemble, a list of (name, estimator), of paths of fitted "
             f"members, or FrozenEstimators of fitted ones; got {got}."
         )
-
-
-def _check_files(members: list[tuple[str, Any]]) -> None:
-    """Name missing files, before any file is loaded."""
-    missing = []
-    for name, member in members:
-        if isinstance(member, MemberFile):
-            try:
-                member.check_exists()
-            except MemberFileError as error:
-                missing.append(str(error) if name == member.path else f"{name!r}: {error}")
-    if missing:
-        more = f" {len(missing) - 1} more are missing." if len(missing) > 1 else ""
-        raise MemberFileError(f"estimator holds a path without a file: {missing[0]}{more}")
 
 
 def _check_ensemble(estimator: Any) -> None:
@@ -453,7 +447,10 @@ class Members:
         labels: NDArray | None = None,
         n_targets: int | None = None,
     ) -> Self:
-        """Take the members out of a fitted ensemble, or out of a list; regressors for targets."""
+        """The members of a fitted ensemble or list: regressors for targets, else classifiers.
+
+        ``classes`` are all classes, ``labels`` those that the members have to know at least.
+        """
         if n_targets is not None:
             return cls._of_regressors(fitted, n_targets)
         return cls._of_classifiers(fitted, classes, labels)

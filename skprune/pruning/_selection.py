@@ -32,7 +32,7 @@ __all__ = [
     "Program",
     "Relaxation",
     "check_at_least",
-    "check_limits",
+    "check_costs_and_limits",
     "check_reweight",
     "check_threshold",
     "member_costs",
@@ -271,13 +271,13 @@ class Relaxation:
 
 
 def check_at_least(name: str, value: Any, minimum: int) -> None:
-    """Raise for what is no integer of that size."""
+    """Raise unless the value is an integer of at least the minimum."""
     if not is_integer(value) or value < minimum:
         raise ValueError(f"{name} must be an integer of at least {minimum}; got {value!r}.")
 
 
 def check_threshold(threshold: Any) -> None:
-    """Raise for what is no share of the largest weight."""
+    """Raise unless the threshold is a number in [0, 1]."""
     if not is_real(threshold) or not 0 <= threshold <= 1:
         raise ValueError(
             f"threshold must lie in [0, 1], as a share of the largest weight; got {threshold!r}."
@@ -285,7 +285,7 @@ def check_threshold(threshold: Any) -> None:
 
 
 def check_reweight(reweight: Any) -> None:
-    """Raise for what is neither a name nor a number between relaxed and equal."""
+    """Raise unless reweight is one of the names, or a number in [0, 1]."""
     if isinstance(reweight, str) and reweight in ("relaxed", "equal", "none"):
         return
     if not is_real(reweight) or not 0 <= reweight <= 1:
@@ -295,10 +295,10 @@ def check_reweight(reweight: Any) -> None:
         )
 
 
-def check_limits(
+def check_costs_and_limits(
     costs: Any, max_members: Any, max_cost: Any, estimator: Any, *, prefit: bool
 ) -> None:
-    """Raise for costs and limits that cannot be right, before anything is trained."""
+    """Raise for wrong costs and limits, before anything is trained."""
     if max_members is not None:
         check_at_least("max_members", max_members, 1)
     if max_cost is not None:
@@ -309,11 +309,6 @@ def check_limits(
             )
         if not is_finite(max_cost) or max_cost <= 0:
             raise ValueError(f"max_cost must be a positive number; got {max_cost!r}.")
-    _check_costs(costs, estimator, prefit=prefit, max_cost=max_cost)
-
-
-def _check_costs(costs: Any, estimator: Any, *, prefit: bool, max_cost: float | None) -> None:
-    """Raise for costs that cannot be right, before anything is trained."""
     if isinstance(costs, str):
         if costs not in ("parameters", "latency"):
             raise ValueError(

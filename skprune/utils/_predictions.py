@@ -404,9 +404,11 @@ def cast(output: NDArray, dtype: np.dtype, i: int) -> NDArray:
     with np.errstate(over="ignore"):
         converted = output.astype(dtype, copy=False)
     if converted is not output and not np.isfinite(converted).all() and np.isfinite(output).all():
+        remedy = "use another unit for the targets"
+        if dtype == np.float16:
+            remedy = f"set prediction_dtype='float32', or {remedy}"
         raise ValueError(
-            f"Member {i} predicts {np.abs(output).max():.4g}, which {dtype} cannot hold: give "
-            "prediction_dtype='float32', or targets of another unit."
+            f"Member {i} predicts {np.abs(output).max():.4g}, which {dtype} cannot hold: {remedy}."
         )
     return converted
 
