@@ -350,7 +350,7 @@ class BasePruner(
             splits,
             refit=refit,
             outputs=outputs,
-            sample_weight=sample_weight,
+            sample_weight=weight,
             dtype=self.prediction_dtype,
             memory=memory,
             n_jobs=self.n_jobs,

@@ -254,8 +254,9 @@ def train_and_predict(
 ) -> Calibration:
     """Train on the first rows of each split, and predict the second; with ``refit``, train on all.
 
-    ``outputs`` are the classes or the number of targets, for :meth:`Members.of`. ``training`` is
-    entered around the fit of each ensemble, to report progress.
+    ``outputs`` are the classes or the number of targets, for :meth:`Members.of`; ``sample_weight``
+    are the weights of the calibration rows; ``training`` is entered around the fit of each
+    ensemble, to report progress.
     """
     name = "list of members" if isinstance(estimator, list) else type(estimator).__name__
     key = None
@@ -289,15 +290,14 @@ def train_and_predict(
     if refit:
         trained = ensemble(None)
     rows = np.concatenate([test for _, test in splits])
-    weight = None if sample_weight is None else sample_weight[rows]
     return Calibration(
         trained.members(),
         P,
         data.y[rows],
-        weight,
+        sample_weight,
         _safe_indexing(data.X, rows[:TIMED_ROWS]),
         memory,
-        (tested, weight, dtype),
+        (tested, sample_weight, dtype),
         trained.about,
         None if trained.key is None else MemberOutputCache(memory, trained.key, trained.about),
     )
