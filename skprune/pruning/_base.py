@@ -3,16 +3,16 @@
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import partial, reduce
 from numbers import Integral
-from operator import is_
+from operator import add, is_
 from typing import Any, Self
 
 import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
-from sklearn.utils import indexable
+from sklearn.utils import _safe_indexing, check_consistent_length, indexable
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
@@ -53,9 +53,9 @@ from ._calibration import (
     calibration_splits,
     check_cv_parameter,
     check_given_predictions,
+    is_fraction,
     predict_fitted,
     predictions_of,
-    stored_dtype,
     train_and_predict,
 )
 from ._members import (
@@ -73,7 +73,7 @@ from ._report import MemberTable, explain_members, frontier
 from ._selection import (
     Program,
     Relaxation,
-    check_limits,
+    check_costs_and_limits,
     check_reweight,
     check_threshold,
     member_costs,
@@ -133,7 +133,7 @@ class BasePruner(
 
     @abstractmethod
     def _outputs(self, y: NDArray) -> dict[str, Any]:
-        """The classes or the number of targets, for :meth:`Members.of`."""
+        """The keyword of :meth:`Members.of` for these targets: classes, or n_targets."""
 
     @abstractmethod
     def _predictions(
@@ -141,7 +141,7 @@ class BasePruner(
         P: Predictions,
         y: NDArray,
         sample_weight: NDArray[np.float64] | None,
-        classes: NDArray | None,
+        classes: Any,
         *,
         new_rows: bool = False,
     ) -> CalibrationPredictions:
@@ -158,13 +158,13 @@ class BasePruner(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
-            Samples; whatever the members take. Images may have three or four dimensions.
+            Samples, in a form that the members take. Images may have three or four dimensions.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Classes, or targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, used in the members' fit (where they take them) and in calibration.
         **fit_params : dict
-            Passed to the members' ``fit``, and routed where metadata routing is on.
+            Passed to the members' ``fit``; routed if metadata routing is enabled.
 
         Returns
         -------
@@ -174,7 +174,7 @@ class BasePruner(
         Raises
         ------
         ValueError, TypeError
-            If a parameter or the data cannot be right; before anything is trained.
+            If a parameter or the data are wrong; raised before anything is trained.
         NoMemberLeftError
             If the penalty leaves no member.
         """
@@ -248,8 +248,8 @@ class BasePruner(
         Raises
         ------
         ValueError, TypeError
-            If the members are not fitted, or P is not of their number, of y's length and of
-            their classes.
+            If the members are not fitted, or the shape of P does not match the members, y and
+            the classes.
         """
         self._begin_with_fitted_members("fit_predictions")
         if np.ndim(y) and len(np.asarray(y)) == 0:
@@ -295,6 +295,7 @@ class BasePruner(
             raise ValueError(
                 f"{sorted(fit_params)} cannot be passed to fit: the members are fitted already."
             )
+        check_fitted_members(self.estimator)
         members = self._fitted_members(y)
         self._check_calibration_rows(y, sample_weight, members.classes)
         self._report(f"predicting {len(y)} samples with {len(members)} fitted members")
@@ -302,7 +303,7 @@ class BasePruner(
         P = predict_fitted(
             members,
             X,
-            dtype=stored_dtype(members, self.prediction_dtype),
+            dtype=self.prediction_dtype,
             memory=memory,
             scratch=scratch,
             n_jobs=self.n_jobs,
@@ -340,7 +341,7 @@ class BasePruner(
         rows = np.concatenate([test for _, test in splits])
         weight = None if sample_weight is None else sample_weight[rows]
         self._check_calibration_rows(y[rows], weight, outputs.get("classes"))
-        refit = not isinstance(self.cv, float | np.floating)
+        refit = not is_fraction(self.cv)
         self._report(f"training members on {len(y)} samples, cv={self.cv}")
         self._phase("training members", len(splits) + refit)
         return train_and_predict(
@@ -349,7 +350,7 @@ class BasePruner(
             splits,
             refit=refit,
             outputs=outputs,
-            sample_weight=sample_weight,
+            sample_weight=weight,
             dtype=self.prediction_dtype,
             memory=memory,
             n_jobs=self.n_jobs,
@@ -366,9 +367,9 @@ class BasePruner(
         weights: list[Any] = []
         for number, X, y, weight in self._checked_blocks(blocks):
             if stored is None:
-                members, first = self._fitted_members(y), X
-                dtype = stored_dtype(members, self.prediction_dtype)
-                stored = StoredBlocks(members, dtype, scratch, self.n_jobs)
+                members, sample_shape = self._fitted_members(y), tuple(X.shape[1:])
+                timed = _safe_indexing(X, np.arange(min(TIMED_ROWS, len(y))))  # a copy
+                stored = StoredBlocks(members, self.prediction_dtype, scratch, self.n_jobs)
             if members.classes is not None:
                 try:
                     encode_labels(y, members.classes)
@@ -387,8 +388,7 @@ class BasePruner(
         y = self._check_target(np.concatenate(ys))
         weight = None if weights[0] is None else np.concatenate(weights)
         self._check_calibration_rows(y, weight, members.classes)
-        calibration = Calibration(members, stored.store(), y, weight, first[:TIMED_ROWS])
-        return calibration, tuple(first.shape[1:])
+        return Calibration(members, stored.store(), y, weight, timed), sample_shape
 
     def _checked_blocks(
         self, blocks: Iterable[tuple]
@@ -410,7 +410,7 @@ class BasePruner(
             weight = rest[0] if rest else None
             X = _with_shape(X)
             try:
-                indexable(X, y, weight)  # of one length
+                X, y, weight = indexable(X, y, weight)
                 if num_samples(X) == 0:
                     continue
                 validate_data(self, X, skip_check_array=True, reset=before is None)
@@ -437,12 +437,12 @@ class BasePruner(
                 f"{method} takes fitted members only, and cv={self.cv!r} would train them: give "
                 "cv='prefit', FrozenEstimators, or paths of fitted members."
             )
+        check_fitted_members(self.estimator)
 
     def _fitted_members(self, y: NDArray) -> Members:
         """The members in ``estimator``; their classes must include those of y."""
-        check_fitted_members(self.estimator)
         outputs = self._outputs(y)
-        if "classes" in outputs:
+        if "classes" in outputs:  # the members may know others as well
             outputs = {"labels": outputs["classes"]}
         members = Members.of(self.estimator, **outputs)
         if members.classes is not None:
@@ -483,9 +483,10 @@ class BasePruner(
         compute = partial(predictions.statistics, np.arange(predictions.n_rows))
         if calibration.memory is None:
             return compute()
-        *parts, about = calibration.key
-        key, about = (type(predictions).__name__, *parts), f"statistics of {about}"
-        return cached_call(calibration.memory, "statistics", key, compute, about=about)
+        key, about = (type(predictions).__name__, *calibration.key), calibration.about
+        return cached_call(
+            calibration.memory, "statistics", key, compute, about=f"statistics of {about}"
+        )
 
     def _program(self, calibration: Calibration) -> Program:
         members = calibration.members
@@ -505,7 +506,7 @@ class BasePruner(
         """Set the attributes that reports and figures show."""
         self.solution_, self.path_ = solution, relaxation.path
         self.frontier_ = frontier(predictions, relaxation.path, weights)
-        # Candidates of a grid are not asked for the table, which is a third of their cost.
+        # The table is computed when it is asked for: it takes a third of the time of a selection.
         self._member_table = partial(
             explain_members,
             self._names(len(weights)),
@@ -521,7 +522,7 @@ class BasePruner(
         self,
         calibration: Calibration,
         weights: NDArray[np.float64],
-        predictions: CalibrationPredictions,
+        predictions: Any,
     ) -> None:
         """Set the attributes that predict needs; subclasses add what they predict."""
         self.support_ = weights > 0
@@ -571,9 +572,9 @@ class BasePruner(
             In the order of ``estimators_``.
         """
         check_is_fitted(self)
+        X, y = self._check_scored_rows(X, y)
         P = np.stack(list(self._member_outputs(X)))
-        classes = getattr(self, "classes_", None)
-        return self._predictions(P, np.asarray(y), None, classes).member_scores()
+        return self._predictions(P, y, None, getattr(self, "classes_", None)).member_scores()
 
     def predictions_on(self, ensemble: Any, X: Any, y: ArrayLike) -> CalibrationPredictions:
         """Predictions of all members on some rows, for reports and figures.
@@ -597,7 +598,7 @@ class BasePruner(
         NotFittedError
             If the pruner is not fitted.
         ValueError
-            If it is not the ensemble that was pruned, or y is not of its kind.
+            If ``ensemble`` has another number of members, or X or y do not match.
         """
         check_is_fitted(self)
         members = Members.of(ensemble, **self._fitted_outputs())
@@ -606,9 +607,14 @@ class BasePruner(
                 f"ensemble has {len(members)} members, but the pruner chose among "
                 f"{self.n_members_in_}: it is not the ensemble that was pruned."
             )
-        dtype = stored_dtype(members, self.prediction_dtype)
-        P = predictions_of(members, X, self.n_jobs, dtype)
-        return self._predictions(P, np.asarray(y), None, members.classes, new_rows=True)
+        X, y = self._check_scored_rows(X, y)
+        P = predictions_of(members, X, self.n_jobs, self.prediction_dtype)
+        return self._predictions(P, y, None, members.classes, new_rows=True)
+
+    def _check_scored_rows(self, X: Any, y: ArrayLike) -> tuple[Any, NDArray]:
+        X = self._check_samples(X)
+        check_consistent_length(X, y)
+        return X, np.asarray(y)
 
     def _fitted_outputs(self) -> dict[str, Any]:
         if hasattr(self, "classes_"):
@@ -636,11 +642,8 @@ class BasePruner(
 
     def _weighted_sum(self, outputs: Iterable[NDArray]) -> NDArray:
         """Sum of the kept members' outputs, by their weights."""
-        total: NDArray | None = None
-        for weight, output in zip(self.weights_[self.support_], outputs, strict=True):
-            total = weight * output if total is None else total + weight * output
-        assert total is not None  # at least one member is always kept
-        return total
+        pairs = zip(self.weights_[self.support_], outputs, strict=True)
+        return reduce(add, (weight * output for weight, output in pairs))
 
     def _check_samples(self, X: Any) -> Any:
         X = _with_shape(X)
@@ -685,7 +688,9 @@ class BasePruner(
             check_unfitted_members(self.estimator, self.cv, classifiers=is_classifier(self))
         check_one_of("penalty", self.penalty, ("l1", "l0"))
         check_solver(self.solver)
-        check_limits(self.costs, self.max_members, self.max_cost, self.estimator, prefit=prefit)
+        check_costs_and_limits(
+            self.costs, self.max_members, self.max_cost, self.estimator, prefit=prefit
+        )
         self._check_selection_parameters()
 
     def _check_selection_parameters(self) -> None:
@@ -697,7 +702,7 @@ class BasePruner(
     def _check_calibration_rows(
         self, y: NDArray, sample_weight: NDArray[np.float64] | None, classes: NDArray | None
     ) -> None:
-        """Raise for calibration rows that cannot do, before anything is trained."""
+        """Raise for calibration rows that cannot be used, before anything is trained."""
         if sample_weight is not None and not sample_weight.any():
             raise ValueError("sample_weight is zero for all calibration samples.")
 
@@ -760,7 +765,7 @@ class BasePruner(
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        # Tags of files are not known; what is no estimator, fit refuses.
+        # Tags of files are unknown; fit raises for what is no estimator.
         members: Any = self.estimator if isinstance(self.estimator, list) else [self.estimator]
         inputs = [input_tags_of(m[-1] if isinstance(m, tuple) and m else m) for m in members]
         inputs = [each for each in inputs if each is not None]
@@ -772,7 +777,7 @@ class BasePruner(
 
     def _state(self) -> dict[str, Any]:
         # A fitted pruner is saved without the members that it dropped, without the cache, and
-        # with its table instead of what that is computed from.
+        # with its table instead of the inputs of that.
         state = super()._state()
         state.pop("_output_cache", None)
         if "_member_table" in state:

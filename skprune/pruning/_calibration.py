@@ -54,9 +54,10 @@ __all__ = [
     "calibration_splits",
     "check_cv_parameter",
     "check_given_predictions",
+    "checked_rows",
+    "is_fraction",
     "predict_fitted",
     "predictions_of",
-    "stored_dtype",
     "train_and_predict",
 ]
 
@@ -71,6 +72,9 @@ _MAX_ROW_SETS = 2
 # Fingerprints of files of predictions whose checksum was right.
 _checked_files: set[tuple] = set()
 
+# What predictions of members in files are kept in by default.
+_FILE_DTYPE = "float32"
+
 _SMALLER = "prediction_dtype='float16' takes half of what float32 does."
 _IN_SCRATCH = f"Set JOBLIB_TEMP_FOLDER to a folder on another disk; {_SMALLER}"
 _IN_CACHE = f"Give memory a folder on another disk; {_SMALLER}"
@@ -78,12 +82,12 @@ _IN_CACHE = f"Give memory a folder on another disk; {_SMALLER}"
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Members to keep from, and what they, or their like, predict for unseen rows.
+    """Fitted members, and calibration predictions: theirs, or those of members trained on folds.
 
     Attributes
     ----------
     members : Members
-        Fitted members.
+        Fitted members to select from.
     P : Predictions of shape (M, N, k)
         Predictions of the calibration rows.
     y : ndarray of shape (N,) or (N, k)
@@ -95,7 +99,9 @@ class Calibration:
     memory : joblib.Memory or None
         Cache of what is computed from P; None where members were fitted before.
     key : tuple
-        What P and the weights depend on, and the ensemble in words.
+        What P and the weights depend on.
+    about : str
+        The ensemble in words.
     output_cache : MemberOutputCache or None
         Cache of what the kept members predict.
     """
@@ -107,6 +113,7 @@ class Calibration:
     X: Any
     memory: joblib.Memory | None = None
     key: tuple = ()
+    about: str = ""
     output_cache: "MemberOutputCache | None" = None
 
 
@@ -123,7 +130,7 @@ class TrainingData:
 
 
 def check_cv_parameter(cv: Any) -> None:
-    """Raise for a share of the rows, or a number of folds, that cannot be."""
+    """Raise unless cv is a fraction, "prefit", a number of folds, a splitter or an iterable."""
     number = cv is None or isinstance(cv, Real)
     folds = not isinstance(cv, str | type) and (hasattr(cv, "split") or np.iterable(cv))
     if not number and not folds and not (isinstance(cv, str) and cv == "prefit"):
@@ -131,7 +138,7 @@ def check_cv_parameter(cv: Any) -> None:
             "cv must be a fraction, 'prefit', a number of folds, a splitter or an iterable of "
             f"(train, test); got {cv!r:.100}."
         )
-    if isinstance(cv, bool) or (_is_fraction(cv) and not 0 < cv < 1):
+    if isinstance(cv, bool) or (is_fraction(cv) and not 0 < cv < 1):
         raise ValueError(
             f"cv as a fraction must lie strictly between 0 and 1; got {cv!r}. For folds, "
             "give an int of at least 2."
@@ -140,7 +147,8 @@ def check_cv_parameter(cv: Any) -> None:
         raise ValueError(f"cv as a number of folds must be at least 2; got {cv!r}.")
 
 
-def _is_fraction(cv: Any) -> bool:
+def is_fraction(cv: Any) -> bool:
+    """Whether cv is a share of the rows, not a number of folds or a splitter."""
     return isinstance(cv, Real) and not isinstance(cv, Integral)
 
 
@@ -148,7 +156,7 @@ def calibration_splits(
     cv: Any, X: Any, y: NDArray, *, by_class: bool, seed: int, split_params: dict[str, Any]
 ) -> list[Split]:
     """Rows to train on and rows to calibrate on; one such pair for a fraction, else one a fold."""
-    if _is_fraction(cv):
+    if is_fraction(cv):
         codes = np.unique(y, return_inverse=True)[1] if by_class else np.zeros(len(y), np.intp)
         return [_hold_out(codes, float(cv), seed)]
     if cv is None or isinstance(cv, Integral) or hasattr(cv, "split"):
@@ -172,7 +180,7 @@ def calibration_splits(
 
 
 def _hold_out(codes: NDArray[np.intp], fraction: float, seed: int) -> Split:
-    """Hold out a fraction, by class where that can be; a class's only row is trained on."""
+    """Hold out a fraction, by class if possible; the only row of a class is trained on."""
     counts = np.bincount(codes)
     shared = np.flatnonzero(counts[codes] > 1)
     alone = np.flatnonzero(counts[codes] == 1)
@@ -191,7 +199,7 @@ def _hold_out(codes: NDArray[np.intp], fraction: float, seed: int) -> Split:
 
 
 def _checked_fold(number: int, fold: Any, n_rows: int) -> Split:
-    """The rows to train on and to calibrate on, or an error that says what is wrong with them."""
+    """Positions of the rows to train on and to calibrate on; raise for wrong ones."""
     try:
         train, test = fold
     except (TypeError, ValueError) as error:
@@ -199,8 +207,8 @@ def _checked_fold(number: int, fold: Any, n_rows: int) -> Split:
             f"cv as an iterable must give pairs (train, test) of row positions; fold {number} is "
             f"{fold!r:.100}."
         ) from error
-    train = _checked_rows(f"train of fold {number}", train, n_rows)
-    test = _checked_rows(f"test of fold {number}", test, n_rows)
+    train = checked_rows("cv", f"train of fold {number}", train, n_rows)
+    test = checked_rows("cv", f"test of fold {number}", test, n_rows)
     both = np.intersect1d(train, test)
     if len(both):
         raise ValueError(
@@ -210,9 +218,11 @@ def _checked_fold(number: int, fold: Any, n_rows: int) -> Split:
     return train, test
 
 
-def _checked_rows(which: str, given: Any, n_rows: int) -> NDArray[np.intp]:
-    """Positions of rows, from positions or from a mask."""
-    right = f"cv must give positions in 0 .. {n_rows - 1}, or a mask of {n_rows} rows, at least one"
+def checked_rows(name: str, which: str, given: Any, n_rows: int) -> NDArray[np.intp]:
+    """Positions of rows, from positions or from a mask; errors name the argument and the fold."""
+    right = (
+        f"{name} must give positions in 0 .. {n_rows - 1}, or a mask of {n_rows} rows, at least one"
+    )
     rows = np.asarray(given)
     if rows.dtype == bool and rows.shape == (n_rows,):
         rows = np.flatnonzero(rows)
@@ -244,13 +254,14 @@ def train_and_predict(
 ) -> Calibration:
     """Train on the first rows of each split, and predict the second; with ``refit``, train on all.
 
-    ``outputs`` are the classes or the number of targets, for :meth:`Members.of`. ``training`` is
-    entered around the fit of each ensemble, to report progress.
+    ``outputs`` are the classes or the number of targets, for :meth:`Members.of`; ``sample_weight``
+    are the weights of the calibration rows; ``training`` is entered around the fit of each
+    ensemble, to report progress.
     """
     name = "list of members" if isinstance(estimator, list) else type(estimator).__name__
     key = None
     if memory.location is not None:
-        # Members are pickles, which another scikit-learn may read wrongly or train otherwise.
+        # Another version of scikit-learn may misread pickled members, or train them differently.
         known = (estimator, outputs, data.X, data.y, data.fit_params, sklearn.__version__)
         key = data_hash(*known, *_training_keys(estimator))
 
@@ -261,11 +272,9 @@ def train_and_predict(
 
     parts: list[NDArray] = []
     tested = []
-    for train, test in splits:  # one ensemble in memory at a time
+    for train, test in splits:  # nothing else refers to `trained`: one ensemble in memory at a time
         trained = ensemble(train)
-        predict = partial(_predict_rows, trained, data.X, test, n_jobs)
-        about = f"{trained.about}, on {len(test)} others"
-        parts.append(cached_call(memory, "predictions", (trained.key, test), predict, about=about))
+        parts.append(_predict_rows(trained, data.X, test, memory, n_jobs))
         tested.append((trained.key, test))
     sizes = {len(part) for part in parts}
     if len(sizes) > 1:
@@ -281,23 +290,30 @@ def train_and_predict(
     if refit:
         trained = ensemble(None)
     rows = np.concatenate([test for _, test in splits])
-    weight = None if sample_weight is None else sample_weight[rows]
     return Calibration(
         trained.members(),
         P,
         data.y[rows],
-        weight,
+        sample_weight,
         _safe_indexing(data.X, rows[:TIMED_ROWS]),
         memory,
-        (tested, weight, dtype, trained.about),
-        None if key is None else MemberOutputCache(memory, trained.key, trained.about),
+        (tested, sample_weight, dtype),
+        trained.about,
+        None if trained.key is None else MemberOutputCache(memory, trained.key, trained.about),
     )
 
 
 def _predict_rows(
-    ensemble: "_Ensemble", X: Any, rows: NDArray[np.intp], n_jobs: int | None
+    ensemble: "_Ensemble", X: Any, rows: NDArray[np.intp], memory: joblib.Memory, n_jobs: int | None
 ) -> NDArray:
-    return ensemble.members().outputs(_safe_indexing(X, rows), n_jobs)
+    """Predict some rows with all members; an ensemble is trained only if they are not cached."""
+
+    def predict() -> NDArray:
+        return ensemble.members().outputs(_safe_indexing(X, rows), n_jobs)
+
+    about = f"{ensemble.about}, on {len(rows)} others"
+    P: NDArray = cached_call(memory, "predictions", (ensemble.key, rows), predict, about=about)
+    return P
 
 
 def _training_keys(estimator: Any) -> list[Any]:
@@ -371,23 +387,15 @@ class _Ensemble:
             self._members = self._fit() if self._entry is None else self._from(self._entry)
         return self._members
 
-    def member(self, i: int) -> Any:
+    def member(self, entry: CacheEntry, i: int) -> Any:
         """Read member i; where its file is broken, the ensemble is trained again."""
-        assert self._entry is not None
-        found = self._entry.read_part(_file_name(i), None)
+        found = entry.read_part(_file_name(i), None)
         if found is None:
-            with self._entry.lock():
-                found = self._entry.read_part(_file_name(i), None, warn=True)
+            with entry.lock():
+                found = entry.read_part(_file_name(i), None, warn=True)
                 if found is None and self._trained is None:
-                    self._trained, _ = self._train(self._entry)
+                    self._trained, _ = self._train(entry)
         return self._trained.estimators[i] if found is None and self._trained else found
-
-    def sent(self, i: int) -> "_SentMember | None":
-        """Member i for a process that cannot train it; None if its file is missing."""
-        assert self._entry is not None
-        if not self._entry.has_part(_file_name(i)):
-            return None
-        return _SentMember(str(self._entry.folder / _file_name(i)), self._entry, i)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_members": None}  # another process reads them from the cache
@@ -402,8 +410,8 @@ class _Ensemble:
                     if not stored:
                         return members
                     frame = members
-        folder = entry.folder
-        files = (_CachedMember(str(folder / _file_name(i)), self, i) for i in range(len(frame)))
+        paths = [str(entry.folder / _file_name(i)) for i in range(len(frame))]
+        files = (_CachedMember(path, entry, i, self) for i, path in enumerate(paths))
         return replace(frame, estimators=tuple(files))
 
     def _train(self, entry: CacheEntry) -> tuple[Members, bool]:
@@ -412,26 +420,6 @@ class _Ensemble:
         frame = replace(members, estimators=(None,) * len(members))
         files = ((_file_name(i), member) for i, member in enumerate(members.estimators))
         return members, entry.write(frame, time.perf_counter() - start, files)
-
-
-@dataclass(frozen=True, eq=False)
-class _CachedMember(MemberFile):
-    """A member's file in the cache, which is checked when it is read."""
-
-    ensemble: _Ensemble
-    position: int
-
-    def load(self) -> Any:
-        """Read the member, or train it again."""
-        return self.ensemble.member(self.position)
-
-    def __reduce__(self):
-        # The ensemble holds the training data, and a task is sent for each member: it is sent only
-        # where the file is missing, to be trained again in the other process.
-        sent = self.ensemble.sent(self.position)
-        if sent is not None:
-            return _SentMember, (sent.path, sent.entry, sent.position)
-        return _CachedMember, (self.path, self.ensemble, self.position)
 
 
 @dataclass(frozen=True, eq=False)
@@ -453,6 +441,25 @@ class _SentMember(MemberFile):
         return found
 
 
+@dataclass(frozen=True, eq=False)
+class _CachedMember(_SentMember):
+    """A member's file in the cache; if it is missing or broken, the ensemble is trained again."""
+
+    ensemble: _Ensemble
+
+    def load(self) -> Any:
+        """Read the member, or train it again."""
+        return self.ensemble.member(self.entry, self.position)
+
+    def __reduce__(self):
+        # The ensemble holds the training data, and a task is sent for each member: it is sent only
+        # where the file is missing, to be trained again in the other process.
+        file = self.path, self.entry, self.position
+        if self.entry.has_part(_file_name(self.position)):
+            return _SentMember, file
+        return _CachedMember, (*file, self.ensemble)
+
+
 def _file_name(i: int) -> str:
     return f"member_{i:05d}.pkl"
 
@@ -464,7 +471,7 @@ class MemberOutputCache:
     same rows: each member predicts them once. One entry holds all members for one set of rows.
     """
 
-    def __init__(self, memory: joblib.Memory, key: str | None, about: str) -> None:
+    def __init__(self, memory: joblib.Memory, key: str, about: str) -> None:
         self._memory, self._key, self._about = memory, key, about
         self._row_sets: list[str] = []
         self._is_closed = False
@@ -501,30 +508,24 @@ class MemberOutputCache:
 # Members that are fitted already
 
 
-def stored_dtype(members: Members, wanted: str | None) -> np.dtype | None:
-    """What predictions are kept in; None leaves them as the members give them."""
-    if wanted is None:
-        return np.dtype(np.float32) if members.has_files else None
-    return np.dtype(wanted)
-
-
 def predict_fitted(
     members: Members,
     X: Any,
     *,
-    dtype: np.dtype | None,
+    dtype: str | None,
     memory: joblib.Memory,
     scratch: ScratchFolder,
     n_jobs: int | None,
 ) -> Predictions:
     """Predict all rows with members that were fitted before; in a file where members are files."""
-    # Where fingerprints differ without need, rows are predicted once more, and never wrongly.
+    if members.has_files:
+        dtype = dtype or _FILE_DTYPE
     key = None
     if memory.store_backend is not None:
+        # A fingerprint may change although its member does not; then rows are predicted again.
         key = data_hash(members.with_fingerprints(), X, str(dtype))
     about = f"{len(members)} fitted members on {num_samples(X)} rows"
     if members.has_files:
-        assert dtype is not None
         entry = cache_entry(memory, "stored", key, about)
         return _stored(members, X, dtype, entry, scratch, n_jobs)
     P: Predictions = cached_call(
@@ -533,13 +534,10 @@ def predict_fitted(
     return P
 
 
-def predictions_of(
-    members: Members, X: Any, n_jobs: int | None, dtype: np.dtype | None
-) -> Predictions:
+def predictions_of(members: Members, X: Any, n_jobs: int | None, dtype: str | None) -> Predictions:
     """Predictions for a report; those of files in a temporary file, deleted when unused."""
     if not members.has_files:
         return members.outputs(X, n_jobs, dtype)
-    assert dtype is not None
     scratch = ScratchFolder()
     try:
         store = _stored(members, X, dtype, None, scratch, n_jobs)
@@ -553,7 +551,7 @@ def predictions_of(
 def _stored(
     members: Members,
     X: Any,
-    dtype: np.dtype,
+    dtype: str | None,
     entry: CacheEntry | None,
     scratch: ScratchFolder,
     n_jobs: int | None,
@@ -599,9 +597,10 @@ def _fingerprint(path: str) -> tuple:
 
 
 def _written(
-    path: str, members: Members, X: Any, dtype: np.dtype, n_jobs: int | None, remedy: str
+    path: str, members: Members, X: Any, dtype: str | None, n_jobs: int | None, remedy: str
 ) -> tuple[PredictionStore, int]:
-    shape = (len(members), num_samples(X), members.n_outputs)
+    """Write predictions to a file; also its checksum."""
+    shape, dtype = (len(members), num_samples(X), members.n_outputs), dtype or _FILE_DTYPE
     what = f"{shape[0]} members for {shape[1]:,} rows and {shape[2]} outputs in {dtype}"
 
     def outputs(first: int) -> Iterator[NDArray]:
@@ -609,7 +608,11 @@ def _written(
 
     folder = os.path.dirname(path)
     return write_predictions(
-        path, shape, dtype, outputs, lambda n_bytes: check_room(folder, n_bytes, what, remedy)
+        path,
+        shape,
+        np.dtype(dtype),
+        outputs,
+        lambda n_bytes: check_room(folder, n_bytes, what, remedy),
     )
 
 
@@ -619,7 +622,7 @@ class StoredBlocks:
     def __init__(
         self,
         members: Members,
-        dtype: np.dtype | None,
+        dtype: str | None,
         scratch: ScratchFolder,
         n_jobs: int | None,
     ) -> None:
@@ -631,7 +634,7 @@ class StoredBlocks:
         """Predict a block of at least one row and write it."""
         path = os.path.join(self._scratch.path, f"block_{len(self._paths):06d}.npy")
         members, dtype = self._members, self._dtype
-        if dtype is not None and members.has_files:
+        if members.has_files:
             _written(path, members, X, dtype, self._n_jobs, _IN_SCRATCH)
         else:
             M, n, k = len(members), num_samples(X), members.n_outputs
@@ -639,7 +642,7 @@ class StoredBlocks:
             what = f"{M} members for a block of {n:,} rows and {k} outputs"
             check_room(self._scratch.path, n_bytes, what, _IN_SCRATCH)
             P = members.outputs(X, self._n_jobs, dtype)
-            self._dtype = P.dtype
+            self._dtype = P.dtype.name  # all blocks in that of the first
             np.save(path, P)
         self._paths.append(path)
 
@@ -649,7 +652,7 @@ class StoredBlocks:
 
 
 def check_given_predictions(P: Any, members: Members, n_rows: int) -> Predictions:
-    """Predictions that were made elsewhere, or an error that says what is wrong with them."""
+    """Predictions that the user passed, (M, N, k); raise for wrong ones."""
     given = as_predictions(PredictionStore.over(P))
     if given.dtype.kind not in "fiub":
         raise TypeError(f"P must hold real numbers; got {given.dtype}.")

@@ -12,7 +12,7 @@ from ..utils import Predictions, Vote, as_probabilities, check_one_of, refuse_mu
 from ._base import BasePruner
 from ._calibration import Calibration
 from ._members import encode_labels
-from ._predictions import CalibrationPredictions, ClassPredictions
+from ._predictions import ClassPredictions
 from ._search import CrossValidatedSelection
 
 __all__ = ["SOCPEnsemblePruner", "SOCPEnsemblePrunerCV"]
@@ -31,16 +31,16 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
     ----------
     estimator : ensemble, list of paths or (name, classifier or path), or FrozenEstimator
         Any classifier that has ``estimators_`` once fitted (random forest, bagging, voting,
-        :class:`~skprune.RandomCNNEnsembleClassifier`, ...), or a list of classifiers. What is
-        wrapped in :class:`~sklearn.frozen.FrozenEstimator`, or is the path of a joblib file, is
-        not trained again, and implies ``cv="prefit"`` where it is all there is. Members in
-        files are loaded one at a time; in the end the kept ones are in memory. Where all are
-        files, the first one has to know all classes.
+        :class:`~skprune.RandomCNNEnsembleClassifier`, ...), or a list of classifiers. Members in a
+        :class:`~sklearn.frozen.FrozenEstimator` are not trained again, nor are paths of joblib
+        files, which cannot be mixed with members to train; if there are no others, ``cv`` is
+        "prefit". Members in files are loaded one at a time; the kept ones stay in memory. If
+        all members are files, they are read until all classes of y are known.
     cv : float, "prefit", int, splitter or iterable, default=0.25
         Where the calibration predictions come from. A float holds out that share of the rows,
         by class; "prefit" takes all rows and fitted members, which must not have been trained
-        on them; folds give predictions for all rows, after which the members are trained on
-        all of them: more training, and much the better choice where rows are few.
+        on them; folds give predictions for all rows, after which the members are trained on all
+        of them: more training, and better if there are few rows.
     alpha : float, default=0.9
         Weight of accuracy in [0, 1], equation (3); 1 - alpha is that of diversity.
     lam : float, default=0.05
@@ -65,9 +65,9 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         "l0" takes the number of members that lambda leads to and looks for a better set of
         that size (and no costlier one), by local search.
     costs : None, "parameters", "latency" or array-like of shape (n_members,), default=None
-        What each member costs, which its penalty is proportional to: nothing,
-        the number of its parameters, the seconds it takes to predict up to 256 calibration
-        rows (measured, so not the same twice), or given numbers.
+        Cost of each member, to which its penalty is proportional: the same for all (None), the
+        number of its parameters, the seconds it takes to predict up to 256 calibration rows
+        (measured, so not the same twice), or given numbers.
     max_members : int or None, default=None
         Most members to keep: those with the largest weights, or with ``penalty="l0"`` the best
         set of that size that is found.
@@ -75,16 +75,17 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         Most that the kept members may cost together, in the unit of ``costs``.
     solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
         "auto" is exact and needs no conic solver; see :func:`~skprune.socp.solve_socp`.
-    prediction_dtype : {"float32", "float16"}, default=None
-        What calibration predictions are kept in. None is as the members give them, and float32
-        where members are files: then predictions are in a temporary file (with ``memory``, in
-        the cache) and are read block by block.
+    prediction_dtype : {"float32", "float16"} or None, default=None
+        Precision of the calibration predictions. None is that of the members, and float32 if
+        members are in files: then predictions are written to a temporary file (with ``memory``,
+        to the cache) and are read block by block.
     memory : str, Path or joblib.Memory, default=None
         Cache of the trained ensemble and its predictions, so that a grid over ``alpha`` and
-        ``lam`` trains it once a fold. Needs an int ``random_state``.
+        ``lam`` trains it once a fold. Pass an int ``random_state``, or no
+        result is reused.
     n_jobs : int, default=None
-        Processes that train a list of members, and threads that predict. An ensemble
-        has its own.
+        Processes that train a list of members, and threads that predict. An ensemble is trained
+        with its own ``n_jobs``.
     random_state : int, RandomState instance or None, default=None
         Seeds the held-out split, and every ``random_state`` of ``estimator`` that is None.
     verbose : int, default=0
@@ -110,7 +111,7 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         Calibration score against the number of members along the path.
     classes_ : ndarray of shape (n_classes,)
         Classes.
-    sample_shape_ : tuple of int
+    sample_shape_ : tuple of int or None
         Shape of one sample; None after ``fit_predictions``, which sees none.
     n_features_in_ : int
         ``X.shape[1]``, where samples were seen.
@@ -252,22 +253,20 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         P: Predictions,
         y: NDArray,
         sample_weight: NDArray[np.float64] | None,
-        classes: NDArray | None,
+        classes: NDArray,
         *,
         new_rows: bool = False,
     ) -> ClassPredictions:
-        assert classes is not None
         return ClassPredictions(P, encode_labels(y, classes), sample_weight, classes, self.voting)
 
     def _keep(
         self,
         calibration: Calibration,
         weights: NDArray[np.float64],
-        predictions: CalibrationPredictions,
+        predictions: ClassPredictions,
     ) -> None:
         super()._keep(calibration, weights / weights.sum(), predictions)
-        assert calibration.members.classes is not None
-        self.classes_ = calibration.members.classes
+        self.classes_ = predictions.classes
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -290,16 +289,16 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
     ----------
     estimator : ensemble, list of paths or (name, classifier or path), or FrozenEstimator
         Any classifier that has ``estimators_`` once fitted (random forest, bagging, voting,
-        :class:`~skprune.RandomCNNEnsembleClassifier`, ...), or a list of classifiers. What is
-        wrapped in :class:`~sklearn.frozen.FrozenEstimator`, or is the path of a joblib file, is
-        not trained again, and implies ``cv="prefit"`` where it is all there is. Members in
-        files are loaded one at a time; in the end the kept ones are in memory. Where all are
-        files, the first one has to know all classes.
+        :class:`~skprune.RandomCNNEnsembleClassifier`, ...), or a list of classifiers. Members in a
+        :class:`~sklearn.frozen.FrozenEstimator` are not trained again, nor are paths of joblib
+        files, which cannot be mixed with members to train; if there are no others, ``cv`` is
+        "prefit". Members in files are loaded one at a time; the kept ones stay in memory. If
+        all members are files, they are read until all classes of y are known.
     cv : float, "prefit", int, splitter or iterable, default=0.25
         Where the calibration predictions come from. A float holds out that share of the rows,
         by class; "prefit" takes all rows and fitted members, which must not have been trained
-        on them; folds give predictions for all rows, after which the members are trained on
-        all of them: more training, and much the better choice where rows are few.
+        on them; folds give predictions for all rows, after which the members are trained on all
+        of them: more training, and better if there are few rows.
     alphas : sequence of float, default=(0.7, 0.9, 1.0)
         Weights of accuracy to try, in [0, 1]; 1 - alpha is that of diversity.
     lams : sequence of float, default=(0.01, 0.03, 0.1, 0.2, 0.3, 0.45)
@@ -312,15 +311,16 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         step from relaxed (0) to equal (1), and "none" leaves the weights of the program.
     scoring : str, callable or None, default=None
         A scorer, or the name of one, that works on labels or probabilities. None is
-        accuracy. Equal scores are told apart by log loss.
+        accuracy. Ties are broken by log loss, then by the number of members.
     selection : {"best", "one_se"}, default="best"
         Take the best candidate, or the one with the fewest members within one standard error
         of it.
     inner_cv : int or splitter, default=5
-        Folds of the calibration rows on which candidates are scored, by class; at least 3.
+        Folds of the calibration rows on which candidates are scored. An int, at least 3, is a
+        number of shuffled folds by class; a splitter must give at least 3 disjoint folds.
     n_resamples : int, default=6
         The weights of the program are averaged over this many random halves of the rows,
-        which steadies the choice; 0 solves it once, for all rows.
+        which makes the choice more stable; 0 solves it once, for all rows.
     voting : {"soft", "hard"}, default="soft"
         Weight the members' probabilities, or the class that each one chooses.
     diversity : {"shannon", "exact", "gini"}, default="shannon"
@@ -332,26 +332,27 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         "l0" takes the number of members that lambda leads to and looks for a better set of
         that size (and no costlier one), by local search.
     costs : None, "parameters", "latency" or array-like of shape (n_members,), default=None
-        What each member costs, which its penalty is proportional to: nothing,
-        the number of its parameters, the seconds it takes to predict up to 256 calibration
-        rows (measured, so not the same twice), or given numbers.
+        Cost of each member, to which its penalty is proportional: the same for all (None), the
+        number of its parameters, the seconds it takes to predict up to 256 calibration rows
+        (measured, so not the same twice), or given numbers.
     max_members : int or None, default=None
         Most members to keep: those with the largest weights, or with ``penalty="l0"`` the best
         set of that size that is found.
     max_cost : float or None, default=None
         Most that the kept members may cost together, in the unit of ``costs``.
     solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
-        What ``solution_`` is solved with; candidates come from the exact path.
-    prediction_dtype : {"float32", "float16"}, default=None
-        What calibration predictions are kept in. None is as the members give them, and float32
-        where members are files: then predictions are in a temporary file (with ``memory``, in
-        the cache) and are read block by block.
+        Solver of ``solution_``; candidates do not use it.
+    prediction_dtype : {"float32", "float16"} or None, default=None
+        Precision of the calibration predictions. None is that of the members, and float32 if
+        members are in files: then predictions are written to a temporary file (with ``memory``,
+        to the cache) and are read block by block.
     memory : str, Path or joblib.Memory, default=None
         Cache of the trained ensemble and its predictions, so that a grid around this estimator
-        trains it once a fold. Needs an int ``random_state``.
+        trains it once a fold. Pass an int ``random_state``, or no
+        result is reused.
     n_jobs : int, default=None
-        Processes that train a list of members, and threads that predict. An ensemble
-        has its own.
+        Processes that train a list of members, and threads that predict. An ensemble is trained
+        with its own ``n_jobs``.
     random_state : int, RandomState instance or None, default=None
         Seeds the held-out split, folds, resamples, and every ``random_state`` of ``estimator``
         that is None.
@@ -373,14 +374,14 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
     reweight_ : str or float
         What was chosen.
     best_params_ : dict
-        The four together.
+        The chosen alpha, lam, threshold and reweight.
     best_index_ : int
         Position of the chosen candidate in ``cv_results_``.
     best_score_ : float
         Its mean score over the folds: optimistic, as the best of many.
     nested_score_ : float
-        Honest estimate: mean score of the whole procedure, choosing included, on rows that the
-        choice had not seen.
+        Mean score of the whole procedure, choosing included, on rows that the choice had not
+        seen: an estimate without that optimism.
     nested_scores_ : ndarray of shape (n_inner_folds,)
         The same on each fold.
     full_score_, best_member_score_ : float
@@ -391,7 +392,7 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         As in :class:`~sklearn.model_selection.GridSearchCV`: ``params``, ``param_alpha``,
         ``param_lam``, ``param_threshold``, ``param_reweight``, ``split0_test_score`` ...,
         ``mean_test_score``, ``std_test_score``, ``rank_test_score``; and ``n_members`` and the
-        mean of the score that decides between equals.
+        mean of the score that breaks ties.
     selection_frequency_ : ndarray of shape (n_members_in_,)
         Share of the resamples in which each member has a weight, at ``alpha_`` and ``lam_``.
     solution_ : SOCPSolution
@@ -403,7 +404,7 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         Calibration score against the number of members along the path.
     classes_ : ndarray of shape (n_classes,)
         Classes.
-    sample_shape_ : tuple of int
+    sample_shape_ : tuple of int or None
         Shape of one sample; None after ``fit_predictions``, which sees none.
     n_features_in_ : int
         ``X.shape[1]``, where samples were seen.

@@ -78,7 +78,7 @@ _DECOMPOSITIONS = (
 )
 # Ensembles whose members are the stages of a sum.
 _SUMS = (GradientBoostingClassifier, GradientBoostingRegressor)
-# Where scikit-learn defines those whose members each predict everything.
+# Modules of scikit-learn's ensembles whose members each predict all classes or targets.
 _ENSEMBLES = tuple(
     f"sklearn.ensemble._{name}"
     for name in ("bagging", "forest", "stacking", "voting", "weight_boosting")
@@ -151,7 +151,7 @@ class MemberFile:
             raise MemberFileError(
                 f"{self.path!r} cannot be read as a joblib file of a fitted estimator: "
                 f"{type(error).__name__}: {error}. It may be cut short, or written by something "
-                "else than joblib.dump, or where other packages are installed."
+                "other than joblib.dump, or with other versions of packages."
             ) from error
         if not hasattr(member, "predict"):
             raise MemberFileError(
@@ -205,7 +205,7 @@ class _LoadedFile(MemberFile):
 
 
 def _with_files(estimator: Any) -> Any:
-    """The same, with a MemberFile in the place of each path in a list."""
+    """The same, with a MemberFile for each path in a list."""
 
     def filed(member: Any) -> Any:
         if isinstance(member, MemberFile) or not isinstance(member, str | os.PathLike):
@@ -257,10 +257,18 @@ def check_estimator(estimator: Any) -> None:
     reserved = sorted({"splitter", "method_mapping"} & set(names))
     if reserved:
         raise ValueError(f"{reserved} cannot be names in estimator: metadata routing uses them.")
-    for _, member in members:
+    missing = []  # all files are looked for before any is loaded
+    for name, member in members:
         if not isinstance(member, MemberFile):
             _check_is_estimator(member)
-    _check_files(members)
+            continue
+        try:
+            member.check_exists()
+        except MemberFileError as error:
+            missing.append(str(error) if name == member.path else f"{name!r}: {error}")
+    if missing:
+        more = f" {len(missing) - 1} more are missing." if len(missing) > 1 else ""
+        raise MemberFileError(f"estimator holds a path without a file: {missing[0]}{more}")
 
 
 def _check_is_estimator(member: Any) -> None:
@@ -273,35 +281,21 @@ def _check_is_estimator(member: Any) -> None:
         )
 
 
-def _check_files(members: list[tuple[str, Any]]) -> None:
-    """Name missing files, before any file is loaded."""
-    missing = []
-    for name, member in members:
-        if isinstance(member, MemberFile):
-            try:
-                member.check_exists()
-            except MemberFileError as error:
-                missing.append(str(error) if name == member.path else f"{name!r}: {error}")
-    if missing:
-        more = f" {len(missing) - 1} more are missing." if len(missing) > 1 else ""
-        raise MemberFileError(f"estimator holds a path without a file: {missing[0]}{more}")
-
-
 def _check_ensemble(estimator: Any) -> None:
     """Raise for what is known, fitted or not, to have no members to select from."""
     name, module = type(estimator).__name__, type(estimator).__module__
     if isinstance(estimator, _DECOMPOSITIONS):
         raise TypeError(
-            f"The members of {name} each answer a question of their own (two of the classes, or "
-            "one of the targets), so they cannot be compared with each other. Use an ensemble "
-            "whose members each predict everything: bagging, forests, voting."
+            f"Each member of {name} solves a part of the problem (two of the classes, or one of "
+            "the targets), so they cannot be compared with each other. Use an ensemble whose "
+            "members each predict everything: bagging, forests, voting."
         )
     stages = getattr(getattr(estimator, "estimators_", None), "ndim", 1) != 1
     if stages or isinstance(estimator, _SUMS):
         raise TypeError(
-            f"The members of {name} are not estimators of their own (they are stages of a sum), "
-            "so they cannot be compared with each other. Use an ensemble whose members each "
-            "predict everything: bagging, forests, voting."
+            f"The members of {name} are stages of a sum, so they cannot be compared with each "
+            "other. Use an ensemble whose members each predict everything: bagging, forests, "
+            "voting."
         )
     if module.startswith("sklearn.") and module not in _ENSEMBLES:
         raise _no_members(estimator)
@@ -323,7 +317,7 @@ def _no_members(estimator: Any) -> TypeError:
 
 
 def check_unfitted_members(estimator: Any, cv: Any, *, classifiers: bool) -> None:
-    """Raise, before any fit, for members that cannot be trained, or will be of no use."""
+    """Raise, before any fit, for members that cannot be trained, or that lack a method."""
     if isinstance(estimator, list):
         members = named_members(estimator)
         unfitted = [n for n, m in members if not isinstance(m, FrozenEstimator | MemberFile)]
@@ -336,7 +330,7 @@ def check_unfitted_members(estimator: Any, cv: Any, *, classifiers: bool) -> Non
     for i, member in enumerate(known_members(estimator)):
         if classifiers and _will_lack(member, "predict_proba"):
             raise TypeError(
-                f"Members of estimator must have predict_proba; {_describe(i, member)} has not. "
+                f"Members of estimator must have predict_proba; {_describe(i, member)} has none. "
                 "Wrap it in CalibratedClassifierCV."
             )
         tagged = hasattr(member, "__sklearn_tags__")
@@ -453,7 +447,10 @@ class Members:
         labels: NDArray | None = None,
         n_targets: int | None = None,
     ) -> Self:
-        """Take the members out of a fitted ensemble, or out of a list; regressors for targets."""
+        """The members of a fitted ensemble or list: regressors for targets, else classifiers.
+
+        ``classes`` are all classes, ``labels`` those that the members have to know at least.
+        """
         if n_targets is not None:
             return cls._of_regressors(fitted, n_targets)
         return cls._of_classifiers(fitted, classes, labels)
@@ -557,20 +554,20 @@ class Members:
             outputs = joint(array)
             yield from (self._aligned(i, m, outputs[i]) for i, m in enumerate(self.estimators))
             return
-        # A thread takes its next task before its last result is used. Results of files may be
-        # written more slowly than they are made, so that those are started a few at a time.
+        # A thread starts its next task before its last result is used. Results may be written to
+        # a file more slowly than they are computed, so members in files start a few at a time.
         step = effective_n_jobs(n_jobs) if self.has_files else max(1, M)
         for start in range(first, M, step):
             members = range(start, min(M, start + step))
             tasks = (delayed(_Prediction(self, i))(X, array) for i in members)
             yield from streamed(tasks, n_jobs)
 
-    def outputs(self, X: Any, n_jobs: int | None = None, dtype: np.dtype | None = None) -> NDArray:
+    def outputs(self, X: Any, n_jobs: int | None = None, dtype: str | None = None) -> NDArray:
         """Predictions of all members, (M, n, k); float32 only if every member gives that."""
         P: NDArray | None = None
         for i, output in enumerate(self.member_outputs(X, n_jobs)):
             if dtype is not None:
-                output = cast(output, dtype, i)
+                output = cast(output, np.dtype(dtype), i)
             if P is None:
                 P = np.empty((len(self), *output.shape), dtype=output.dtype)
             elif output.dtype == np.float64 and P.dtype != np.float64:
@@ -689,8 +686,8 @@ class _ClassMapping:
         if len(unknown):
             raise ValueError(
                 f"{type(member).__name__} knows classes {unknown[:5]}, which are not among those "
-                f"of the others: {self.names[:10]}. Members in memory say which classes there "
-                "are, and where there are none, the first file."
+                f"of the others: {self.names[:10]}. Classes are taken from members in memory, and "
+                "from files until all classes of y are known."
             )
         return self.positions[np.searchsorted(self.names, known)]
 
@@ -793,7 +790,7 @@ def _predict_codes(members: list[Any], classes: NDArray) -> bool:
 def _check_classifier(i: int, member: Any) -> None:
     if not hasattr(member, "predict_proba"):
         raise TypeError(
-            f"Members must have predict_proba; {_describe(i, member)} has not. Wrap it in "
+            f"Members must have predict_proba; {_describe(i, member)} has none. Wrap it in "
             "CalibratedClassifierCV."
         )
     if not hasattr(member, "classes_"):

@@ -128,7 +128,7 @@ class CalibrationPredictions(ABC):
 
     @abstractmethod
     def responder(self) -> Any:
-        """An estimator that predicts what it is given, for scorers."""
+        """An estimator that returns its input as its predictions, for scorers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,7 +224,7 @@ class TargetPredictions(CalibrationPredictions):
         return np.where(constant, 1.0, deviation)
 
     def statistics(self, rows: Rows) -> EnsembleStatistics:
-        # Centered and scaled alike for all rows, so that statistics of folds add up.
+        # With the center and scale of all rows, so that statistics of folds add up.
         return EnsembleStatistics.from_regression(
             select(self.P, rows),
             self.y[rows],
@@ -318,7 +318,7 @@ def _blocks(P: Predictions) -> Iterator[tuple[slice, NDArray]]:
 
 
 class _GivenProbabilities(ClassifierMixin, BaseEstimator):
-    """A classifier whose X are its probabilities: what a scorer is handed."""
+    """A classifier that returns its input as probabilities, for scorers."""
 
     def __init__(self, classes: NDArray) -> None:
         self.classes = classes
@@ -335,7 +335,7 @@ class _GivenProbabilities(ClassifierMixin, BaseEstimator):
 
 
 class _GivenPredictions(RegressorMixin, BaseEstimator):
-    """A regressor whose X are its predictions."""
+    """A regressor that returns its input as predictions, for scorers."""
 
     def predict(self, X: NDArray) -> NDArray:
         return X[:, 0] if X.shape[1] == 1 else X
@@ -353,10 +353,10 @@ class CandidateScorer:
                 f"scoring must be the name of a scorer, a scorer or None; got {scoring!r}."
             )
         self.scoring = scoring
-        self._scorer = None if scoring is None else get_scorer(scoring)
+        self._scorer: Any = None if scoring is None else get_scorer(scoring)
 
     def check(self, predictions: CalibrationPredictions) -> None:
-        """Try the scorer on a few made predictions; raise if it needs what members cannot give."""
+        """Raise if the scorer cannot score predictions of the members; tried on a few made here."""
         rows = np.arange(predictions.n_rows)
         try:
             score = self.table(predictions, np.eye(predictions.n_members), rows, rows)[0]
@@ -396,7 +396,6 @@ class CandidateScorer:
         options = {} if weight is None else {"sample_weight": weight}
         step = max(1, _SCORED_BYTES // (8 * len(rows) * predictions.P.shape[2]))
         scores = []
-        assert self._scorer is not None
         for start in range(0, len(weights), step):
             outputs = predictions.outputs(weights[start : start + step], rows, train)
             scores += [self._scorer(responder, output, truth, **options) for output in outputs]

@@ -4,7 +4,6 @@ Members are trained once: everything here works on their calibration predictions
 """
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -26,7 +25,7 @@ from ..utils import (
     is_integer,
 )
 from ._base import BasePruner
-from ._calibration import Calibration
+from ._calibration import Calibration, checked_rows
 from ._predictions import (
     CalibrationPredictions,
     CandidateScorer,
@@ -172,9 +171,8 @@ class _Search:
 def search(
     predictions: CalibrationPredictions,
     program: Program,
-    pruner: Any,
+    pruner: "CrossValidatedSelection",
     seed: int,
-    report: Callable[[str], None],
 ) -> SearchResult:
     """Score every candidate by cross-validation, choose one, and score the choosing itself.
 
@@ -182,12 +180,15 @@ def search(
     sum. The nested score needs only the programs with each pair of folds left out.
     """
     grid, scorer, selection = _grid(pruner), CandidateScorer(pruner.scoring), pruner.selection
-    folds = [
-        tuple(_Block(rows, predictions.statistics(rows)) for rows in halves)
-        for halves in _halved_folds(predictions, pruner.inner_cv, seed)
-    ]
+
+    def block(rows: Rows) -> _Block:
+        return _Block(rows, predictions.statistics(rows))
+
+    by_class = isinstance(predictions, ClassPredictions)
+    halves = _halved_folds(predictions.truth, pruner.inner_cv, seed, by_class=by_class)
+    folds = [(block(first), block(second)) for first, second in halves]
     n_folds = len(folds)
-    run = _Search(predictions, program, grid, folds, pruner.n_resamples, seed)  # type: ignore[arg-type]
+    run = _Search(predictions, program, grid, folds, pruner.n_resamples, seed)
     M = predictions.n_members
     alone = np.vstack([np.eye(M), np.full(M, 1 / M)])
     every = range(n_folds)
@@ -202,7 +203,7 @@ def search(
     K = outer[0].shape[0]
     scores, ties = tables[:, 0, :K], tables[:, 1, :K]
     single, single_ties = tables[:, 0, K : K + M], tables[:, 1, K : K + M]
-    report(f"scored {K} candidates on {n_folds} folds")
+    pruner._report(f"scored {K} candidates on {n_folds} folds")
 
     inner = np.zeros((n_folds, n_folds, 2, K))  # left out, scored on
     for one in every:
@@ -219,7 +220,7 @@ def search(
         rest = others[fold]
         member = _choose(single[rest], single_ties[rest], np.ones(M, dtype=np.intp), "best")
         nested_single.append(single[fold, member])
-    report("scored the choosing itself (nested)")
+    pruner._report("scored the choosing itself (nested)")
 
     weights, relaxations, frequency = run.candidates()
     index = _choose(scores, ties, _sizes(weights), selection)
@@ -261,32 +262,33 @@ def _sizes(weights: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def _halved_folds(
-    predictions: CalibrationPredictions, inner_cv: Any, seed: int
+    y: NDArray, inner_cv: Any, seed: int, *, by_class: bool
 ) -> list[tuple[Rows, Rows]]:
-    """Disjoint folds, by class where there are classes, each cut in two."""
-    by_class = np.zeros(predictions.n_rows)
+    """Disjoint folds, each cut in two; an integer splits by class where there are classes."""
     splitter = inner_cv
-    if isinstance(predictions, ClassPredictions):
-        by_class = predictions.y
-        if is_integer(inner_cv):
-            splitter = StratifiedKFold(inner_cv, shuffle=True, random_state=seed)
-    elif is_integer(inner_cv):
-        splitter = KFold(inner_cv, shuffle=True, random_state=seed)
+    if is_integer(inner_cv):
+        kind = StratifiedKFold if by_class else KFold
+        splitter = kind(inner_cv, shuffle=True, random_state=seed)
+    try:
+        tests = [rows for _, rows in splitter.split(np.zeros((len(y), 1)), y)]
+    except ValueError as error:
+        raise ValueError(
+            f"inner_cv={inner_cv!r} cannot split the {len(y)} calibration samples: {error}"
+        ) from error
     folds = []
-    for _, rows in splitter.split(by_class[:, None], by_class):
-        rows = rows[np.argsort(by_class[rows], kind="stable")]
+    for number, test in enumerate(tests):
+        rows = checked_rows("inner_cv", f"test of fold {number}", test, len(y))
+        if by_class:
+            rows = rows[np.argsort(y[rows], kind="stable")]
         folds.append((np.sort(rows[::2]), np.sort(rows[1::2])))
-    rows = np.concatenate([half for fold in folds for half in fold])
-    if len(folds) < 3 or len(np.unique(rows)) < len(rows) or min(map(_smaller_half, folds)) == 0:
+    rows = np.array([row for fold in folds for half in fold for row in half])
+    too_small = any(len(half) == 0 for _, half in folds)
+    if len(folds) < 3 or too_small or len(np.unique(rows)) < len(rows):
         raise ValueError(
             f"inner_cv={inner_cv!r} must give at least three folds of at least two rows, and no "
             "row in two of them."
         )
     return folds
-
-
-def _smaller_half(fold: tuple[Rows, Rows]) -> int:
-    return len(fold[1])
 
 
 def _half_samples(n_blocks: int, n_resamples: int, seed: int) -> list[NDArray[np.intp]]:
@@ -314,8 +316,12 @@ class CrossValidatedSelection(BasePruner):
     def _check_selection_parameters(self) -> None:
         _grid(self)
         check_one_of("selection", self.selection, ("best", "one_se"))
-        if isinstance(self.inner_cv, str) or not hasattr(self.inner_cv, "split"):
-            check_at_least("inner_cv", self.inner_cv, 3)
+        folds = self.inner_cv
+        splitter = not isinstance(folds, str | type) and hasattr(folds, "split")
+        if not splitter and (not is_integer(folds) or folds < 3):
+            raise ValueError(
+                f"inner_cv must be an integer of at least 3, or a splitter; got {folds!r:.100}."
+            )
         check_at_least("n_resamples", self.n_resamples, 0)
         CandidateScorer(self.scoring)
 
@@ -323,13 +329,49 @@ class CrossValidatedSelection(BasePruner):
         self, y: NDArray, sample_weight: NDArray[np.float64] | None, classes: NDArray | None
     ) -> None:
         super()._check_calibration_rows(y, sample_weight, classes)
-        _check_search_rows(self, y, sample_weight, classes)
+        if sample_weight is not None:
+            y = y[sample_weight > 0]
+        n_folds = self.inner_cv if is_integer(self.inner_cv) else 0
+        if not n_folds:  # a splitter
+            _halved_folds(y, self.inner_cv, 0, by_class=classes is not None)
+        made: CalibrationPredictions
+        if classes is None:
+            if len(y) < 2 * n_folds:
+                raise ValueError(
+                    f"{len(y)} calibration samples are too few for inner_cv={n_folds}, which needs "
+                    f"{2 * n_folds} at least."
+                )
+            # Fractions, which scores of classes do not take, and positive, for those of logarithms.
+            n_targets = 1 if y.ndim == 1 else y.shape[1]
+            targets = np.tile(np.array([[1.0], [2.5], [4.25]]), (1, n_targets))
+            weight = None if sample_weight is None else np.ones(3)
+            made = TargetPredictions(targets[None], targets, weight)
+        else:
+            present, counts = np.unique(y, return_counts=True)
+            if len(present) < 2:
+                raise ValueError(
+                    "The calibration samples that have a weight are all of one class, "
+                    f"{present.tolist()}: there is nothing to choose by."
+                )
+            if counts.min() < n_folds:
+                raise ValueError(
+                    f"Class {present.tolist()[counts.argmin()]!r} has {counts.min()} calibration "
+                    f"sample(s), fewer than inner_cv={n_folds}. Give more samples, a larger "
+                    "share of them (cv), or fewer folds."
+                )
+            # Perfect predictions of the classes that there are.
+            C, codes = len(classes), np.tile(np.searchsorted(classes, present), 2)
+            P = np.full((1, len(codes), C), 0.1 / C)
+            P[0, np.arange(len(codes)), codes] += 0.9
+            weight = None if sample_weight is None else np.ones(len(codes))
+            made = ClassPredictions(P, codes, weight, classes, self.voting)
+        CandidateScorer(self.scoring).check(made)
 
     def _select(
         self, predictions: CalibrationPredictions, calibration: Calibration
     ) -> NDArray[np.float64]:
         seed = draw_seed(check_random_state(self.random_state))
-        found = search(predictions, self._program(calibration), self, seed, self._report)
+        found = search(predictions, self._program(calibration), self, seed)
         params = _grid(self).params
         best: dict[str, Any] = params[found.index]
         self.best_index_, self.best_params_ = found.index, best
@@ -348,7 +390,7 @@ class CrossValidatedSelection(BasePruner):
         return found.weights
 
 
-def _grid(pruner: Any) -> _Grid:
+def _grid(pruner: CrossValidatedSelection) -> _Grid:
     values: dict[str, Any] = {}
     for name, check in (
         ("alphas", check_alpha),
@@ -364,47 +406,6 @@ def _grid(pruner: Any) -> _Grid:
             check(value)
         values[name] = tuple(v if isinstance(v, str) else float(v) for v in given)
     return _Grid(**values)
-
-
-def _check_search_rows(
-    pruner: Any, y: NDArray, sample_weight: NDArray[np.float64] | None, classes: NDArray | None
-) -> None:
-    """Raise for calibration rows that are too few for the folds, or not scored by ``scoring``."""
-    if sample_weight is not None:
-        y = y[sample_weight > 0]
-    n_folds = pruner.inner_cv if is_integer(pruner.inner_cv) else 3
-    made: CalibrationPredictions
-    if classes is None:
-        if len(y) < 2 * n_folds:
-            raise ValueError(
-                f"{len(y)} calibration samples are too few for inner_cv={n_folds}, which needs "
-                f"{2 * n_folds} at least."
-            )
-        # Fractions, which scores of classes do not take, and positive, for those of logarithms.
-        n_targets = 1 if y.ndim == 1 else y.shape[1]
-        targets = np.tile(np.array([[1.0], [2.5], [4.25]]), (1, n_targets))
-        weight = None if sample_weight is None else np.ones(3)
-        made = TargetPredictions(targets[None], targets, weight)
-    else:
-        present, counts = np.unique(y, return_counts=True)
-        if len(present) < 2:
-            raise ValueError(
-                "The calibration samples that have a weight are all of one class, "
-                f"{present.tolist()}: there is nothing to choose by."
-            )
-        if counts.min() < n_folds:
-            raise ValueError(
-                f"Class {present.tolist()[counts.argmin()]!r} has {counts.min()} calibration "
-                f"sample(s), fewer than inner_cv={n_folds}. Give more samples, a larger "
-                "share of them (cv), or fewer folds."
-            )
-        # Perfect predictions of the classes that there are.
-        C, codes = len(classes), np.tile(np.searchsorted(classes, present), 2)
-        P = np.full((1, len(codes), C), 0.1 / C)
-        P[0, np.arange(len(codes)), codes] += 0.9
-        weight = None if sample_weight is None else np.ones(len(codes))
-        made = ClassPredictions(P, codes, weight, classes, pruner.voting)
-    CandidateScorer(pruner.scoring).check(made)
 
 
 def _warn_of_better_member(found: SearchResult) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import _safe_indexing
 
 from ..exceptions import NoMemberLeftError
 from ..metrics import check_countable, latencies, n_parameters
@@ -25,7 +24,7 @@ from ..socp import (
     solve_subset,
     solve_support,
 )
-from ..utils import is_finite, is_integer, is_real, num_samples, select
+from ..utils import is_finite, is_integer, is_real, select
 from ._members import Members, expected_n_members, known_members, named_members
 from ._predictions import CalibrationPredictions, Rows
 
@@ -33,15 +32,12 @@ __all__ = [
     "Program",
     "Relaxation",
     "check_at_least",
-    "check_limits",
+    "check_costs_and_limits",
     "check_reweight",
     "check_threshold",
     "member_costs",
     "shrinkage",
 ]
-
-# Rows that are predicted to time a member.
-_TIMED_ROWS = 256
 
 
 def shrinkage(reweight: str | float) -> float | None:
@@ -275,13 +271,13 @@ class Relaxation:
 
 
 def check_at_least(name: str, value: Any, minimum: int) -> None:
-    """Raise for what is no integer of that size."""
+    """Raise unless the value is an integer of at least the minimum."""
     if not is_integer(value) or value < minimum:
         raise ValueError(f"{name} must be an integer of at least {minimum}; got {value!r}.")
 
 
 def check_threshold(threshold: Any) -> None:
-    """Raise for what is no share of the largest weight."""
+    """Raise unless the threshold is a number in [0, 1]."""
     if not is_real(threshold) or not 0 <= threshold <= 1:
         raise ValueError(
             f"threshold must lie in [0, 1], as a share of the largest weight; got {threshold!r}."
@@ -289,7 +285,7 @@ def check_threshold(threshold: Any) -> None:
 
 
 def check_reweight(reweight: Any) -> None:
-    """Raise for what is neither a name nor a number between relaxed and equal."""
+    """Raise unless reweight is one of the names, or a number in [0, 1]."""
     if isinstance(reweight, str) and reweight in ("relaxed", "equal", "none"):
         return
     if not is_real(reweight) or not 0 <= reweight <= 1:
@@ -299,10 +295,10 @@ def check_reweight(reweight: Any) -> None:
         )
 
 
-def check_limits(
+def check_costs_and_limits(
     costs: Any, max_members: Any, max_cost: Any, estimator: Any, *, prefit: bool
 ) -> None:
-    """Raise for costs and limits that cannot be right, before anything is trained."""
+    """Raise for wrong costs and limits, before anything is trained."""
     if max_members is not None:
         check_at_least("max_members", max_members, 1)
     if max_cost is not None:
@@ -313,11 +309,6 @@ def check_limits(
             )
         if not is_finite(max_cost) or max_cost <= 0:
             raise ValueError(f"max_cost must be a positive number; got {max_cost!r}.")
-    _check_costs(costs, estimator, prefit=prefit, max_cost=max_cost)
-
-
-def _check_costs(costs: Any, estimator: Any, *, prefit: bool, max_cost: float | None) -> None:
-    """Raise for costs that cannot be right, before anything is trained."""
     if isinstance(costs, str):
         if costs not in ("parameters", "latency"):
             raise ValueError(
@@ -355,7 +346,7 @@ def _check_budget(costs: NDArray[np.float64], max_cost: float | None) -> None:
 def member_costs(
     costs: Any, max_cost: float | None, members: Members, X: Any, names: tuple[str, ...]
 ) -> NDArray[np.float64] | None:
-    """What each member costs: as given, or counted, or measured on calibration rows X."""
+    """What each member costs: as given, or counted, or measured on some calibration rows X."""
     if costs is None:
         return None
     if not isinstance(costs, str):
@@ -383,13 +374,12 @@ def _parameters(members: Members, names: tuple[str, ...]) -> NDArray[np.float64]
 
 
 def _seconds(members: Members, X: Any, names: tuple[str, ...]) -> NDArray[np.float64]:
-    """Seconds that each member takes to predict the first calibration rows."""
+    """Seconds that each member takes to predict X."""
     if X is None:
         raise ValueError(
             "costs='latency' is measured on calibration rows, of which fit_predictions sees none; "
             "give the costs as numbers, one a member, or call fit."
         )
-    X = _safe_indexing(X, np.arange(min(_TIMED_ROWS, num_samples(X))))
     if members.has_files:  # one at a time, although load of the machine may then affect some only
         one = np.eye(len(members), dtype=bool)
         seconds = np.concatenate([latencies(members.subset(i).member_calls(X)) for i in one])

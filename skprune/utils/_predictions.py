@@ -29,11 +29,11 @@ __all__ = [
     "write_predictions",
 ]
 
-# Bytes of a file that are mapped into memory at once while a block is copied out of it. A page
-# that is touched brings its whole folio along, which Linux makes as large as 2 MB (measured: 0.7
-# of 2.4 GB came to be resident where 64 kB a member were reckoned with).
+# Bytes of a file that are mapped into memory at once while a block is copied out of it. Reading a
+# page loads its whole folio, which is up to 2 MB on Linux (measured: with 64 kB assumed for each
+# member, 0.7 of 2.4 GB became resident).
 _MAPPED_BYTES = 2**25
-_LEAST_TOUCHED = 2**21
+_FOLIO_BYTES = 2**21
 
 # Bytes of which a checksum is taken at a time.
 _CHUNK = 2**22
@@ -50,20 +50,20 @@ class _Part:
 
 @dataclass(frozen=True, eq=False)
 class PredictionStore:
-    """Predictions of M members on N samples, in one file or several, side by side.
+    """Predictions of M members on N samples, in one file, or in several for parts of the samples.
 
-    ``store[members, samples]`` is a copy of what is asked for, with slices or arrays of
-    positions, each of which counts by itself. The file is mapped for that time only, so that
-    what was read before does not count as memory in use.
+    ``store[members, samples]`` takes slices or arrays of positions, every member with every
+    sample, and returns a copy. The file is mapped only while it is copied, so that what was read
+    before does not count as memory in use.
 
     Parameters
     ----------
     parts : tuple
-        Where each run of samples lies.
+        Files and offsets, in the order of the samples.
     shape : tuple of int
         (M, N, k): members, samples, and classes or targets.
     dtype : dtype
-        What the files hold.
+        Precision of the predictions.
 
     Examples
     --------
@@ -125,12 +125,12 @@ class PredictionStore:
 
     @classmethod
     def over(cls, array: Any) -> Any:
-        """A store of the same file in the place of a whole memory map; anything else as it is.
+        """A store of the same file for a whole memory map; anything else as it is.
 
         Parameters
         ----------
         array : object
-            What may be a memory map of shape (M, N, k).
+            Possibly a memory map of shape (M, N, k).
 
         Returns
         -------
@@ -151,11 +151,6 @@ class PredictionStore:
     def ndim(self) -> int:
         """Three."""
         return 3
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all predictions."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -190,7 +185,7 @@ class PredictionStore:
             return
         shape = (self.shape[0], part.n_rows, self.shape[2])
         span = (int(rows.max() - rows.min()) + 1) * self.shape[2] * self.dtype.itemsize
-        at_once = max(1, _MAPPED_BYTES // max(span, _LEAST_TOUCHED))
+        at_once = max(1, _MAPPED_BYTES // max(span, _FOLIO_BYTES))
         for start in range(0, len(members), at_once):
             mapped = np.memmap(part.path, self.dtype, "r", part.offset, shape)
             some = slice(start, start + at_once)
@@ -238,17 +233,18 @@ def _positions(key: Any, n: int) -> NDArray[np.intp]:
         positions = np.flatnonzero(positions)
     positions = positions.astype(np.intp, copy=False)
     if positions.ndim != 1:
-        raise IndexError(f"Predictions are taken by slices and 1-d positions; got {key!r:.60}.")
-    if len(positions) and not (positions.min() >= 0 and positions.max() < n):
-        raise IndexError(f"Positions must lie in 0 .. {n - 1}; got {positions.max()}.")
+        raise IndexError(f"Index predictions by slices or 1-d positions; got {key!r:.60}.")
+    outside = positions[(positions < 0) | (positions >= n)]
+    if len(outside):
+        raise IndexError(f"Positions must lie in 0 .. {n - 1}; got {outside[0]}.")
     return positions
 
 
 class ScratchFolder:
-    """A temporary folder that is made when it is first asked for, and deleted afterwards.
+    """A temporary folder that is made when it is first needed, and deleted afterwards.
 
-    It lies in ``JOBLIB_TEMP_FOLDER`` where that is set, else in the system's. If this process
-    is killed, joblib's resource tracker deletes it.
+    It is made in ``JOBLIB_TEMP_FOLDER`` if that is set, else in the system's temporary folder. If
+    this process is killed, joblib's resource tracker deletes it.
     """
 
     def __init__(self) -> None:
@@ -279,18 +275,18 @@ class ScratchFolder:
 
 
 def check_room(folder: str, n_bytes: int, what: str, remedy: str) -> None:
-    """Refuse to begin what a disk has no room for.
+    """Raise if a disk has no room for predictions.
 
     Parameters
     ----------
     folder : str
-        Where it is to be written.
+        Folder to write to.
     n_bytes : int
-        How much.
+        Bytes to write.
     what : str
-        What it is, for the message.
+        Members, rows and outputs, for the message.
     remedy : str
-        What can be done, for the message.
+        What the user can do, for the message.
 
     Raises
     ------
@@ -313,10 +309,9 @@ def write_predictions(
     outputs: Callable[[int], Iterator[NDArray]],
     check: Callable[[int], None],
 ) -> tuple[PredictionStore, int]:
-    """Write predictions member by member; the file has its name only when it is whole.
+    """Write predictions member by member; the file gets its name when it is complete.
 
-    Members that an earlier attempt at the same file wrote before it was killed are not asked
-    for again.
+    Members that a killed process wrote to the same file are not predicted again.
 
     Parameters
     ----------
@@ -327,9 +322,9 @@ def write_predictions(
     dtype : dtype
         float16, float32 or float64.
     outputs : callable
-        Given a member's position, yields the predictions of that one and the next ones.
+        Called with a member's position; yields the predictions of this member and the next ones.
     check : callable
-        Given the bytes that are still to be written, refuses to begin.
+        Called with the number of bytes to write, before the first one; raises if they are too many.
 
     Returns
     -------
@@ -357,7 +352,7 @@ def write_predictions(
             written = cast(output, dtype, i).tobytes()
             checksum = crc32(written, checksum)
             file.write(written)
-            file.flush()  # what a killed process has written is whole members, and one at most not
+            file.flush()  # if the process is killed, at most the last member is incomplete
         os.fsync(file.fileno())
     os.replace(unfinished, path)
     return PredictionStore.open([path]), checksum
@@ -371,7 +366,7 @@ def file_checksum(path: str, n_bytes: int | None = None) -> int:
     path : str
         The file.
     n_bytes : int, default=None
-        How much of it; all by default.
+        Number of bytes; the whole file by default.
 
     Returns
     -------
@@ -394,7 +389,7 @@ def _npy_head(shape: tuple[int, int, int], dtype: np.dtype) -> bytes:
 
 
 def _whole_members(path: str, head: bytes, a_member: int) -> int:
-    """How many members an unfinished file of this head holds."""
+    """Number of complete members in an unfinished file with this header."""
     try:
         with open(path, "rb") as file:
             if file.read(len(head)) != head or not a_member:
@@ -409,23 +404,25 @@ def cast(output: NDArray, dtype: np.dtype, i: int) -> NDArray:
     with np.errstate(over="ignore"):
         converted = output.astype(dtype, copy=False)
     if converted is not output and not np.isfinite(converted).all() and np.isfinite(output).all():
+        remedy = "use another unit for the targets"
+        if dtype == np.float16:
+            remedy = f"set prediction_dtype='float32', or {remedy}"
         raise ValueError(
-            f"Member {i} predicts {np.abs(output).max():.4g}, which {dtype} cannot hold: give "
-            "prediction_dtype='float32', or targets of another unit."
+            f"Member {i} predicts {np.abs(output).max():.4g}, which {dtype} cannot hold: {remedy}."
         )
     return converted
 
 
 @dataclass(frozen=True, eq=False)
 class PredictionSelection:
-    """Some members and samples of predictions; slices of it are copied when they are taken.
+    """Some members and samples of predictions; nothing is copied before a slice is taken.
 
     Attributes
     ----------
     source : ndarray or PredictionStore
         All predictions.
     members, rows : ndarray of int
-        Positions of what is selected.
+        Positions of the selected members and samples.
     """
 
     source: NDArray | PredictionStore
@@ -439,7 +436,7 @@ class PredictionSelection:
 
     @property
     def dtype(self) -> np.dtype:
-        """That of the predictions."""
+        """Precision of the predictions."""
         return self.source.dtype
 
     @property
@@ -479,7 +476,7 @@ def select(
     rows : ndarray of int
         Positions of samples.
     members : ndarray of int, default=None
-        Positions of members; None is all of them.
+        Positions of members; all by default.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Weighted votes, or sums, of many candidates at once; and a vote as it goes into one graph."""
+"""Weighted votes, or sums, of many candidates at once; and a vote for export to one graph."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ def weighted_votes(
     voting : {"soft", "hard"}, default="soft"
         What is weighted: the predictions, or each member's choice.
     dtype : dtype, default=None
-        Precision; that of P by default, and single for half.
+        Precision of the products; by default that of P, and float32 for float16.
 
     Yields
     ------
@@ -59,10 +59,10 @@ def weighted_votes(
 
 
 def as_probabilities(votes: NDArray) -> NDArray[np.float64]:
-    """Votes whose sum is one up to rounding, in float64 and with a sum of one.
+    """Votes in float64, divided by their sum.
 
-    scikit-learn's scores of probabilities refuse any above one, and warn of sums that miss one
-    by what single precision leaves.
+    scikit-learn's scorers raise for a probability above one, and warn if a sum differs from one by
+    a rounding error of float32.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def as_probabilities(votes: NDArray) -> NDArray[np.float64]:
 
 
 def _choices(block: NDArray) -> NDArray:
-    """One at each member's choice (the first of its largest probabilities), zero elsewhere."""
+    """One for the class that each member chooses (the first of equals), zero for the others."""
     chosen = np.zeros_like(block)
     np.put_along_axis(chosen, block.argmax(axis=2)[:, :, None], 1, axis=2)
     return chosen
@@ -92,13 +92,13 @@ class VotingMember:
     Attributes
     ----------
     name : str
-        What it is called in messages and in the graph.
+        Its name in messages and in the graph.
     estimator : estimator
         Fitted.
     weight : float
         Its weight.
     columns : ndarray of int or None
-        Where its classes stand among those of the vote; None for a regressor.
+        Position in the vote of each of its classes; None for a regressor.
     features : ndarray of int or None
         Columns of X that it sees; None for all.
     """
@@ -112,7 +112,7 @@ class VotingMember:
 
 @dataclass(frozen=True, eq=False)
 class Vote:
-    """Fitted members and how they become one prediction.
+    """Fitted members, and how their predictions are combined.
 
     Estimators that can be exported return one from ``__skprune_vote__``.
 
@@ -127,9 +127,9 @@ class Vote:
     sample_shape : tuple of int or None
         Shape of the samples that were seen in ``fit``, where that is known.
     intercept : ndarray of shape (k,)
-        What is added to a regressor's sum.
+        Added to a regressor's weighted sum.
     flat : bool
-        Whether a regressor's one target is given as a vector.
+        Whether a regressor returns its one target as a vector.
     """
 
     members: tuple[VotingMember, ...]
@@ -147,7 +147,7 @@ def voting_members(
     features: Iterable[NDArray | None] | None = None,
     numbers: Iterable[int] | None = None,
 ) -> tuple[VotingMember, ...]:
-    """Members with names.
+    """Members of a vote, with names.
 
     Parameters
     ----------
@@ -156,11 +156,11 @@ def voting_members(
     weights : iterable of M floats
         Their weights.
     columns : iterable of M ndarrays or None
-        Where each one's classes stand.
+        Position in the vote of each of their classes.
     features : iterable of M ndarrays or None, default=None
         Columns of X that each one sees.
     numbers : iterable of M ints, default=None
-        What they are called by; their positions by default.
+        Numbers in their names; their positions by default.
 
     Returns
     -------

@@ -3,17 +3,19 @@
 import os
 import pickle
 import shutil
+import weakref
 from types import SimpleNamespace
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.datasets import make_regression
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.tree import ExtraTreeClassifier, ExtraTreeRegressor
+from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier, ExtraTreeRegressor
 
 from skprune import SOCPEnsemblePruner, SOCPEnsemblePrunerRegressor
 from skprune.exceptions import MemberFileError
@@ -141,6 +143,37 @@ def test_costs_are_counted_and_timed(problem):
         assert (pruner.fit_blocks(blocks(X, y, [120, 80])).explain().cost > 0).all()
 
 
+@pytest.mark.parametrize("form", [sparse.csr_array, sparse.coo_array, sparse.coo_matrix])
+def test_sparse_blocks(form):
+    rng = np.random.default_rng(0)
+    X, y = np.maximum(rng.normal(size=(80, 5)), 0), np.arange(80) % 2
+    trees = [
+        (f"t{i}", FrozenEstimator(DecisionTreeClassifier(max_depth=2, random_state=i).fit(X, y)))
+        for i in range(4)
+    ]
+    blocks = [(form(X[start : start + 30]), y[start : start + 30]) for start in (0, 30, 60)]
+    found = SOCPEnsemblePruner(trees, costs="latency").fit_blocks(blocks)
+    assert found.sample_shape_ == (5,)
+    found = SOCPEnsemblePruner(trees).fit_blocks(blocks)
+    np.testing.assert_allclose(
+        found.weights_, SOCPEnsemblePruner(trees).fit(X, y).weights_, atol=1e-12
+    )
+
+
+def test_only_rows_to_time_members_on_are_kept_of_a_block():
+    P, y = pool(4, N=90)
+    X, arrays = as_rows(P), []
+
+    def blocks():
+        for start in (0, 30, 60):
+            block = X[start : start + 30].copy()
+            arrays.append(weakref.ref(block))
+            yield block, y[start : start + 30]
+            assert arrays[0]() is None or len(arrays) == 1
+
+    SOCPEnsemblePruner(told(P)).fit_blocks(blocks())
+
+
 class TestWrongBlocks:
     @pytest.fixture
     def fit(self, problem):
@@ -244,6 +277,12 @@ class TestFittedMembersOnly:
             self.call(cls(ensemble(), **params), method, X, y)
         with pytest.raises(ValueError, match="needs fitted members, and 'estimator' is not"):
             self.call(cls(ensemble(), cv="prefit", **params), method, X, y)
+
+    def test_no_block_is_read_before_that_is_known(self, cls, params, method, problem):
+        blocks = iter([problem(cls, "list")[1:]])
+        with pytest.raises(ValueError, match="needs fitted members"):
+            cls([("a", DecisionTreeClassifier())], cv="prefit", **params).fit_blocks(blocks)
+        assert len(list(blocks)) == 1
 
     def test_an_earlier_fit_does_not_count(self, cls, params, method, problem):
         estimator, X, y = problem(cls, "list")

@@ -127,3 +127,20 @@ def test_not_fitted(case):
         if hasattr(pruner, method):
             with pytest.raises(NotFittedError):
                 getattr(pruner, method)(*([] if method == "explain" else [X]))
+
+
+def test_rows_to_score_are_checked(case):
+    pruner, forest, X, y = case
+    forest.fit(X, y)
+    pruner.set_params(estimator=FrozenEstimator(forest)).fit(X, y)
+
+    def predictions_on(X, y):
+        return pruner.predictions_on(forest, X, y)
+
+    for method in (pruner.member_scores, predictions_on):
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            method(X, y[:-1])
+        with pytest.raises(ValueError, match="X has 5 features, but SOCP"):
+            method(X[:, :5], y)
+    assert len(pruner.member_scores(X, y)) == pruner.n_members_
+    assert predictions_on(X, y).member_scores().max() > 0.5

@@ -14,6 +14,7 @@ from skprune import (
     SOCPEnsemblePrunerRegressor,
     SOCPEnsemblePrunerRegressorCV,
 )
+from skprune.utils import PredictionStore
 
 from .by_hand import as_rows, pool, targets, told, told_numbers
 from .conftest import ALL, CLASSIFIERS, REGRESSORS
@@ -242,3 +243,26 @@ def test_both_quick_scores_of_sums_are_those_of_scikit_learn():
     np.testing.assert_allclose(found[1]["mean_test_score"], found[0]["mean_test_score"])
     ties = found[2]["mean_test_neg_mean_squared_error"]
     np.testing.assert_allclose(found[2]["mean_test_score"], ties)
+
+
+class TestStore:
+    @pytest.fixture
+    def store(self, tmp_path):
+        P = np.random.default_rng(0).random((4, 9, 3))
+        paths = []
+        for start in (0, 5):
+            paths.append(tmp_path / f"{start}.npy")
+            np.save(paths[-1], P[:, start : start + 5])
+        return PredictionStore.open(paths), P
+
+    @pytest.mark.parametrize("members", [slice(None), slice(2, 0, -1), [3, 0], [True, False] * 2])
+    @pytest.mark.parametrize("rows", [slice(None), slice(3, 7), [8, 0, 5], []])
+    def test_takes_slices_and_positions(self, members, rows, store):
+        store, P = store
+        np.testing.assert_array_equal(store[members, rows], P[members][:, rows])
+
+    @pytest.mark.parametrize("rows", [[0, -1, 3], [8, 9]])
+    def test_names_a_position_that_there_is_not(self, rows, store):
+        bad = next(row for row in rows if not 0 <= row < 9)
+        with pytest.raises(IndexError, match=rf"must lie in 0 \.\. 8; got {bad}\."):
+            store[0][:, rows]

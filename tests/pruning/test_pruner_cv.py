@@ -12,6 +12,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import log_loss
 from sklearn.model_selection import (
     GridSearchCV,
+    GroupKFold,
+    KFold,
+    LeaveOneOut,
+    ShuffleSplit,
+    StratifiedKFold,
     train_test_split,
 )
 from sklearn.tree import DecisionTreeClassifier
@@ -22,9 +27,9 @@ from skprune import (
     SOCPEnsemblePrunerRegressorCV,
 )
 
-from .by_hand import as_rows, normalised, penalised, pool, quadratic, told, told_numbers
+from .by_hand import as_rows, normalised, penalised, pool, quadratic, targets, told, told_numbers
 from .conftest import CountingBag
-from .fold_by_fold import candidates_of, folds_of, one_by_one, split_scores
+from .fold_by_fold import candidates_of, folds_of, one_by_one, seed_of, split_scores
 
 pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of the selection")
 
@@ -502,6 +507,86 @@ class TestSampleWeight:
             with pytest.raises(ValueError, match="zero for all calibration samples"):
                 cls(bag, cv=split, random_state=0).fit(X, y, weight)
         assert not (tmp_path / "log").exists()
+
+
+class GivenFolds:
+    """A splitter that gives test folds as they are, lists or masks."""
+
+    def __init__(self, tests):
+        self.tests = tests
+
+    def split(self, X, y=None, groups=None):
+        return iter([([], test) for test in self.tests])
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        return len(self.tests)
+
+
+class TestInnerCV:
+    @staticmethod
+    def pruner(kind, inner_cv):
+        """A pruner of fitted members, and rows."""
+        params = SMALL | {"inner_cv": inner_cv, "n_resamples": 2, "random_state": 0}
+        if kind == "classifier":
+            P, y = pool(5, N=60)
+            return SOCPEnsemblePrunerCV(told(P), **params), as_rows(P), y
+        P, y = targets(5, N=60)
+        return SOCPEnsemblePrunerRegressorCV(told_numbers(P), **params), as_rows(P), y
+
+    @pytest.mark.parametrize("kind", ["classifier", "regressor"])
+    @pytest.mark.parametrize("n_folds", [3, 4])
+    def test_a_splitter_gives_the_folds(self, kind, n_folds):
+        pruner, X, y = self.pruner(kind, KFold(n_folds))
+        pruner.fit(X, y)
+        assert len(pruner.nested_scores_) == n_folds
+        # The same folds as lists and as masks.
+        folds = np.array_split(np.arange(60), n_folds)
+        for tests in ([f.tolist() for f in folds], [np.isin(np.arange(60), f) for f in folds]):
+            same = self.pruner(kind, GivenFolds(tests))[0].fit(X, y)
+            np.testing.assert_array_equal(same.nested_scores_, pruner.nested_scores_)
+            np.testing.assert_array_equal(same.weights_, pruner.weights_)
+
+    def test_an_integer_is_a_shuffled_splitter(self):
+        for kind, splitter in (("classifier", StratifiedKFold), ("regressor", KFold)):
+            pruner, X, y = self.pruner(kind, 4)
+            seed = seed_of(0)
+            pruner.fit(X, y)
+            same = self.pruner(kind, splitter(4, shuffle=True, random_state=seed))[0].fit(X, y)
+            np.testing.assert_array_equal(same.nested_scores_, pruner.nested_scores_)
+            np.testing.assert_array_equal(same.weights_, pruner.weights_)
+
+    @pytest.mark.parametrize("kind", ["classifier", "regressor"])
+    @pytest.mark.parametrize(
+        ("splitter", "message"),
+        [
+            (ShuffleSplit(5, random_state=0), "no row in two"),
+            (KFold(2), "at least three folds"),
+            (LeaveOneOut(), "at least two rows"),
+            (GivenFolds([]), "at least three folds"),
+            (GivenFolds([[0, 1], [2, 3], [4, 60]]), "fold 2 holds 60"),
+            (GivenFolds([[0, 1], [2, 3], []]), "fold 2 is empty"),
+            (GroupKFold(3), "cannot split the 60 calibration samples: .*groups"),
+            (KFold(61), "cannot split the 60 calibration samples"),
+        ],
+    )
+    def test_a_splitter_that_will_not_do_is_refused(self, kind, splitter, message):
+        pruner, X, y = self.pruner(kind, splitter)
+        with pytest.raises(ValueError, match=f"inner_cv.*{message}"):
+            pruner.fit(X, y)
+
+    def test_it_is_refused_before_anything_is_trained(self, data, tmp_path):
+        X, y = data
+        log = tmp_path / "log"
+        for splitter in (GroupKFold(3), KFold(2), ShuffleSplit(3, random_state=0)):
+            pruner = SOCPEnsemblePrunerCV(CountingBag(log=log), **SMALL | {"inner_cv": splitter})
+            with pytest.raises(ValueError, match="inner_cv"):
+                pruner.fit(X, y)
+        assert not log.exists()
+
+    def test_targets_cannot_be_split_by_class(self):
+        pruner, X, y = self.pruner("regressor", StratifiedKFold(3))
+        with pytest.raises(ValueError, match=r"inner_cv=StratifiedKFold.*cannot split"):
+            pruner.fit(X, y)
 
 
 @pytest.mark.parametrize("unit", [1e-8, 1.0, 1e8])

@@ -506,3 +506,16 @@ def test_predictions_that_are_not_finite(friedman):
 def test_wrong_targets(y, message, cls):
     with pytest.raises(ValueError, match=message):
         cls(TREES).fit(np.zeros((40, 2)), y)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "remedy"),
+    [("float16", 1e6, "set prediction_dtype='float32', or use"), ("float32", 1e39, "use")],
+)
+def test_a_prediction_beyond_the_precision_is_named(dtype, scale, remedy):
+    P, y = targets(3, N=40)
+    pruner = SOCPEnsemblePrunerRegressor(told_numbers(P * scale), prediction_dtype=dtype)
+    with pytest.raises(
+        ValueError, match=f"Member 0 predicts .*, which {dtype} cannot hold: {remedy} another unit"
+    ):
+        pruner.fit(as_rows(P * scale), y)

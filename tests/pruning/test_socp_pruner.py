@@ -1,6 +1,8 @@
 """What SOCPEnsemblePruner promises, on trees."""
 
 import pickle
+import weakref
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -22,6 +24,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skprune import SOCPEnsemblePruner
 from skprune.socp import EnsembleStatistics, solve_socp
+
+from .conftest import CountingBag
 
 TREES = [
     (f"t{d}{s}", DecisionTreeClassifier(max_depth=d, splitter="random", random_state=s))
@@ -113,6 +117,34 @@ def test_no_member_is_calibrated_on_rows_it_was_trained_on(cv, diary, numbered):
     else:  # every row is predicted once, and the kept members are trained on all of them
         assert len(rows_asked) == 400
         assert all(len(rows) == 400 for rows in kept_on)
+
+
+class TrackedTree(DecisionTreeClassifier):
+    """A tree that records how many fitted ones there are when it is fitted."""
+
+    fitted = weakref.WeakSet()
+    counts = []
+
+    def fit(self, X, y, sample_weight=None):
+        TrackedTree.counts.append(len(TrackedTree.fitted))
+        super().fit(X, y, sample_weight)
+        TrackedTree.fitted.add(self)
+        return self
+
+
+def test_one_ensemble_is_in_memory_at_a_time(data, monkeypatch):
+    monkeypatch.setattr(TrackedTree, "fitted", weakref.WeakSet())
+    monkeypatch.setattr(TrackedTree, "counts", [])
+    trees = [("a", TrackedTree(max_depth=2)), ("b", TrackedTree(max_depth=3))]
+    SOCPEnsemblePruner(trees, cv=3, random_state=0).fit(*data)
+    assert TrackedTree.counts == [0, 1] * 4
+
+
+@pytest.mark.parametrize("fraction", [0.25, np.float32(0.25), Fraction(1, 4)])
+def test_a_held_out_share_trains_once(fraction, data, tmp_path):
+    log = tmp_path / "log"
+    SOCPEnsemblePruner(CountingBag(log=log), cv=fraction, random_state=0).fit(*data)
+    assert log.read_text() == "300\n"
 
 
 def test_overlapping_folds_are_refused(numbered):

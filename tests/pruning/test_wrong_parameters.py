@@ -165,9 +165,15 @@ def test_reweight(reweight, cls, data):
         ({"reweights": [2]}, ValueError, "reweight must be 'relaxed'"),
         ({"selection": "worst"}, ValueError, r"selection must be one of \['best', 'one_se'\]"),
         ({"selection": None}, ValueError, "selection must be one of"),
-        ({"inner_cv": 2}, ValueError, "inner_cv must be an integer of at least 3; got 2"),
+        (
+            {"inner_cv": 2},
+            ValueError,
+            "inner_cv must be an integer of at least 3, or a splitter; got 2",
+        ),
         ({"inner_cv": 5.0}, ValueError, "inner_cv must be an integer"),
         ({"inner_cv": "five"}, ValueError, "inner_cv must be an integer"),
+        ({"inner_cv": KFold}, ValueError, "inner_cv must be an integer.*or a splitter"),
+        ({"inner_cv": [1, 2]}, ValueError, "inner_cv must be an integer.*or a splitter"),
         ({"n_resamples": -1}, ValueError, "n_resamples must be an integer of at least 0; got -1"),
         ({"n_resamples": 1.5}, ValueError, "n_resamples must be an integer"),
         ({"scoring": "loudness"}, ValueError, "'loudness'"),
@@ -517,7 +523,7 @@ class TestMembersWithoutProbabilities:
         ids=repr,
     )
     def test_are_refused_before_any_is_trained(self, member, cls, voting, data):
-        message = rf"must have predict_proba; member 20 \({type(member).__name__}\) has not"
+        message = rf"must have predict_proba; member 20 \({type(member).__name__}\) has none"
         members = [(f"m{i}", Untrainable()) for i in range(20)] + [("last", member)]
         refused(cls, data, TypeError, message, estimator=members, voting=voting)
 
@@ -532,7 +538,7 @@ class TestMembersWithoutProbabilities:
         ids=repr,
     )
     def test_are_refused_in_an_ensemble(self, ensemble, data):
-        message = r"must have predict_proba; member 0 \(LinearSVC\) has not"
+        message = r"must have predict_proba; member 0 \(LinearSVC\) has none"
         refused(SOCPEnsemblePruner, data, TypeError, message, estimator=ensemble)
 
     @pytest.mark.parametrize(
@@ -594,7 +600,7 @@ class TestNoEnsemble:
             (make_pipeline(Untrainable()), "has none.*put the pruner last in it"),
             (KNeighborsClassifier("x"), "has none.*To choose among several KNeighborsClassifier"),
             (GradientBoostingClassifier(n_estimators="x"), "stages of a sum"),
-            (OneVsRestClassifier(Untrainable()), "question of their own"),
+            (OneVsRestClassifier(Untrainable()), "solves a part of the problem"),
         ],
         ids=lambda v: type(v).__name__,
     )
