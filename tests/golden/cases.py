@@ -333,3 +333,47 @@ def _() -> dict[str, Any]:
     found["subset"] = solve_subset(problem, 3).weights
     found["subsets"] = [each.weights for each in subset_path(problem, [1, 2, 5])]
     return found
+
+
+# Wrong values of one parameter each; the error's class and the name of the parameter are frozen.
+WRONG: list[tuple[str, Any]] = [
+    ("estimator", 3),
+    ("estimator", []),
+    ("estimator", LogisticRegression()),
+    ("cv", 1.5),
+    ("cv", "folds"),
+    ("cv", []),
+    ("cv", [([0, 1], [999])]),
+    ("alpha", 2),
+    ("alpha", "0.9"),
+    ("lam", -1),
+    ("lam", 1),
+    ("threshold", "auto"),
+    ("reweight", "some"),
+    ("voting", "loud"),
+    ("diversity", None),
+    ("penalty", "l2"),
+    ("costs", "euros"),
+    ("costs", [1.0, -1.0]),
+    ("max_members", 0),
+    ("max_cost", 1.0),
+    ("solver", "gurobi"),
+    ("prediction_dtype", "float64"),
+    ("memory", ""),
+    ("n_jobs", 0),
+    ("random_state", "seed"),
+]
+
+
+@case("errors")
+def _() -> dict[str, Any]:
+    X, y = classes()
+    found = {}
+    for name, value in WRONG:
+        pruner = SOCPEnsemblePruner(forest(), **(COMMON | ONE | VOTE | {"cv": 0.25}))
+        try:
+            pruner.set_params(**{name: value}).fit(X, y)
+        except Exception as error:
+            kinds = [kind.__name__ for kind in (TypeError, ValueError) if isinstance(error, kind)]
+            found[f"{name}={value!r}"] = [*kinds, f"names it: {name in str(error)}"]
+    return found
