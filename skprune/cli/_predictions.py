@@ -126,7 +126,7 @@ def read_predictions(path: str, names_path: str | None = None) -> PredictionPool
         names = _names(arrays.get("names"), names_path)
         if names is not None:
             where = "names" if names_path is None else names_path
-            _check_length(where, len(names), n_members, "name for each member of P")
+            _check_length(where, len(names), n_members, "a name for each member of P")
         return PredictionPool(
             P=P,
             y=_positions(y.ravel(), n_classes, classes),
@@ -144,15 +144,15 @@ def _check_headers(headers: dict[str, ArrayHeader]) -> None:
     _check_shapes(P, headers["y"])
     n_members, n_samples, n_classes = P.shape
     for key, length, each in (
-        ("classes", n_classes, "label for each class of P"),
-        ("names", n_members, "name for each member of P"),
-        ("costs", n_members, "number for each of the members"),
-        ("sample_weight", n_samples, "number for each of the samples"),
+        ("classes", n_classes, "a label for each class of P"),
+        ("names", n_members, "a name for each member of P"),
+        ("costs", n_members, "a number for each member of P"),
+        ("sample_weight", n_samples, "a number for each sample of P"),
     ):
         if key not in headers:
             continue
         header = headers[key]
-        if each.startswith("number") and header.dtype.kind not in "iufb":
+        if each.startswith("a number") and header.dtype.kind not in "iufb":
             raise Refused(f"{key} must hold numbers; it holds {header.dtype}.")
         _check_length(key, header.size, length, each)
 
@@ -257,4 +257,4 @@ def _names(given: NDArray | None, path: str | None) -> list[str] | None:
 
 def _check_length(key: str, found: int, right: int, each: str) -> None:
     if found != right:
-        raise Refused(f"{key} must hold a {each}, {right}; it holds {found}.")
+        raise Refused(f"{key} must hold {each}, {right} in all; it holds {found}.")

@@ -45,6 +45,21 @@ def check_is_estimator(estimator: Any, right: str) -> None:
         raise TypeError(f"estimator must be {right}; got {inner!r:.100}.")
 
 
+def check_may_have_network(estimator: Any) -> None:
+    """Raise, before any training, for single models of scikit-learn, which have no network."""
+    inner = unfreeze(estimator)
+    ensemble = hasattr(inner, "n_estimators") or hasattr(inner, "estimators")
+    if type(inner).__module__.startswith("sklearn.") and not ensemble:
+        raise _without_network(type(inner).__name__)
+
+
+def _without_network(name: str) -> TypeError:
+    return TypeError(
+        "estimator must be a classifier that has a Keras network `model_` and `classes_` once "
+        f"fitted, as scikeras's KerasClassifier; {name} has not."
+    )
+
+
 def check_single(estimator: Any) -> None:
     """Refuse, before any training, what is known to become more than one network of one input.
 
@@ -64,6 +79,7 @@ def check_single(estimator: Any) -> None:
             "estimator must be a single network of one input; MultiViewCNNClassifier takes several "
             "views. Use PrunedMultiViewClassifier."
         )
+    check_may_have_network(estimator)
     n: Any = getattr(estimator, "n_estimators", 1)
     if not isinstance(estimator, FrozenEstimator) and isinstance(n, Integral) and int(n) > 1:
         raise _several(estimator, int(n))
@@ -106,10 +122,7 @@ def fitted_cnn(estimator: Any) -> FittedCNN:
         source = members[0]
     model = getattr(source, "model_", None)
     if model is None or classes is None:
-        raise TypeError(
-            f"estimator must be a classifier that has a Keras network `model_` and `classes_` once "
-            f"fitted, as scikeras's KerasClassifier; {name} has not."
-        )
+        raise _without_network(name)
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise TypeError(
             f"The network of {name} has {len(model.inputs)} inputs and {len(model.outputs)} "

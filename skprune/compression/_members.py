@@ -5,15 +5,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..pruning import check_ensemble, known_members
 from ..utils import unfreeze
-from ._fitted_cnn import check_is_estimator, fitted_cnn
+from ._fitted_cnn import check_is_estimator, check_may_have_network, fitted_cnn
 from ._vote import NetworkVote
 
 __all__ = ["check_members", "full_vote"]
 
 
 def check_members(estimator: Any) -> None:
-    """Refuse, before any training, a list that does not hold named classifiers.
+    """Raise, before any training, for what is no ensemble of networks.
 
     Parameters
     ----------
@@ -22,6 +23,9 @@ def check_members(estimator: Any) -> None:
     """
     if not isinstance(estimator, list):
         check_is_estimator(estimator, "an ensemble of networks, or a list of (name, classifier)")
+        check_ensemble(unfreeze(estimator))
+        for member in known_members(unfreeze(estimator)):
+            check_may_have_network(member)
         return
     for member in estimator:
         pair = isinstance(member, tuple) and len(member) == 2
@@ -29,6 +33,7 @@ def check_members(estimator: Any) -> None:
             raise TypeError(
                 f"estimator as a list must hold pairs (name, classifier); got {member!r}."
             )
+        check_may_have_network(member[1])
 
 
 def full_vote(ensemble: Any) -> tuple[NetworkVote, NDArray]:

@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
-from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
 from ._timing import time_rounds
 
@@ -73,10 +71,10 @@ def check_countable(estimator: Any) -> None:
     last = estimator
     while hasattr(last, "steps"):
         last = last.steps[-1][-1]
-    kind = type(last)
-    if f"{kind.__module__}.".startswith(_COUNTLESS) or kind is QuadraticDiscriminantAnalysis:
-        raise _uncountable(estimator)
-    if kind in (SVC, NuSVC, SVR, NuSVR) and last.kernel != "linear":
+    name, module = type(last).__name__, type(last).__module__
+    countless = f"{module}.".startswith(_COUNTLESS) or name == "QuadraticDiscriminantAnalysis"
+    kernel = getattr(last, "kernel", "linear") if module.startswith("sklearn.svm.") else "linear"
+    if countless or kernel != "linear":
         raise _uncountable(estimator)
 
 

@@ -17,8 +17,12 @@ from sklearn.ensemble import (
     AdaBoostRegressor,
     BaggingClassifier,
     BaggingRegressor,
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
     GradientBoostingClassifier,
     GradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
     StackingClassifier,
     StackingRegressor,
     VotingClassifier,
@@ -51,6 +55,7 @@ from ..utils import (
 __all__ = [
     "MemberFile",
     "Members",
+    "check_ensemble",
     "check_estimator",
     "check_fitted_members",
     "check_unfitted_members",
@@ -62,7 +67,16 @@ __all__ = [
 ]
 
 # Ensembles of copies of `estimator`, and of those in `estimators`.
-_OF_ONE = (AdaBoostClassifier, AdaBoostRegressor, BaggingClassifier, BaggingRegressor)
+_OF_ONE = (
+    AdaBoostClassifier,
+    AdaBoostRegressor,
+    BaggingClassifier,
+    BaggingRegressor,
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 _OF_SEVERAL = (StackingClassifier, StackingRegressor, VotingClassifier, VotingRegressor)
 # Those whose methods are not known before their fit.
 _UNDECIDED = (StackingClassifier, StackingRegressor, BaseSearchCV)
@@ -237,7 +251,7 @@ def check_estimator(estimator: Any) -> None:
     """Raise if it cannot be an ensemble, or a list of named members and existing files."""
     if not isinstance(estimator, list):
         _check_is_estimator(estimator)
-        _check_ensemble(unfreeze(estimator))
+        check_ensemble(unfreeze(estimator))
         return
     if not estimator:
         raise ValueError("estimator must hold at least one (name, estimator); got [].")
@@ -281,7 +295,7 @@ def _check_is_estimator(member: Any) -> None:
         )
 
 
-def _check_ensemble(estimator: Any) -> None:
+def check_ensemble(estimator: Any) -> None:
     """Raise for what is known, fitted or not, to have no members to select from."""
     name, module = type(estimator).__name__, type(estimator).__module__
     if isinstance(estimator, _DECOMPOSITIONS):
@@ -708,7 +722,7 @@ def _members_of(fitted: Any) -> list[Any]:
     if isinstance(fitted, Sequence):
         members = [unfreeze(m[1] if isinstance(m, tuple) else m) for m in fitted]
     else:
-        _check_ensemble(fitted)
+        check_ensemble(fitted)
         if not hasattr(fitted, "estimators_"):
             raise _no_members(fitted)
         members = [unfreeze(member) for member in fitted.estimators_]

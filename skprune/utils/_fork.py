@@ -7,7 +7,7 @@ from ..exceptions import ForkedProcessError
 
 __all__ = ["check_not_forked"]
 
-# Back ends whose threads, which a fork does not copy, this process would wait for.
+# Back ends whose threads were not copied by a fork: their operations would hang here.
 _lost: set[str] = set()
 
 
@@ -17,7 +17,7 @@ def check_not_forked() -> None:
     Raises
     ------
     ForkedProcessError
-        If they would wait for ever.
+        If they would hang.
     """
     if not _lost:
         return

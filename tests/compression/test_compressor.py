@@ -10,8 +10,16 @@ import numpy as np
 import pandas
 import pytest
 from sklearn.base import clone, is_classifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import (
+    BaggingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -417,6 +425,34 @@ def test_members_that_do_not_fit(one, parts):
             compressor(estimator).fit(X, y)
     with pytest.raises(ValueError, match="at least one member; got none"):
         compressor([]).fit(X, y)
+
+
+class Untrainable(DecisionTreeClassifier):
+    """Fails if anything is trained."""
+
+    def fit(self, X, y, sample_weight=None):
+        raise AssertionError("trained before the estimator was refused")
+
+
+@pytest.mark.parametrize(
+    ("estimator", "message"),
+    [
+        # Their own fits would refuse these parameters, with other words.
+        (HistGradientBoostingClassifier(max_iter=-1), "must be an ensemble .* once fitted"),
+        (CalibratedClassifierCV(Untrainable()), "must be an ensemble .* CalibratedClassifierCV"),
+        (GridSearchCV(Untrainable(), {}), "must be an ensemble .* GridSearchCV has none"),
+        (RandomForestClassifier(min_samples_leaf=-1), "DecisionTreeClassifier has not"),
+        (BaggingClassifier(LogisticRegression(C=-1)), "LogisticRegression has not"),
+        ([("logistic", LogisticRegression(C=-1))], "LogisticRegression has not"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_estimators_of_scikit_learn_without_networks_are_refused_before_training(
+    estimator, message
+):
+    X, y = np.zeros((40, 8, 8), np.uint8), np.arange(40) % 2
+    with pytest.raises(TypeError, match=message):
+        EnsembleCompressor(estimator).fit(X, y)
 
 
 def test_samples_of_weight_zero_are_as_if_absent(several, digits):
