@@ -46,10 +46,11 @@ def check_is_estimator(estimator: Any, right: str) -> None:
 
 
 def check_may_have_network(estimator: Any) -> None:
-    """Raise, before any training, for single models of scikit-learn, which have no network."""
+    """Raise, before any training, for single models of scikit-learn, which get no network."""
     inner = unfreeze(estimator)
     ensemble = hasattr(inner, "n_estimators") or hasattr(inner, "estimators")
-    if type(inner).__module__.startswith("sklearn.") and not ensemble:
+    has_network = hasattr(inner, "model_")
+    if type(inner).__module__.startswith("sklearn.") and not (ensemble or has_network):
         raise _without_network(type(inner).__name__)
 
 

@@ -132,7 +132,7 @@ def test_names_from_the_file_or_from_another(skprune, pool, tmp_path):
     assert "net" not in said.out
     listed.write_text("one\ntwo\n")
     why = skprune("select", pool(), "--names", listed).refused("select")
-    assert f"{listed} must hold a name for each member of P, 20; it holds 2." in why
+    assert f"{listed} must hold a name for each member of P, 20 in all; it holds 2." in why
 
 
 def test_the_frontier_is_drawn(skprune, pool, tmp_path):
