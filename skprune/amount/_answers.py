@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..utils import DocumentationLink, ReportsProgress, SavedState, generator
+from ..utils import SkpruneEstimator, generator
 from ._details import details_frame
 from ._fit_quality import CurveFit, r_squared
 from ._landscape import Landscape, curve_values
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["AmountAnswers"]
 
 
-class AmountAnswers(
-    TransformerMixin, ReportsProgress, DocumentationLink, SavedState, BaseEstimator
-):
+class AmountAnswers(TransformerMixin, SkpruneEstimator):
     """The half of :class:`PruningAmountOptimizer` that reads what ``fit`` of the other half set."""
 
     verbose: int

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
 from ..exceptions import InfeasibleLimitsWarning
-from ..utils import ReprHTML
+from ..utils import Number, ReprHTML, check_parameters
 from ._points import ROUNDING
 
 __all__ = [
@@ -121,12 +121,15 @@ class ViewProblem:
     ) -> "ViewProblem":
         """Check what a user gave; see :func:`importance_inverse_amounts`."""
         normalized = normalize_importance(importance)
-        for name, value in (("target", target), ("max_amount", max_amount)):
-            number = isinstance(value, Real) and not isinstance(value, bool)
-            if not number or not 0 < float(value) < np.inf:
-                raise ValueError(f"{name} must be a positive number; got {value!r}.")
-        if max_amount > 1:
-            raise ValueError(f"max_amount must lie in (0, 1]; got {max_amount!r}.")
+        check_parameters(
+            "importance_inverse_amounts",
+            {
+                "target": [Number(Real, 0, closed="neither")],
+                "max_amount": [Number(Real, 0, 1, closed="right")],
+            },
+            target=target,
+            max_amount=max_amount,
+        )
         accuracy = as_function(accuracy_curve, "accuracy_curve")
         best = float(accuracy(np.linspace(0, max_amount, 101)).max())
         # A fitted curve of fractions may overshoot one; nobody wants a few percent.

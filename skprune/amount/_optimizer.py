@@ -1,12 +1,13 @@
 """How much to prune: curves of what was measured, rewards, limits, and the best amount."""
 
-from typing import Any, Self
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import validate_data
 
-from ..utils import generator, reports_progress
+from ..utils import Number, generator, reports_progress
 from ._answers import AmountAnswers
 from ._fit_quality import assess
 from ._fitting import fit_curves, make_curves
@@ -14,7 +15,7 @@ from ._measurements import check_bounds, check_limits, check_measurements
 from ._outcome import landscape_of, outcome_of, warn_of_misfits, warn_of_outcome
 from ._points import QUANTITIES
 from ._rewards import check_rewards
-from ._search import check_n_restarts, search
+from ._search import search
 
 __all__ = ["PruningAmountOptimizer"]
 
@@ -134,6 +135,15 @@ class PruningAmountOptimizer(AmountAnswers):
     True
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "min_accuracy": [None, Number(Real, 0, 100, closed="right", meaning="a share, or percent")],
+        "max_size": [None, Number(Real, 0, closed="neither")],
+        "max_time": [None, Number(Real, 0, closed="neither")],
+        "n_restarts": [Number(Integral, 0)],
+        "random_state": [None, Number(Integral, 0), np.random.RandomState, np.random.Generator],
+        "verbose": ["verbose"],
+    }
+
     def __init__(
         self,
         *,
@@ -194,7 +204,7 @@ class PruningAmountOptimizer(AmountAnswers):
             If a curve does not follow its measurements, or only measurements meet the limits, or
             the best amount lies between two measured ones where a limited quantity falls steeply.
         """
-        check_n_restarts(self.n_restarts)
+        self._validate_params()
         rng = generator(self.random_state)
         measured = check_measurements(X, y, sample_weight)
         limits = self._limits()

@@ -1,15 +1,13 @@
 """The best point of a box: a grid or a design to start from, CMA-ES, and a last polish."""
 
 from dataclasses import dataclass, field
-from numbers import Integral
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._cma import Evaluate, cma_search
 
-__all__ = ["N_GRID", "Best", "SearchResult", "check_n_restarts", "search"]
+__all__ = ["N_GRID", "Best", "SearchResult", "search"]
 
 #: Points of the brute-force grid of one column: steps of 0.001 where the bounds are 0 and 1.
 N_GRID = 1001
@@ -77,13 +75,6 @@ class _Counted:
         violation, reward = self(points)
         i = np.lexsort((-reward, violation))[0]
         return Best(points[i], float(violation[i]), float(reward[i]))
-
-
-def check_n_restarts(n_restarts: Any) -> None:
-    """Refuse what is no number of restarts."""
-    integer = isinstance(n_restarts, Integral) and not isinstance(n_restarts, bool)
-    if not integer or n_restarts < 0:
-        raise ValueError(f"n_restarts must be an integer >= 0; got {n_restarts!r}.")
 
 
 def search(

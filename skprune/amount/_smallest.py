@@ -1,13 +1,14 @@
 """The amounts of least size under a target accuracy, whatever the order of importance."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..utils import generator
+from ..utils import Number, check_parameters, generator
 from ._importance import ViewAmounts, ViewProblem, as_function
-from ._search import check_n_restarts, search
+from ._search import search
 
 __all__ = ["smallest_amounts"]
 
@@ -69,7 +70,9 @@ def smallest_amounts(
     >>> round(rule.mean_size(size)), round(best.mean_size(size))
     (272, 258)
     """
-    check_n_restarts(n_restarts)
+    check_parameters(
+        "smallest_amounts", {"n_restarts": [Number(Integral, 0)]}, n_restarts=n_restarts
+    )
     problem = ViewProblem.of(importance, accuracy_curve, target, max_amount, weights)
     size = as_function(size_curve, "size_curve")
 

@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 
 from ..exceptions import CurveMisfitWarning
-from ..utils import ReprHTML, check_n_jobs, load_pandas
+from ..utils import N_JOBS, Number, ReprHTML, check_parameters, load_pandas
 from ._fit_quality import CurveFit
 from ._fitting import fit_curves
 from ._landscape import Landscape
@@ -175,11 +175,17 @@ def bootstrap_amounts(
     -------
     AmountBootstrap
     """
-    check_n_jobs(n_jobs)
-    if not isinstance(n_resamples, Integral) or n_resamples < 1:
-        raise ValueError(f"n_resamples must be an integer >= 1; got {n_resamples!r}.")
-    if not isinstance(confidence, Real) or not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1; got {confidence!r}.")
+    check_parameters(
+        "bootstrap",
+        {
+            "n_jobs": N_JOBS,
+            "n_resamples": [Number(Integral, 1)],
+            "confidence": [Number(Real, 0, 1, closed="neither")],
+        },
+        n_jobs=n_jobs,
+        n_resamples=n_resamples,
+        confidence=confidence,
+    )
     for name, fit in fits.items():
         if _interpolates(fit):
             warnings.warn(

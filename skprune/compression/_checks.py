@@ -11,20 +11,31 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from ..amount import PruningAmountOptimizer
 from ..sparsity import check_amounts, method_named
-from ..utils import check_cache, check_sample_weight, refuse_multilabel
+from ..utils import RANDOM_STATE, Number, check_cache, check_sample_weight, refuse_multilabel
 from ._bench import Samples
 
 __all__ = [
     "PIXELS",
-    "check_limits",
+    "PRUNING_CONSTRAINTS",
+    "check_memory",
     "check_method",
-    "check_numbers",
     "check_probabilities",
-    "check_shared",
     "check_sweep",
     "checked_samples",
 ]
 
+#: Constraints of the parameters that the estimators of this subpackage share.
+PRUNING_CONSTRAINTS: dict[str, Any] = {
+    "min_accuracy": [None, Number(Real, 0, 1, closed="right", meaning="a share of the samples")],
+    "max_size": [None, Number(Real, 0, closed="neither")],
+    "max_time": [None, Number(Real, 0, closed="neither")],
+    "fine_tune_epochs": [Number(Integral, 0)],
+    "latency_batch_size": [Number(Integral, 1)],
+    "learning_rate": [Number(Real, 0, closed="neither")],
+    "optimizer": [None, PruningAmountOptimizer],
+    "random_state": RANDOM_STATE,
+    "verbose": ["verbose"],
+}
 # Pixel types that are kept as they come; all others become the first.
 PIXELS = (np.float32, np.uint8)
 
@@ -78,83 +89,22 @@ def check_method(estimator: Any) -> None:
         )
 
 
-def check_sweep(estimator: Any) -> None:
-    """Check ``amounts`` that curves are to go through.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Whose parameters are checked.
-    """
-    if len(check_amounts(estimator.amounts)) < 2:
+def check_sweep(amounts: Any) -> None:
+    """Check ``amounts`` that curves are to go through."""
+    if len(check_amounts(amounts)) < 2:
         raise ValueError(
-            f"{type(estimator).__name__}: amounts must hold at least one besides 0, for the "
-            f"curves to go through; got {estimator.amounts!r}."
+            "amounts must hold at least one besides 0, for the curves to go through; got "
+            f"{amounts!r}."
         )
 
 
-def check_numbers(estimator: Any, **lowest: int) -> None:
-    """Check integer parameters.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Whose parameters are checked.
-    **lowest : int
-        The least value of each.
-    """
-    for parameter, least in lowest.items():
-        value = getattr(estimator, parameter)
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-            raise ValueError(
-                f"{type(estimator).__name__}: {parameter} must be an integer of at least {least}; "
-                f"got {value!r}."
-            )
-
-
-def check_limits(estimator: Any, *limits: str) -> None:
-    """Check limits of accuracy, size and time.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Whose parameters are checked.
-    *limits : str
-        Some of ``min_accuracy``, ``max_size`` and ``max_time``.
-    """
-    for parameter in limits:
-        value = getattr(estimator, parameter)
-        most = 1.0 if parameter == "min_accuracy" else np.inf
-        number = isinstance(value, Real) and not isinstance(value, bool)
-        if value is not None and not (number and 0 < float(value) <= most):
-            right = "a share in (0, 1]" if most == 1 else "a positive number"
-            raise ValueError(
-                f"{type(estimator).__name__}: {parameter} must be {right}, or None; got {value!r}."
-            )
-
-
-def check_shared(estimator: Any) -> None:
-    """Check ``learning_rate``, ``memory``, and ``optimizer`` where there is one.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Whose parameters are checked.
-    """
-    name, rate = type(estimator).__name__, estimator.learning_rate
-    number = isinstance(rate, Real) and not isinstance(rate, bool)
-    if not number or not 0 < float(rate) < np.inf:
-        raise ValueError(f"{name}: learning_rate must be a positive number; got {rate!r}.")
-    optimizer = getattr(estimator, "optimizer", None)
-    if optimizer is not None and not isinstance(optimizer, PruningAmountOptimizer):
-        raise TypeError(
-            f"{name}: optimizer must be a PruningAmountOptimizer or None; got {optimizer!r}."
-        )
+def check_memory(estimator: Any) -> None:
+    """Check ``memory``, which needs an int as ``random_state``."""
     located = check_cache(estimator.memory).location is not None
     if located and not isinstance(estimator.random_state, Integral):
         raise ValueError(
-            f"{name}: with memory, random_state must be an int, so that the next fit measures the "
-            f"same; got {estimator.random_state!r}."
+            f"{type(estimator).__name__}: with memory, random_state must be an int, so that the "
+            f"next fit measures the same; got {estimator.random_state!r}."
         )
 
 

@@ -2,12 +2,13 @@
 
 import warnings
 from numbers import Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
 from ..amount import PruningAmountOptimizer
@@ -15,13 +16,11 @@ from ..exceptions import AmountCorrectedWarning, InfeasibleLimitsWarning
 from ..pruning import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
 from ..sparsity import check_amounts, held_out_rows
 from ..utils import (
-    DocumentationLink,
-    ReportsProgress,
-    SavedState,
+    Number,
+    SkpruneEstimator,
+    StrOptions,
     Vote,
     check_cache,
-    check_one_of,
-    check_random_state,
     clone_unfitted,
     draw_seed,
     input_tags_of,
@@ -34,11 +33,10 @@ from ..utils import (
 from ._bench import Samples, covering
 from ._checks import (
     PIXELS,
-    check_limits,
+    PRUNING_CONSTRAINTS,
+    check_memory,
     check_method,
-    check_numbers,
     check_probabilities,
-    check_shared,
     check_sweep,
     checked_samples,
 )
@@ -57,9 +55,7 @@ _TOLERANCE = 0.002
 _SHARE = 6
 
 
-class EnsembleCompressor(
-    ClassifierMixin, ReportsProgress, DocumentationLink, SavedState, BaseEstimator
-):
+class EnsembleCompressor(ClassifierMixin, SkpruneEstimator):
     """Keep the few networks of an ensemble that matter, and cut those down.
 
     The second-order cone program chooses members and their weights
@@ -169,6 +165,12 @@ class EnsembleCompressor(
     """
 
     _saved_packages = ("scikit-learn", "keras")
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **PRUNING_CONSTRAINTS,
+        "pruner": [None, SOCPEnsemblePruner, SOCPEnsemblePrunerCV],
+        "rule": [StrOptions(set(RULES))],
+        "max_amount": [Number(Real, 0, 1, closed="neither")],
+    }
 
     def __init__(
         self,
@@ -369,24 +371,11 @@ class EnsembleCompressor(
         return state
 
     def _check_parameters(self) -> None:
-        name = type(self).__name__
-        if self.pruner is not None and not isinstance(
-            self.pruner, (SOCPEnsemblePruner, SOCPEnsemblePrunerCV)
-        ):
-            raise TypeError(
-                f"{name}: pruner must be a SOCPEnsemblePruner, a SOCPEnsemblePrunerCV or None; got "
-                f"{self.pruner!r}."
-            )
-        check_one_of(f"{name}: rule", self.rule, RULES)
-        most = self.max_amount
-        if not isinstance(most, Real) or isinstance(most, bool) or not 0 < float(most) < 1:
-            raise ValueError(f"{name}: max_amount must be a number in (0, 1); got {most!r}.")
+        self._validate_params()
         check_members(self.estimator)
         check_method(self)
-        check_sweep(self)
-        check_limits(self, "min_accuracy", "max_size", "max_time")
-        check_numbers(self, fine_tune_epochs=0, latency_batch_size=1)
-        check_shared(self)
+        check_sweep(self.amounts)
+        check_memory(self)
 
     def _split(
         self, samples: Samples, X_val: Any, y_val: Any, seed: int

@@ -2,25 +2,25 @@
 
 import warnings
 from numbers import Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..amount import PruningAmountOptimizer
 from ..exceptions import AmountCorrectedWarning, InfeasibleLimitsWarning, UnsupportedMemberError
 from ..sparsity import check_amounts, classification_loss, held_out_rows
 from ..utils import (
-    DocumentationLink,
-    ReportsProgress,
-    SavedState,
+    Number,
+    SkpruneEstimator,
+    StrOptions,
     Vote,
     VotingMember,
     check_cache,
-    check_random_state,
     clone_unfitted,
     draw_seed,
     input_tags_of,
@@ -32,11 +32,10 @@ from ._auto_amount import TOLERANCE, fit_optimizer, promised_at
 from ._bench import Bench, Found, Samples, covering, probabilities, smaller_amounts
 from ._checks import (
     PIXELS,
-    check_limits,
+    PRUNING_CONSTRAINTS,
+    check_memory,
     check_method,
-    check_numbers,
     check_probabilities,
-    check_shared,
     check_sweep,
     checked_samples,
 )
@@ -49,9 +48,7 @@ __all__ = ["PrunedCNNClassifier"]
 _AUTO = "auto"
 
 
-class PrunedCNNClassifier(
-    ClassifierMixin, ReportsProgress, DocumentationLink, SavedState, BaseEstimator
-):
+class PrunedCNNClassifier(ClassifierMixin, SkpruneEstimator):
     """Train a CNN, measure what pruning costs, and keep as little of it as the limits allow.
 
     The network is trained, or taken as it is; part of the samples is held out. On these, accuracy,
@@ -147,6 +144,10 @@ class PrunedCNNClassifier(
     """
 
     _saved_packages = ("scikit-learn", "keras")
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **PRUNING_CONSTRAINTS,
+        "amount": [StrOptions({_AUTO}), Number(Real, 0, 1)],
+    }
 
     def __init__(
         self,
@@ -327,20 +328,13 @@ class PrunedCNNClassifier(
         return isinstance(self.amount, str) and self.amount == _AUTO
 
     def _check_parameters(self) -> None:
-        amount, right = self.amount, "'auto' or a number in [0, 1)"
-        if not self._is_auto():
-            if not isinstance(amount, Real) or isinstance(amount, bool):
-                raise TypeError(f"{type(self).__name__}: amount must be {right}; got {amount!r}.")
-            if not 0 <= float(amount) < 1:
-                raise ValueError(f"{type(self).__name__}: amount must be {right}; got {amount!r}.")
+        self._validate_params()
         check_single(self.estimator)
         check_method(self)
-        if self._is_auto():
-            check_sweep(self)
         check_amounts(self.amounts)
-        check_limits(self, "min_accuracy", "max_size", "max_time")
-        check_numbers(self, fine_tune_epochs=0, latency_batch_size=1)
-        check_shared(self)
+        if self._is_auto():
+            check_sweep(self.amounts)
+        check_memory(self)
 
     def _fitted(self, rows: Samples, rng: np.random.RandomState) -> FittedCNN:
         if isinstance(self.estimator, FrozenEstimator):

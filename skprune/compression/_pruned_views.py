@@ -2,32 +2,29 @@
 
 import warnings
 from contextlib import nullcontext
-from numbers import Real
-from typing import Any, Self
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score
-from sklearn.utils import assert_all_finite, check_array, check_X_y
+from sklearn.utils import assert_all_finite, check_array, check_random_state, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..amount import importance_inverse_amounts
 from ..ensemble import MultiViewCNNClassifier
 from ..ensemble._multi_view_data import as_mask, as_views, check_same_views, fill_missing
-from ..ensemble._validation import check_multi_view_parameters
 from ..exceptions import InfeasibleLimitsWarning
 from ..metrics import view_importance
 from ..sparsity import SweepResult, check_amounts, held_out_rows
 from ..utils import (
-    DocumentationLink,
-    ReportsProgress,
-    SavedState,
+    Number,
+    SkpruneEstimator,
+    StrOptions,
     check_cache,
-    check_one_of,
-    check_random_state,
     check_sample_weight,
     clone_unfitted,
     draw_seed,
@@ -38,7 +35,7 @@ from ..utils import (
 )
 from ._auto_amount import TOLERANCE
 from ._bench import covering
-from ._checks import PIXELS, check_limits, check_numbers, check_shared
+from ._checks import PIXELS, PRUNING_CONSTRAINTS, check_memory
 from ._kept_views import KeptViews
 from ._view_accuracy import accuracy_curve, predicted_accuracy
 from ._view_bench import WHOLE, ViewBench, ViewSamples, no_rounding_warnings
@@ -49,9 +46,7 @@ __all__ = ["PrunedMultiViewClassifier"]
 _TOWERS = ("copies", "nested")
 
 
-class PrunedMultiViewClassifier(
-    ClassifierMixin, ReportsProgress, DocumentationLink, SavedState, BaseEstimator
-):
+class PrunedMultiViewClassifier(ClassifierMixin, SkpruneEstimator):
     """Prune the tower of a multi-view network for each view, the important views less.
 
     The network is trained, or taken as it is; part of the samples is held out. On these, the
@@ -148,6 +143,12 @@ class PrunedMultiViewClassifier(
     """
 
     _saved_packages = ("scikit-learn", "keras")
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **PRUNING_CONSTRAINTS,
+        "towers": [StrOptions(set(_TOWERS))],
+        "max_amount": [Number(Real, 0, 1, closed="right")],
+        "round_to": [Number(Integral, 1)],
+    }
 
     def __init__(
         self,
@@ -355,22 +356,16 @@ class PrunedMultiViewClassifier(
         return state
 
     def _check_parameters(self) -> None:
-        name = type(self).__name__
+        self._validate_params()
         inner = unfreeze(self.estimator)
         if not isinstance(inner, MultiViewCNNClassifier):
             raise TypeError(
-                f"{name}: estimator must be a MultiViewCNNClassifier; got {inner!r}. For networks "
-                "of one view use PrunedCNNClassifier."
+                f"{type(self).__name__}: estimator must be a MultiViewCNNClassifier; got "
+                f"{inner!r}. For networks of one view use PrunedCNNClassifier."
             )
-        check_multi_view_parameters(inner)
-        check_one_of(f"{name}: towers", self.towers, _TOWERS)
+        inner._check_parameters()
         check_amounts(self.amounts)
-        check_limits(self, "min_accuracy")
-        check_numbers(self, fine_tune_epochs=0, latency_batch_size=1, round_to=1)
-        check_shared(self)
-        most = self.max_amount
-        if not isinstance(most, Real) or isinstance(most, bool) or not 0 < float(most) <= 1:
-            raise ValueError(f"{name}: max_amount must be a number in (0, 1]; got {most!r}.")
+        check_memory(self)
 
     def _per_view(self, name: str, n_views: int) -> NDArray[np.float64] | None:
         value = getattr(self, name)

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 
 from ..metrics import ModelCost, model_cost
 from ..utils import (
     JointNetworks,
-    SavedState,
+    SkpruneEstimator,
     get_compiled,
     seconds_to_compile,
     with_both_classes,
@@ -24,7 +24,7 @@ from ._kept_model import KeptModel
 __all__ = ["NetworkMember", "NetworkVote", "seen_shape"]
 
 
-class NetworkMember(ClassifierMixin, SavedState, BaseEstimator):
+class NetworkMember(ClassifierMixin, SkpruneEstimator):
     """One cut network as a fitted classifier, so that a pruner can weigh it.
 
     Parameters

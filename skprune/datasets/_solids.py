@@ -5,7 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import integer_seed
+from ..utils import Number, check_parameters, integer_seed
 from ._rendering import Convex, Solid, Torus, camera_frames, prism, pyramid, render
 
 __all__ = ["SOLID_NAMES", "make_multiview_solids"]
@@ -126,11 +126,21 @@ def make_multiview_solids(
     >>> np.array_equal(X_side, X[:5, :1])
     True
     """
-    _check_integer("n_samples", n_samples, 1)
-    _check_integer("n_views", n_views, 1)
-    _check_integer("size", size, 8)
-    _check_integer("n_classes", n_classes, 2, len(SOLIDS))
-    _check_noise(noise)
+    check_parameters(
+        "make_multiview_solids",
+        {
+            "n_samples": [Number(Integral, 1)],
+            "n_views": [Number(Integral, 1)],
+            "size": [Number(Integral, 8)],
+            "n_classes": [Number(Integral, 2, len(SOLIDS), closed="both")],
+            "noise": [Number(Real, 0)],
+        },
+        n_samples=n_samples,
+        n_views=n_views,
+        size=size,
+        n_classes=n_classes,
+        noise=noise,
+    )
     seed = integer_seed(random_state)
     frames = camera_frames(n_views)
     kinds = list(SOLIDS.values())
@@ -169,20 +179,3 @@ def _placement(rng):
 
 def _generator(seed, *key):
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
-
-
-def _check_integer(name, value, least, most=None):
-    right = f"of at least {least}" if most is None else f"from {least} to {most}"
-    message = f"{name} must be an integer {right}; got {value!r}."
-    if not isinstance(value, Integral) or isinstance(value, bool):
-        raise TypeError(message)
-    if value < least or (most is not None and value > most):
-        raise ValueError(message)
-
-
-def _check_noise(noise):
-    message = f"noise must be a finite number, not negative; got {noise!r}."
-    if not isinstance(noise, Real) or isinstance(noise, bool):
-        raise TypeError(message)
-    if not 0 <= float(noise) < np.inf:
-        raise ValueError(message)

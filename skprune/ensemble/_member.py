@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import ClassifierTags
 
-from ..utils import SavedState, get_compiled, record_eager_time, row_groups
+from ..utils import get_compiled, record_eager_time, restored, row_groups, saved
 from ._builder import build_cnn, compile_cnn, make_training_state
 from ._early_stopping import ValidationStopping
 from ._epochs import runs_whole_epochs, train_epochs
@@ -25,7 +25,7 @@ __all__ = ["CNNMember"]
 _SECONDS_TO_COMPILE = 0.05
 
 
-class CNNMember(SavedState, KerasClassifier):
+class CNNMember(KerasClassifier):
     """One random CNN as a classifier; labels are the integers 0 ... n_classes - 1.
 
     A thin layer over :class:`scikeras.wrappers.KerasClassifier` that mends what keeps that
@@ -66,7 +66,6 @@ class CNNMember(SavedState, KerasClassifier):
 
     # What is saved names the class by this: importing it from there is silent.
     __module__ = "skprune.ensemble"
-    _saved_packages = ("scikit-learn", "keras")
     _validation_data = None
 
     def __init__(
@@ -173,16 +172,17 @@ class CNNMember(SavedState, KerasClassifier):
     def model_(self, model):
         self._model, self._weights = model, None
 
-    def _state(self):
+    def __getstate__(self):
         # Parameters and arrays: no object of Keras or scikeras is ever unpickled.
         state = {"params": self.get_params(deep=False)}
         if self.initialized_:
             state["weights"] = self._arrays()
             state["history"] = self.history_
             state["input_shape"] = tuple(int(side) for side in self.X_shape_[1:])
-        return state
+        return saved(state, ("scikit-learn", "keras"))
 
-    def _set_state(self, state):
+    def __setstate__(self, state):
+        state = restored(state, type(self).__name__)
         params = state.pop("params")
         member = type(self).from_weights(**state, **params) if state else type(self)(**params)
         vars(self).update(vars(member))

@@ -1,10 +1,11 @@
 """The multi-view convolutional network as a scikit-learn classifier."""
 
-from typing import Any, Self
+from numbers import Integral
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import accuracy_score
 from sklearn.utils import assert_all_finite
@@ -17,9 +18,9 @@ from sklearn.utils.validation import (
 )
 
 from ..utils import (
-    DocumentationLink,
-    ReportsProgress,
-    SavedState,
+    Number,
+    SkpruneEstimator,
+    StrOptions,
     check_sample_weight,
     integer_seed,
     refuse_multilabel,
@@ -30,7 +31,7 @@ from ._multi_view_data import as_mask, as_views, check_same_views, fill_missing,
 from ._multi_view_plan import LazyNetworks, MultiViewPlan
 from ._quiet import load_quietly
 from ._space import CNNArchitecture, ConvBlock
-from ._validation import check_multi_view_parameters, check_weights
+from ._validation import TRAINING_CONSTRAINTS, Shape, check_architecture, check_weights
 
 __all__ = ["MultiViewCNNClassifier"]
 
@@ -45,9 +46,7 @@ _SMALL = CNNArchitecture(
 )
 
 
-class MultiViewCNNClassifier(
-    ClassifierMixin, ReportsProgress, DocumentationLink, SavedState, BaseEstimator
-):
+class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
     """One convolutional network that looks at several views of each sample.
 
     A tower, the same for all views, turns each view into features; pooling over the views
@@ -152,6 +151,17 @@ class MultiViewCNNClassifier(
     """
 
     _saved_packages = ("scikit-learn", "keras")
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **TRAINING_CONSTRAINTS,
+        "architecture": [None, CNNArchitecture],
+        "view_pooling": [StrOptions({"max", "mean"})],
+        "importance_method": [StrOptions({"permute", "remove"})],
+        "n_importance_repeats": [Number(Integral, 0)],
+        "view_shape": [
+            None,
+            Shape("(views, height, width)", "(views, height, width, channels)"),
+        ],
+    }
 
     def __init__(
         self,
@@ -243,7 +253,7 @@ class MultiViewCNNClassifier(
         TypeError, ValueError
             If an argument is wrong; the message names it.
         """
-        check_multi_view_parameters(self)
+        self._check_parameters()
         seed = integer_seed(self.random_state)
         refuse_multilabel(y)
         X, y = validate_data(self, X, y, allow_nd=True, dtype=_PIXELS, ensure_all_finite=False)
@@ -308,6 +318,10 @@ class MultiViewCNNClassifier(
             seed=seed,
         )
         return plan, networks, history, importances
+
+    def _check_parameters(self):
+        self._validate_params()
+        check_architecture(self.architecture)
 
     def _check_training_data(self, X, y, sample_weight, mask):
         """Views, which are there, classes, labels as positions in them, and weights."""

@@ -1,11 +1,12 @@
 """The ensemble of random CNNs as a scikit-learn classifier."""
 
 import itertools
-from typing import Any, Self
+from numbers import Integral
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     check_array,
@@ -15,9 +16,10 @@ from sklearn.utils.validation import (
 )
 
 from ..utils import (
-    DocumentationLink,
-    ReportsProgress,
-    SavedState,
+    N_JOBS,
+    Number,
+    SkpruneEstimator,
+    StrOptions,
     Vote,
     check_cache,
     check_sample_weight,
@@ -32,17 +34,17 @@ from ._data import SharedArrays, as_images, pixel_statistics, validation_rows
 from ._quiet import load_member_class
 from ._space import CNNSpace, sample_members
 from ._trainers import TRAINING_VERSION, TrainingSettings, train_members
-from ._validation import check_parameters, check_weights
+from ._validation import TRAINING_CONSTRAINTS, Shape, check_weights
 
 __all__ = ["RandomCNNEnsembleClassifier"]
 
 # Pixel types that are kept as they come; all others become the first.
 _PIXELS = (np.float32, np.uint8)
+# More networks are not even planned: architectures are drawn before the first is trained.
+_MAX_MEMBERS = 100_000
 
 
-class RandomCNNEnsembleClassifier(
-    ClassifierMixin, ReportsProgress, DocumentationLink, SavedState, BaseEstimator
-):
+class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
     """Many convolutional networks of random architecture, trained apart, that vote.
 
     Architectures and learning rates are drawn from a :class:`CNNSpace`; each network is
@@ -139,6 +141,14 @@ class RandomCNNEnsembleClassifier(
     """
 
     _saved_packages = ("scikit-learn", "keras")
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **TRAINING_CONSTRAINTS,
+        "n_estimators": [Number(Integral, 1, _MAX_MEMBERS, closed="both")],
+        "space": [None, CNNSpace],
+        "image_shape": [None, Shape("(height, width)", "(height, width, channels)")],
+        "voting": [StrOptions({"soft", "hard"})],
+        "n_jobs": N_JOBS,
+    }
 
     def __init__(
         self,
@@ -206,7 +216,8 @@ class RandomCNNEnsembleClassifier(
             If a network could not be trained. With ``memory``, the networks trained before are
             kept and not trained again.
         """
-        check_parameters(self)
+        self._validate_params()
+        check_cache(self.memory)
         seed = integer_seed(self.random_state)
         refuse_multilabel(y)
         X, y = validate_data(self, X, y, allow_nd=True, dtype=_PIXELS)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..amount import PruningAmountOptimizer
-from ..utils import generator
+from ..utils import Number, check_parameters, generator
 from ._amounts import (
     believed,
     check_optimizer,
@@ -166,8 +166,8 @@ class AmountFrontierDisplay:
             If size was not measured.
         """
         check_optimizer(optimizer)
-        if not isinstance(n_points, Integral) or n_points < 2:
-            raise ValueError(f"n_points must be an integer >= 2; got {n_points!r}.")
+        right = {"n_points": [Number(Integral, 2)]}
+        check_parameters("AmountFrontierDisplay.from_estimator", right, n_points=n_points)
         measured = optimizer.measurements_
         if "size" not in measured.values:
             raise ValueError(

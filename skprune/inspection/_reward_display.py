@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..amount import PruningAmountOptimizer
-from ..utils import check_one_of
+from ..utils import StrOptions, check_parameters
 from ._amounts import (
     amounts_along,
     check_column,
@@ -184,7 +184,8 @@ class RewardDisplay:
         """
         check_optimizer(optimizer)
         rewards = {each.name: each for each in optimizer.rewards_}
-        check_one_of("reward", reward, rewards)
+        right = {"reward": [StrOptions(set(rewards))]}
+        check_parameters("RewardDisplay.from_estimator", right, reward=reward)
         column = check_column(optimizer, column)
         along, rows = amounts_along(optimizer, column)
         values = predicted(optimizer, rows)

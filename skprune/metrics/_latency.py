@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_info
 
-from ..utils import ReprHTML, num_samples
+from ..utils import Number, ReprHTML, check_parameters, num_samples
 from ._timing import time_rounds
 
 __all__ = ["Latency", "LatencyRatio", "latency", "latency_ratio"]
@@ -243,30 +243,23 @@ def _check(
     X: Any, batch_size: Any, repeats: Any, warm_up: Any, **callables: Any
 ) -> tuple[int, int]:
     """Batch size and number of samples, if all is well."""
-    for name, call in callables.items():
-        if not callable(call):
-            raise TypeError(
-                f"{name} must be callable, such as a model's predict_on_batch; got "
-                f"{type(call).__name__}."
-            )
-    _check_integer("repeats", repeats, 1)
-    _check_integer("warm_up", warm_up, 0)
+    constraints: dict[str, Any] = {
+        "repeats": [Number(Integral, 1)],
+        "warm_up": [Number(Integral, 0)],
+        "batch_size": [None, Number(Integral, 1)],
+        **{name: [callable] for name in callables},
+    }
+    check_parameters(
+        "latency", constraints, repeats=repeats, warm_up=warm_up, batch_size=batch_size, **callables
+    )
     n_samples = num_samples(X)
     if n_samples == 0:
         raise ValueError("X holds no sample.")
     if batch_size is None:
         return n_samples, n_samples
-    _check_integer("batch_size", batch_size, 1)
     if batch_size > n_samples:
         raise ValueError(f"batch_size={batch_size} is more than the {n_samples} samples of X.")
     return int(batch_size), n_samples
-
-
-def _check_integer(name: str, value: Any, least: int) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer; got {value!r}.")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}; got {value}.")
 
 
 def _calls(

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_array, check_consistent_length, check_random_state
 
-from ..utils import ReprHTML, check_one_of, check_random_state, draw_seed
+from ..utils import RANDOM_STATE, Number, ReprHTML, StrOptions, check_parameters, draw_seed
 
 __all__ = ["ViewImportance", "reciprocal_mean_rank", "view_importance"]
 
@@ -131,11 +131,19 @@ def view_importance(
     >>> view_importance(model, X, y, random_state=0).importance.argmax()
     np.int64(1)
     """
-    check_one_of("method", method, METHODS)
-    if not isinstance(n_repeats, Integral) or isinstance(n_repeats, bool) or n_repeats < 1:
-        raise ValueError(f"n_repeats must be an integer >= 1; got {n_repeats!r}.")
-    if scoring is not None and not isinstance(scoring, str) and not callable(scoring):
-        raise TypeError(f"scoring must be one string, a callable or None; got {scoring!r}.")
+    check_parameters(
+        "view_importance",
+        {
+            "method": [StrOptions(set(METHODS))],
+            "n_repeats": [Number(Integral, 1)],
+            "scoring": [None, str, callable],
+            "random_state": [*RANDOM_STATE, np.random.Generator],
+        },
+        method=method,
+        n_repeats=n_repeats,
+        scoring=scoring,
+        random_state=random_state,
+    )
     rows = _Rows.of(estimator, X, y, mask)
     scorer = scoring if callable(scoring) else check_scoring(estimator, scoring)
     rng = _generator(random_state)
@@ -312,10 +320,4 @@ class _Masked:
 def _generator(random_state: Any) -> np.random.Generator:
     if random_state is None or isinstance(random_state, np.random.Generator):
         return np.random.default_rng(random_state)
-    try:
-        return np.random.default_rng(draw_seed(check_random_state(random_state)))
-    except ValueError as error:
-        raise ValueError(
-            "random_state must be None, an int in [0, 2**32), a RandomState or a numpy Generator; "
-            f"got {random_state!r}."
-        ) from error
+    return np.random.default_rng(draw_seed(check_random_state(random_state)))

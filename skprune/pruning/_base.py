@@ -4,35 +4,40 @@ import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable, Iterator
 from functools import partial, reduce
-from numbers import Integral
+from numbers import Integral, Real
 from operator import add, is_
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
-from sklearn.utils import _safe_indexing, check_consistent_length, indexable
+from sklearn.base import MetaEstimatorMixin, clone, is_classifier
+from sklearn.utils import (
+    _safe_indexing,
+    check_consistent_length,
+    check_random_state,
+    indexable,
+)
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 from ..exceptions import SavedFormatError
-from ..socp import SOCPSolution, check_solver
+from ..socp import SOLVER, SOCPSolution, check_installed
 from ..utils import (
-    DocumentationLink,
+    ALPHA,
+    LAM,
+    N_JOBS,
+    RANDOM_STATE,
+    Number,
     Predictions,
     PredictionStore,
-    ReportsProgress,
-    SavedState,
     ScratchFolder,
+    SkpruneEstimator,
+    Splitter,
+    StrOptions,
     VotingMember,
     cached_call,
-    check_alpha,
     check_cache,
-    check_lam,
-    check_n_jobs,
-    check_one_of,
-    check_random_state,
     check_sample_weight,
     clone_unfitted,
     draw_seed,
@@ -51,7 +56,6 @@ from ._calibration import (
     StoredBlocks,
     TrainingData,
     calibration_splits,
-    check_cv_parameter,
     check_given_predictions,
     is_fraction,
     predict_fitted,
@@ -71,11 +75,11 @@ from ._members import (
 from ._predictions import CalibrationPredictions
 from ._report import MemberTable, explain_members, frontier
 from ._selection import (
+    REWEIGHT,
+    THRESHOLD,
     Program,
     Relaxation,
     check_costs_and_limits,
-    check_reweight,
-    check_threshold,
     member_costs,
     shrinkage,
 )
@@ -85,10 +89,7 @@ __all__ = ["BasePruner"]
 
 class BasePruner(
     MetaEstimatorMixin,
-    ReportsProgress,
-    DocumentationLink,
-    SavedState,
-    BaseEstimator,
+    SkpruneEstimator,
     metaclass=ABCMeta,
 ):
     """Train an ensemble, predict unseen rows, and keep some members with weights.
@@ -114,6 +115,28 @@ class BasePruner(
     random_state: Any
     verbose: int
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "cv": [
+            None,
+            StrOptions({"prefit"}),
+            Number(Real, 0, 1, closed="neither", meaning="a share of the rows"),
+            Number(Integral, 2, meaning="a number of folds"),
+            Splitter(iterable=True),
+        ],
+        "alpha": ALPHA,
+        "lam": LAM,
+        "threshold": THRESHOLD,
+        "reweight": REWEIGHT,
+        "penalty": [StrOptions({"l1", "l0"})],
+        "costs": [None, StrOptions({"parameters", "latency"}), "array-like"],
+        "max_members": [None, Number(Integral, 1)],
+        "max_cost": [None, Number(Real, 0, closed="neither")],
+        "solver": SOLVER,
+        "prediction_dtype": [None, StrOptions({"float32", "float16"})],
+        "n_jobs": N_JOBS,
+        "random_state": RANDOM_STATE,
+        "verbose": ["verbose"],
+    }
     # Regressors predict no probabilities, and have no choice; classifiers have a parameter.
     diversity: str = "gini"
     #: Name of the score of reports and figures.
@@ -673,31 +696,14 @@ class BasePruner(
     # Parameters and metadata
 
     def _check_parameters(self) -> None:
-        """Raise for parameters that cannot be right, before anything is trained."""
+        """Raise for parameters that are wrong, alone or together, before anything is trained."""
+        self._validate_params()
         check_estimator(self.estimator)
-        dtype = self.prediction_dtype
-        if dtype is not None and not (isinstance(dtype, str) and dtype in ("float32", "float16")):
-            raise ValueError(
-                f"prediction_dtype must be None, 'float32' or 'float16'; got {dtype!r}."
-            )
-        check_n_jobs(self.n_jobs)
-        check_random_state(self.random_state)
-        check_cv_parameter(self.cv)
         prefit = self._is_prefit()
         if not prefit:
             check_unfitted_members(self.estimator, self.cv, classifiers=is_classifier(self))
-        check_one_of("penalty", self.penalty, ("l1", "l0"))
-        check_solver(self.solver)
-        check_costs_and_limits(
-            self.costs, self.max_members, self.max_cost, self.estimator, prefit=prefit
-        )
-        self._check_selection_parameters()
-
-    def _check_selection_parameters(self) -> None:
-        check_alpha(self.alpha)
-        check_lam(self.lam)
-        check_threshold(self.threshold)
-        check_reweight(self.reweight)
+        check_installed(self.solver)
+        check_costs_and_limits(self.costs, self.max_cost, self.estimator, prefit=prefit)
 
     def _check_calibration_rows(
         self, y: NDArray, sample_weight: NDArray[np.float64] | None, classes: NDArray | None

@@ -52,7 +52,6 @@ __all__ = [
     "TIMED_ROWS",
     "TrainingData",
     "calibration_splits",
-    "check_cv_parameter",
     "check_given_predictions",
     "checked_rows",
     "is_fraction",
@@ -127,24 +126,6 @@ class TrainingData:
 
 
 # Splits
-
-
-def check_cv_parameter(cv: Any) -> None:
-    """Raise unless cv is a fraction, "prefit", a number of folds, a splitter or an iterable."""
-    number = cv is None or isinstance(cv, Real)
-    folds = not isinstance(cv, str | type) and (hasattr(cv, "split") or np.iterable(cv))
-    if not number and not folds and not (isinstance(cv, str) and cv == "prefit"):
-        raise ValueError(
-            "cv must be a fraction, 'prefit', a number of folds, a splitter or an iterable of "
-            f"(train, test); got {cv!r:.100}."
-        )
-    if isinstance(cv, bool) or (is_fraction(cv) and not 0 < cv < 1):
-        raise ValueError(
-            f"cv as a fraction must lie strictly between 0 and 1; got {cv!r}. For folds, "
-            "give an int of at least 2."
-        )
-    if isinstance(cv, Integral) and cv < 2:
-        raise ValueError(f"cv as a number of folds must be at least 2; got {cv!r}.")
 
 
 def is_fraction(cv: Any) -> bool:

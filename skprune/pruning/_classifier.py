@@ -1,6 +1,6 @@
 """Pruning an ensemble of classifiers: members vote."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,12 +8,12 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d
 
-from ..utils import Predictions, Vote, as_probabilities, check_one_of, refuse_multilabel
+from ..utils import Predictions, StrOptions, Vote, as_probabilities, refuse_multilabel
 from ._base import BasePruner
 from ._calibration import Calibration
 from ._members import encode_labels
 from ._predictions import ClassPredictions
-from ._search import CrossValidatedSelection
+from ._search import SEARCH_CONSTRAINTS, CrossValidatedSelection
 
 __all__ = ["SOCPEnsemblePruner", "SOCPEnsemblePrunerCV"]
 
@@ -142,6 +142,11 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
     """
 
     score_name = "accuracy"
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BasePruner._parameter_constraints,
+        "voting": [StrOptions({"soft", "hard"})],
+        "diversity": [StrOptions({"shannon", "exact", "gini"})],
+    }
 
     def __init__(
         self,
@@ -267,11 +272,6 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
     ) -> None:
         super()._keep(calibration, weights / weights.sum(), predictions)
         self.classes_ = predictions.classes
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        check_one_of("voting", self.voting, ("soft", "hard"))
-        check_one_of("diversity", self.diversity, ("shannon", "exact", "gini"))
 
     def __skprune_vote__(self) -> Vote:
         check_is_fitted(self)
@@ -437,6 +437,11 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
     >>> bool(pruner.score(X[1200:], y[1200:]) > 0.85)
     True
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **SOCPEnsemblePruner._parameter_constraints,
+        **SEARCH_CONSTRAINTS,
+    }
 
     def __init__(
         self,

@@ -42,10 +42,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..exceptions import MemberFileError
 from ..utils import (
+    N_JOBS,
     BaseSearchCV,
     atomic_write,
     cast,
-    check_n_jobs,
+    check_parameters,
     joint_prediction,
     num_samples,
     streamed,
@@ -558,7 +559,7 @@ class Members:
 
         ``n_jobs`` is the number of threads, and of files that are in memory at once.
         """
-        check_n_jobs(n_jobs)
+        check_parameters("predict", {"n_jobs": N_JOBS}, n_jobs=n_jobs)
         array = _without_names(X)
         M = len(self)
         joint = None

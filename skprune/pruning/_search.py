@@ -7,20 +7,24 @@ import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
-from typing import Any
+from numbers import Integral
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.utils import check_random_state
 
 from ..socp import EnsembleStatistics
 from ..utils import (
+    ALPHA,
+    LAM,
+    Number,
+    SequenceOf,
+    Splitter,
+    StrOptions,
     as_compared,
-    check_alpha,
-    check_lam,
-    check_one_of,
-    check_random_state,
     draw_seed,
     is_integer,
 )
@@ -34,15 +38,26 @@ from ._predictions import (
     TargetPredictions,
 )
 from ._selection import (
+    REWEIGHT,
+    THRESHOLD,
     Program,
     Relaxation,
-    check_at_least,
-    check_reweight,
-    check_threshold,
     shrinkage,
 )
 
-__all__ = ["CrossValidatedSelection"]
+__all__ = ["SEARCH_CONSTRAINTS", "CrossValidatedSelection"]
+
+# Constraints of the parameters that only the cross-validated pruners have.
+SEARCH_CONSTRAINTS: dict[str, Any] = {
+    "alphas": [SequenceOf(*ALPHA)],
+    "lams": [SequenceOf(*LAM)],
+    "thresholds": [SequenceOf(*THRESHOLD)],
+    "reweights": [SequenceOf(*REWEIGHT)],
+    "scoring": [None, str, callable],
+    "selection": [StrOptions({"best", "one_se"})],
+    "inner_cv": [Number(Integral, 3), Splitter()],
+    "n_resamples": [Number(Integral, 0)],
+}
 
 
 @dataclass(frozen=True)
@@ -313,16 +328,13 @@ class CrossValidatedSelection(BasePruner):
     inner_cv: Any
     n_resamples: int
 
-    def _check_selection_parameters(self) -> None:
-        _grid(self)
-        check_one_of("selection", self.selection, ("best", "one_se"))
-        folds = self.inner_cv
-        splitter = not isinstance(folds, str | type) and hasattr(folds, "split")
-        if not splitter and (not is_integer(folds) or folds < 3):
-            raise ValueError(
-                f"inner_cv must be an integer of at least 3, or a splitter; got {folds!r:.100}."
-            )
-        check_at_least("n_resamples", self.n_resamples, 0)
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BasePruner._parameter_constraints,
+        **SEARCH_CONSTRAINTS,
+    }
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
         CandidateScorer(self.scoring)
 
     def _check_calibration_rows(
@@ -391,21 +403,9 @@ class CrossValidatedSelection(BasePruner):
 
 
 def _grid(pruner: CrossValidatedSelection) -> _Grid:
-    values: dict[str, Any] = {}
-    for name, check in (
-        ("alphas", check_alpha),
-        ("lams", check_lam),
-        ("thresholds", check_threshold),
-        ("reweights", check_reweight),
-    ):
-        given = getattr(pruner, name)
-        sized = np.iterable(given) and hasattr(given, "__len__")  # an iterator is used up
-        if isinstance(given, str) or not sized or not len(given):
-            raise ValueError(f"{name} must be a sequence of values to try; got {given!r}.")
-        for value in given:
-            check(value)
-        values[name] = tuple(v if isinstance(v, str) else float(v) for v in given)
-    return _Grid(**values)
+    tried: list[Any] = [pruner.alphas, pruner.lams, pruner.thresholds, pruner.reweights]
+    values: list[Any] = [tuple(v if isinstance(v, str) else float(v) for v in vs) for vs in tried]
+    return _Grid(*values)
 
 
 def _warn_of_better_member(found: SearchResult) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -24,19 +25,24 @@ from ..socp import (
     solve_subset,
     solve_support,
 )
-from ..utils import is_finite, is_integer, is_real, select
+from ..utils import Number, StrOptions, select
 from ._members import Members, expected_n_members, known_members, named_members
 from ._predictions import CalibrationPredictions, Rows
 
 __all__ = [
+    "REWEIGHT",
+    "THRESHOLD",
     "Program",
     "Relaxation",
-    "check_at_least",
     "check_costs_and_limits",
-    "check_reweight",
-    "check_threshold",
     "member_costs",
     "shrinkage",
+]
+
+THRESHOLD = [Number(Real, 0, 1, closed="both", meaning="a share of the largest weight")]
+REWEIGHT = [
+    StrOptions({"relaxed", "equal", "none"}),
+    Number(Real, 0, 1, closed="both", meaning="0: relaxed, 1: equal"),
 ]
 
 
@@ -270,60 +276,23 @@ class Relaxation:
         )
 
 
-def check_at_least(name: str, value: Any, minimum: int) -> None:
-    """Raise unless the value is an integer of at least the minimum."""
-    if not is_integer(value) or value < minimum:
-        raise ValueError(f"{name} must be an integer of at least {minimum}; got {value!r}.")
-
-
-def check_threshold(threshold: Any) -> None:
-    """Raise unless the threshold is a number in [0, 1]."""
-    if not is_real(threshold) or not 0 <= threshold <= 1:
-        raise ValueError(
-            f"threshold must lie in [0, 1], as a share of the largest weight; got {threshold!r}."
-        )
-
-
-def check_reweight(reweight: Any) -> None:
-    """Raise unless reweight is one of the names, or a number in [0, 1]."""
-    if isinstance(reweight, str) and reweight in ("relaxed", "equal", "none"):
-        return
-    if not is_real(reweight) or not 0 <= reweight <= 1:
-        raise ValueError(
-            "reweight must be 'relaxed' (0), 'equal' (1), 'none' or a number in [0, 1] between "
-            f"them; got {reweight!r}."
-        )
-
-
-def check_costs_and_limits(
-    costs: Any, max_members: Any, max_cost: Any, estimator: Any, *, prefit: bool
-) -> None:
-    """Raise for wrong costs and limits, before anything is trained."""
-    if max_members is not None:
-        check_at_least("max_members", max_members, 1)
-    if max_cost is not None:
-        if costs is None:
+def check_costs_and_limits(costs: Any, max_cost: Any, estimator: Any, *, prefit: bool) -> None:
+    """Raise for costs that the members cannot have, or that no member can meet."""
+    if costs is None:
+        if max_cost is not None:
             raise ValueError(
                 f"max_cost={max_cost!r} needs costs: give costs='parameters', 'latency' "
                 "or one number a member."
             )
-        if not is_finite(max_cost) or max_cost <= 0:
-            raise ValueError(f"max_cost must be a positive number; got {max_cost!r}.")
-    if isinstance(costs, str):
-        if costs not in ("parameters", "latency"):
-            raise ValueError(
-                "costs must be None, 'parameters', 'latency' or one number a member; got "
-                f"{costs!r}."
-            )
-        if costs == "parameters":
-            listed = named_members(estimator) if isinstance(estimator, list) else []
-            names = [name for name, _ in listed] or map(str, itertools.count())
-            for name, member in zip(names, known_members(estimator), strict=False):
-                _of_member(name, check_countable, member)
-    elif costs is not None:
+    elif not isinstance(costs, str):
         n_members = expected_n_members(estimator, prefit)
         numbers = check_costs(costs, np.size(costs) if n_members is None else n_members)
         _check_budget(numbers, max_cost)
+    elif costs == "parameters":
+        listed = named_members(estimator) if isinstance(estimator, list) else []
+        names = [name for name, _ in listed] or map(str, itertools.count())
+        for name, member in zip(names, known_members(estimator), strict=False):
+            _of_member(name, check_countable, member)
 
 
 def _of_member(name: str, function: Callable[[Any], Any], member: Any) -> Any:

@@ -11,8 +11,9 @@ from ._exact_entropy import ExactEntropySolution, solve_exact_entropy
 from ._path import SOCPPath, socp_path
 from ._path import follow_path as follow_path
 from ._problem import SOCPProblem
+from ._solve import SOLVER as SOLVER
 from ._solve import SOCPSolution, solve_socp
-from ._solve import check_solver as check_solver
+from ._solve import check_installed as check_installed
 from ._statistics import EnsembleStatistics
 from ._subset import SubsetSolution, solve_subset, solve_support, subset_path
 from ._validation import check_costs as check_costs

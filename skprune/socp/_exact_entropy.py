@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -10,18 +11,18 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..utils import (
+    ALPHA,
+    LAM,
+    Number,
     Predictions,
     ReprHTML,
     as_predictions,
-    check_alpha,
-    check_lam,
-    is_finite,
-    is_integer,
+    check_parameters,
     with_one_blas_thread,
 )
 from ._active_set import minimize_active_set
 from ._problem import SOCPProblem, check_member_left
-from ._solve import SOCPSolution
+from ._solve import PENALTY, SOCPSolution
 from ._statistics import REFERENCE_FLOOR, EnsembleStatistics
 from ._validation import check_labels, check_shape, check_weights
 
@@ -135,12 +136,16 @@ def solve_exact_entropy(
     >>> found.solution.solver, found.solution.status
     ('re-centered', 'optimal')
     """
-    alpha = check_alpha(alpha)
-    lam = check_lam(lam, upper=1.0 if relative else float("inf"))
-    if not is_integer(max_iter) or max_iter < 0:
-        raise ValueError(f"max_iter must be an integer of at least 0; got {max_iter!r}.")
-    if not is_finite(tol) or tol < 0:
-        raise ValueError(f"tol must be a finite number of at least 0; got {tol!r}.")
+    constraints = {
+        "alpha": ALPHA,
+        "lam": LAM if relative else PENALTY,
+        "max_iter": [Number(Integral, 0)],
+        "tol": [Number(Real, 0)],
+    }
+    check_parameters(
+        "solve_exact_entropy", constraints, alpha=alpha, lam=lam, max_iter=max_iter, tol=tol
+    )
+    alpha, lam = float(alpha), float(lam)
     exact = _ExactLoss(P, y, sample_weight, alpha, costs)
     penalty = lam * exact.uniform.penalty_max if relative else lam
     exact.uniform = exact.uniform.with_penalty(penalty)

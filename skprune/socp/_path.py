@@ -2,13 +2,14 @@
 
 import warnings
 from dataclasses import dataclass
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from ..utils import ReprHTML, check_alpha, check_lam, with_one_blas_thread
+from ..utils import ALPHA, Number, ReprHTML, check_parameters, with_one_blas_thread
 from ._active_set import minimize_active_set, solve_semidefinite
 from ._problem import SOCPProblem, check_member_left
 from ._statistics import EnsembleStatistics
@@ -88,7 +89,7 @@ class SOCPPath(ReprHTML):
         ValueError
             If ``lam`` is negative or not finite, or below the last knot.
         """
-        lam = check_lam(lam, upper=np.inf)
+        check_parameters("SOCPPath.at", {"lam": [Number(Real, 0)]}, lam=lam)
         if lam < self.lams[-1]:
             raise ValueError(f"The path ends at lam={self.lams[-1]:g}; got {lam:g}.")
         if lam >= self.lams[0]:
@@ -153,7 +154,8 @@ def socp_path(
     >>> path.lams.round(3), path.n_members
     (array([1.   , 0.975, 0.   ]), array([0, 1, 2]))
     """
-    alpha = check_alpha(alpha)
+    check_parameters("socp_path", {"alpha": ALPHA}, alpha=alpha)
+    alpha = float(alpha)
     problem = SOCPProblem.from_statistics(stats, alpha, diversity=diversity, costs=costs)
     check_member_left(problem, alpha)
     return follow_path(problem, alpha)

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..exceptions import NoMemberLeftError
-from ..utils import ReprHTML, check_one_of, with_one_blas_thread
+from ..utils import ReprHTML, StrOptions, check_parameters, with_one_blas_thread
 from ._active_set import minimize_active_set
 from ._statistics import EnsembleStatistics
-from ._validation import check_costs, check_instance
+from ._validation import check_costs
 
 __all__ = ["SOCPProblem", "check_member_left"]
 
@@ -99,8 +99,13 @@ class SOCPProblem(ReprHTML):
         TypeError
             If ``stats`` is not EnsembleStatistics.
         """
-        check_instance("stats", stats, EnsembleStatistics, "EnsembleStatistics.from_predictions")
-        check_one_of("diversity", diversity, ("shannon", "gini"))
+        constraints = {
+            "stats": [EnsembleStatistics],
+            "diversity": [StrOptions({"shannon", "gini"})],
+        }
+        check_parameters(
+            "SOCPProblem.from_statistics", constraints, stats=stats, diversity=diversity
+        )
         relative = check_costs(costs, stats.n_members)
         relative /= relative.max()  # so that no sum overflows
         relative /= relative.mean()

@@ -3,18 +3,23 @@
 import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from ..exceptions import SolverNotInstalledError
-from ..utils import ReprHTML, check_alpha, check_lam, check_one_of
+from ..utils import ALPHA, LAM, Number, ReprHTML, StrOptions, check_parameters
 from ._problem import SOCPProblem, check_member_left
 from ._statistics import EnsembleStatistics
 from .backends import BACKENDS, NEEDS
 
-__all__ = ["SOCPSolution", "check_solver", "solve_socp"]
+__all__ = ["SOLVER", "SOCPSolution", "check_installed", "solve_socp"]
+
+SOLVER = [StrOptions(set(BACKENDS))]
+# An absolute penalty.
+PENALTY = [Number(Real, 0)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,10 +135,11 @@ def solve_socp(
     >>> solution.status, solution.weights.round(3)
     ('optimal', array([0.526, 0.   ]))
     """
-    alpha = check_alpha(alpha)
-    check_solver(solver)
+    constraints = {"alpha": ALPHA, "lam": LAM if relative else PENALTY, "solver": SOLVER}
+    check_parameters("solve_socp", constraints, alpha=alpha, lam=lam, solver=solver)
+    check_installed(solver)
+    alpha, lam = float(alpha), float(lam)
     problem = SOCPProblem.from_statistics(stats, alpha, diversity=diversity, costs=costs)
-    lam = check_lam(lam, upper=1.0 if relative else float("inf"))
     problem = problem.with_penalty(lam * problem.penalty_max if relative else lam)
     check_member_left(problem, alpha)
     raw = BACKENDS[solver](problem)
@@ -161,9 +167,8 @@ def solve_socp(
     return solution
 
 
-def check_solver(solver: str) -> None:
-    """Refuse a solver that is unknown or not installed, without importing it."""
-    check_one_of("solver", solver, sorted(BACKENDS))
+def check_installed(solver: str) -> None:
+    """Refuse a solver that is not installed, without importing it."""
     for package in NEEDS.get(solver, ()):
         if find_spec(package) is None:
             raise SolverNotInstalledError(

@@ -7,19 +7,25 @@ swaps members, one for one, as long as that lowers f.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..exceptions import NoMemberLeftError
-from ..utils import ReprHTML, is_integer, is_real, with_one_blas_thread
+from ..utils import Number, ReprHTML, check_parameters, with_one_blas_thread
 from ._active_set import minimize_active_set, solve_semidefinite
 from ._path import SOCPPath, follow_path
 from ._problem import SOCPProblem
-from ._validation import check_costs, check_instance
+from ._validation import check_costs
 
 __all__ = ["SubsetSolution", "solve_subset", "solve_support", "subset_path"]
 
+_CONSTRAINTS = {
+    "problem": [SOCPProblem],
+    "n_members": [Number(Integral, 1)],
+    "max_cost": [None, Number(Real, 0, closed="neither")],
+}
 # Estimated decreases are too large where other weights would become negative, so the best few
 # candidates are solved; measured against all supports of small pools, more bring nothing.
 _N_TRIALS = 10
@@ -70,7 +76,7 @@ def solve_support(
     >>> solve_support(SOCPProblem.from_statistics(stats, 0.9), [True, False]).round(3)
     array([1.052, 0.   ])
     """
-    check_instance("problem", problem, SOCPProblem, "SOCPProblem.from_statistics")
+    check_parameters("solve_support", _CONSTRAINTS, problem=problem)
     chosen = np.asarray(support)
     M = len(problem.linear)
     if chosen.shape != (M,) or chosen.dtype != bool:
@@ -219,11 +225,11 @@ def subset_path(
     >>> [each.n_members for each in found]
     [1, 2]
     """
-    check_instance("problem", problem, SOCPProblem, "SOCPProblem.from_statistics")
     sizes = list(sizes)
     for size in sizes:
-        if not is_integer(size) or size < 1:
-            raise ValueError(f"n_members must be an integer, at least 1; got {size!r}.")
+        check_parameters(
+            "solve_subset", _CONSTRAINTS, problem=problem, n_members=size, max_cost=max_cost
+        )
     prices, budget = _check_budget(problem, costs, max_cost)
     if path is None:
         path = follow_path(problem, np.nan)
@@ -254,8 +260,6 @@ def _check_budget(
         return prices, np.inf
     if costs is None:
         raise ValueError(f"max_cost={max_cost!r} needs costs, the cost of each member.")
-    if not is_real(max_cost) or not max_cost > 0:
-        raise ValueError(f"max_cost must be a positive number; got {max_cost!r}.")
     budget = float(max_cost) * (1 + _COST_ROUNDING)
     if prices.min() > budget:
         raise NoMemberLeftError(

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = [
     "check_blocks",
     "check_costs",
-    "check_instance",
     "check_labels",
     "check_probabilities",
     "check_real",
@@ -50,14 +49,6 @@ def check_costs(costs: ArrayLike | None, n_members: int) -> NDArray[np.float64]:
             f"{array.argmin()} costs {array.min():g} and member {array.argmax()} {array.max():g}."
         )
     return array
-
-
-def check_instance(name: str, value: Any, kind: type, made_by: str) -> None:
-    """Refuse an argument of another class, and name what creates the right one."""
-    if not isinstance(value, kind):
-        raise TypeError(
-            f"{name} must be {kind.__name__}, as created by {made_by}; got {type(value).__name__}."
-        )
 
 
 def check_real(name: str, array: Any) -> None:

@@ -2,16 +2,15 @@
 
 import warnings
 from collections.abc import Mapping
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import check_one_of, layer_graph
+from ..utils import Number, StrOptions, check_parameters, layer_graph
 from ._cells import Cell, cells_of, kept_channels, scores
 from ._channel_map import ChannelMap
-from ._checks import check_amount
 from ._layer_rules import apply_rule
 from ._rebuild import rebuild
 from ._walk import Walk
@@ -155,9 +154,12 @@ def choose_channels(
     ndarray of shape (n,), bool
         For every number in the ids of the map, whether its channel stays.
     """
-    check_one_of("criterion", criterion, _CRITERIA)
-    if not isinstance(round_to, Integral) or isinstance(round_to, bool) or round_to < 1:
-        raise ValueError(f"round_to must be an integer of at least 1; got {round_to!r}.")
+    check_parameters(
+        "prune_channels",
+        {"criterion": [StrOptions(set(_CRITERIA))], "round_to": [Number(Integral, 1)]},
+        criterion=criterion,
+        round_to=round_to,
+    )
     cells = cells_of(channel_map)
     if not cells:
         raise ValueError(
@@ -181,6 +183,11 @@ def choose_channels(
     return kept_channels(channel_map, cells, n_kept, criterion)
 
 
+def _checked_amount(name: str, amount: Any, most: str) -> float:
+    check_parameters("prune_channels", {name: [Number(Real, 0, 1, meaning=most)]}, **{name: amount})
+    return float(amount)
+
+
 def amounts_of_cells(
     cells: tuple[Cell, ...], amounts: float | Mapping[str, float], round_to: int
 ) -> list[float]:
@@ -201,7 +208,7 @@ def amounts_of_cells(
     """
     if not isinstance(amounts, Mapping):
         widest = max(cells, key=lambda cell: len(cell.channels))
-        return [check_amount(amounts, "amounts", _most(widest, round_to))] * len(cells)
+        return [_checked_amount("amounts", amounts, _most(widest, round_to))] * len(cells)
     cells_of_layer: dict[str, list[int]] = {}
     for number, cell in enumerate(cells):
         for name in cell.layers:
@@ -216,7 +223,7 @@ def amounts_of_cells(
     for name, amount in amounts.items():
         for number in cells_of_layer[name]:
             most = _most(cells[number], round_to)
-            share = check_amount(amount, f"amounts[{name!r}]", most)
+            share = _checked_amount(f"amounts[{name!r}]", amount, most)
             other, known = shares.setdefault(number, (name, share))
             if known != share:
                 raise ValueError(

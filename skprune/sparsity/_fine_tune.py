@@ -2,17 +2,27 @@
 
 import time
 from collections.abc import Callable
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import check_random_state
 
-from ..utils import check_random_state, keras_adam, layer_graph
-from ._checks import check_integer, check_steps
+from ..utils import RANDOM_STATE, Number, check_parameters, keras_adam, layer_graph
 from ._magnitude import is_kernel
 from ._rebuild import copy_model
 
 __all__ = ["default_loss", "fine_tune", "measure_batch_norm", "reestimate_batch_norm"]
+
+#: Constraints of what training takes.
+TRAINING_CONSTRAINTS: dict[str, Any] = {
+    "epochs": [Number(Integral, 0)],
+    "fine_tune_epochs": [Number(Integral, 0)],
+    "batch_size": [Number(Integral, 1)],
+    "learning_rate": [Number(Real, 0, closed="neither")],
+    "random_state": RANDOM_STATE,
+}
 
 # TensorFlow takes as long to trace a step as to take 9 to 11 of them as they are written.
 _FEW_STEPS = 6
@@ -91,8 +101,14 @@ def fine_tune(
     for name, array in (("y", y), ("sample_weight", weights)):
         if array is not None and len(array) != n:
             raise ValueError(f"X has {n} samples, but {name} has {len(array)}.")
-    check_integer("epochs", epochs, 0)
-    check_steps(batch_size, learning_rate)
+    check_parameters(
+        "fine_tune",
+        TRAINING_CONSTRAINTS,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        random_state=random_state,
+    )
     state = check_random_state(random_state)
     if loss is None:
         loss = getattr(model, "loss", None) or default_loss(model)
@@ -179,7 +195,12 @@ def reestimate_batch_norm(
     """
     layer_graph(model)
     _checked_inputs(X)
-    check_integer("batch_size", batch_size, 1)
+    check_parameters(
+        "reestimate_batch_norm",
+        TRAINING_CONSTRAINTS,
+        batch_size=batch_size,
+        random_state=random_state,
+    )
     rng = check_random_state(random_state)
     result = copy_model(model)
     measure_batch_norm(result, X, batch_size=batch_size, random_state=rng)

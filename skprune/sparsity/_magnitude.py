@@ -1,12 +1,12 @@
 """Magnitude pruning: the smallest weights become zero."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import check_one_of, layer_graph
-from ._checks import check_amount
+from ..utils import Number, StrOptions, check_parameters, layer_graph
 from ._rebuild import copy_model
 
 __all__ = ["is_kernel", "kernels", "prune_magnitude"]
@@ -61,17 +61,16 @@ def prune_magnitude(model: Any, amount: float, *, scope: str = "global") -> Any:
     >>> model_cost(prune_magnitude(model, 0.8)).nonzero
     20
     """
-    check_one_of("scope", scope, _SCOPES)
+    check_parameters("prune_magnitude", {"scope": [StrOptions(set(_SCOPES))]}, scope=scope)
     layer_graph(model)  # refuses what cannot be built anew
     values = [kernel.numpy() for kernel in kernels(model)]
     if not values:
         raise ValueError(f"The model {model.name!r} has no prunable layer: none has a kernel.")
     n = sum(v.size for v in values) if scope == "global" else max(v.size for v in values)
-    amount = check_amount(
-        amount,
-        "amount",
-        f"the largest amount that is possible is {(n - 1) / n:.10g}, one of {n} weights left",
-    )
+    most = f"the largest amount that is possible is {(n - 1) / n:.10g}, one of {n} weights left"
+    right = {"amount": [Number(Real, 0, 1, meaning=most)]}
+    check_parameters("prune_magnitude", right, amount=amount)
+    amount = float(amount)
     pruned = copy_model(model)
     if scope == "global":
         flat = _without_smallest(np.concatenate([v.ravel() for v in values]), amount)

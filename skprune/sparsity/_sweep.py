@@ -10,11 +10,18 @@ from typing import Any
 import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import assert_all_finite
+from sklearn.utils import assert_all_finite, check_random_state
 
 from ..metrics import model_cost
-from ..utils import check_one_of, check_random_state, check_sample_weight, draw_seed, layer_graph
-from ._checks import check_steps
+from ..utils import (
+    Number,
+    StrOptions,
+    check_parameters,
+    check_sample_weight,
+    draw_seed,
+    layer_graph,
+)
+from ._fine_tune import TRAINING_CONSTRAINTS
 from ._measure import SIZES, TimingPlan, Trial, check_amounts, measure_amounts
 from ._recipe import (
     classification_loss,
@@ -135,16 +142,22 @@ def pruning_sweep(
     layer_graph(model)
     amounts = check_amounts(amounts)
     prune, own_size = method_named(method)
-    if size is not None:
-        check_one_of("size", size, SIZES)
-    for name, value, lowest in (
-        ("fine_tune_epochs", fine_tune_epochs, 0),
-        ("latency_batch_size", latency_batch_size, 1),
-        ("latency_repeats", latency_repeats, 1),
-    ):
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < lowest:
-            raise ValueError(f"{name} must be an integer of at least {lowest}; got {value!r}.")
-    check_steps(batch_size, learning_rate)
+    check_parameters(
+        "pruning_sweep",
+        {
+            **TRAINING_CONSTRAINTS,
+            "size": [None, StrOptions(set(SIZES))],
+            "latency_batch_size": [Number(Integral, 1)],
+            "latency_repeats": [Number(Integral, 1)],
+        },
+        size=size,
+        fine_tune_epochs=fine_tune_epochs,
+        latency_batch_size=latency_batch_size,
+        latency_repeats=latency_repeats,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        random_state=random_state,
+    )
     if path is not None and "<lambda>" in _name_of(method):
         raise ValueError(
             "With path, method must have a name that tells it from others: give a function or a "

@@ -1,4 +1,4 @@
-"""What a notebook shows of reports, tables, curves and solutions."""
+"""What a notebook shows of reports, tables, curves and solutions, with links to their pages."""
 
 from dataclasses import fields, is_dataclass
 from html import escape
@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ._doc_link import DocumentationLink, reference_page
+__all__ = ["DOCUMENTATION", "PAGE", "ReprHTML", "place", "reference_page"]
 
-__all__ = ["ReprHTML"]
+#: Address of the documentation; ``pyproject.toml`` has the same.
+DOCUMENTATION = "https://skprune.readthedocs.io/en/stable/"
+PAGE = DOCUMENTATION + "reference/generated/{module}.{name}.html"
 
 _MOST_NUMBERS = 12
 _MOST_CHARACTERS = 300
@@ -24,7 +26,7 @@ class ReprHTML:
     def _repr_html_(self) -> str:
         kind = type(self)
         name = escape(kind.__name__)
-        if kind.__module__.split(".")[0] == DocumentationLink._doc_link_module:
+        if kind.__module__.split(".")[0] == "skprune":
             name = f'<a href="{reference_page(kind)}" rel="noreferrer" target="_blank">{name}</a>'
         return f"<div><p>{name}</p>{_body(self)}</div>"
 
@@ -57,3 +59,13 @@ def _shown(value: Any) -> str:
     if len(text) > _MOST_CHARACTERS:
         return text[: _MOST_CHARACTERS - 3] + "..."
     return text
+
+
+def place(kind: type) -> dict[str, str]:
+    """Subpackage and name under which a public class is documented."""
+    return {"module": ".".join(kind.__module__.split(".")[:2]), "name": kind.__name__}
+
+
+def reference_page(kind: type) -> str:
+    """Address of the page of a public class."""
+    return PAGE.format(**place(kind))

@@ -51,5 +51,5 @@ SAVED_TYPES = (
     "skprune.socp._path.SOCPPath",
     "skprune.socp._solve.SOCPSolution",
     "skprune.sparsity._sweep_result.SweepResult",
-    "skprune.utils._saved_state.SavedWith",
+    "skprune.utils._estimator.SavedWith",
 )

@@ -6,7 +6,14 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import get_tags
-from sklearn.utils._param_validation import InvalidParameterError
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+    make_constraint,
+    validate_parameter_constraints,
+)
+from sklearn.utils._param_validation import _Constraint as Constraint
 from sklearn.utils.metadata_routing import _routing_enabled as routing_enabled
 from sklearn.utils.parallel import _threadpool_controller_decorator
 from sklearn.utils.validation import _check_method_params as check_method_params
@@ -15,14 +22,19 @@ from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
     "BaseSearchCV",
+    "Constraint",
+    "Interval",
     "InvalidParameterError",
+    "StrOptions",
     "check_method_params",
     "check_sample_weight",
     "clone_unfitted",
     "input_tags_of",
+    "make_constraint",
     "num_samples",
     "routing_enabled",
     "unfreeze",
+    "validate_parameter_constraints",
     "with_one_blas_thread",
 ]
 

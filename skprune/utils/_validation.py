@@ -1,102 +1,108 @@
-"""Checks of parameters that several subpackages share; every message names the argument."""
+"""Validation of parameters that several subpackages share; every message names the parameter."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import check_random_state as sklearn_random_state
 
-from ._sklearn import InvalidParameterError
+from ._sklearn import (
+    Constraint,
+    Interval,
+    make_constraint,
+    validate_parameter_constraints,
+)
 
 __all__ = [
-    "check_alpha",
-    "check_lam",
-    "check_n_jobs",
-    "check_one_of",
-    "check_random_state",
-    "is_finite",
+    "ALPHA",
+    "LAM",
+    "N_JOBS",
+    "RANDOM_STATE",
+    "Number",
+    "SequenceOf",
+    "Splitter",
+    "check_parameters",
     "is_integer",
-    "is_real",
     "refuse_multilabel",
 ]
+
+
+class Number(Interval):
+    """An interval of finite numbers, without bool; ``meaning`` explains it in messages."""
+
+    def __init__(
+        self, kind: type, low: Any, high: Any = None, *, closed: str = "left", meaning: str = ""
+    ) -> None:
+        super().__init__(kind, low, high, closed=closed)
+        self.meaning = meaning
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        try:
+            return not isinstance(val, bool) and super().is_satisfied_by(val) and math.isfinite(val)
+        except OverflowError:  # an integer that no float can hold
+            return False
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} ({self.meaning})" if self.meaning else super().__str__()
+
+
+class SequenceOf(Constraint):
+    """A non-empty sequence whose elements each satisfy one of some constraints."""
+
+    def __init__(self, *constraints: Any) -> None:
+        super().__init__()
+        self.constraints = [make_constraint(constraint) for constraint in constraints]
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        # An iterator would be used up.
+        if isinstance(val, str) or not hasattr(val, "__len__") or not np.iterable(val):
+            return False
+        return len(val) > 0 and all(
+            any(constraint.is_satisfied_by(each) for constraint in self.constraints) for each in val
+        )
+
+    def __str__(self) -> str:
+        return f"a non-empty sequence of {' or '.join(map(str, self.constraints))}"
+
+
+class Splitter(Constraint):
+    """An instance of a cross-validation splitter; with ``iterable``, also pairs of positions."""
+
+    def __init__(self, *, iterable: bool = False) -> None:
+        super().__init__()
+        self.iterable = iterable
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        if isinstance(val, str | type):
+            return False
+        return hasattr(val, "split") or (self.iterable and np.iterable(val))
+
+    def __str__(self) -> str:
+        pairs = " or an iterable of (train, test)" if self.iterable else ""
+        return f"a cross-validation splitter{pairs}"
+
+
+#: alpha and lambda of the program.
+ALPHA = [Number(Real, 0, 1, closed="both", meaning="1: accuracy alone, 0: diversity alone")]
+LAM = [Number(Real, 0, 1, meaning="relative; any lam below 1 keeps at least one member")]
+N_JOBS = [
+    None,
+    Number(Integral, 1, 2**31, meaning="jobs at a time"),
+    Number(Integral, -(2**31), 0, meaning="-1: all cores, -2: all but one"),
+]
+RANDOM_STATE = [None, Number(Integral, 0, 2**32), np.random.RandomState]
+
+
+def check_parameters(owner: str, constraints: Mapping[str, Any], **values: Any) -> None:
+    """Raise for the first argument of a function that satisfies none of its constraints."""
+    validate_parameter_constraints(constraints, values, owner)
 
 
 def is_integer(value: Any) -> bool:
     """Whether a value is an integer, and no bool."""
     return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def is_real(value: Any) -> bool:
-    """Whether a value is a real number, and no bool."""
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def is_finite(value: Any) -> bool:
-    """Whether a value is a real number that a float can hold."""
-    try:
-        return is_real(value) and math.isfinite(value)
-    except OverflowError:  # an integer beyond floats
-        return False
-
-
-def check_one_of(name: str, value: Any, options: Iterable[str]) -> None:
-    """Refuse a name that is none of the options; arrays of names among them."""
-    options = list(options)
-    if not isinstance(value, str) or value not in options:
-        raise ValueError(f"{name} must be one of {options}; got {value!r}.")
-
-
-def check_alpha(alpha: float) -> float:
-    """Return alpha as a float in [0, 1], or raise what is wrong with it."""
-    if not is_real(alpha):
-        raise TypeError(f"alpha must be a number in [0, 1]; got {alpha!r}.")
-    if not 0 <= alpha <= 1:
-        raise ValueError(
-            f"alpha must lie in [0, 1] (1: accuracy alone, 0: diversity alone); got {alpha!r}."
-        )
-    return float(alpha)
-
-
-def check_lam(lam: float, *, upper: float = 1.0) -> float:
-    """Return lam as a float in [0, upper), or raise what is wrong with it."""
-    if not is_real(lam):
-        raise TypeError(f"lam must be a number in [0, 1); got {lam!r}.")
-    if not is_finite(lam) or lam < 0:
-        raise ValueError(f"lam must be finite and not negative; got {lam!r}.")
-    if lam >= upper:
-        raise ValueError(
-            f"lam must lie in [0, 1), as a share of the penalty that leaves no member; got "
-            f"{lam!r}. Any lam below 1 keeps at least one member."
-        )
-    return float(lam)
-
-
-def check_n_jobs(n_jobs: Any) -> None:
-    """Refuse what is no number of jobs, before joblib does."""
-    if n_jobs is None:
-        return
-    most = np.iinfo(np.int32).max
-    if not is_integer(n_jobs) or n_jobs == 0 or abs(n_jobs) > most:
-        raise InvalidParameterError(
-            "n_jobs must be an integer other than 0 (jobs at a time; -1: all cores, -2: all but "
-            f"one), or None; got {n_jobs!r}."
-        )
-
-
-def check_random_state(random_state: Any) -> np.random.RandomState:
-    """Return the RandomState that scikit-learn makes of it, or raise what is wrong with it."""
-    if not isinstance(random_state, bool):
-        try:
-            return sklearn_random_state(random_state)
-        except ValueError:
-            pass
-    raise InvalidParameterError(
-        "random_state must be an int in [0, 2**32), a numpy.random.RandomState or None; got "
-        f"{random_state!r}."
-    )
 
 
 def refuse_multilabel(y: Any) -> None:

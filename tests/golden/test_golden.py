@@ -25,6 +25,9 @@ def test_results_are_those_of_the_golden_file(name):
     found, golden = results(name), GOLDEN[name]
     assert list(found) == list(golden)
     for key, expected in golden.items():
+        if name == "errors":  # an error may be of more kinds than before, not of fewer
+            assert set(expected) <= set(found[key]), key
+            continue
         if np.array(expected).dtype.kind == "U":
             assert found[key] == expected, key
             continue

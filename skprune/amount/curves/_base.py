@@ -5,15 +5,15 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ...utils import DocumentationLink, SavedState, check_sample_weight
+from ...utils import SkpruneEstimator, check_sample_weight
 
 __all__ = ["BaseCurve", "distinct_counts"]
 
 
-class BaseCurve(RegressorMixin, DocumentationLink, SavedState, BaseEstimator, ABC):
+class BaseCurve(RegressorMixin, SkpruneEstimator, ABC):
     """A quantity against pruning amounts: the sum of one curve for each column of X.
 
     A leaf gives :meth:`_fit` and :meth:`_values`, functions of arrays, and says in
@@ -81,7 +81,7 @@ class BaseCurve(RegressorMixin, DocumentationLink, SavedState, BaseEstimator, AB
             If a column has fewer distinct amounts than the curve has parameters, or there are
             fewer distinct rows than parameters in all.
         """
-        self._check_parameters()
+        self._validate_params()
         amounts, values = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         weights = check_sample_weight(
             sample_weight, amounts, dtype=np.float64, ensure_non_negative=True
@@ -107,9 +107,6 @@ class BaseCurve(RegressorMixin, DocumentationLink, SavedState, BaseEstimator, AB
         """
         check_is_fitted(self)
         return self._values(validate_data(self, X, dtype=np.float64, reset=False))
-
-    def _check_parameters(self) -> None:
-        """Refuse wrong constructor parameters; nothing to refuse by default."""
 
     def _check_distinct(self, X: NDArray[np.float64]) -> None:
         name, needed = type(self).__name__, self.n_parameters

@@ -1,13 +1,13 @@
 """Curves that only fall, or only rise, and assume nothing else."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator, PPoly
 from scipy.optimize import isotonic_regression
 
-from ...utils import check_one_of
+from ...utils import StrOptions
 from ._additive import AdditiveCurve
 from ._base import BaseCurve
 
@@ -56,6 +56,11 @@ class MonotoneCurve(BaseCurve):
     array([97.5, 97.5, 96. , 90. , 20. ])
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "interpolation": [StrOptions({"pchip", "linear"})],
+        "increasing": ["boolean", StrOptions({"auto"})],
+    }
+
     def __init__(self, interpolation: str = "pchip", increasing: Any = "auto") -> None:
         self.interpolation = interpolation
         self.increasing = increasing
@@ -64,12 +69,6 @@ class MonotoneCurve(BaseCurve):
     def n_parameters(self) -> int:
         """Two amounts show a direction."""
         return 2
-
-    def _check_parameters(self) -> None:
-        check_one_of("interpolation", self.interpolation, ("pchip", "linear"))
-        auto = isinstance(self.increasing, str) and self.increasing == "auto"
-        if not (isinstance(self.increasing, (bool, np.bool_)) or auto):
-            raise ValueError(f"increasing must be True, False or 'auto'; got {self.increasing!r}.")
 
     def _fit(
         self, X: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64]

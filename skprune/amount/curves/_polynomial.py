@@ -1,10 +1,12 @@
 """Polynomials of the pruning amount; the notebook's curves of size and time."""
 
 from numbers import Integral
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...utils import Number
 from ._base import BaseCurve
 
 __all__ = ["PolynomialCurve"]
@@ -43,6 +45,8 @@ class PolynomialCurve(BaseCurve):
     intercept_: float
     coef_: NDArray[np.float64]
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {"degree": [Number(Integral, 1)]}
+
     def __init__(self, degree: int = 3) -> None:
         self.degree = degree
 
@@ -50,14 +54,6 @@ class PolynomialCurve(BaseCurve):
     def n_parameters(self) -> int:
         """Coefficients of one column, and the intercept."""
         return int(self.degree) + 1
-
-    def _check_parameters(self) -> None:
-        if (
-            not isinstance(self.degree, Integral)
-            or isinstance(self.degree, bool)
-            or self.degree < 1
-        ):
-            raise ValueError(f"degree must be an integer of at least 1; got {self.degree!r}.")
 
     def _fit(
         self, X: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64]
