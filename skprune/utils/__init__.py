@@ -69,6 +69,7 @@ from ._validation import ALPHA as ALPHA
 from ._validation import LAM as LAM
 from ._validation import N_JOBS as N_JOBS
 from ._validation import RANDOM_STATE as RANDOM_STATE
+from ._validation import Constraint as Constraint
 from ._validation import Number as Number
 from ._validation import SequenceOf as SequenceOf
 from ._validation import Splitter as Splitter

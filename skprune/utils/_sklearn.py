@@ -9,11 +9,11 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
+    Options,
     StrOptions,
     make_constraint,
     validate_parameter_constraints,
 )
-from sklearn.utils._param_validation import _Constraint as Constraint
 from sklearn.utils.metadata_routing import _routing_enabled as routing_enabled
 from sklearn.utils.parallel import _threadpool_controller_decorator
 from sklearn.utils.validation import _check_method_params as check_method_params
@@ -22,9 +22,9 @@ from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
     "BaseSearchCV",
-    "Constraint",
     "Interval",
     "InvalidParameterError",
+    "Options",
     "StrOptions",
     "check_method_params",
     "check_sample_weight",

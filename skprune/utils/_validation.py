@@ -9,8 +9,8 @@ import numpy as np
 from scipy.sparse import issparse
 
 from ._sklearn import (
-    Constraint,
     Interval,
+    Options,
     make_constraint,
     validate_parameter_constraints,
 )
@@ -20,6 +20,7 @@ __all__ = [
     "LAM",
     "N_JOBS",
     "RANDOM_STATE",
+    "Constraint",
     "Number",
     "SequenceOf",
     "Splitter",
@@ -48,6 +49,13 @@ class Number(Interval):
         return f"{super().__str__()} ({self.meaning})" if self.meaning else super().__str__()
 
 
+class Constraint(Options):
+    """Base class of other constraints: scikit-learn takes subclasses of its own ones only."""
+
+    def __init__(self) -> None:
+        super().__init__(object, set())
+
+
 class SequenceOf(Constraint):
     """A non-empty sequence whose elements each satisfy one of some constraints."""
 
@@ -59,8 +67,10 @@ class SequenceOf(Constraint):
         # An iterator would be used up.
         if isinstance(val, str) or not hasattr(val, "__len__") or not np.iterable(val):
             return False
-        return len(val) > 0 and all(
-            any(constraint.is_satisfied_by(each) for constraint in self.constraints) for each in val
+        values = list(val)
+        return bool(values) and all(
+            any(constraint.is_satisfied_by(value) for constraint in self.constraints)
+            for value in values
         )
 
     def __str__(self) -> str:
