@@ -527,8 +527,11 @@ class BasePruner(
         weights: NDArray[np.float64],
     ) -> None:
         """Set the attributes that reports and figures show."""
-        self.solution_, self.path_ = solution, relaxation.path
-        self.frontier_ = frontier(predictions, relaxation.path, weights)
+        path = relaxation.path
+        self.solution_, self.path_ = solution, path
+        knots = path.n_members > 0
+        along = predictions.rescaled(path.weights[knots], np.arange(predictions.n_rows))
+        self.frontier_ = frontier(predictions, path.lams[knots], along, weights)
         # The table is computed when it is asked for: it takes a third of the time of a selection.
         self._member_table = partial(
             explain_members,
@@ -538,7 +541,7 @@ class BasePruner(
             relaxation.program.costs,
             relaxation.stats,
             relaxation.problem,
-            relaxation.path,
+            path,
         )
 
     def _keep(

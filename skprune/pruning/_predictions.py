@@ -34,19 +34,10 @@ class CalibrationPredictions(ABC):
 
     ``weights`` below has a weighting of the members in each of its K rows; ``rows`` are
     positions of calibration rows; ``train`` those that an intercept is fitted to.
-
-    Attributes
-    ----------
-    P : Predictions of shape (M, N, k)
-        Probabilities of k classes, or predictions of k targets; read block by block only.
-    y : ndarray of shape (N,) or (N, k)
-        Classes as positions, or targets.
-    sample_weight : ndarray of shape (N,) or None
-        Weights of the rows.
     """
 
-    P: Predictions
-    y: NDArray
+    P: Predictions  # (M, N, k), probabilities or targets; read block by block only
+    y: NDArray  # (N,) classes as positions, or (N, k) targets
     sample_weight: NDArray[np.float64] | None
 
     default_score: ClassVar[str]
@@ -197,15 +188,10 @@ class ClassPredictions(CalibrationPredictions):
 
 @dataclass(frozen=True, eq=False)
 class TargetPredictions(CalibrationPredictions):
-    """Predictions of targets; centered and scaled by the targets in the program.
+    """Predictions of targets; centered and scaled by the targets in the program."""
 
-    Attributes
-    ----------
-    means : tuple of ndarrays of shape (M, k) and (k,), or None
-        Mean predictions and mean targets of the calibration rows, from which intercepts are
-        formed where the rows are other ones.
-    """
-
+    # Mean predictions (M, k) and targets (k,) of the calibration rows, which give the intercepts
+    # on new rows.
     means: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     default_score: ClassVar[str] = "r2"

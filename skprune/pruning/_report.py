@@ -1,6 +1,6 @@
 """What a fitted pruner reports: a table of its members, and scores along the penalty path."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -260,23 +260,24 @@ class Frontier(ReprHTML):
         -------
         Frontier
         """
-        scores = predictions.scores(np.vstack([self.weights, predictions.equal_weights, chosen]))
-        return replace(
-            self,
-            score=scores[:-2],
-            member_score=predictions.member_scores(),
-            full_score=float(scores[-2]),
-            pruned_score=float(scores[-1]),
-            n_samples=predictions.n_rows,
-        )
+        return frontier(predictions, self.lams, self.weights, chosen)
 
 
 def frontier(
-    predictions: CalibrationPredictions, path: SOCPPath, chosen: NDArray[np.float64]
+    predictions: CalibrationPredictions,
+    lams: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    chosen: NDArray[np.float64],
 ) -> Frontier:
-    """Score the knots of a path, the single members, all of them, and the chosen weights."""
-    knots = path.n_members > 0
-    nothing = np.empty(0)
-    along = predictions.rescaled(path.weights[knots], np.arange(predictions.n_rows))
-    lams, sizes = path.lams[knots], path.n_members[knots]
-    return Frontier(lams, sizes, nothing, nothing, 0.0, 0.0, 0, along).on(predictions, chosen)
+    """Score the weights of some penalties, single members, all of them, and the chosen weights."""
+    scores = predictions.scores(np.vstack([weights, predictions.equal_weights, chosen]))
+    return Frontier(
+        lams=lams,
+        n_members=(weights > 0).sum(axis=1),
+        score=scores[:-2],
+        member_score=predictions.member_scores(),
+        full_score=float(scores[-2]),
+        pruned_score=float(scores[-1]),
+        n_samples=predictions.n_rows,
+        weights=weights,
+    )

@@ -62,15 +62,7 @@ SEARCH_CONSTRAINTS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class _Grid:
-    """Candidates: every combination of four parameters, the last one changing fastest.
-
-    Attributes
-    ----------
-    alphas, lams, thresholds : tuple of float
-        Values to try.
-    reweights : tuple of str or float
-        Values to try.
-    """
+    """Candidates: every combination of four parameters, the last one changing fastest."""
 
     alphas: tuple[float, ...]
     lams: tuple[float, ...]
@@ -87,43 +79,19 @@ class _Grid:
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
-    """What cross-validation found.
+    """What cross-validation of K candidates on F folds found."""
 
-    Attributes
-    ----------
-    weights : ndarray of shape (M,)
-        Weights of the chosen candidate, from all rows.
-    index : int
-        Its position among the candidates.
-    sizes : ndarray of shape (K,)
-        Members that each candidate keeps, from all rows.
-    fold_scores : ndarray of shape (F, K)
-        Score of each candidate on each fold, chosen from the other folds.
-    fold_ties : ndarray of shape (F, K)
-        The score that decides between equals.
-    nested_scores : ndarray of shape (F,)
-        Score on each fold of the candidate that cross-validation on the others picks.
-    full_score : float
-        Score of the equal vote of all members.
-    member_scores : ndarray of shape (F,)
-        Score on each fold of the single member that is best on the other folds.
-    frequency : ndarray of shape (M,)
-        Share of the resamples in which each member has a weight, at the chosen alpha and
-        lambda.
-    relaxation : Relaxation
-        The program of all rows at the chosen alpha.
-    """
-
-    weights: NDArray[np.float64]
-    index: int
-    sizes: NDArray[np.intp]
-    fold_scores: NDArray[np.float64]
-    fold_ties: NDArray[np.float64]
+    weights: NDArray[np.float64]  # (M,), of the chosen candidate, from all rows
+    index: int  # of the chosen candidate
+    sizes: NDArray[np.intp]  # (K,), members that each candidate keeps, from all rows
+    fold_scores: NDArray[np.float64]  # (F, K)
+    fold_ties: NDArray[np.float64]  # (F, K), the score that decides between equals
+    # (F,), of the candidate that cross-validation on the other folds chooses
     nested_scores: NDArray[np.float64]
-    full_score: float
-    member_scores: NDArray[np.float64]
-    frequency: NDArray[np.float64]
-    relaxation: Relaxation
+    full_score: float  # of the equal vote of all members
+    member_scores: NDArray[np.float64]  # (F,), of the member that is best on the other folds
+    frequency: NDArray[np.float64]  # (M,), share of the resamples in which it has a weight
+    relaxation: Relaxation  # of all rows, at the chosen alpha
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ from ..socp import (
     check_costs,
     follow_path,
     solve_exact_entropy,
-    solve_socp,
+    solve_problem,
     solve_subset,
     solve_support,
 )
@@ -54,30 +54,14 @@ def shrinkage(reweight: str | float) -> float | None:
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """What stays the same while alpha, lambda, threshold and reweighting are tuned.
+    """What stays the same while alpha, lambda, threshold and reweighting are tuned."""
 
-    Attributes
-    ----------
-    diversity : {"shannon", "exact", "gini"}
-        The H of equation (3).
-    penalty : {"l1", "l0"}
-        What is counted: weights, or members.
-    solver : str
-        Back end for a single lambda.
-    costs : ndarray of shape (M,) or None
-        Cost of each member, in the user's units.
-    max_members : int or None
-        Most members to keep.
-    max_cost : float or None
-        Most that the kept members may cost together.
-    """
-
-    diversity: str = "shannon"
-    penalty: str = "l1"
-    solver: str = "auto"
-    costs: NDArray[np.float64] | None = None
-    max_members: int | None = None
-    max_cost: float | None = None
+    diversity: str
+    penalty: str
+    solver: str
+    costs: NDArray[np.float64] | None  # in the user's unit
+    max_members: int | None
+    max_cost: float | None
 
     def support(self, weights: NDArray[np.float64], threshold: float = 0.0) -> NDArray[np.bool_]:
         """The members with the largest weights, as many as threshold and limits allow, (M,)."""
@@ -99,30 +83,14 @@ class Program:
 
 @dataclass(frozen=True, eq=False)
 class Relaxation:
-    """The program of some rows at one alpha, for every lambda.
-
-    Attributes
-    ----------
-    program : Program
-        What is solved.
-    predictions : CalibrationPredictions
-        All of them.
-    rows : ndarray
-        Rows that may be looked at.
-    stats : EnsembleStatistics
-        Their statistics.
-    alpha : float
-        Trade-off.
-    min_lam : float, default=0.0
-        The smallest lambda that is needed.
-    """
+    """The program of some rows at one alpha, for every lambda."""
 
     program: Program
     predictions: CalibrationPredictions
     rows: Rows
-    stats: EnsembleStatistics
+    stats: EnsembleStatistics  # of these rows
     alpha: float
-    min_lam: float = 0.0
+    min_lam: float = 0.0  # the smallest lambda that is needed
     _subsets: dict[tuple[int, float | None], NDArray[np.float64]] = field(default_factory=dict)
     _relaxed: dict[bytes, NDArray[np.float64]] = field(default_factory=dict)
 
@@ -149,29 +117,16 @@ class Relaxation:
         return replace(problem, quadratic=quadratic, linear=linear, costs=costs)
 
     @cached_property
-    def _summing_to_one(self) -> SOCPProblem:
-        """The quadratic f, where weights sum to one as those of votes do."""
-        return self.problem.summing_to_one()
-
-    @cached_property
     def path(self) -> SOCPPath:
         """Weights for every lambda down to ``min_lam``."""
         return follow_path(self.problem, self.alpha, min_lam=self.min_lam)
 
     def solve(self, lam: float) -> SOCPSolution:
         """The certified solution for one lambda, by the back end that was asked for."""
-        program = self.program
-        if program.diversity == "exact":
+        if self.program.diversity == "exact":
             return self._solve_exact(lam)
-        solution = solve_socp(
-            self._within_budget,
-            self.alpha,
-            lam,
-            solver=program.solver,
-            diversity=program.diversity,
-            costs=None if program.costs is None else program.costs[self._affordable],
-        )
-        return self._among_all(solution)
+        problem = self.problem.with_penalty(lam * self.problem.penalty_max)
+        return solve_problem(problem, self.alpha, self.program.solver)
 
     def at(self, lam: float) -> NDArray[np.float64]:
         """Weights at one lambda, summing to one; equal where the program keeps no member."""
@@ -205,31 +160,31 @@ class Relaxation:
         self, base: NDArray[np.float64], support: NDArray[np.bool_], share: float | None
     ) -> NDArray[np.float64]:
         if share is None:
-            return self._rescaled(np.where(support, base, 0.0))
+            return self.predictions.rescaled(np.where(support, base, 0.0)[None], self.rows)[0]
         equal = support / support.sum()
         if share == 1:
             return equal
         key = support.tobytes()
         if key not in self._relaxed:
-            relaxed = solve_support(self._summing_to_one, support, start=base)
+            relaxed = solve_support(self.problem.summing_to_one(), support, start=base)
             # Off the path the program may give no member of a support a weight.
-            self._relaxed[key] = self._rescaled(relaxed) if relaxed.any() else equal
+            if relaxed.any():
+                relaxed = self.predictions.rescaled(relaxed[None], self.rows)[0]
+            self._relaxed[key] = relaxed if relaxed.any() else equal
         return (1 - share) * self._relaxed[key] + share * equal
-
-    def _rescaled(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        return self.predictions.rescaled(weights[None], self.rows)[0]
 
     def _subset(self, support: NDArray[np.bool_]) -> NDArray[np.float64]:
         """As few members as the relaxation keeps, at no higher cost, by local search."""
         program, size, budget = self.program, int(support.sum()), None
         if program.costs is not None:
             budget = float(program.costs[support].sum()) * (1 + 1e-12)
+        f = self.problem.summing_to_one()
         if (size, budget) not in self._subsets:
             self._subsets[size, budget] = solve_subset(
-                self._summing_to_one, size, path=self.path, costs=program.costs, max_cost=budget
+                f, size, path=self.path, costs=program.costs, max_cost=budget
             ).weights
         # The search starts from the path; this support may be off it (averaged, or cut short).
-        found, f = self._subsets[size, budget], self._summing_to_one
+        found = self._subsets[size, budget]
         relaxed = solve_support(f, support)
         return relaxed if f.objective(relaxed) < f.objective(found) else found
 
@@ -243,13 +198,9 @@ class Relaxation:
             sample_weight=self.predictions.weights_of(self.rows),
             costs=None if costs is None else costs[members],
         )
-        return self._among_all(exact.solution)
-
-    def _among_all(self, solution: SOCPSolution) -> SOCPSolution:
-        """A solution for the affordable members, with weights of zero for the others."""
         weights = np.zeros(self.stats.n_members)
-        weights[self._affordable] = solution.weights
-        return replace(solution, weights=weights)
+        weights[members] = exact.solution.weights
+        return replace(exact.solution, weights=weights)
 
     @cached_property
     def _affordable(self) -> NDArray[np.intp]:
@@ -258,22 +209,6 @@ class Relaxation:
         if program.costs is None or program.max_cost is None:
             return np.arange(self.stats.n_members)
         return np.flatnonzero(program.costs <= program.max_cost * (1 + 1e-12))
-
-    @cached_property
-    def _within_budget(self) -> EnsembleStatistics:
-        """The statistics of the members that the budget allows for at all."""
-        members = self._affordable
-        if len(members) == self.stats.n_members:
-            return self.stats
-        both = np.ix_(members, members)
-        reference, divergence = self.stats.reference_gram, self.stats.divergence
-        return replace(
-            self.stats,
-            gram=self.stats.gram[both],
-            agreement=self.stats.agreement[members],
-            reference_gram=None if reference is None else reference[both],
-            divergence=None if divergence is None else divergence[members],
-        )
 
 
 def check_costs_and_limits(costs: Any, max_cost: Any, estimator: Any, *, prefit: bool) -> None:

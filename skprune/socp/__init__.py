@@ -14,6 +14,7 @@ from ._problem import SOCPProblem
 from ._solve import SOLVER as SOLVER
 from ._solve import SOCPSolution, solve_socp
 from ._solve import check_installed as check_installed
+from ._solve import solve_problem as solve_problem
 from ._statistics import EnsembleStatistics
 from ._subset import SubsetSolution, solve_subset, solve_support, subset_path
 from ._validation import check_costs as check_costs

@@ -15,7 +15,7 @@ from ._problem import SOCPProblem, check_member_left
 from ._statistics import EnsembleStatistics
 from .backends import BACKENDS, NEEDS
 
-__all__ = ["SOLVER", "SOCPSolution", "check_installed", "solve_socp"]
+__all__ = ["SOLVER", "SOCPSolution", "check_installed", "solve_problem", "solve_socp"]
 
 SOLVER = [StrOptions(set(BACKENDS))]
 # An absolute penalty.
@@ -140,7 +140,12 @@ def solve_socp(
     check_installed(solver)
     alpha, lam = float(alpha), float(lam)
     problem = SOCPProblem.from_statistics(stats, alpha, diversity=diversity, costs=costs)
-    problem = problem.with_penalty(lam * problem.penalty_max if relative else lam)
+    penalty = lam * problem.penalty_max if relative else lam
+    return solve_problem(problem.with_penalty(penalty), alpha, solver)
+
+
+def solve_problem(problem: SOCPProblem, alpha: float, solver: str = "auto") -> SOCPSolution:
+    """Solve a program for its penalty, and certify the solution; see :func:`solve_socp`."""
     check_member_left(problem, alpha)
     raw = BACKENDS[solver](problem)
     # What the solver reports of itself does not matter: optimality is measured on its weights.
@@ -162,7 +167,7 @@ def solve_socp(
             f"{residual:.1e}, duality gap {solution.duality_gap:.1e}. The weights may be "
             "inaccurate; use solver='auto', which is exact.",
             ConvergenceWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     return solution
 

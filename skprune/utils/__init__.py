@@ -15,9 +15,12 @@ from ._cache_entry import data_hash as data_hash
 from ._compiled import get_compiled as get_compiled
 from ._compiled import record_eager_time as record_eager_time
 from ._estimator import SkpruneEstimator as SkpruneEstimator
+from ._estimator import clone_unfitted as clone_unfitted
+from ._estimator import input_tags_of as input_tags_of
 from ._estimator import reports_progress as reports_progress
 from ._estimator import restored as restored
 from ._estimator import saved as saved
+from ._estimator import unfreeze as unfreeze
 from ._fork import check_not_forked as check_not_forked
 from ._io import atomic_write as atomic_write
 from ._joint_prediction import joint_prediction as joint_prediction
@@ -50,7 +53,6 @@ from ._random import integer_seed as integer_seed
 from ._random import set_missing_seeds as set_missing_seeds
 from ._repr_html import DOCUMENTATION as DOCUMENTATION
 from ._repr_html import ReprHTML as ReprHTML
-from ._rounding import as_compared as as_compared
 from ._row_groups import in_few_sizes as in_few_sizes
 from ._row_groups import row_groups as row_groups
 from ._saved_types import SAVED_TYPES
@@ -59,11 +61,8 @@ from ._sklearn import InvalidParameterError as InvalidParameterError
 from ._sklearn import StrOptions as StrOptions
 from ._sklearn import check_method_params as check_method_params
 from ._sklearn import check_sample_weight as check_sample_weight
-from ._sklearn import clone_unfitted as clone_unfitted
-from ._sklearn import input_tags_of as input_tags_of
 from ._sklearn import num_samples as num_samples
 from ._sklearn import routing_enabled as routing_enabled
-from ._sklearn import unfreeze as unfreeze
 from ._sklearn import with_one_blas_thread as with_one_blas_thread
 from ._validation import ALPHA as ALPHA
 from ._validation import LAM as LAM
@@ -78,6 +77,7 @@ from ._validation import is_integer as is_integer
 from ._validation import refuse_multilabel as refuse_multilabel
 from ._voting import Vote as Vote
 from ._voting import VotingMember as VotingMember
+from ._voting import as_compared as as_compared
 from ._voting import as_probabilities as as_probabilities
 from ._voting import voting_members as voting_members
 from ._voting import weighted_votes as weighted_votes

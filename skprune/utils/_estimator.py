@@ -9,14 +9,26 @@ from importlib.metadata import PackageNotFoundError, version
 from inspect import signature
 from typing import Any, ClassVar
 
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import get_tags
 
 from .._version import __version__
 from ..exceptions import SavedFormatError, SavedVersionWarning
 from ._repr_html import PAGE, place
 
-__all__ = ["FORMAT", "SavedWith", "SkpruneEstimator", "reports_progress", "restored", "saved"]
+__all__ = [
+    "FORMAT",
+    "SavedWith",
+    "SkpruneEstimator",
+    "clone_unfitted",
+    "input_tags_of",
+    "reports_progress",
+    "restored",
+    "saved",
+    "unfreeze",
+]
 
 #: The format that is written. A release reads its own and all earlier ones; to be raised, with
 #: files of the last one among the tests, when the state of any estimator changes.
@@ -248,3 +260,33 @@ def _installed(package: str) -> str | None:
         return version(package)  # without an import
     except PackageNotFoundError:
         return None
+
+
+# Estimators in estimators
+
+
+def unfreeze(estimator: Any) -> Any:
+    """The estimator in a FrozenEstimator; anything else as it is."""
+    while isinstance(estimator, FrozenEstimator):
+        estimator = estimator.estimator
+    return estimator
+
+
+def clone_unfitted(estimator: Any) -> Any:
+    """The same specification without what was learned; paths in a list stay as they are."""
+    if isinstance(estimator, list):
+        return [clone_unfitted(member) for member in estimator]
+    if isinstance(estimator, tuple):
+        name, member = estimator
+        return name, clone_unfitted(member)
+    if isinstance(estimator, FrozenEstimator):
+        return FrozenEstimator(clone_unfitted(estimator.estimator))
+    return clone(estimator, safe=False)
+
+
+def input_tags_of(estimator: Any) -> Any:
+    """Tags of the input of an estimator, frozen or not; None where it is no estimator."""
+    inner = unfreeze(estimator)  # a frozen estimator copies the tags of what is in it
+    if isinstance(inner, type) or not hasattr(inner, "__sklearn_tags__"):
+        return None
+    return get_tags(inner).input_tags

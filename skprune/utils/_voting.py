@@ -9,7 +9,14 @@ from numpy.typing import DTypeLike, NDArray
 
 from ._predictions import Predictions
 
-__all__ = ["Vote", "VotingMember", "as_probabilities", "voting_members", "weighted_votes"]
+__all__ = [
+    "Vote",
+    "VotingMember",
+    "as_compared",
+    "as_probabilities",
+    "voting_members",
+    "weighted_votes",
+]
 
 # Bytes of votes held at once while candidates are scored.
 _BLOCK_BYTES = 2**26
@@ -18,24 +25,9 @@ _BLOCK_BYTES = 2**26
 def weighted_votes(
     P: Predictions, weights: NDArray, voting: str = "soft", dtype: DTypeLike | None = None
 ) -> Iterator[tuple[slice, NDArray]]:
-    """Votes of all candidates, block by block of samples: one matrix product each.
+    """Votes (K, n, C) of K candidates for a block of samples at a time, by one matrix product.
 
-    Parameters
-    ----------
-    P : Predictions of shape (M, N, C)
-        Probabilities; or predictions of C targets.
-    weights : ndarray of shape (K, M)
-        One candidate a row.
-    voting : {"soft", "hard"}, default="soft"
-        What is weighted: the predictions, or each member's choice.
-    dtype : dtype, default=None
-        Precision of the products; by default that of P, and float32 for float16.
-
-    Yields
-    ------
-    rows : slice
-        Samples of the block.
-    votes : ndarray of shape (K, n, C)
+    ``P`` has shape (M, N, C), ``weights`` (K, M). The precision is that of P, and at least float32.
     """
     M, N, C = P.shape
     K = len(weights)
@@ -59,23 +51,16 @@ def weighted_votes(
 
 
 def as_probabilities(votes: NDArray) -> NDArray[np.float64]:
-    """Votes in float64, divided by their sum.
-
-    scikit-learn's scorers raise for a probability above one, and warn if a sum differs from one by
-    a rounding error of float32.
-
-    Parameters
-    ----------
-    votes : ndarray of shape (..., C)
-        Weighted votes.
-
-    Returns
-    -------
-    ndarray of shape (..., C)
-    """
+    """Votes (..., C) in float64, divided by their sum, as scikit-learn's scorers want them."""
     votes = votes.astype(np.float64, copy=False)
     total = votes.sum(axis=-1, keepdims=True)
     return np.asarray(votes / np.where(total > 0, total, 1.0))
+
+
+def as_compared(means: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean scores in units of the largest, to twelve digits: sums of the same terms are equal."""
+    scale = np.abs(means[np.isfinite(means)]).max(initial=0.0)
+    return np.round(means / scale, 12) if scale > 0 else means
 
 
 def _choices(block: NDArray) -> NDArray:
@@ -87,27 +72,13 @@ def _choices(block: NDArray) -> NDArray:
 
 @dataclass(frozen=True, eq=False)
 class VotingMember:
-    """One member of a vote, or of a weighted sum.
+    """One member of a vote, or of a weighted sum."""
 
-    Attributes
-    ----------
-    name : str
-        Its name in messages and in the graph.
-    estimator : estimator
-        Fitted.
-    weight : float
-        Its weight.
-    columns : ndarray of int or None
-        Position in the vote of each of its classes; None for a regressor.
-    features : ndarray of int or None
-        Columns of X that it sees; None for all.
-    """
-
-    name: str
-    estimator: Any
+    name: str  # in messages and in the graph
+    estimator: Any  # fitted
     weight: float
-    columns: NDArray[np.intp] | None = None
-    features: NDArray[np.intp] | None = None
+    columns: NDArray[np.intp] | None = None  # positions of its classes; None for a regressor
+    features: NDArray[np.intp] | None = None  # columns of X that it sees; None for all
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,29 +86,14 @@ class Vote:
     """Fitted members, and how their predictions are combined.
 
     Estimators that can be exported return one from ``__skprune_vote__``.
-
-    Attributes
-    ----------
-    members : tuple of VotingMember
-        At least one.
-    classes : ndarray of shape (C,) or None
-        The labels; None for a regressor.
-    voting : {"soft", "hard"}
-        Whether probabilities are weighted, or each member's choice.
-    sample_shape : tuple of int or None
-        Shape of the samples that were seen in ``fit``, where that is known.
-    intercept : ndarray of shape (k,)
-        Added to a regressor's weighted sum.
-    flat : bool
-        Whether a regressor returns its one target as a vector.
     """
 
     members: tuple[VotingMember, ...]
-    classes: NDArray | None
+    classes: NDArray | None  # the labels; None for a regressor
     voting: str = "soft"
-    sample_shape: tuple[int, ...] | None = None
-    intercept: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))
-    flat: bool = False
+    sample_shape: tuple[int, ...] | None = None  # of the samples seen in fit, if known
+    intercept: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))  # of a regressor
+    flat: bool = False  # whether a regressor returns its one target as a vector
 
 
 def voting_members(
@@ -147,25 +103,7 @@ def voting_members(
     features: Iterable[NDArray | None] | None = None,
     numbers: Iterable[int] | None = None,
 ) -> tuple[VotingMember, ...]:
-    """Members of a vote, with names.
-
-    Parameters
-    ----------
-    estimators : sequence of M estimators
-        Fitted.
-    weights : iterable of M floats
-        Their weights.
-    columns : iterable of M ndarrays or None
-        Position in the vote of each of their classes.
-    features : iterable of M ndarrays or None, default=None
-        Columns of X that each one sees.
-    numbers : iterable of M ints, default=None
-        Numbers in their names; their positions by default.
-
-    Returns
-    -------
-    tuple of M VotingMember
-    """
+    """Members of a vote, named by their numbers, or positions."""
     M = len(estimators)
     parts = (
         range(M) if numbers is None else numbers,
