@@ -63,6 +63,7 @@ from ._calibration import (
     train_and_predict,
 )
 from ._members import (
+    ClassMapping,
     MemberFile,
     Members,
     check_estimator,
@@ -145,7 +146,7 @@ class BasePruner(
     intercept_: NDArray[np.float64]
     estimators_: list[Any]
     _member_table: MemberTable | partial[MemberTable]
-    _columns: tuple[NDArray[np.intp] | None, ...]
+    _mapping: ClassMapping | None
     _features: tuple[NDArray[np.intp], ...] | None
 
     # What differs between classes and targets
@@ -557,7 +558,7 @@ class BasePruner(
         self.n_members_ = int(self.support_.sum())
         kept = calibration.members.subset(self.support_).loaded()
         self.estimators_ = list(kept.estimators)
-        self._features, self._columns = kept.features, kept.columns
+        self._features, self._mapping = kept.features, kept.mapping
 
     # A fitted pruner
 
@@ -648,9 +649,8 @@ class BasePruner(
         return {"n_targets": len(self.intercept_)}
 
     def _kept_members(self) -> Members:
-        classes = getattr(self, "classes_", None)
-        n_outputs = len(self.intercept_) if classes is None else len(classes)
-        return Members(tuple(self.estimators_), self._features, n_outputs, classes, self._columns)
+        n_outputs = len(self.intercept_ if self._mapping is None else self._mapping.classes)
+        return Members(tuple(self.estimators_), self._features, n_outputs, self._mapping)
 
     def _member_outputs(self, X: Any) -> Iterator[NDArray]:
         """Predictions of each kept member."""
@@ -691,9 +691,10 @@ class BasePruner(
 
     def _voting_members(self) -> tuple[VotingMember, ...]:
         """The kept members as they go into one graph."""
-        numbers = np.flatnonzero(self.support_)
+        numbers, mapping = np.flatnonzero(self.support_), self._mapping
+        columns = [None if mapping is None else mapping.columns(m) for m in self.estimators_]
         return voting_members(
-            self.estimators_, self.weights_[numbers], self._columns, self._features, numbers
+            self.estimators_, self.weights_[numbers], columns, self._features, numbers
         )
 
     # Parameters and metadata

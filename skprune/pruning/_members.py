@@ -219,25 +219,16 @@ class _LoadedFile(MemberFile):
 # The parameter `estimator`
 
 
-def _with_files(estimator: Any) -> Any:
-    """The same, with a MemberFile for each path in a list."""
-
-    def filed(member: Any) -> Any:
-        if isinstance(member, MemberFile) or not isinstance(member, str | os.PathLike):
-            return member
-        return MemberFile(os.fspath(member))
-
-    if not isinstance(estimator, list):
-        return estimator
-    return [
-        (item[0], filed(item[1])) if isinstance(item, tuple) and len(item) == 2 else filed(item)
-        for item in estimator
-    ]
+def _as_member(member: Any) -> Any:
+    """A MemberFile for a path; an estimator as it is."""
+    is_path = isinstance(member, str | os.PathLike) and not isinstance(member, MemberFile)
+    return MemberFile(os.fspath(member)) if is_path else member
 
 
 def named_members(estimator: list[Any]) -> list[tuple[str, Any]]:
     """(name, member) of a list that passes :func:`check_estimator`; a bare path is its name."""
-    return [m if isinstance(m, tuple) else (m.path, m) for m in _with_files(estimator)]
+    pairs = [item if isinstance(item, tuple) else (os.fspath(item), item) for item in estimator]
+    return [(name, _as_member(member)) for name, member in pairs]
 
 
 def needs_no_training(estimator: Any) -> bool:
@@ -256,13 +247,12 @@ def check_estimator(estimator: Any) -> None:
         return
     if not estimator:
         raise ValueError("estimator must hold at least one (name, estimator); got [].")
-    for item, given in zip(_with_files(estimator), estimator, strict=True):
-        if isinstance(item, MemberFile):
-            continue
-        if not (isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)):
+    for item in estimator:
+        pair = isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)
+        if not pair and not isinstance(item, str | os.PathLike):
             raise TypeError(
                 "estimator as a list must hold (name, estimator) pairs, or paths of fitted "
-                f"members; it holds {given!r:.100}."
+                f"members; it holds {item!r:.100}."
             )
     members = named_members(estimator)
     names = [name for name, _ in members]
@@ -426,32 +416,36 @@ def expected_n_members(estimator: Any, prefit: bool) -> int | None:
 
 
 @dataclass(frozen=True, eq=False)
+class ClassMapping:
+    """What members call the classes: their labels, or codes."""
+
+    classes: NDArray  # (n_outputs,), sorted
+    names: NDArray  # of the classes that members may know
+    positions: NDArray[np.intp]  # of these in ``classes``
+
+    def columns(self, member: Any) -> NDArray[np.intp]:
+        """Position of each of a member's classes; raise for one that is not known."""
+        known = np.asarray(member.classes_)
+        if np.array_equal(known, self.names):
+            return self.positions
+        unknown = known[~np.isin(known, self.names)]
+        if len(unknown):
+            raise ValueError(
+                f"{type(member).__name__} knows classes {unknown[:5]}, which are not among those "
+                f"of the others: {self.names[:10]}. Classes are taken from members in memory, and "
+                "from files until all classes of y are known."
+            )
+        return self.positions[np.searchsorted(self.names, known)]
+
+
+@dataclass(frozen=True, eq=False)
 class Members:
-    """Fitted members of one ensemble, and what they predict.
+    """Fitted members of one ensemble, and what they predict."""
 
-    Attributes
-    ----------
-    estimators : tuple of M estimators or MemberFiles
-        Fitted members. Those in files are loaded while they are used.
-    features : tuple of M ndarrays, or None
-        Columns of X that each member sees, where the ensemble draws them.
-    n_outputs : int
-        Number of classes or targets.
-    classes : ndarray of shape (n_outputs,) or None
-        Sorted classes; None for regressors.
-    columns : tuple of M ndarrays or None
-        ``columns[i][k]`` is the position in ``classes`` of member i's class k; None for
-        regressors, and where that is not known before its file is loaded.
-    class_mapping : _ClassMapping or None
-        From what members call the classes to positions.
-    """
-
-    estimators: tuple[Any, ...]
-    features: tuple[NDArray[np.intp], ...] | None
-    n_outputs: int
-    classes: NDArray | None
-    columns: tuple[NDArray[np.intp] | None, ...]
-    class_mapping: "_ClassMapping | None" = None
+    estimators: tuple[Any, ...]  # those in files are MemberFiles, loaded while they are used
+    features: tuple[NDArray[np.intp], ...] | None  # columns of X that each sees, if not all
+    n_outputs: int  # number of classes or targets
+    mapping: ClassMapping | None  # None for regressors
 
     @classmethod
     def of(
@@ -464,60 +458,30 @@ class Members:
     ) -> Self:
         """The members of a fitted ensemble or list: regressors for targets, else classifiers.
 
-        ``classes`` are all classes, ``labels`` those that the members have to know at least.
+        ``classes`` are all classes, by default those of the ensemble or of all members; ``labels``
+        are those that the members have to know at least.
         """
-        if n_targets is not None:
-            return cls._of_regressors(fitted, n_targets)
-        return cls._of_classifiers(fitted, classes, labels)
-
-    @classmethod
-    def _of_classifiers(cls, fitted: Any, classes: NDArray | None, labels: NDArray | None) -> Self:
-        """Classifiers aligned to classes, by default those of the ensemble or of all members.
-
-        Files are loaded until all labels, and at least one class, are known.
-        """
-        fitted = unfreeze(_with_files(fitted))
-        members, features = _members_of(fitted), None
-        for i, member in enumerate(members):
-            if not isinstance(member, MemberFile):
-                _check_classifier(i, member)
-        if isinstance(fitted, Sequence):
-            members, loaded = _load_some(members, 1 if classes is None else 0, labels)
-            own = names = _classes_of(loaded) if loaded or classes is None else classes
-        else:
-            if any(np.ndim(label) for label in fitted.classes_):
-                raise TypeError(f"{type(fitted).__name__} has several outputs; only one is taken.")
-            features = _features_of(fitted)
-            own = names = np.asarray(fitted.classes_)
-            members, loaded = _load_some(members, len(own))
-            if _predict_codes(loaded, own):
-                names = np.arange(len(own))
-        if classes is not None:
-            unknown = own[~np.isin(own, classes)]
-            if len(unknown):
-                raise ValueError(f"The members know classes that y does not have: {unknown[:5]}.")
-            if isinstance(fitted, Sequence):  # files may know more than the members in memory
-                own = names = classes
-        aligned_to = own if classes is None else classes
-        mapping = _ClassMapping(names, np.searchsorted(aligned_to, own))
-        columns = []
-        for member in members:
-            known = member.estimator if isinstance(member, _LoadedFile) else member
-            columns.append(None if isinstance(known, MemberFile) else mapping.columns(known))
-        return cls(tuple(members), features, len(aligned_to), aligned_to, tuple(columns), mapping)
-
-    @classmethod
-    def _of_regressors(cls, fitted: Any, n_targets: int) -> Self:
-        fitted = unfreeze(_with_files(fitted))
+        fitted = unfreeze(fitted)
         members = _members_of(fitted)
         for i, member in enumerate(members):
             if not isinstance(member, MemberFile):
-                _check_regressor(i, member)
+                _check_fitted_member(i, member, classifier=n_targets is None)
         features = None if isinstance(fitted, Sequence) else _features_of(fitted)
-        return cls(tuple(members), features, n_targets, None, (None,) * len(members))
+        if n_targets is not None:
+            return cls(tuple(members), features, n_targets, None)
+        members, mapping = _map_classes(fitted, members, classes, labels)
+        for member in members:
+            if not isinstance(member, MemberFile):
+                mapping.columns(member)
+        return cls(tuple(members), features, len(mapping.classes), mapping)
 
     def __len__(self) -> int:
         return len(self.estimators)
+
+    @property
+    def classes(self) -> NDArray | None:
+        """Sorted classes; None for regressors."""
+        return None if self.mapping is None else self.mapping.classes
 
     @property
     def has_files(self) -> bool:
@@ -526,10 +490,7 @@ class Members:
 
     def member(self, i: int) -> Any:
         """Member i, in memory; a file is loaded, checked, and not kept."""
-        member = self.estimators[i]
-        if not isinstance(member, MemberFile):
-            return member
-        return _load_member(i, member, self._check_loaded)
+        return _in_memory(i, self.estimators[i], self.mapping)
 
     def with_fingerprints(self) -> Self:
         """The members as a key of a cache: fingerprints in the place of files."""
@@ -538,19 +499,13 @@ class Members:
 
     def loaded(self) -> Self:
         """The same with all members in memory."""
-        estimators = tuple(self.member(i) for i in range(len(self)))
-        columns = tuple(self._columns(i, member) for i, member in enumerate(estimators))
-        return replace(self, estimators=estimators, columns=columns)
+        return replace(self, estimators=tuple(self.member(i) for i in range(len(self))))
 
     def subset(self, mask: NDArray[np.bool_]) -> Self:
         """The members where the mask is true; files stay files."""
         kept = np.flatnonzero(mask)
-        return replace(
-            self,
-            estimators=tuple(self.estimators[i] for i in kept),
-            features=None if self.features is None else tuple(self.features[i] for i in kept),
-            columns=tuple(self.columns[i] for i in kept),
-        )
+        features = None if self.features is None else tuple(self.features[i] for i in kept)
+        return replace(self, estimators=tuple(self.estimators[i] for i in kept), features=features)
 
     def member_outputs(
         self, X: Any, n_jobs: int | None = None, *, first: int = 0
@@ -566,15 +521,15 @@ class Members:
         if self.features is None and not first and not self.has_files:
             joint = joint_prediction(self.estimators)
         if joint is not None:
-            outputs = joint(array)
-            yield from (self._aligned(i, m, outputs[i]) for i, m in enumerate(self.estimators))
+            for i, (member, output) in enumerate(zip(self.estimators, joint(array), strict=True)):
+                yield _aligned(i, member, output, self.mapping, self.n_outputs)
             return
         # A thread starts its next task before its last result is used. Results may be written to
         # a file more slowly than they are computed, so members in files start a few at a time.
         step = effective_n_jobs(n_jobs) if self.has_files else max(1, M)
         for start in range(first, M, step):
             members = range(start, min(M, start + step))
-            tasks = (delayed(_Prediction(self, i))(X, array) for i in members)
+            tasks = (delayed(_predict)(*self._task(i), X, array) for i in members)
             yield from streamed(tasks, n_jobs)
 
     def outputs(self, X: Any, n_jobs: int | None = None, dtype: str | None = None) -> NDArray:
@@ -594,117 +549,72 @@ class Members:
 
     def member_calls(self, X: Any) -> list[Callable[[], NDArray]]:
         """One call a member that predicts X, to be timed; all members are in memory."""
-        array = _without_names(X)
-        loaded = self.loaded()
-        return [
-            partial(loaded._call, i, member, loaded._rows_for(i, member, X, array))
-            for i, member in enumerate(loaded.estimators)
-        ]
+        array, loaded = _without_names(X), self.loaded()
+        return [partial(_predict, *loaded._task(i), X, array) for i in range(len(loaded))]
 
-    def _predict(self, i: int, X: Any, array: Any) -> NDArray:
-        member = self.member(i)
-        try:
-            output = self._call(i, member, self._rows_for(i, member, X, array))
-        except MemoryError:
+    def _task(self, i: int) -> tuple[Any, ...]:
+        """What predicting with member i takes, to be sent to another process."""
+        features = None if self.features is None else self.features[i]
+        return i, self.estimators[i], features, self.mapping, self.n_outputs
+
+
+def _predict(
+    i: int,
+    member: Any,
+    features: NDArray[np.intp] | None,
+    mapping: ClassMapping | None,
+    n_outputs: int,
+    X: Any,
+    array: Any,
+) -> NDArray:
+    """Predictions of member i, (n, k), for X or, without column names, ``array``."""
+    path = member.path if isinstance(member, MemberFile) else None
+    member = _in_memory(i, member, mapping)
+    rows = X if hasattr(member, "feature_names_in_") else array
+    rows = rows if features is None else rows[:, features]
+    try:
+        output = member.predict(rows) if mapping is None else member.predict_proba(rows)
+        output = _aligned(i, member, output, mapping, n_outputs)
+    except MemoryError:
+        raise
+    except Exception as error:
+        if path is None:
             raise
-        except Exception as error:
-            if isinstance(self.estimators[i], MemberFile):
-                raise MemberFileError(
-                    f"{self._describe(i, member)} cannot predict these samples: "
-                    f"{type(error).__name__}: {error}"
-                ) from error
-            raise
-        if len(output) != num_samples(X):
-            raise ValueError(
-                f"{self._describe(i, member)} predicts {len(output)} samples where it was given "
-                f"{num_samples(X)}."
-            )
+        raise MemberFileError(
+            f"{_describe(i, member)} in {path!r} cannot predict these samples: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if len(output) != num_samples(X):
+        raise ValueError(
+            f"{_describe(i, member)} predicts {len(output)} samples where it was given "
+            f"{num_samples(X)}."
+        )
+    return output
+
+
+def _aligned(
+    i: int, member: Any, output: Any, mapping: ClassMapping | None, n_outputs: int
+) -> NDArray:
+    """Predictions of member i, a column for each class or target."""
+    output = np.asarray(output)
+    if mapping is None:
+        method, what, n_columns = "predict", "target", n_outputs
+        output = output[:, None] if output.ndim == 1 else output
+    else:
+        columns = mapping.columns(member)
+        method, what, n_columns = "predict_proba", "class", len(columns)
+    if output.ndim != 2 or output.shape[1] != n_columns:
+        raise ValueError(
+            f"{method} of {_describe(i, member)} must have shape (n, {n_columns}), one column a "
+            f"{what}; got {output.shape}."
+        )
+    if output.dtype not in (np.float32, np.float64):
+        output = output.astype(np.float64)
+    if mapping is None or (n_columns == n_outputs and (np.diff(columns) == 1).all()):
         return output
-
-    def _call(self, i: int, member: Any, X: Any) -> NDArray:
-        """Predictions of member i, which is in memory; shape (n, k)."""
-        predict = member.predict if self.classes is None else member.predict_proba
-        return self._aligned(i, member, predict(X))
-
-    def _aligned(self, i: int, member: Any, output: Any) -> NDArray:
-        """Predictions of member i, a column for each class or target."""
-        output, columns = np.asarray(output), self._columns(i, member)
-        if columns is None:
-            method, what, n_columns = "predict", "target", self.n_outputs
-            output = output[:, None] if output.ndim == 1 else output
-        else:
-            method, what, n_columns = "predict_proba", "class", len(columns)
-        if output.ndim != 2 or output.shape[1] != n_columns:
-            raise ValueError(
-                f"{method} of {self._describe(i, member)} must have shape (n, {n_columns}), one "
-                f"column a {what}; got {output.shape}."
-            )
-        if output.dtype not in (np.float32, np.float64):
-            output = output.astype(np.float64)
-        if columns is None or (n_columns == self.n_outputs and (np.diff(columns) == 1).all()):
-            return output
-        aligned = np.zeros((len(output), self.n_outputs), output.dtype)
-        aligned[:, columns] = output
-        return aligned
-
-    def _columns(self, i: int, member: Any) -> NDArray[np.intp] | None:
-        if self.columns[i] is not None or self.class_mapping is None:
-            return self.columns[i]
-        return self.class_mapping.columns(member)
-
-    def _check_loaded(self, i: int, member: Any) -> None:
-        """Raise if what was loaded from a file is no such member."""
-        if self.classes is None:
-            check_is_fitted(member)
-            _check_regressor(i, member)
-        else:
-            _check_classifier(i, member)
-            self._columns(i, member)
-
-    def _rows_for(self, i: int, member: Any, X: Any, array: Any) -> Any:
-        """X with column names for a member that was fitted with some; its columns only."""
-        rows = X if hasattr(member, "feature_names_in_") else array
-        return rows if self.features is None else rows[:, self.features[i]]
-
-    def _describe(self, i: int, member: Any) -> str:
-        """Name member i, which is in memory, and its file, if it has one."""
-        file = self.estimators[i]
-        where = f" in {file.path!r}" if isinstance(file, MemberFile) else ""
-        return f"{_describe(i, member)}{where}"
-
-
-@dataclass(frozen=True, eq=False)
-class _Prediction:
-    """Predicts with one member; only that member is sent to another process."""
-
-    members: Members
-    i: int
-
-    def __call__(self, X: Any, array: Any) -> NDArray:
-        return self.members._predict(self.i, X, array)
-
-    def __reduce__(self):
-        estimators = (m if j == self.i else None for j, m in enumerate(self.members.estimators))
-        return _Prediction, (replace(self.members, estimators=tuple(estimators)), self.i)
-
-
-@dataclass(frozen=True, eq=False)
-class _ClassMapping:
-    """What members call the classes (their labels, or codes), and the positions of those."""
-
-    names: NDArray
-    positions: NDArray[np.intp]
-
-    def columns(self, member: Any) -> NDArray[np.intp]:
-        known = np.asarray(member.classes_)
-        unknown = known[~np.isin(known, self.names)]
-        if len(unknown):
-            raise ValueError(
-                f"{type(member).__name__} knows classes {unknown[:5]}, which are not among those "
-                f"of the others: {self.names[:10]}. Classes are taken from members in memory, and "
-                "from files until all classes of y are known."
-            )
-        return self.positions[np.searchsorted(self.names, known)]
+    aligned = np.zeros((len(output), n_outputs), output.dtype)
+    aligned[:, columns] = output
+    return aligned
 
 
 def encode_labels(y: NDArray, classes: NDArray) -> NDArray[np.intp]:
@@ -721,15 +631,15 @@ def encode_labels(y: NDArray, classes: NDArray) -> NDArray[np.intp]:
 def _members_of(fitted: Any) -> list[Any]:
     """Members of a fitted ensemble, or of a list of estimators or (name, estimator)."""
     if isinstance(fitted, Sequence):
-        members = [unfreeze(m[1] if isinstance(m, tuple) else m) for m in fitted]
+        members = [_as_member(m[1] if isinstance(m, tuple) else m) for m in fitted]
     else:
         check_ensemble(fitted)
         if not hasattr(fitted, "estimators_"):
             raise _no_members(fitted)
-        members = [unfreeze(member) for member in fitted.estimators_]
+        members = list(fitted.estimators_)
     if not members:
         raise ValueError("estimator must have at least one member; got an empty list.")
-    return members
+    return [unfreeze(member) for member in members]
 
 
 def _features_of(fitted: Any) -> tuple[NDArray[np.intp], ...] | None:
@@ -743,8 +653,32 @@ def _features_of(fitted: Any) -> tuple[NDArray[np.intp], ...] | None:
     return tuple(np.asarray(f) for f in features)
 
 
+def _map_classes(
+    fitted: Any, members: list[Any], classes: NDArray | None, labels: NDArray | None
+) -> tuple[list[Any], ClassMapping]:
+    """The mapping to all classes; files are loaded until these, or all labels, are known."""
+    if isinstance(fitted, Sequence):
+        members, loaded = _load_some(members, 1 if classes is None else 0, labels)
+        own = names = _classes_of(loaded) if loaded or classes is None else classes
+    else:
+        if any(np.ndim(label) for label in fitted.classes_):
+            raise TypeError(f"{type(fitted).__name__} has several outputs; only one is taken.")
+        own = names = np.asarray(fitted.classes_)
+        members, loaded = _load_some(members, len(own), None)
+        if _predict_codes(loaded, own):
+            names = np.arange(len(own))
+    if classes is None:
+        classes = own
+    unknown = own[~np.isin(own, classes)]
+    if len(unknown):
+        raise ValueError(f"The members know classes that y does not have: {unknown[:5]}.")
+    if isinstance(fitted, Sequence):  # files may know more than the members in memory
+        own = names = classes
+    return members, ClassMapping(classes, names, np.searchsorted(classes, own))
+
+
 def _load_some(
-    members: list[Any], n_classes: int, labels: NDArray | None = None
+    members: list[Any], n_classes: int, labels: NDArray | None
 ) -> tuple[list[Any], list[Any]]:
     """Load files until so many classes, and these labels, are known; the first stays loaded.
 
@@ -756,21 +690,34 @@ def _load_some(
         known = _classes_of(loaded) if loaded else np.empty(0)
         if n_classes <= len(known) and (labels is None or np.isin(labels, known).all()):
             break
-        loaded.append(_load_member(i, members[i], _check_classifier))
+        loaded.append(_load(i, members[i], classifier=True))
         if i == files[0]:
             members[i] = _LoadedFile(members[i].path, loaded[-1])
     return members, loaded
 
 
-def _load_member(i: int, file: MemberFile, check: Callable[[int, Any], None]) -> Any:
+def _load(
+    i: int, file: MemberFile, *, classifier: bool, mapping: ClassMapping | None = None
+) -> Any:
     """Load a member; errors name its file."""
     try:
         member = file.load()
-        check(i, member)
+        _check_fitted_member(i, member, classifier=classifier)
+        if mapping is not None:
+            mapping.columns(member)
+        elif not classifier:
+            check_is_fitted(member)
     except (MemberFileError, NotFittedError, TypeError, ValueError) as error:
         where = "" if repr(file.path) in str(error) else f" in {file.path!r}"
         raise MemberFileError(f"member {i}{where}: {error}") from error
     return member
+
+
+def _in_memory(i: int, member: Any, mapping: ClassMapping | None) -> Any:
+    """A member, loaded and checked if it is in a file."""
+    if not isinstance(member, MemberFile):
+        return member
+    return _load(i, member, classifier=mapping is not None, mapping=mapping)
 
 
 def _classes_of(members: list[Any]) -> NDArray:
@@ -802,7 +749,11 @@ def _predict_codes(members: list[Any], classes: NDArray) -> bool:
     raise ValueError(f"The members' classes {known[:10]} are not those of the ensemble.")
 
 
-def _check_classifier(i: int, member: Any) -> None:
+def _check_fitted_member(i: int, member: Any, *, classifier: bool) -> None:
+    if not classifier:
+        if not hasattr(member, "predict") or is_classifier(member):
+            raise TypeError(f"Members must be regressors; {_describe(i, member)} is not.")
+        return
     if not hasattr(member, "predict_proba"):
         raise TypeError(
             f"Members must have predict_proba; {_describe(i, member)} has none. Wrap it in "
@@ -815,11 +766,6 @@ def _check_classifier(i: int, member: Any) -> None:
         )
     if any(np.ndim(label) for label in member.classes_):
         raise TypeError(f"Members must predict one output; {_describe(i, member)} has several.")
-
-
-def _check_regressor(i: int, member: Any) -> None:
-    if not hasattr(member, "predict") or is_classifier(member):
-        raise TypeError(f"Members must be regressors; {_describe(i, member)} is not.")
 
 
 def _without_names(X: Any) -> Any:

@@ -44,6 +44,7 @@ SAVED_TYPES = (
     "skprune.ensemble._space.ConvBlock",
     "skprune.pruning._classifier.SOCPEnsemblePruner",
     "skprune.pruning._classifier.SOCPEnsemblePrunerCV",
+    "skprune.pruning._members.ClassMapping",
     "skprune.pruning._regressor.SOCPEnsemblePrunerRegressor",
     "skprune.pruning._regressor.SOCPEnsemblePrunerRegressorCV",
     "skprune.pruning._report.Frontier",
