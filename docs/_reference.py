@@ -18,7 +18,8 @@ from sphinx.errors import ExtensionError
 from sphinx.pycode import ModuleAnalyzer
 
 import skprune
-from skprune.utils._doc_link import DOCUMENTATION, DocumentationLink, reference_page
+from skprune.utils import SkpruneEstimator
+from skprune.utils._repr_html import DOCUMENTATION, reference_page
 
 HERE = Path(__file__).parent / "reference" / "generated"
 ROOMS = tuple(f"skprune.{room}" for room in skprune._ROOMS)
@@ -77,7 +78,7 @@ def kind_of(thing: Any) -> str:
         return "Functions" if inspect.isroutine(thing) else "Constants"
     if issubclass(thing, BaseException):
         return "Exceptions and warnings"
-    return "Estimators" if issubclass(thing, DocumentationLink) else "Classes"
+    return "Estimators" if issubclass(thing, SkpruneEstimator) else "Classes"
 
 
 def name_page(room: str, name: str, thing: Any) -> str:

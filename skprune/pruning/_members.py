@@ -552,7 +552,7 @@ class Members:
         array, loaded = _without_names(X), self.loaded()
         return [partial(_predict, *loaded._task(i), X, array) for i in range(len(loaded))]
 
-    def _task(self, i: int) -> tuple[Any, ...]:
+    def _task(self, i: int) -> Any:
         """What predicting with member i takes, to be sent to another process."""
         features = None if self.features is None else self.features[i]
         return i, self.estimators[i], features, self.mapping, self.n_outputs
