@@ -529,7 +529,7 @@ class Members:
         step = effective_n_jobs(n_jobs) if self.has_files else max(1, M)
         for start in range(first, M, step):
             members = range(start, min(M, start + step))
-            tasks = (delayed(_predict)(*self._task(i), X, array) for i in members)
+            tasks = (delayed(_predict)(*self._task(i, X, array)) for i in members)
             yield from streamed(tasks, n_jobs)
 
     def outputs(self, X: Any, n_jobs: int | None = None, dtype: str | None = None) -> NDArray:
@@ -550,12 +550,12 @@ class Members:
     def member_calls(self, X: Any) -> list[Callable[[], NDArray]]:
         """One call a member that predicts X, to be timed; all members are in memory."""
         array, loaded = _without_names(X), self.loaded()
-        return [partial(_predict, *loaded._task(i), X, array) for i in range(len(loaded))]
+        return [partial(_predict, *loaded._task(i, X, array)) for i in range(len(loaded))]
 
-    def _task(self, i: int) -> Any:
-        """What predicting with member i takes, to be sent to another process."""
+    def _task(self, i: int, X: Any, array: Any) -> Any:
+        """Arguments of predicting X with member i, to be sent to another process."""
         features = None if self.features is None else self.features[i]
-        return i, self.estimators[i], features, self.mapping, self.n_outputs
+        return i, self.estimators[i], features, self.mapping, self.n_outputs, X, array
 
 
 def _predict(
