@@ -15,6 +15,7 @@ from ..utils import (
     SkpruneEstimator,
     get_compiled,
     seconds_to_compile,
+    weighted_sum,
     with_both_classes,
 )
 from ._bench import probabilities
@@ -171,10 +172,9 @@ class NetworkVote:
         shapes = [tuple(model.inputs[0].shape[1:]) for model in self.models]
 
         def predict(X: NDArray) -> NDArray:
-            total: Any = 0.0
-            for model, shape, weight in zip(self.models, shapes, self.weights, strict=True):
-                total = total + weight * model.predict_on_batch(as_inputs(X, shape))
-            return total
+            pairs = zip(self.models, shapes, strict=True)
+            outputs = (model.predict_on_batch(as_inputs(X, shape)) for model, shape in pairs)
+            return weighted_sum(outputs, self.weights)
 
         return predict
 

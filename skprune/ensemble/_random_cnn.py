@@ -29,6 +29,7 @@ from ..utils import (
     refuse_multilabel,
     reports_progress,
     voting_members,
+    weighted_sum,
 )
 from ._data import SharedArrays, as_images, pixel_statistics, validation_rows
 from ._quiet import load_member_class
@@ -374,13 +375,9 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
             networks' votes with ``voting="hard"``. Classes in the order of ``classes_``.
         """
         images = self._check_images(X)
-        total = np.zeros((len(images), len(self.classes_)))
-        for probabilities in self._member_outputs(images):
-            if self.voting == "soft":
-                total += probabilities
-            else:
-                total[np.arange(len(total)), probabilities.argmax(axis=1)] += 1
-        return (total / len(self.estimators_)).astype(np.float32)
+        M = len(self.estimators_)
+        votes = weighted_sum(self._member_outputs(images), [1.0] * M, self.voting)
+        return (votes / M).astype(np.float32)
 
     def predict(self, X: ArrayLike) -> NDArray:
         """The label with the highest probability, the first of ``classes_`` among equals.

@@ -3,9 +3,9 @@
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable, Iterator
-from functools import partial, reduce
+from functools import partial
 from numbers import Integral, Real
-from operator import add, is_
+from operator import is_
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -665,11 +665,6 @@ class BasePruner(
         if cache is None or replaced:
             return kept.member_outputs(X, self.n_jobs)
         return cache.outputs(kept, np.flatnonzero(self.support_), X, self.n_jobs)
-
-    def _weighted_sum(self, outputs: Iterable[NDArray]) -> NDArray:
-        """Sum of the kept members' outputs, by their weights."""
-        pairs = zip(self.weights_[self.support_], outputs, strict=True)
-        return reduce(add, (weight * output for weight, output in pairs))
 
     def _check_samples(self, X: Any) -> Any:
         X = _with_shape(X)

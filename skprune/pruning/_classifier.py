@@ -8,7 +8,14 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d
 
-from ..utils import Predictions, StrOptions, Vote, as_probabilities, refuse_multilabel
+from ..utils import (
+    Predictions,
+    StrOptions,
+    Vote,
+    as_probabilities,
+    refuse_multilabel,
+    weighted_sum,
+)
 from ._base import BasePruner
 from ._calibration import Calibration
 from ._members import encode_labels
@@ -204,9 +211,7 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
             share of the members that choose each class.
         """
         outputs = self._member_outputs(X)
-        if self.voting == "hard":
-            outputs = (np.eye(len(self.classes_))[proba.argmax(axis=1)] for proba in outputs)
-        return as_probabilities(self._weighted_sum(outputs))
+        return as_probabilities(weighted_sum(outputs, self.weights_[self.support_], self.voting))
 
     def member_predict_proba(self, X: Any) -> NDArray:
         """Probabilities of each kept member.

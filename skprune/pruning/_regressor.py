@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ..utils import Predictions, Vote
+from ..utils import Predictions, Vote, weighted_sum
 from ._base import BasePruner
 from ._calibration import Calibration
 from ._predictions import TargetPredictions
@@ -183,7 +183,7 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         ndarray of shape (n_samples,) or (n_samples, n_targets)
             As y was given.
         """
-        total = self._weighted_sum(self._member_outputs(X))
+        total = weighted_sum(self._member_outputs(X), self.weights_[self.support_])
         predicted = np.asarray(total + self.intercept_, dtype=np.float64)
         return predicted[:, 0] if self._flat else predicted
 

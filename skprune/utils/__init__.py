@@ -80,6 +80,7 @@ from ._voting import VotingMember as VotingMember
 from ._voting import as_compared as as_compared
 from ._voting import as_probabilities as as_probabilities
 from ._voting import voting_members as voting_members
+from ._voting import weighted_sum as weighted_sum
 from ._voting import weighted_votes as weighted_votes
 
 # A name that is imported as itself is for other rooms.

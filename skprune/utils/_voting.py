@@ -1,4 +1,4 @@
-"""Weighted votes, or sums, of many candidates at once; and a vote for export to one graph."""
+"""Weighted votes, or sums, of one or many candidates; and a vote for export to one graph."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ __all__ = [
     "as_compared",
     "as_probabilities",
     "voting_members",
+    "weighted_sum",
     "weighted_votes",
 ]
 
@@ -55,6 +56,18 @@ def as_probabilities(votes: NDArray) -> NDArray[np.float64]:
     votes = votes.astype(np.float64, copy=False)
     total = votes.sum(axis=-1, keepdims=True)
     return np.asarray(votes / np.where(total > 0, total, 1.0))
+
+
+def weighted_sum(
+    outputs: Iterable[NDArray], weights: Iterable[float], voting: str = "soft"
+) -> NDArray[np.float64]:
+    """Sum of one output (n, C) a member, by weights; "hard" counts the chosen class only."""
+    total: Any = 0.0
+    for output, weight in zip(outputs, weights, strict=True):
+        if voting == "hard":
+            output = np.eye(output.shape[1])[output.argmax(axis=1)]
+        total = total + np.float64(weight) * output
+    return total
 
 
 def as_compared(means: NDArray[np.float64]) -> NDArray[np.float64]:
