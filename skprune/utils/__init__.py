@@ -30,7 +30,6 @@ from ._layer_graph import hides_layers as hides_layers
 from ._layer_graph import layer_graph as layer_graph
 from ._npz import ArrayHeader as ArrayHeader
 from ._npz import NpzFile as NpzFile
-from ._pandas import load_pandas as load_pandas
 from ._parallel import streamed as streamed
 from ._predictions import Predictions as Predictions
 from ._predictions import PredictionSelection as PredictionSelection
@@ -48,7 +47,6 @@ from ._random import draw_seed as draw_seed
 from ._random import generator as generator
 from ._random import integer_seed as integer_seed
 from ._random import set_missing_seeds as set_missing_seeds
-from ._repr_html import ReprHTML as ReprHTML
 from ._rounding import as_compared as as_compared
 from ._row_groups import in_few_sizes as in_few_sizes
 from ._row_groups import row_groups as row_groups
@@ -64,6 +62,10 @@ from ._sklearn import num_samples as num_samples
 from ._sklearn import routing_enabled as routing_enabled
 from ._sklearn import unfreeze as unfreeze
 from ._sklearn import with_one_blas_thread as with_one_blas_thread
+from ._tables import ReprHTML as ReprHTML
+from ._tables import format_value as format_value
+from ._tables import load_pandas as load_pandas
+from ._tables import text_table as text_table
 from ._validation import check_alpha as check_alpha
 from ._validation import check_lam as check_lam
 from ._validation import check_n_jobs as check_n_jobs

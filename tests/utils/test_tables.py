@@ -1,4 +1,4 @@
-"""What notebooks show of reports, tables, curves and solutions."""
+"""What printing and notebooks show of reports, tables, curves and solutions."""
 
 import importlib
 import inspect
