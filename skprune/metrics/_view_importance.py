@@ -14,7 +14,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_array, check_consistent_length
 
-from ..utils import ReprHTML, check_one_of, check_random_state, draw_seed
+from ..utils import ReprHTML, check_one_of, check_random_state, draw_seed, generator, is_integer
 
 __all__ = ["ViewImportance", "reciprocal_mean_rank", "view_importance"]
 
@@ -138,7 +138,9 @@ def view_importance(
         raise TypeError(f"scoring must be one string, a callable or None; got {scoring!r}.")
     rows = _Rows.of(estimator, X, y, mask)
     scorer = scoring if callable(scoring) else check_scoring(estimator, scoring)
-    rng = _generator(random_state)
+    if is_integer(random_state):  # not the seed itself, so that an int gives what it always gave
+        random_state = draw_seed(check_random_state(random_state))
+    rng = generator(random_state)
     repeats = [
         _permuted(rows, rng) if method == "permute" else _removed(rows, rng)
         for _ in range(n_repeats)
@@ -307,15 +309,3 @@ class _Masked:
             return found(*args, mask=self._mask, **kwargs)
 
         return masked
-
-
-def _generator(random_state: Any) -> np.random.Generator:
-    if random_state is None or isinstance(random_state, np.random.Generator):
-        return np.random.default_rng(random_state)
-    try:
-        return np.random.default_rng(draw_seed(check_random_state(random_state)))
-    except ValueError as error:
-        raise ValueError(
-            "random_state must be None, an int in [0, 2**32), a RandomState or a numpy Generator; "
-            f"got {random_state!r}."
-        ) from error

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import check_random_state, keras_adam, layer_graph
+from ..utils import check_random_state, draw_seed, keras_adam, layer_graph
 from ._checks import check_integer, check_steps
 from ._magnitude import is_kernel
 from ._rebuild import copy_model
@@ -101,7 +101,7 @@ def fine_tune(
         return result
     # Trained is another copy: the optimiser and its state are no part of the result.
     trained = copy_model(model, compiled=False)
-    rng = np.random.default_rng(state.randint(2**31 - 1))
+    rng = np.random.default_rng(draw_seed(state))
     _seed_layers(trained, rng)
     if keep_zeros:
         _hold_zeros(trained)

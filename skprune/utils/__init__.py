@@ -43,8 +43,10 @@ from ._predictions import select as select
 from ._predictions import write_predictions as write_predictions
 from ._progress import ReportsProgress as ReportsProgress
 from ._progress import reports_progress as reports_progress
+from ._random import check_random_state as check_random_state
 from ._random import draw_seed as draw_seed
 from ._random import generator as generator
+from ._random import hold_out as hold_out
 from ._random import integer_seed as integer_seed
 from ._random import set_missing_seeds as set_missing_seeds
 from ._rounding import as_compared as as_compared
@@ -70,7 +72,6 @@ from ._validation import check_alpha as check_alpha
 from ._validation import check_lam as check_lam
 from ._validation import check_n_jobs as check_n_jobs
 from ._validation import check_one_of as check_one_of
-from ._validation import check_random_state as check_random_state
 from ._validation import is_finite as is_finite
 from ._validation import is_integer as is_integer
 from ._validation import is_real as is_real

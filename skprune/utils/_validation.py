@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import check_random_state as sklearn_random_state
 
 from ._sklearn import InvalidParameterError
 
@@ -16,7 +15,6 @@ __all__ = [
     "check_lam",
     "check_n_jobs",
     "check_one_of",
-    "check_random_state",
     "is_finite",
     "is_integer",
     "is_real",
@@ -84,19 +82,6 @@ def check_n_jobs(n_jobs: Any) -> None:
             "n_jobs must be an integer other than 0 (jobs at a time; -1: all cores, -2: all but "
             f"one), or None; got {n_jobs!r}."
         )
-
-
-def check_random_state(random_state: Any) -> np.random.RandomState:
-    """Return the RandomState that scikit-learn makes of it, or raise what is wrong with it."""
-    if not isinstance(random_state, bool):
-        try:
-            return sklearn_random_state(random_state)
-        except ValueError:
-            pass
-    raise InvalidParameterError(
-        "random_state must be an int in [0, 2**32), a numpy.random.RandomState or None; got "
-        f"{random_state!r}."
-    )
 
 
 def refuse_multilabel(y: Any) -> None:
