@@ -22,8 +22,6 @@ docscrape = pytest.importorskip("numpydoc.docscrape")
 validate = pytest.importorskip("numpydoc.validate")
 
 PACKAGE = Path(skprune.__file__).parent
-# scikit-learn's own class under another name, documented there.
-NOT_OURS = {"exceptions.NotFittedError"}
 # What may be wrong with a docstring, by numpydoc's codes. Its other codes ask for what is a matter
 # of taste: an extended summary, "See Also", where quotes close.
 HELD = {
@@ -75,7 +73,7 @@ def public():
             home = getattr(value, "__module__", "") or ""
             if not home.startswith("skprune.") or home.split(".")[1] == room:
                 found[f"{room}.{name}"] = value
-    return {name: value for name, value in found.items() if name not in NOT_OURS}
+    return found
 
 
 PUBLIC = public()

@@ -116,7 +116,7 @@ def quantize_onnx(
         If X or y does not fit it.
     OSError
         If the path cannot be written.
-    MissingExtraError
+    ImportError
         If onnx or onnxruntime is missing (``pip install "skprune[onnx]"``).
 
     Examples

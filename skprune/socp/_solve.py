@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from ..exceptions import SolverNotInstalledError
 from ..utils import ReprHTML, check_alpha, check_lam, check_one_of
 from ._problem import SOCPProblem, check_member_left
 from ._statistics import EnsembleStatistics
@@ -110,7 +109,7 @@ def solve_socp(
         If ``stats`` is not EnsembleStatistics.
     NoMemberLeftError
         If every weight is zero; the message names the lam that would keep a member.
-    SolverNotInstalledError
+    ImportError
         If the solver is not installed.
     SolverError
         If the solver fails.
@@ -166,7 +165,7 @@ def check_solver(solver: str) -> None:
     check_one_of("solver", solver, sorted(BACKENDS))
     for package in NEEDS.get(solver, ()):
         if find_spec(package) is None:
-            raise SolverNotInstalledError(
+            raise ImportError(
                 f"solver={solver!r} needs {package}, which is not installed: run `pip install "
                 f"{package}`, or use solver='auto'."
             )
