@@ -149,7 +149,7 @@ def test_links_lead_somewhere(page):
 
 def test_decisions_are_short_dated_and_in_the_index():
     index, *sections = (DOCS / "decisions.md").read_text(encoding="utf-8").split("\n## ")[1:]
-    listed = re.findall(r"^  - \[(.*)\]\(#.*\), (.*)$", index, flags=re.MULTILINE)
+    listed = re.findall(r"^  - \[(.*)\]\(#[^)]*\), (.*)$", index, flags=re.MULTILINE)
     found = []
     for entry in (entry for section in sections for entry in section.split("\n### ")[1:]):
         heading, *lines = filter(None, entry.splitlines())
