@@ -66,7 +66,7 @@ class PrunedMultiViewClassifier(
         What is pruned. Wrapped in :class:`~sklearn.frozen.FrozenEstimator` it is not trained again.
     towers : {"copies", "nested"}, default="copies"
         A pruned copy of the tower for each view, with weights of its own; or slices of one tower
-        with ranked channels, which together take no more room than the widest.
+        with ranked channels, which together take no more memory than the widest.
     view_amounts : array-like of shape (V,), default=None
         Pruning amounts of the views in [0, 1]; 1 drops the view. None finds them.
     importance : array-like of shape (V,), default=None

@@ -133,7 +133,7 @@ def model_cost(model: Any) -> ModelCost:
 
 
 def _networks(model: Any) -> Iterator[Any]:
-    keras = sys.modules.get("keras")  # whoever has a model has loaded it
+    keras = sys.modules.get("keras")  # a model exists only where it was loaded
     if keras is not None and isinstance(model, keras.Model):
         yield model
     elif hasattr(model, "model_"):

@@ -83,9 +83,9 @@ def view_importance(
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         What is to be predicted.
     method : {"permute", "remove"}, default="permute"
-        "permute" deals a view of the samples out among them anew. "remove" takes it away: an
-        estimator whose ``predict`` has an argument ``mask`` is told so, for any other the view
-        becomes its mean over the samples (as it also does where it is a sample's only view).
+        "permute" permutes the samples of a view. "remove" takes it away: an estimator whose
+        ``predict`` has an argument ``mask`` is told so, for any other the view becomes its mean
+        over the samples (as it also does where it is a sample's only view).
     n_repeats : int, default=5
         Repeats, in each of which all views are ranked. Those of "permute" differ in the
         shuffle, those of "remove" in the rows, which are drawn with replacement.
@@ -249,7 +249,7 @@ _Scored = tuple[NDArray, NDArray, NDArray[np.bool_] | None]
 
 
 def _permuted(rows: _Rows, rng: np.random.Generator) -> Iterator[_Scored]:
-    """The samples as they are, then with each view in turn dealt out anew: one working copy."""
+    """The samples as they are, then with each view in turn permuted: one working copy."""
     order = rng.permutation(len(rows.X))
     mask = rows.present if rows.has_mask else None
     yield rows.X, rows.y, mask

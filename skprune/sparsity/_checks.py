@@ -1,4 +1,4 @@
-"""Checks that the functions of this room share."""
+"""Checks that the functions of this subpackage share."""
 
 from numbers import Integral, Real
 from typing import Any

@@ -84,7 +84,7 @@ def fine_tune(
     """
     import keras
 
-    layer_graph(model)  # refuses what cannot be built anew
+    layer_graph(model)  # refuses what cannot be rebuilt
     inputs, n = _checked_inputs(X)
     y = np.asarray(y)
     weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float32)

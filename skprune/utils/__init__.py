@@ -1,4 +1,4 @@
-"""Floor 0: what every room may use."""
+"""What every subpackage may use."""
 
 from ._adam import BETA_1 as BETA_1
 from ._adam import BETA_2 as BETA_2
@@ -82,5 +82,5 @@ from ._voting import as_probabilities as as_probabilities
 from ._voting import voting_members as voting_members
 from ._voting import weighted_votes as weighted_votes
 
-# A name that is imported as itself is for other rooms.
+# A name that is imported as itself is for other subpackages.
 __all__ = ["SAVED_TYPES", "CacheContents", "CachedThing", "cache_contents"]

@@ -16,7 +16,7 @@ def reference_page(kind: type) -> str:
     Parameters
     ----------
     kind : type
-        A class that a room of skprune exports.
+        A class that a subpackage of skprune exports.
 
     Returns
     -------
@@ -37,5 +37,5 @@ class DocumentationLink:
 
 
 def _place(kind: type) -> dict[str, str]:
-    # A public name is documented in its room: skprune.amount, also for skprune.amount.curves.
+    # A public name is documented in its subpackage: skprune.amount, also for skprune.amount.curves.
     return {"module": ".".join(kind.__module__.split(".")[:2]), "name": kind.__name__}

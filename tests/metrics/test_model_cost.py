@@ -425,7 +425,7 @@ def test_it_reads_well():
         cost.macs = 3
 
 
-def test_the_room_loads_no_keras():
+def test_the_subpackage_loads_no_keras():
     code = "import skprune.metrics, sys; print('keras' in sys.modules, 'tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

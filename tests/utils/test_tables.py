@@ -61,11 +61,11 @@ def parsed(thing):
 
 def test_every_public_dataclass_has_one():
     without = set()
-    for room in skprune._ROOMS:
-        module = importlib.import_module(f"skprune.{room}")
+    for subpackage in skprune._SUBPACKAGES:
+        module = importlib.import_module(f"skprune.{subpackage}")
         for name in getattr(module, "__all__", ()):
             kind = getattr(module, name)
-            if not inspect.isclass(kind) or not is_dataclass(kind) or room == "utils":
+            if not inspect.isclass(kind) or not is_dataclass(kind) or subpackage == "utils":
                 continue
             if not issubclass(kind, ReprHTML | BaseEstimator):
                 without.add(name)
