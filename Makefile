@@ -33,11 +33,11 @@ docs: $(VENV)/installed
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
-# Branch coverage by room, and the aims that are missed.
+# Branch coverage by subpackage, and the aims that are missed.
 coverage: $(VENV)/installed
 	rm -f .coverage .coverage.*
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=
-	$(BIN)/python tests/coverage_rooms.py
+	$(BIN)/python tests/coverage_table.py
 
 # A wheel, which is installed into an empty environment and runs the quickstart there.
 release: $(VENV)/installed

@@ -1,7 +1,7 @@
-"""The pages of the reference, written from ``__all__`` of each room, and what holds them.
+"""The pages of the reference, written from ``__all__`` of each subpackage, and what holds them.
 
-A page a public name, at ``reference/generated/skprune.<room>.<Name>.html``: the address that the
-HTML repr of an estimator links to (``skprune/utils/_doc_link.py``).
+A page a public name, at ``reference/generated/skprune.<subpackage>.<Name>.html``: the address that
+the HTML repr of an estimator links to (``skprune/utils/_doc_link.py``).
 """
 
 import importlib
@@ -19,27 +19,27 @@ from sphinx.pycode import ModuleAnalyzer
 
 import skprune
 from skprune.utils import SkpruneEstimator
-from skprune.utils._repr_html import DOCUMENTATION, reference_page
+from skprune.utils._tables import DOCUMENTATION, reference_page
 
 HERE = Path(__file__).parent / "reference" / "generated"
-ROOMS = tuple(f"skprune.{room}" for room in skprune._ROOMS)
+SUBPACKAGES = tuple(f"skprune.{subpackage}" for subpackage in skprune._SUBPACKAGES)
 
 
-def public_names(room: str) -> list[str]:
-    """What a room exports."""
-    return sorted(importlib.import_module(room).__all__, key=str.lower)
+def public_names(subpackage: str) -> list[str]:
+    """What a subpackage exports."""
+    return sorted(importlib.import_module(subpackage).__all__, key=str.lower)
 
 
 def write_pages() -> None:
-    """Write a page a room and a page a name; take away those of names that are gone."""
+    """Write a page a subpackage and a page a name; take away those of names that are gone."""
     HERE.mkdir(parents=True, exist_ok=True)
     pages = {}
-    for room in ROOMS:
-        module = importlib.import_module(room)
-        names = public_names(room)
-        pages[room] = room_page(room, module, names)
+    for subpackage in SUBPACKAGES:
+        module = importlib.import_module(subpackage)
+        names = public_names(subpackage)
+        pages[subpackage] = subpackage_page(subpackage, module, names)
         for name in names:
-            pages[f"{room}.{name}"] = name_page(room, name, getattr(module, name))
+            pages[f"{subpackage}.{name}"] = name_page(subpackage, name, getattr(module, name))
     top = [f"- {{py:obj}}`skprune.{name} <{home}.{name}>`" for name, home in skprune._HOME.items()]
     (HERE / "top.txt").write_text("\n".join([*top, ""]), encoding="utf-8")
     for path in HERE.glob("*.rst"):
@@ -51,9 +51,15 @@ def write_pages() -> None:
             path.write_text(text, encoding="utf-8")
 
 
-def room_page(room: str, module: ModuleType, names: list[str]) -> str:
-    """The names of one room, in tables of kinds."""
-    lines = [f":mod:`{room}`", "=" * (len(room) + 7), "", f".. module:: {room}", ""]
+def subpackage_page(subpackage: str, module: ModuleType, names: list[str]) -> str:
+    """The names of one subpackage, in tables of kinds."""
+    lines = [
+        f":mod:`{subpackage}`",
+        "=" * (len(subpackage) + 7),
+        "",
+        f".. module:: {subpackage}",
+        "",
+    ]
     lines += [inspect.cleandoc(module.__doc__ or ""), ""]
     kinds: dict[str, list[str]] = {}
     for name in names:
@@ -64,11 +70,11 @@ def room_page(room: str, module: ModuleType, names: list[str]) -> str:
         lines += [kind, "-" * len(kind), "", ".. list-table::", "   :widths: 35 65", ""]
         for name in kinds[kind]:
             role = "data" if kind == "Constants" else "obj"
-            lines.append(f"   * - :py:{role}:`~{room}.{name}`")
-            lines.append(f"     - {first_sentence(room, name, getattr(module, name))}")
+            lines.append(f"   * - :py:{role}:`~{subpackage}.{name}`")
+            lines.append(f"     - {first_sentence(subpackage, name, getattr(module, name))}")
         lines.append("")
     lines += [".. toctree::", "   :hidden:", ""]
-    lines += [f"   {room}.{name}" for name in names]
+    lines += [f"   {subpackage}.{name}" for name in names]
     return "\n".join([*lines, ""])
 
 
@@ -81,12 +87,12 @@ def kind_of(thing: Any) -> str:
     return "Estimators" if issubclass(thing, SkpruneEstimator) else "Classes"
 
 
-def name_page(room: str, name: str, thing: Any) -> str:
+def name_page(subpackage: str, name: str, thing: Any) -> str:
     """The page of one name."""
-    lines = [name, "=" * len(name), "", f".. currentmodule:: {room}", ""]
+    lines = [name, "=" * len(name), "", f".. currentmodule:: {subpackage}", ""]
     if kind_of(thing) == "Constants":
-        lines += [f".. py:data:: {name}", f"   :module: {room}", ""]
-        lines += [f"   {line}" for line in comment_of(room, name)]
+        lines += [f".. py:data:: {name}", f"   :module: {subpackage}", ""]
+        lines += [f"   {line}" for line in comment_of(subpackage, name)]
         lines += ["", "   .. code-block:: python", ""]
         lines += [f"      {line}" for line in shown(thing)]
     elif not inspect.isclass(thing):
@@ -137,23 +143,26 @@ def members_of(kind: type) -> tuple[list[str], list[str], list[str]]:
     return methods, properties, inherited
 
 
-def first_sentence(room: str, name: str, thing: Any) -> str:
+def first_sentence(subpackage: str, name: str, thing: Any) -> str:
     """The first line of what is said of a name."""
-    doc = comment_of(room, name) if kind_of(thing) == "Constants" else None
+    doc = comment_of(subpackage, name) if kind_of(thing) == "Constants" else None
     text = " ".join(doc) if doc else (inspect.getdoc(thing) or "").split("\n\n")[0]
     text = " ".join(text.split())
     return re.split(r"(?<=[.:;]) ", text)[0].rstrip(":;")
 
 
-def comment_of(room: str, name: str) -> list[str]:
-    """The ``#:`` comment above a constant, wherever in the room it stands."""
-    module = importlib.import_module(room)
-    places = [room, *(f"{room}.{m.name}" for m in pkgutil.iter_modules(module.__path__))]
+def comment_of(subpackage: str, name: str) -> list[str]:
+    """The ``#:`` comment above a constant, wherever in the subpackage it stands."""
+    module = importlib.import_module(subpackage)
+    places = [
+        subpackage,
+        *(f"{subpackage}.{m.name}" for m in pkgutil.iter_modules(module.__path__)),
+    ]
     for place in places:
         docs = ModuleAnalyzer.for_module(place).find_attr_docs()
         if ("", name) in docs:
             return [line for line in docs["", name] if line]
-    raise ExtensionError(f"{room}.{name} has no `#:` comment, and no docstring to show")
+    raise ExtensionError(f"{subpackage}.{name} has no `#:` comment, and no docstring to show")
 
 
 def shown(thing: Any) -> list[str]:
@@ -164,7 +173,7 @@ def shown(thing: Any) -> list[str]:
 
 
 def note_short_names(app: Sphinx, env: Any) -> None:
-    """``skprune.Name`` is another name of ``skprune.<room>.Name``, with its methods."""
+    """``skprune.Name`` is another name of ``skprune.<subpackage>.Name``, with its methods."""
     objects = env.domains.python_domain.objects
     for name, home in skprune._HOME.items():
         for found in [key for key in objects if f"{key}.".startswith(f"{home}.{name}.")]:
@@ -184,7 +193,11 @@ def escape_types(app: Sphinx, what: str, name: str, obj: Any, options: Any, line
 
 
 _TYPE = re.compile(r"\s*(\*{0,2}\w+(, \*{0,2}\w+)* : |(ndarray|array-like|list|tuple|dict) )")
-_PUBLIC = {(room, name) for room in ROOMS for name in importlib.import_module(room).__all__}
+_PUBLIC = {
+    (subpackage, name)
+    for subpackage in SUBPACKAGES
+    for name in importlib.import_module(subpackage).__all__
+}
 
 
 def check_pages(app: Sphinx, exception: Exception | None) -> None:
@@ -193,11 +206,11 @@ def check_pages(app: Sphinx, exception: Exception | None) -> None:
         return
     objects = app.env.domains.python_domain.objects
     missing = []
-    for room, name in sorted(_PUBLIC):
-        page = Path(app.outdir) / "reference" / "generated" / f"{room}.{name}.html"
-        if not page.exists() or f"{room}.{name}" not in objects:
-            missing.append(f"{room}.{name}")
-        thing = getattr(importlib.import_module(room), name)
+    for subpackage, name in sorted(_PUBLIC):
+        page = Path(app.outdir) / "reference" / "generated" / f"{subpackage}.{name}.html"
+        if not page.exists() or f"{subpackage}.{name}" not in objects:
+            missing.append(f"{subpackage}.{name}")
+        thing = getattr(importlib.import_module(subpackage), name)
         if inspect.isclass(thing) and hasattr(thing, "_repr_html_"):
             link = reference_page(thing).removeprefix(DOCUMENTATION)
             if not (Path(app.outdir) / link).exists():

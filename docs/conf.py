@@ -36,7 +36,7 @@ root_doc = "index"
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 
-# Docstrings: what numpydoc reads; types stand in the tables of parameters.
+# Docstrings: what numpydoc reads; types are in the tables of parameters.
 numpydoc_show_class_members = False
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"

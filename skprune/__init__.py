@@ -9,7 +9,7 @@ from typing import Any
 
 from ._version import __version__
 
-# Public name -> the room that defines it.
+# Public name -> the subpackage that defines it.
 _HOME = {
     "CNNSpace": "skprune.ensemble",
     "EnsembleCompressor": "skprune.compression",
@@ -23,7 +23,7 @@ _HOME = {
     "SOCPEnsemblePrunerRegressor": "skprune.pruning",
     "SOCPEnsemblePrunerRegressorCV": "skprune.pruning",
 }
-_ROOMS = (
+_SUBPACKAGES = (
     "amount",
     "compression",
     "datasets",
@@ -44,10 +44,10 @@ __all__ = ["__version__", *_HOME]
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
-    if name in _ROOMS:
+    if name in _SUBPACKAGES:
         return import_module(f"skprune.{name}")
     raise AttributeError(f"module 'skprune' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_ROOMS])
+    return sorted([*__all__, *_SUBPACKAGES])

@@ -1,43 +1,25 @@
-"""Errors that skprune raises under its own name.
+"""Errors and warnings that a caller may want to catch or filter.
 
-Wrong arguments are ``ValueError`` or ``TypeError``, as in scikit-learn; the classes here
-are for what fails although the arguments were right.
+Everything else is a built-in class or one of scikit-learn's: ``ValueError`` or ``TypeError`` for
+wrong arguments, ``ImportError`` for missing packages, ``sklearn.exceptions.NotFittedError``.
 """
-
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from sklearn.exceptions import NotFittedError
 
 __all__ = [
     "AmountCorrectedWarning",
     "CacheError",
     "CacheWarning",
     "CurveMisfitWarning",
-    "ForkedProcessError",
     "GraphFileError",
     "InfeasibleLimitsWarning",
     "MemberFileError",
     "MemberTrainingError",
-    "MissingExtraError",
     "NoMemberLeftError",
-    "NotFittedError",
     "SavedFormatError",
     "SavedVersionWarning",
     "SkpruneError",
     "SolverError",
-    "SolverNotInstalledError",
     "UnsupportedMemberError",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    # Scikit-learn's own, loaded when it is asked for: serving a graph needs no scikit-learn.
-    if name == "NotFittedError":
-        from sklearn.exceptions import NotFittedError
-
-        return NotFittedError
-    raise AttributeError(f"module 'skprune.exceptions' has no attribute {name!r}")
 
 
 class SkpruneError(Exception):
@@ -75,25 +57,6 @@ class SolverError(SkpruneError, RuntimeError):
     """
 
 
-class SolverNotInstalledError(SkpruneError, ImportError):
-    """The solver that was asked for, or what it needs, is not installed.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skprune.exceptions import SolverNotInstalledError
-    >>> from skprune.socp import EnsembleStatistics, solve_socp
-    >>> P = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.6, 0.4], [0.5, 0.5]]])
-    >>> stats = EnsembleStatistics.from_predictions(P, [0, 1])
-    >>> try:
-    ...     solution = solve_socp(stats, solver="ecos")
-    ... except SolverNotInstalledError:
-    ...     solution = solve_socp(stats)
-    >>> solution.status
-    'optimal'
-    """
-
-
 class NoMemberLeftError(SkpruneError, ValueError):
     """The penalty is so large that every weight is zero.
 
@@ -113,15 +76,26 @@ class NoMemberLeftError(SkpruneError, ValueError):
 class MemberFileError(SkpruneError, ValueError):
     """A file of a fitted member is missing, or cannot be used; the message names it.
 
+    Attributes
+    ----------
+    path : str or None
+        The file, so that a caller can leave it out.
+
     Examples
     --------
     >>> from skprune import SOCPEnsemblePruner
+    >>> from skprune.exceptions import MemberFileError
     >>> pruner = SOCPEnsemblePruner(["no-such-tree.joblib", "nor-this.joblib"], cv="prefit")
-    >>> pruner.fit([[0.0], [1.0]], [0, 1])  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-        ...
-    skprune.exceptions.MemberFileError: estimator holds a path without a file: ...
+    >>> try:
+    ...     pruner.fit([[0.0], [1.0]], [0, 1])
+    ... except MemberFileError as error:
+    ...     print(error.path)
+    no-such-tree.joblib
     """
+
+    def __init__(self, message: str, path: str | None = None) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class MemberTrainingError(SkpruneError, RuntimeError):
@@ -171,28 +145,6 @@ class CacheError(SkpruneError, OSError):
     --------
     >>> from skprune.exceptions import CacheError, SkpruneError
     >>> issubclass(CacheError, SkpruneError), issubclass(CacheError, OSError)
-    (True, True)
-    """
-
-
-class ForkedProcessError(SkpruneError, RuntimeError):
-    """Networks cannot run in a fork of a process in which their back end had run.
-
-    Examples
-    --------
-    >>> from skprune.exceptions import ForkedProcessError, SkpruneError
-    >>> issubclass(ForkedProcessError, SkpruneError), issubclass(ForkedProcessError, RuntimeError)
-    (True, True)
-    """
-
-
-class MissingExtraError(SkpruneError, ImportError):
-    """A package is missing that an extra of skprune brings; the message names the extra.
-
-    Examples
-    --------
-    >>> from skprune.exceptions import MissingExtraError, SkpruneError
-    >>> issubclass(MissingExtraError, SkpruneError), issubclass(MissingExtraError, ImportError)
     (True, True)
     """
 

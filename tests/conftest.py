@@ -1,4 +1,4 @@
-"""What tests of several rooms share."""
+"""What tests of several subpackages share."""
 
 import gc
 import os
@@ -17,7 +17,7 @@ from hypothesis.configuration import set_hypothesis_home_dir  # noqa: E402
 
 from skprune.ensemble import _workers  # noqa: E402
 
-# A worker that is started anew imports TensorFlow; the next file that trains may be minutes off.
+# A new worker imports TensorFlow; the next file that trains may be minutes off.
 _workers._IDLE_LIMIT = _workers._IDLE_TIMEOUT = 600
 _workers._MAX_TASKS = 120
 

@@ -145,3 +145,14 @@ def test_links_lead_somewhere(page):
         made = ("auto_examples/", "reference/generated/")
         if not any(part in target for part in made):
             assert ((DOCS / page).parent / target).exists(), f"{page} links to {target}"
+
+
+def test_decisions_are_short_dated_and_in_the_index():
+    index, *sections = (DOCS / "decisions.md").read_text(encoding="utf-8").split("\n## ")[1:]
+    listed = re.findall(r"^  - \[(.*)\]\(#[^)]*\), (.*)$", index, flags=re.MULTILINE)
+    found = []
+    for entry in (entry for section in sections for entry in section.split("\n### ")[1:]):
+        heading, *lines = filter(None, entry.splitlines())
+        found += re.findall(r"^(.*) \((\d{4}-\d\d-\d\d.*)\)$", heading) or [heading]
+        assert len(lines) <= 15, heading
+    assert listed == found

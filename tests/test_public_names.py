@@ -22,8 +22,6 @@ docscrape = pytest.importorskip("numpydoc.docscrape")
 validate = pytest.importorskip("numpydoc.validate")
 
 PACKAGE = Path(skprune.__file__).parent
-# scikit-learn's own class under another name, documented there.
-NOT_OURS = {"exceptions.NotFittedError"}
 # What may be wrong with a docstring, by numpydoc's codes. Its other codes ask for what is a matter
 # of taste: an extended summary, "See Also", where quotes close.
 HELD = {
@@ -66,16 +64,16 @@ SOURCES = {
 
 
 def public():
-    """Each public name once, at the room whose file it is in: "room.name" -> object."""
+    """Each public name once, at the subpackage whose file it is in: "subpackage.name" -> object."""
     found = {}
-    for room in skprune._ROOMS:
-        module = importlib.import_module(f"skprune.{room}")
+    for subpackage in skprune._SUBPACKAGES:
+        module = importlib.import_module(f"skprune.{subpackage}")
         for name in module.__all__:
             value = getattr(module, name)
             home = getattr(value, "__module__", "") or ""
-            if not home.startswith("skprune.") or home.split(".")[1] == room:
-                found[f"{room}.{name}"] = value
-    return {name: value for name, value in found.items() if name not in NOT_OURS}
+            if not home.startswith("skprune.") or home.split(".")[1] == subpackage:
+                found[f"{subpackage}.{name}"] = value
+    return found
 
 
 PUBLIC = public()
@@ -321,9 +319,9 @@ def test_attributes_of_fitted_estimators_are_documented():
 
 
 def comment_of(name):
-    """The lines with `#:` above the one, in a file of its room, that makes a constant."""
-    room, _, constant = name.rpartition(".")
-    for path in PACKAGE.joinpath(room).rglob("*.py"):
+    """The lines with `#:` above the one, in a file of its subpackage, that makes a constant."""
+    subpackage, _, constant = name.rpartition(".")
+    for path in PACKAGE.joinpath(subpackage).rglob("*.py"):
         found = re.search(rf"((?:^#: .*\n)+){constant}\b.* = ", path.read_text(), re.M)
         if found:
             return found[1]

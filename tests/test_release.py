@@ -36,11 +36,13 @@ def wheel(tmp_path_factory):
     return path
 
 
-def test_the_wheel_holds_every_room_its_types_and_no_tests(wheel):
+def test_the_wheel_holds_every_subpackage_its_types_and_no_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     inside = {name for name in names if ".dist-info/" not in name}
-    rooms = {f"skprune/{p.parent.name}/__init__.py" for p in ROOT.glob("skprune/*/__init__.py")}
-    assert rooms <= inside
+    subpackages = {
+        f"skprune/{p.parent.name}/__init__.py" for p in ROOT.glob("skprune/*/__init__.py")
+    }
+    assert subpackages <= inside
     assert "skprune/py.typed" in inside
     assert all(name.startswith("skprune/") for name in inside)
 
@@ -85,6 +87,7 @@ def test_the_citation_and_the_changelog_are_of_this_version():
 
 def test_every_dependency_is_one_that_was_agreed_on():
     agreed = {"scikit-learn", "scikeras", "tensorflow", "cvxpy", "ecos", "cma", "numpy", "joblib"}
+    agreed |= {"filelock"}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     named = {re.split(r"[>=\[]", each)[0] for each in project["dependencies"]}
     # SciPy and Clarabel come with scikit-learn and cvxpy, and are imported by name.

@@ -3,7 +3,7 @@ Both prunings together: an ensemble kept small
 ==============================================
 
 Random CNNs are trained. The cone program keeps the few that matter; those are cut down,
-fine-tuned and weighed again, and the whole is measured: full ensemble, kept members, cut members.
+fine-tuned and reweighted, and the whole is measured: full ensemble, kept members, cut members.
 It takes about three minutes on two cores; with ``--images mnist.npz``, the file that Keras
 downloads, longer. Its page was built with ``--members 6 --quick``, six small networks of fewer
 epochs, which leaves less to drop; what sixteen and more networks gain is in :doc:`/benchmarks`.
@@ -76,7 +76,7 @@ print(f"{given.members} networks, test accuracy {ensemble.score(X_test, y_test):
 # %%
 # Few, and small
 # --------------
-# Chosen, cut and weighed on samples that the networks were not trained on. The limit is the
+# Selected, cut and weighted on samples that the networks were not trained on. The limit is the
 # accuracy of the full ensemble on these, less 0.2 points.
 
 compressor = EnsembleCompressor(FrozenEstimator(ensemble), random_state=0, verbose=1)

@@ -403,7 +403,7 @@ def main() -> None:
         # One thread a prediction: with many clients that does more than many threads for one.
         predictor = OnnxPredictor(options.graph, n_threads=1)
         app = create_app(predictor, limits, options.pixel_scale)
-    except (OSError, ValueError, SkpruneError) as error:
+    except (ImportError, OSError, ValueError, SkpruneError) as error:
         raise SystemExit(str(error)) from None
     # After SIGTERM, requests that have begun are answered, and clients that stall are not.
     uvicorn.run(

@@ -132,7 +132,7 @@ class ViewProblem:
         )
         accuracy = as_function(accuracy_curve, "accuracy_curve")
         best = float(accuracy(np.linspace(0, max_amount, 101)).max())
-        # A fitted curve of fractions may overshoot one; nobody wants a few percent.
+        # A fitted curve of fractions may overshoot one, and a few percent are not meant.
         if (target <= 1) != (best <= 2):
             kinds = ("a fraction", "in percent") if target <= 1 else ("in percent", "a fraction")
             raise ValueError(

@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 
 from ..exceptions import CurveMisfitWarning
-from ..utils import N_JOBS, Number, ReprHTML, check_parameters, load_pandas
+from ..utils import N_JOBS, Number, ReprHTML, check_parameters, load_pandas, text_table
 from ._fit_quality import CurveFit
 from ._fitting import fit_curves
 from ._landscape import Landscape
@@ -123,11 +123,10 @@ class WeightSensitivity(ReprHTML):
 
     def __str__(self) -> str:
         head = "mean amount" if self.amounts.shape[2] > 1 else "amount"
-        longest = max(len(name) for name in (*self.rewards, head))
-        lines = [f"{head:<{longest}}" + "".join(f"{'x' + format(f, 'g'):>9}" for f in self.factors)]
-        for name, row in zip(self.rewards, self.amounts.mean(axis=2), strict=True):
-            lines.append(f"{name:<{longest}}" + "".join(f"{amount:>9.4f}" for amount in row))
-        return "\n".join(lines)
+        means = self.amounts.mean(axis=2)
+        names = [f"x{factor:g}" for factor in self.factors]
+        columns = {head: self.rewards, **dict(zip(names, means.T, strict=True))}
+        return text_table(columns, dict.fromkeys(names, ".4f"))
 
 
 def bootstrap_amounts(

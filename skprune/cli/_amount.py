@@ -80,11 +80,11 @@ def _check_limits(args: Namespace, measured: MeasuredFile) -> None:
 def _fit(optimizer: PruningAmountOptimizer, path: str, measured: MeasuredFile) -> str | None:
     """Fit, and return why the limits cannot be met, where they cannot."""
     unmet = None
-    with warnings.catch_warnings(record=True) as heard:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         with refusing(path):
             optimizer.fit(measured.amounts, measured.target())
-    for warning in heard:
+    for warning in caught:
         if issubclass(warning.category, InfeasibleLimitsWarning):
             unmet = f"{path}: {in_words_of_options(str(warning.message))}"
         else:

@@ -2,13 +2,15 @@
 
 import warnings
 from collections.abc import Sequence
+from textwrap import indent
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..amount import PruningAmountOptimizer
-from ._document import Part, facts, passage, said, table
+from ..utils import format_value, text_table
+from ._document import Part, facts, passage, table
 
 __all__ = ["amount_parts"]
 
@@ -76,9 +78,9 @@ def _amount_part(optimizer: PruningAmountOptimizer, amounts: dict[str, float]) -
     if len(amounts) == 1:
         text = f"prune {next(iter(amounts.values())):.4f} of the network: {met}"
     else:
-        width = max(len(name) for name in amounts)
-        lines = [f"  {name:<{width}}  {amount:.4f}" for name, amount in amounts.items()]
-        text = "\n".join([f"prune: {met}", *lines])
+        columns = {"name": amounts, "amount": amounts.values()}
+        lines = text_table(columns, {"amount": ".4f"}, heading=False)
+        text = f"prune: {met}\n{indent(lines, '  ')}"
     return passage("best", text, {"amount": amounts, "feasible": optimizer.feasible_})
 
 
@@ -92,10 +94,10 @@ def _predicted_part(optimizer: PruningAmountOptimizer, predicted: dict[str, floa
         row = {
             "quantity": name,
             "predicted": value,
-            "limit": "-" if limit is None else f"{side} {said(limit)}",
+            "limit": "-" if limit is None else f"{side} {format_value(limit)}",
         }
         if not optimizer.feasible_:
-            row["missed_by"] = said(miss) if miss else "-"
+            row["missed_by"] = format_value(miss) if miss else "-"
         shown.append(row)
     return table("predicted", "", rows, shown=shown)
 

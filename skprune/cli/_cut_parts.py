@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from ..compression import EnsembleCompressor, PrunedCNNClassifier, PrunedMultiViewClassifier
+from ..utils import format_value
 from ._amount_parts import amount_parts
-from ._document import Part, passage, said, table
+from ._document import Part, passage, table
 from ._pruner_parts import Rows, score_part
 
 __all__ = ["compressor_parts", "cut_network_parts", "cut_views_parts"]
@@ -65,7 +66,7 @@ def compressor_parts(compressor: EnsembleCompressor, rows: Rows | None) -> list[
         table("members", "members that the program kept", members, formats={"amount": ".4f"}),
         passage(
             "weights",
-            f"weights of the votes that are left: {said(compressor.weights_)}",
+            f"weights of the votes that are left: {format_value(compressor.weights_)}",
             compressor.weights_,
         ),
         *_delivery(compressor),

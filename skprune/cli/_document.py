@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
+from ..utils import format_value, text_table
 
-__all__ = ["Answer", "Part", "aligned", "as_json", "as_text", "facts", "passage", "said", "table"]
+__all__ = ["Answer", "Part", "as_json", "as_text", "facts", "passage", "table"]
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,12 @@ def facts(key: str, title: str, values: Mapping[str, Any]) -> Part:
     -------
     Part
     """
-    labels = [name.replace("_", " ") for name in values]
-    width = max((len(label) for label in labels), default=0)
+    columns = {
+        "name": [name.replace("_", " ") for name in values],
+        "value": [format_value(value) for value in values.values()],
+    }
     lines = [title] if title else []
-    lines += [
-        f"{label:<{width}}  {said(value)}"
-        for label, value in zip(labels, values.values(), strict=True)
-    ]
+    lines.append(text_table(columns, heading=False))
     return Part(key, dict(values), "\n".join(lines))
 
 
@@ -106,70 +106,12 @@ def table(
     Part
     """
     visible = rows if shown is None else shown
-    formats = formats or {}
     lines = [title] if title else []
     if visible:
-        names = list(visible[0])
-        head = [name.replace("_", " ") for name in names]
-        cells = [[said(row[name], formats.get(name, "")) for name in names] for row in visible]
-        words = [all(isinstance(row[name], str) for row in visible) for name in names]
-        lines += aligned([head, *cells], words)
+        columns = {name.replace("_", " "): [row[name] for row in visible] for name in visible[0]}
+        spaced = {name.replace("_", " "): fmt for name, fmt in (formats or {}).items()}
+        lines.append(text_table(columns, spaced))
     return Part(key, [dict(row) for row in rows], "\n".join(lines))
-
-
-def aligned(rows: Sequence[Sequence[str]], words: Sequence[bool]) -> list[str]:
-    """Lines with columns under one another; the first row is a heading.
-
-    Parameters
-    ----------
-    rows : sequence of sequences of str
-        Cells.
-    words : sequence of bool
-        Which columns begin at the left.
-
-    Returns
-    -------
-    list of str
-    """
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if left else cell.rjust(width)
-            for cell, width, left in zip(row, widths, words, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
-    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    return [lines[0], rule, *lines[1:]]
-
-
-def said(value: Any, fmt: str = "") -> str:
-    """A value as people read it.
-
-    Parameters
-    ----------
-    value : object
-        Number, text, sequence or mapping; None and NaN are a dash.
-    fmt : str, default=""
-        How a number is written.
-
-    Returns
-    -------
-    str
-    """
-    if value is None:
-        return "-"
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    if isinstance(value, float | np.floating):
-        return "-" if np.isnan(value) else format(float(value), fmt or ".5g")
-    if isinstance(value, int | np.integer):
-        return format(int(value), ",")
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {said(each)}" for name, each in value.items()) or "-"
-    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
-        return ", ".join(said(each) for each in value) or "-"
-    return str(value)
 
 
 def as_text(parts: Sequence[Part]) -> str:

@@ -1,4 +1,4 @@
-"""Figures of what a command found, drawn by the displays of the room of inspection."""
+"""Figures of what a command found, drawn by the displays of ``inspection``."""
 
 from typing import Any
 

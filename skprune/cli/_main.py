@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         Exit code: 0 done, 1 failed, 2 wrong usage or input, 3 limits that cannot be met, 130
-        interrupted, 141 nobody reads on.
+        interrupted, 141 the reader has closed the pipe.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def _trace(args: Namespace) -> None:
 
 @contextmanager
 def _warnings_to(speaker: _Speaker) -> Iterator[None]:
-    """Say each of the library's warnings once, in a line, and nobody else's."""
+    """Say each of the library's warnings once, in a line, and no others."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)

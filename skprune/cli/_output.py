@@ -79,7 +79,7 @@ def print_text(text: str) -> None:
     Raises
     ------
     BrokenPipeError
-        If nobody reads on.
+        If the reader has closed the pipe.
     Refused
         If there is no standard output, or it takes no more.
     """

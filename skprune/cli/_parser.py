@@ -26,7 +26,7 @@ exit codes:
   2    wrong usage, or a file that cannot be used; the message says why
   3    the limits cannot be met; `amount` then shows the amount that comes nearest
   130  interrupted
-  141  whoever read the result has stopped reading
+  141  the reader of the result has stopped reading
 
 Results go to standard output, or to the file of --output; all else to standard error.
 """

@@ -18,7 +18,7 @@ _LIMITS = ("max_members", "max_cost")
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Samples that nobody has seen.
+    """Samples that were not trained or calibrated on.
 
     Attributes
     ----------

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import joblib
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ..amount import PruningAmountOptimizer
 from ..compression import EnsembleCompressor, PrunedCNNClassifier, PrunedMultiViewClassifier
-from ..exceptions import NotFittedError, SavedFormatError
+from ..exceptions import SavedFormatError
 from ..pruning import BasePruner
 from ._amount_parts import amount_parts
 from ._cut_parts import compressor_parts, cut_network_parts, cut_views_parts

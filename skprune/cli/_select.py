@@ -7,7 +7,8 @@ from io import StringIO
 from typing import Any
 
 from ..pruning import MemberTable, SOCPEnsemblePruner, SOCPEnsemblePrunerCV
-from ._document import Answer, Part, as_json, as_text, facts, passage, said, table
+from ..utils import format_value
+from ._document import Answer, Part, as_json, as_text, facts, passage, table
 from ._errors import LIMITS_NOT_MET, Refused, refusing
 from ._figures import draw_frontier
 from ._output import check_apart, check_output
@@ -130,7 +131,7 @@ def _parts(
         if row["kept"]
     ]
     formats = dict.fromkeys(("weight", "accuracy", "diversity"), ".4f")
-    used = [f"{name} {said(value)}" for name, value in settings.items()]
+    used = [f"{name} {format_value(value)}" for name, value in settings.items()]
     parts = [
         passage("pool", head, {"file": args.file, **size, "classes": pool.classes}),
         passage(

@@ -1,4 +1,4 @@
-"""Checks of parameters that the estimators of this room share; made before any training."""
+"""Checks of parameters that the estimators of this subpackage share; made before any training."""
 
 from functools import partial
 from numbers import Integral, Real

@@ -46,8 +46,8 @@ def network_bytes(model: Any) -> bytes:
     codes = _code_in(written)
     if codes:
         raise SavedFormatError(
-            f"The network cannot be saved: {codes[0]} brings code with it, which whoever loads the "
-            f"file would run, and which is refused for that. {_REMEDY}"
+            f"The network cannot be saved: {codes[0]} brings code with it, which would run "
+            f"wherever the file is loaded, and is refused for that. {_REMEDY}"
         )
     return written
 

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..amount import PruningAmountOptimizer
@@ -21,6 +20,7 @@ from ..utils import (
     Vote,
     VotingMember,
     check_cache,
+    check_random_state,
     clone_unfitted,
     draw_seed,
     input_tags_of,

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score
-from sklearn.utils import assert_all_finite, check_array, check_random_state, check_X_y
+from sklearn.utils import assert_all_finite, check_array, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -25,6 +25,7 @@ from ..utils import (
     SkpruneEstimator,
     StrOptions,
     check_cache,
+    check_random_state,
     check_sample_weight,
     clone_unfitted,
     draw_seed,
@@ -61,7 +62,7 @@ class PrunedMultiViewClassifier(ClassifierMixin, SkpruneEstimator):
         What is pruned. Wrapped in :class:`~sklearn.frozen.FrozenEstimator` it is not trained again.
     towers : {"copies", "nested"}, default="copies"
         A pruned copy of the tower for each view, with weights of its own; or slices of one tower
-        with ranked channels, which together take no more room than the widest.
+        with ranked channels, which together take no more memory than the widest.
     view_amounts : array-like of shape (V,), default=None
         Pruning amounts of the views in [0, 1]; 1 drops the view. None finds them.
     importance : array-like of shape (V,), default=None

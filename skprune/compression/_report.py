@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ..utils import ReprHTML, load_pandas
+from ..utils import ReprHTML, load_pandas, text_table
 
 __all__ = ["CompressionReport", "CompressionStage"]
 
@@ -99,29 +99,19 @@ class CompressionReport(ReprHTML):
         return pandas.DataFrame([vars(stage) for stage in self.stages]).set_index("name")
 
     def __str__(self) -> str:
-        head = ("", "models", "accuracy", "parameters", "size, MB", "MACs", "time, ms")
-        rows = [
-            (
-                stage.name,
-                f"{stage.n_models}",
-                f"{stage.accuracy:.2%}",
-                f"{stage.parameters:,}",
-                f"{stage.size:.4g}",
-                f"{stage.macs:,}",
-                f"{1e3 * stage.time:.4g}",
-            )
-            for stage in self.stages
-        ]
-        widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if i == 0 else cell.rjust(width)
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in (head, *rows)
-        ]
-        lines.append(
+        stages = self.stages
+        columns: dict[str, list[Any]] = {
+            "": [stage.name for stage in stages],
+            "models": [stage.n_models for stage in stages],
+            "accuracy": [stage.accuracy for stage in stages],
+            "parameters": [stage.parameters for stage in stages],
+            "size, MB": [stage.size for stage in stages],
+            "MACs": [stage.macs for stage in stages],
+            "time, ms": [1e3 * stage.time for stage in stages],
+        }
+        formats = {"accuracy": ".2%", "size, MB": ".4g", "time, ms": ".4g"}
+        return (
+            f"{text_table(columns, formats)}\n"
             f"{self.times_smaller:.1f} times smaller, {self.times_faster:.1f} times faster on "
             f"batches of {self.batch_size}; accuracy on {self.n_samples} {self.sample} samples."
         )
-        return "\n".join(lines)

@@ -14,7 +14,7 @@ __all__ = ["ImageDataset", "load_image_npz"]
 
 @dataclass(frozen=True, eq=False)
 class ImageDataset(ReprHTML):
-    """Images and classes, as they were split by whoever made the file.
+    """Images and classes, as the file splits them.
 
     Attributes
     ----------

@@ -2,12 +2,9 @@
 
 import os
 import platform
-import shutil
-import tempfile
 from dataclasses import dataclass
 
 import numpy as np
-from joblib.externals.loky.backend import resource_tracker
 
 __all__ = ["SharedArrays", "as_images", "pixel_statistics", "validation_rows"]
 
@@ -129,12 +126,12 @@ def validation_rows(y: np.ndarray, fraction: float | None, seed: int) -> np.ndar
 
 @dataclass(frozen=True)
 class SharedArrays:
-    """Arrays in a temporary folder, which worker processes map into memory.
+    """Arrays in a folder, which worker processes map into memory.
 
     Parameters
     ----------
     folder : str
-        Where each array lies as a ``.npy`` file.
+        Where each array is a ``.npy`` file.
     names : tuple of str
         The arrays that there are.
     """
@@ -143,25 +140,12 @@ class SharedArrays:
     names: tuple[str, ...]
 
     @classmethod
-    def write(cls, **arrays: np.ndarray | None) -> "SharedArrays":
-        """Write arrays, leaving out those that are None.
-
-        The folder is made in ``JOBLIB_TEMP_FOLDER`` where that is set; for workers on other
-        machines it has to be one that they see.
-        """
-        folder = tempfile.mkdtemp(
-            prefix="skprune_", dir=os.environ.get("JOBLIB_TEMP_FOLDER") or None
-        )
+    def write(cls, folder: str, **arrays: np.ndarray | None) -> "SharedArrays":
+        """Write arrays, leaving out those that are None."""
         given = {name: array for name, array in arrays.items() if array is not None}
         shared = cls(folder, tuple(given))
-        # A process of joblib's own deletes the folder if this one is killed.
-        resource_tracker.register(folder, "folder")
-        try:
-            for name, array in given.items():
-                np.save(shared._path(name), array)
-        except BaseException:
-            shared.remove()
-            raise
+        for name, array in given.items():
+            np.save(shared._path(name), array)
         return shared
 
     def load(self, name: str) -> np.ndarray | None:
@@ -174,11 +158,6 @@ class SharedArrays:
                 "cluster, set JOBLIB_TEMP_FOLDER to a folder that all its machines share."
             )
         return np.asarray(np.load(self._path(name), mmap_mode="r"))
-
-    def remove(self) -> None:
-        """Delete the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        resource_tracker.unregister(self.folder, "folder")
 
     def _path(self, name: str) -> str:
         return os.path.join(self.folder, f"{name}.npy")

@@ -54,7 +54,7 @@ def without_collector():
 
 
 def load_quietly(module: str):
-    """Import and return a module of this room that imports Keras, silently."""
+    """Import and return a module of this subpackage that imports Keras, silently."""
     with _lock:
         if f"{__package__}.{module}" in sys.modules:
             return import_module(f".{module}", __package__)

@@ -18,6 +18,7 @@ from sklearn.utils.validation import (
 from ..utils import (
     N_JOBS,
     Number,
+    ScratchFolder,
     SkpruneEstimator,
     StrOptions,
     Vote,
@@ -300,7 +301,6 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
             shared[name] = None if array is None else array[~held_out]
             if array is not None and held_out.any():
                 shared[f"validation_{name}"] = array[held_out]
-        data = SharedArrays.write(**shared)
         self._phase("training networks", len(plans))
         done = itertools.count(1)
 
@@ -309,18 +309,16 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
             if self.verbose:
                 print(f"[{next(done)}/{len(plans)}] {_line(plan, member, seconds)}", flush=True)
 
-        try:
+        with ScratchFolder() as scratch:
             return train_members(
                 plans,
                 settings,
-                data,
+                SharedArrays.write(scratch.path, **shared),
                 fingerprint=fingerprint,
                 memory=memory,
                 n_jobs=self.n_jobs,
                 report=report,
             )
-        finally:
-            data.remove()
 
     def _check_images(self, X) -> np.ndarray:
         """X as images of the shape that ``fit`` saw."""

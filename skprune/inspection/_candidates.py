@@ -1,4 +1,4 @@
-"""What a search over alpha and lambda tried, whoever searched."""
+"""What a search over alpha and lambda tried, for both ways to search."""
 
 from typing import Any
 

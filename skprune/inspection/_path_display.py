@@ -138,7 +138,7 @@ class PruningPathDisplay:
         if X is not None:
             predictions = full_predictions(pruner, X, y, ensemble)
             found, sample = pruner.frontier_.on(predictions, pruner.weights_), "test"
-            # Of the pruner's own members: those of ``ensemble`` may have been trained anew.
+            # Of the pruner's own members: those of ``ensemble`` may have been trained again.
             chosen = pruner.score(X, y)
         sizes, last = _last_of_each_size(found.n_members)
         return cls(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ..pruning import BasePruner
-from ..utils import ReprHTML, load_pandas
+from ..utils import ReprHTML, load_pandas, text_table
 from ._full import full_predictions
 
 if TYPE_CHECKING:
@@ -115,36 +115,30 @@ class PruningReport(ReprHTML):
 
     def __str__(self) -> str:
         full, pruned = self.full_members, self.pruned_members
-
-        def row(label: str, left: str, right: str) -> str:
-            return f"{label:<26}{left:>14}{right:>17}"
-
-        def score(label: str, left: float, right: float) -> str:
-            fmt = ".2%" if self.score_name == "accuracy" else ".4f"
-            return row(label, f"{left:{fmt}}", f"{right:{fmt}}")
-
-        models = row("Number of models", str(self.n_full), str(self.n_pruned))
-        name = self.sample.capitalize()
-        head = row("", "Full ensemble", "Pruned ensemble")
-        rule = "-" * len(head)
-        return "\n".join(
-            [
-                "Table 1. Vote of the members",
-                head,
-                rule,
-                score(f"{name} {self.score_name}", self.full_score, self.pruned_score),
-                models,
-                row("Threshold", "N/A", f"{self.threshold:.3f}"),
-                "",
-                "Table 2. Single members, without voting",
-                head,
-                rule,
-                score(f"Max. {self.sample} {self.score_name}", full.maximum, pruned.maximum),
-                score(f"Avg. {self.sample} {self.score_name}", full.mean, pruned.mean),
-                score(f"Min. {self.sample} {self.score_name}", full.minimum, pruned.minimum),
-                models,
-            ]
+        name = f"{self.sample} {self.score_name}"
+        fmt = ".2%" if self.score_name == "accuracy" else ".4f"
+        models = ("Number of models", self.n_full, self.n_pruned)
+        votes = [
+            (name[0].upper() + name[1:], self.full_score, self.pruned_score),
+            models,
+            ("Threshold", "N/A", f"{self.threshold:.3f}"),
+        ]
+        members = [
+            (f"Max. {name}", full.maximum, pruned.maximum),
+            (f"Avg. {name}", full.mean, pruned.mean),
+            (f"Min. {name}", full.minimum, pruned.minimum),
+            models,
+        ]
+        return (
+            f"Table 1. Vote of the members\n{_table(votes, fmt)}\n\n"
+            f"Table 2. Single members, without voting\n{_table(members, fmt)}"
         )
+
+
+def _table(rows: list[tuple[str, Any, Any]], fmt: str) -> str:
+    labels, full, pruned = zip(*rows, strict=True)
+    columns = {"": labels, "Full ensemble": full, "Pruned ensemble": pruned}
+    return text_table(columns, dict.fromkeys(columns, fmt))
 
 
 def pruning_report(

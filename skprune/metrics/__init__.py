@@ -7,7 +7,7 @@ from ._model_cost import ModelCost, model_cost
 from ._model_cost import not_compiled as not_compiled
 from ._view_importance import ViewImportance, reciprocal_mean_rank, view_importance
 
-# A name that is imported as itself is for other rooms.
+# A name that is imported as itself is for other subpackages.
 __all__ = [
     "Latency",
     "LatencyRatio",

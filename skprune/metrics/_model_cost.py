@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import ReprHTML
+from ..utils import ReprHTML, text_table
 from ._macs import count_macs
 
 __all__ = ["ModelCost", "model_cost", "not_compiled"]
@@ -47,12 +47,12 @@ class ModelCost(ReprHTML):
     >>> from skprune.metrics import ModelCost
     >>> member = ModelCost(2811, 2811, 11_244, 35_000, 10_300, 40_000)
     >>> print(sum([member] * 3))
-    Parameters                       8,433
-    Not zero                         8,433 (100.0% of them)
-    Bytes in memory                 33,732
-    Bytes of the file              105,000
-    Bytes compressed                30,900
-    Multiply-accumulates           120,000
+    Parameters              8,433
+    Not zero                8,433  (100.0% of them)
+    Bytes in memory        33,732
+    Bytes of the file     105,000
+    Bytes compressed       30,900
+    Multiply-accumulates  120,000
     """
 
     parameters: int
@@ -74,7 +74,7 @@ class ModelCost(ReprHTML):
         return self if isinstance(other, int) and other == 0 else NotImplemented
 
     def __str__(self) -> str:
-        share = f" ({self.nonzero / self.parameters:.1%} of them)" if self.parameters else ""
+        share = f"({self.nonzero / self.parameters:.1%} of them)" if self.parameters else ""
         rows = [
             ("Parameters", self.parameters, ""),
             ("Not zero", self.nonzero, share),
@@ -83,7 +83,8 @@ class ModelCost(ReprHTML):
             ("Bytes compressed", self.compressed_bytes, ""),
             ("Multiply-accumulates", self.macs, ""),
         ]
-        return "\n".join(f"{label:<21}{value:>17,}{note}" for label, value, note in rows)
+        names, counts, notes = zip(*rows, strict=True)
+        return text_table({"name": names, "count": counts, "note": notes}, heading=False)
 
 
 def model_cost(model: Any) -> ModelCost:
@@ -132,7 +133,7 @@ def model_cost(model: Any) -> ModelCost:
 
 
 def _networks(model: Any) -> Iterator[Any]:
-    keras = sys.modules.get("keras")  # whoever has a model has loaded it
+    keras = sys.modules.get("keras")  # a model exists only where it was loaded
     if keras is not None and isinstance(model, keras.Model):
         yield model
     elif hasattr(model, "model_"):

@@ -12,9 +12,19 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils import check_array, check_consistent_length
 
-from ..utils import RANDOM_STATE, Number, ReprHTML, StrOptions, check_parameters, draw_seed
+from ..utils import (
+    RANDOM_STATE,
+    Number,
+    ReprHTML,
+    StrOptions,
+    check_parameters,
+    check_random_state,
+    draw_seed,
+    generator,
+    is_integer,
+)
 
 __all__ = ["ViewImportance", "reciprocal_mean_rank", "view_importance"]
 
@@ -83,9 +93,9 @@ def view_importance(
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         What is to be predicted.
     method : {"permute", "remove"}, default="permute"
-        "permute" deals a view of the samples out among them anew. "remove" takes it away: an
-        estimator whose ``predict`` has an argument ``mask`` is told so, for any other the view
-        becomes its mean over the samples (as it also does where it is a sample's only view).
+        "permute" permutes the samples of a view. "remove" takes it away: an estimator whose
+        ``predict`` has an argument ``mask`` is told so, for any other the view becomes its mean
+        over the samples (as it also does where it is a sample's only view).
     n_repeats : int, default=5
         Repeats, in each of which all views are ranked. Those of "permute" differ in the
         shuffle, those of "remove" in the rows, which are drawn with replacement.
@@ -146,7 +156,9 @@ def view_importance(
     )
     rows = _Rows.of(estimator, X, y, mask)
     scorer = scoring if callable(scoring) else check_scoring(estimator, scoring)
-    rng = _generator(random_state)
+    if is_integer(random_state):  # not the seed itself, so that an int gives what it always gave
+        random_state = draw_seed(check_random_state(random_state))
+    rng = generator(random_state)
     repeats = [
         _permuted(rows, rng) if method == "permute" else _removed(rows, rng)
         for _ in range(n_repeats)
@@ -255,7 +267,7 @@ _Scored = tuple[NDArray, NDArray, NDArray[np.bool_] | None]
 
 
 def _permuted(rows: _Rows, rng: np.random.Generator) -> Iterator[_Scored]:
-    """The samples as they are, then with each view in turn dealt out anew: one working copy."""
+    """The samples as they are, then with each view in turn permuted: one working copy."""
     order = rng.permutation(len(rows.X))
     mask = rows.present if rows.has_mask else None
     yield rows.X, rows.y, mask
@@ -315,9 +327,3 @@ class _Masked:
             return found(*args, mask=self._mask, **kwargs)
 
         return masked
-
-
-def _generator(random_state: Any) -> np.random.Generator:
-    if random_state is None or isinstance(random_state, np.random.Generator):
-        return np.random.default_rng(random_state)
-    return np.random.default_rng(draw_seed(check_random_state(random_state)))

@@ -15,7 +15,6 @@ from sklearn.base import MetaEstimatorMixin, clone, is_classifier
 from sklearn.utils import (
     _safe_indexing,
     check_consistent_length,
-    check_random_state,
     indexable,
 )
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -38,6 +37,7 @@ from ..utils import (
     VotingMember,
     cached_call,
     check_cache,
+    check_random_state,
     check_sample_weight,
     clone_unfitted,
     draw_seed,

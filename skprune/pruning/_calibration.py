@@ -22,7 +22,7 @@ import sklearn
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit, check_cv
+from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
 
 from ..exceptions import CacheError, CacheWarning
@@ -39,6 +39,7 @@ from ..utils import (
     check_room,
     data_hash,
     file_checksum,
+    hold_out,
     num_samples,
     store_of,
     write_predictions,
@@ -162,21 +163,16 @@ def calibration_splits(
 
 def _hold_out(codes: NDArray[np.intp], fraction: float, seed: int) -> Split:
     """Hold out a fraction, by class if possible; the only row of a class is trained on."""
-    counts = np.bincount(codes)
-    shared = np.flatnonzero(counts[codes] > 1)
-    alone = np.flatnonzero(counts[codes] == 1)
+    shared = np.flatnonzero(np.bincount(codes)[codes] > 1)
     n_test = round(fraction * len(codes))
     if not 1 <= n_test <= len(shared) - 1:
         raise ValueError(
             f"cv={fraction:g} of {len(codes)} samples leaves {n_test} to calibrate on and "
             f"{len(codes) - n_test} to train on; give more samples or another fraction."
         )
-    n_classes = len(np.unique(codes[shared]))
-    by_class = n_test >= n_classes and len(shared) - n_test >= n_classes
-    splitter = StratifiedShuffleSplit if by_class else ShuffleSplit
-    split = splitter(1, test_size=n_test, random_state=seed)
-    train, test = next(split.split(shared, codes[shared]))
-    return np.sort(np.concatenate([shared[train], alone])), np.sort(shared[test])
+    held_out = np.zeros(len(codes), dtype=bool)
+    held_out[shared] = hold_out(codes[shared], n_test, seed)
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
 def _checked_fold(number: int, fold: Any, n_rows: int) -> Split:

@@ -166,12 +166,14 @@ class MemberFile:
             raise MemberFileError(
                 f"{self.path!r} cannot be read as a joblib file of a fitted estimator: "
                 f"{type(error).__name__}: {error}. It may be cut short, or written by something "
-                "other than joblib.dump, or with other versions of packages."
+                "other than joblib.dump, or with other versions of packages.",
+                self.path,
             ) from error
         if not hasattr(member, "predict"):
             raise MemberFileError(
                 f"{self.path!r} holds no estimator but {type(member).__name__} {member!r:.60}; "
-                "write a fitted estimator there, with joblib.dump."
+                "write a fitted estimator there, with joblib.dump.",
+                self.path,
             )
         return member
 
@@ -186,7 +188,8 @@ class MemberFile:
         if not os.path.isfile(self.path):
             what = "is a folder" if os.path.isdir(self.path) else "does not exist"
             raise MemberFileError(
-                f"{self.path!r} {what}; it must be the joblib file of a fitted estimator."
+                f"{self.path!r} {what}; it must be the joblib file of a fitted estimator.",
+                self.path,
             )
 
     def fingerprint(self) -> tuple[str, int, int, int]:
@@ -270,10 +273,12 @@ def check_estimator(estimator: Any) -> None:
         try:
             member.check_exists()
         except MemberFileError as error:
-            missing.append(str(error) if name == member.path else f"{name!r}: {error}")
+            message = str(error) if name == member.path else f"{name!r}: {error}"
+            missing.append((message, member.path))
     if missing:
         more = f" {len(missing) - 1} more are missing." if len(missing) > 1 else ""
-        raise MemberFileError(f"estimator holds a path without a file: {missing[0]}{more}")
+        message, path = missing[0]
+        raise MemberFileError(f"estimator holds a path without a file: {message}{more}", path)
 
 
 def _check_is_estimator(member: Any) -> None:
@@ -582,7 +587,8 @@ def _predict(
             raise
         raise MemberFileError(
             f"{_describe(i, member)} in {path!r} cannot predict these samples: "
-            f"{type(error).__name__}: {error}"
+            f"{type(error).__name__}: {error}",
+            path,
         ) from error
     if len(output) != num_samples(X):
         raise ValueError(
@@ -709,7 +715,7 @@ def _load(
             check_is_fitted(member)
     except (MemberFileError, NotFittedError, TypeError, ValueError) as error:
         where = "" if repr(file.path) in str(error) else f" in {file.path!r}"
-        raise MemberFileError(f"member {i}{where}: {error}") from error
+        raise MemberFileError(f"member {i}{where}: {error}", file.path) from error
     return member
 
 

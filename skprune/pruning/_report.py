@@ -7,13 +7,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..socp import EnsembleStatistics, SOCPPath, SOCPProblem, solve_support
-from ..utils import ReprHTML, load_pandas
+from ..utils import ReprHTML, load_pandas, text_table
 from ._predictions import CalibrationPredictions
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = ["Frontier", "MemberTable", "explain_members", "frontier"]
+
+_FORMATS = {
+    "member": ">",
+    "weight": ".4f",
+    "score": ".4f",
+    "diversity": ".4f",
+    "cost": ".4g",
+    "entry_lam": ".4f",
+    "leave_one_out_increase": ".2e",
+    "most_similar_member": ">",
+    "error_correlation": ".3f",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,40 +98,31 @@ class MemberTable(ReprHTML):
             If pandas is not installed.
         """
         pd = load_pandas("print it as text")
-        columns = {name: array for name, array, _ in self._columns() if name != "member"}
-        columns["kept"] = self.kept
-        frame = pd.DataFrame(columns, index=pd.Index(self.names, name="member"))
-        return frame.iloc[self._order()]
+        columns = self._columns()
+        names = pd.Index(columns.pop("member"), name="member")
+        return pd.DataFrame(columns, index=names)
 
     def __str__(self) -> str:
-        columns = self._columns()
-        head = " ".join(f"{name:>{_width(fmt)}}" for name, _, fmt in columns)
-        lines = [head, "-" * len(head)]
-        for i in self._order():
-            lines.append(" ".join(_cell(array[i], fmt) for _, array, fmt in columns))
-        return "\n".join(lines)
+        return text_table(self._columns(), _FORMATS)
 
-    def _order(self) -> NDArray[np.intp]:
-        return np.lexsort((-self.score, -self.weight))
-
-    def _columns(self) -> list[tuple[str, NDArray, str]]:
+    def _columns(self) -> dict[str, NDArray]:
+        """The columns, with the kept members first, by weight."""
         names = np.array(self.names, dtype=object)
-        longest = max(6, *(len(name) for name in self.names))
         similar = [names[t] if t >= 0 else "-" for t in self.most_similar_member]
-        columns: list[tuple[str, NDArray, str]] = [
-            ("member", names, f"{longest}s"),
-            ("kept", np.where(self.kept, "yes", "no"), "4s"),
-            ("weight", self.weight, "8.4f"),
-            ("score", self.score, "8.4f"),
-            ("diversity", self.diversity, "9.4f"),
-            ("entry_lam", self.entry_lam, "9.4f"),
-            ("leave_one_out_increase", self.leave_one_out_increase, "22.2e"),
-            ("most_similar_member", np.array(similar, dtype=object), f"{max(longest, 19)}s"),
-            ("error_correlation", self.error_correlation, "17.3f"),
-        ]
-        if self.cost is not None:
-            columns.insert(5, ("cost", self.cost, "10.4g"))
-        return columns
+        columns = {
+            "member": names,
+            "kept": self.kept,
+            "weight": self.weight,
+            "score": self.score,
+            "diversity": self.diversity,
+            **({} if self.cost is None else {"cost": self.cost}),
+            "entry_lam": self.entry_lam,
+            "leave_one_out_increase": self.leave_one_out_increase,
+            "most_similar_member": np.array(similar, dtype=object),
+            "error_correlation": self.error_correlation,
+        }
+        order = np.lexsort((-self.score, -self.weight))
+        return {name: column[order] for name, column in columns.items()}
 
 
 def explain_members(
@@ -185,18 +188,6 @@ def _most_similar(
     similar = np.where(none, -1, largest)
     best = correlation[np.arange(len(kept)), np.maximum(similar, 0)]
     return similar, np.where(none, np.nan, np.clip(best, -1.0, 1.0))
-
-
-def _width(fmt: str) -> int:
-    """Characters that a column's cells take."""
-    return int(fmt.split(".")[0].rstrip("s"))
-
-
-def _cell(value: object, fmt: str) -> str:
-    """One cell, aligned to the right; a dash where there is no number."""
-    if isinstance(value, float) and np.isnan(value):
-        return f"{'-':>{_width(fmt)}}"
-    return f"{value:>{fmt}}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.model_selection import KFold, StratifiedKFold
-from sklearn.utils import check_random_state
 
 from ..socp import EnsembleStatistics
 from ..utils import (
@@ -25,6 +24,7 @@ from ..utils import (
     Splitter,
     StrOptions,
     as_compared,
+    check_random_state,
     draw_seed,
     is_integer,
 )

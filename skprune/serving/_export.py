@@ -67,7 +67,7 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], X: ArrayLike | Non
         If the graph is too large for one file, or labels cannot be written.
     OSError
         If the path cannot be written; before any work.
-    MissingExtraError
+    ImportError
         If onnx, onnxruntime or skl2onnx is missing (``pip install "skprune[onnx]"``).
     TypeError
         If it is an estimator of another kind.

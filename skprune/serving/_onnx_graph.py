@@ -201,7 +201,7 @@ class OnnxGraph:
         outputs: dict[str, tuple[str, tuple[int, ...]]],
         metadata: dict[str, str],
     ) -> Any:
-        """The whole as a model, without what nobody needs.
+        """The whole as a model, without unused nodes.
 
         Parameters
         ----------

@@ -38,7 +38,7 @@ def add_estimator(graph: OnnxGraph, member: VotingMember, X: str, n_features: in
     ------
     UnsupportedMemberError
         If skl2onnx has no converter for it.
-    MissingExtraError
+    ImportError
         If skl2onnx is not installed.
     """
     skl2onnx = load_extra("skl2onnx", "onnx")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..exceptions import GraphFileError, MissingExtraError
+from ..exceptions import GraphFileError
 from ._metadata import KEY, GraphMetadata
 
 __all__ = ["OnnxPredictor", "as_samples", "in_single_precision", "load_extra"]
@@ -50,7 +50,7 @@ class OnnxPredictor:
     GraphFileError
         If the file is truncated or damaged, was not written by skprune, or by a newer release.
         Predicting raises it too, where the damage shows only when the graph runs.
-    MissingExtraError
+    ImportError
         If onnxruntime is not installed.
 
     Examples
@@ -328,29 +328,12 @@ def _opened(path: str, n_threads: int | None) -> OnnxPredictor:
 
 
 def load_extra(module: str, extra: str) -> Any:
-    """Import a package that is not among skprune's dependencies.
-
-    Parameters
-    ----------
-    module : str
-        What to import.
-    extra : str
-        The extra of skprune that brings it.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed; the message says what to install.
-    """
+    """Import a module of an extra of skprune, or say what to install."""
     try:
         return import_module(module)
     except ImportError as error:
         package = module.split(".")[0]
-        raise MissingExtraError(
+        raise ImportError(
             f"{package} cannot be imported ({error}). Install it with skprune's extra: "
             f'pip install "skprune[{extra}]"'
         ) from error

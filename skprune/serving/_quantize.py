@@ -85,7 +85,7 @@ def quantize_onnx(
     *,
     verbose: int = 1,
 ) -> QuantizationReport:
-    """Write a graph of networks anew with weights and activations of eight bits.
+    """Write a graph of networks with weights and activations of eight bits.
 
     The ranges of the activations are those of up to 512 of the samples; weights have a scale for
     each channel. Weights take a quarter of their bytes, the rest of the file grows. Whether it is
@@ -116,7 +116,7 @@ def quantize_onnx(
         If X or y does not fit it.
     OSError
         If the path cannot be written.
-    MissingExtraError
+    ImportError
         If onnx or onnxruntime is missing (``pip install "skprune[onnx]"``).
 
     Examples

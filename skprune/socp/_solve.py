@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from ..exceptions import SolverNotInstalledError
 from ..utils import ALPHA, LAM, Number, ReprHTML, StrOptions, check_parameters
 from ._problem import SOCPProblem, check_member_left
 from ._statistics import EnsembleStatistics
@@ -115,7 +114,7 @@ def solve_socp(
         If ``stats`` is not EnsembleStatistics.
     NoMemberLeftError
         If every weight is zero; the message names the lam that would keep a member.
-    SolverNotInstalledError
+    ImportError
         If the solver is not installed.
     SolverError
         If the solver fails.
@@ -176,7 +175,7 @@ def check_installed(solver: str) -> None:
     """Refuse a solver that is not installed, without importing it."""
     for package in NEEDS.get(solver, ()):
         if find_spec(package) is None:
-            raise SolverNotInstalledError(
+            raise ImportError(
                 f"solver={solver!r} needs {package}, which is not installed: run `pip install "
                 f"{package}`, or use solver='auto'."
             )

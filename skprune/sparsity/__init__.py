@@ -20,7 +20,7 @@ from ._slices import ChannelSlices as ChannelSlices
 from ._sweep import pruning_sweep
 from ._sweep_result import SweepResult
 
-# A name that is imported as itself is for other rooms.
+# A name that is imported as itself is for other subpackages.
 __all__ = [
     "SweepResult",
     "fine_tune",

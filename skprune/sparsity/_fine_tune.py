@@ -7,9 +7,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
-from ..utils import RANDOM_STATE, Number, check_parameters, keras_adam, layer_graph
+from ..utils import (
+    RANDOM_STATE,
+    Number,
+    check_parameters,
+    check_random_state,
+    draw_seed,
+    keras_adam,
+    layer_graph,
+)
 from ._magnitude import is_kernel
 from ._rebuild import copy_model
 
@@ -94,7 +101,7 @@ def fine_tune(
     """
     import keras
 
-    layer_graph(model)  # refuses what cannot be built anew
+    layer_graph(model)  # refuses what cannot be rebuilt
     inputs, n = _checked_inputs(X)
     y = np.asarray(y)
     weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float32)
@@ -117,7 +124,7 @@ def fine_tune(
         return result
     # Trained is another copy: the optimiser and its state are no part of the result.
     trained = copy_model(model, compiled=False)
-    rng = np.random.default_rng(state.randint(2**31 - 1))
+    rng = np.random.default_rng(draw_seed(state))
     _seed_layers(trained, rng)
     if keep_zeros:
         _hold_zeros(trained)

@@ -62,7 +62,7 @@ def prune_magnitude(model: Any, amount: float, *, scope: str = "global") -> Any:
     20
     """
     check_parameters("prune_magnitude", {"scope": [StrOptions(set(_SCOPES))]}, scope=scope)
-    layer_graph(model)  # refuses what cannot be built anew
+    layer_graph(model)  # refuses what cannot be rebuilt
     values = [kernel.numpy() for kernel in kernels(model)]
     if not values:
         raise ValueError(f"The model {model.name!r} has no prunable layer: none has a kernel.")

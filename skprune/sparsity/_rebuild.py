@@ -18,7 +18,7 @@ __all__ = ["copy_model", "rebuild"]
 
 
 def rebuild(model: Any, channel_map: ChannelMap, kept: NDArray[np.bool_]) -> Any:
-    """Build a model anew without the channels that go.
+    """Build a model again without the removed channels.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def _entry_shapes(
 
 
 def copy_model(model: Any, *, compiled: bool = True) -> Any:
-    """Build a model anew, with the same weights.
+    """Build a model again, with the same weights.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def _sliced(values: list[NDArray], own: LayerChannels, kept: NDArray[np.bool_]) 
 def _clone(
     model: Any, config: Callable, weights: Callable, entries: Mapping[int, Any] | None = None
 ) -> Any:
-    """Build a model anew, layer by layer; nested models with inputs of their new shapes."""
+    """Build a model again, layer by layer; nested models with inputs of their new shapes."""
     import keras
 
     known: dict[int, Any] = {}

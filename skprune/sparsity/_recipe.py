@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
-from ..utils import layer_graph
+from ..utils import hold_out, layer_graph
 from ._channels import prune_channels
 from ._fine_tune import default_loss, fine_tune, measure_batch_norm
 from ._magnitude import prune_magnitude
@@ -173,15 +172,10 @@ def held_out_rows(y: NDArray, fraction: Any, seed: int) -> NDArray[np.bool_]:
     number = isinstance(fraction, Real) and not isinstance(fraction, bool)
     if not number or not 0 < float(fraction) < 1:
         raise ValueError(f"validation_fraction must be a number in (0, 1); got {fraction!r}.")
-    counts = np.unique(y, return_counts=True)[1]
     n_held_out = int(np.ceil(float(fraction) * len(y)))
-    by_class = counts.min() > 1 and len(counts) <= min(n_held_out, len(y) - n_held_out)
-    _, rows = train_test_split(
-        np.arange(len(y)),
-        test_size=float(fraction),
-        stratify=y if by_class else None,
-        random_state=seed,
-    )
-    held_out = np.zeros(len(y), dtype=bool)
-    held_out[rows] = True
-    return held_out
+    if n_held_out >= len(y):
+        raise ValueError(
+            f"validation_fraction={fraction!r} of {len(y)} samples leaves none to train on; give "
+            "more samples or a smaller fraction."
+        )
+    return hold_out(y, n_held_out, seed)

@@ -19,7 +19,7 @@ class ChannelSlices:
     """Which channels of a network each of several slices has.
 
     Channels are ranked once, so that a slice of a larger amount lies in one of a smaller amount,
-    and all of them together take no more room than the widest.
+    and all of them together take no more memory than the widest.
 
     Attributes
     ----------

@@ -10,7 +10,7 @@ from typing import Any
 import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import assert_all_finite, check_random_state
+from sklearn.utils import assert_all_finite
 
 from ..metrics import model_cost
 from ..utils import (
@@ -18,7 +18,7 @@ from ..utils import (
     StrOptions,
     check_parameters,
     check_sample_weight,
-    draw_seed,
+    integer_seed,
     layer_graph,
 )
 from ._fine_tune import TRAINING_CONSTRAINTS
@@ -166,9 +166,8 @@ def pruning_sweep(
     _check_model(model)
     model_cost(model)  # refuses what it cannot count, before anything is trained
     X_train, y_train = _checked_samples("X", X, "y", y, model)
-    rng = check_random_state(random_state)
-    # An int is the seed of fine-tuning as it is: whoever prunes again can have the same network.
-    seed = int(random_state) if isinstance(random_state, Integral) else draw_seed(rng)
+    # An int is the seed of fine-tuning as it is, so that pruning again gives the same network.
+    seed = integer_seed(random_state)
     if path is not None and not isinstance(random_state, Integral):
         raise ValueError(
             "With path, random_state must be an int: a sweep that goes on must hold out the same "

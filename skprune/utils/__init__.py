@@ -1,4 +1,4 @@
-"""Floor 0: what every room may use."""
+"""What every subpackage may use."""
 
 from ._adam import BETA_1 as BETA_1
 from ._adam import BETA_2 as BETA_2
@@ -35,7 +35,6 @@ from ._layer_graph import hides_layers as hides_layers
 from ._layer_graph import layer_graph as layer_graph
 from ._npz import ArrayHeader as ArrayHeader
 from ._npz import NpzFile as NpzFile
-from ._pandas import load_pandas as load_pandas
 from ._parallel import streamed as streamed
 from ._predictions import Predictions as Predictions
 from ._predictions import PredictionSelection as PredictionSelection
@@ -47,12 +46,12 @@ from ._predictions import check_room as check_room
 from ._predictions import file_checksum as file_checksum
 from ._predictions import select as select
 from ._predictions import write_predictions as write_predictions
+from ._random import check_random_state as check_random_state
 from ._random import draw_seed as draw_seed
 from ._random import generator as generator
+from ._random import hold_out as hold_out
 from ._random import integer_seed as integer_seed
 from ._random import set_missing_seeds as set_missing_seeds
-from ._repr_html import DOCUMENTATION as DOCUMENTATION
-from ._repr_html import ReprHTML as ReprHTML
 from ._row_groups import in_few_sizes as in_few_sizes
 from ._row_groups import row_groups as row_groups
 from ._saved_types import SAVED_TYPES
@@ -64,6 +63,11 @@ from ._sklearn import check_sample_weight as check_sample_weight
 from ._sklearn import num_samples as num_samples
 from ._sklearn import routing_enabled as routing_enabled
 from ._sklearn import with_one_blas_thread as with_one_blas_thread
+from ._tables import DOCUMENTATION as DOCUMENTATION
+from ._tables import ReprHTML as ReprHTML
+from ._tables import format_value as format_value
+from ._tables import load_pandas as load_pandas
+from ._tables import text_table as text_table
 from ._validation import ALPHA as ALPHA
 from ._validation import LAM as LAM
 from ._validation import N_JOBS as N_JOBS
@@ -83,5 +87,5 @@ from ._voting import voting_members as voting_members
 from ._voting import weighted_sum as weighted_sum
 from ._voting import weighted_votes as weighted_votes
 
-# A name that is imported as itself is for other rooms.
+# A name that is imported as itself is for other subpackages.
 __all__ = ["SAVED_TYPES", "CacheContents", "CachedThing", "cache_contents"]

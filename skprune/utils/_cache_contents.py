@@ -17,7 +17,7 @@ from ..exceptions import CacheWarning
 from ._cache import check_cache, in_words, store_of, version_name
 from ._cache_entry import lock_of
 from ._cache_lock import free_lock
-from ._repr_html import ReprHTML
+from ._tables import ReprHTML
 
 __all__ = ["CacheContents", "CachedThing", "cache_contents"]
 

@@ -89,7 +89,7 @@ def get_compiled(
 
     Raises
     ------
-    ForkedProcessError
+    RuntimeError
         If networks cannot run in this process.
     """
     check_not_forked()

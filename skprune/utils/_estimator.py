@@ -16,7 +16,7 @@ from sklearn.utils import get_tags
 
 from .._version import __version__
 from ..exceptions import SavedFormatError, SavedVersionWarning
-from ._repr_html import PAGE, place
+from ._tables import PAGE, place
 
 __all__ = [
     "FORMAT",

@@ -3,8 +3,6 @@
 import os
 import sys
 
-from ..exceptions import ForkedProcessError
-
 __all__ = ["check_not_forked"]
 
 # Back ends whose threads were not copied by a fork: their operations would hang here.
@@ -12,20 +10,14 @@ _lost: set[str] = set()
 
 
 def check_not_forked() -> None:
-    """Refuse to run networks in a fork of a process in which their back end had run.
-
-    Raises
-    ------
-    ForkedProcessError
-        If they would hang.
-    """
+    """Raise RuntimeError where networks would hang, as their back end ran before the fork."""
     if not _lost:
         return
     import keras
 
     backend = keras.backend.backend()
     if backend in _lost:
-        raise ForkedProcessError(
+        raise RuntimeError(
             f"Networks cannot run in this process: it is a fork of one in which {backend} had run, "
             f"and {backend} does not survive a fork. Load the estimator in each worker process "
             "rather than before they are forked: with gunicorn leave out --preload, with "

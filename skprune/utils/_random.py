@@ -1,50 +1,58 @@
-"""Seeds and private generators for every kind of ``random_state``."""
+"""Seeds, private generators and stratified draws, for every kind of ``random_state``.
+
+NumPy's global generator is never used: None takes fresh entropy.
+"""
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+from sklearn.utils import check_random_state as sklearn_random_state
 
 from ._sklearn import InvalidParameterError
 from ._validation import is_integer
 
-__all__ = ["draw_seed", "generator", "integer_seed", "set_missing_seeds"]
+__all__ = [
+    "check_random_state",
+    "draw_seed",
+    "generator",
+    "hold_out",
+    "integer_seed",
+    "set_missing_seeds",
+]
 
 
-def draw_seed(rng: np.random.RandomState) -> int:
-    """One integer seed, in the range that every library takes.
-
-    Parameters
-    ----------
-    rng : RandomState
-        Advanced by one draw.
-
-    Returns
-    -------
-    int
-    """
-    return int(rng.randint(np.iinfo(np.int32).max))
-
-
-def integer_seed(random_state: Any) -> int:
-    """One non-negative integer from a ``random_state``, without NumPy's global generator.
-
-    An int is the seed itself, a RandomState draws it, and None takes fresh entropy.
-    """
+def check_random_state(random_state: Any) -> np.random.RandomState:
+    """The RandomState of an int, a fresh one for None, or the RandomState given."""
     if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
-    if isinstance(random_state, np.random.RandomState):
-        return draw_seed(random_state)
-    if is_integer(random_state) and random_state >= 0:
-        return int(random_state)
+        return np.random.RandomState()
+    if not isinstance(random_state, bool):
+        try:
+            return sklearn_random_state(random_state)
+        except ValueError:
+            pass
     raise InvalidParameterError(
-        "random_state must be a non-negative integer, a numpy.random.RandomState or None; got "
+        "random_state must be an int in [0, 2**32), a numpy.random.RandomState or None; got "
         f"{random_state!r}."
     )
 
 
+def draw_seed(rng: np.random.RandomState) -> int:
+    """Draw an integer seed, in the range that every library takes."""
+    return int(rng.randint(np.iinfo(np.int32).max))
+
+
+def integer_seed(random_state: Any) -> int:
+    """A non-negative int as it is; else a seed drawn from the RandomState, or fresh for None."""
+    if is_integer(random_state) and random_state >= 0:
+        return int(random_state)
+    return draw_seed(check_random_state(random_state))
+
+
 def generator(random_state: Any) -> np.random.Generator:
-    """A generator that leaves NumPy's global one alone; a Generator is taken as it is."""
+    """The Generator given, or a new one with the ``integer_seed`` of everything else."""
     if isinstance(random_state, np.random.Generator):
         return random_state
     try:
@@ -57,20 +65,7 @@ def generator(random_state: Any) -> np.random.Generator:
 
 
 def set_missing_seeds(estimator: Any, rng: np.random.RandomState) -> Any:
-    """Give a seed to every nested ``random_state`` that is None; keep those that are set.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Changed in place. A FrozenEstimator is left alone.
-    rng : RandomState
-        Where the seeds come from.
-
-    Returns
-    -------
-    estimator
-        The one given.
-    """
+    """Draw a seed for every nested ``random_state`` that is None, in place; not in frozen ones."""
     if isinstance(estimator, FrozenEstimator):
         return estimator
     missing = {
@@ -79,3 +74,14 @@ def set_missing_seeds(estimator: Any, rng: np.random.RandomState) -> Any:
         if value is None and (name == "random_state" or name.endswith("__random_state"))
     }
     return estimator.set_params(**missing) if missing else estimator
+
+
+def hold_out(y: NDArray, n_held_out: int, seed: int) -> NDArray[np.bool_]:
+    """Draw rows, by class if each class can have rows on both sides; True where held out."""
+    counts = np.unique(y, return_counts=True)[1]
+    by_class = counts.min() > 1 and len(counts) <= min(n_held_out, len(y) - n_held_out)
+    splitter = StratifiedShuffleSplit if by_class else ShuffleSplit
+    _, rows = next(splitter(1, test_size=n_held_out, random_state=seed).split(y, y))
+    held_out = np.zeros(len(y), dtype=bool)
+    held_out[rows] = True
+    return held_out

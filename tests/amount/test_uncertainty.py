@@ -189,7 +189,7 @@ class TestWeightSensitivity:
         assert list(frame.columns) == [0, 2]
         np.testing.assert_array_equal(frame.to_numpy(), table.amounts[:, :, 0])
         assert str(table).splitlines()[0].split() == ["amount", "x0", "x2"]
-        assert str(table).splitlines()[1].split()[0] == "pruning"
+        assert str(table).splitlines()[2].split()[0] == "pruning"
 
     def test_several_columns_in_the_table(self):
         X = np.random.default_rng(0).random((30, 2))

@@ -10,7 +10,7 @@ from skprune.cli._errors import _SENTENCES, in_words_of_options
 
 
 def messages():
-    """Every text of the rooms below, what is filled in replaced by a mark."""
+    """Every text of the subpackages below, what is filled in replaced by a mark."""
     for path in Path(skprune.__file__).parent.rglob("*.py"):
         if "cli" not in path.parts:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -144,8 +144,6 @@ import joblib
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
-from skprune.exceptions import ForkedProcessError
-
 
 def in_child(predict):
     pid = os.fork()
@@ -155,7 +153,7 @@ def in_child(predict):
         try:
             predict()
             code = 10
-        except ForkedProcessError as error:
+        except RuntimeError as error:
             assert "Load the estimator in each worker" in str(error)
             code = 20
         finally:

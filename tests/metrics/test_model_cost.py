@@ -413,19 +413,19 @@ class TestSums:
 def test_it_reads_well():
     cost = ModelCost(1234567, 617284, 4938268, 4950000, 2345678, 568740352)
     assert str(cost).splitlines() == [
-        "Parameters                   1,234,567",
-        "Not zero                       617,284 (50.0% of them)",
-        "Bytes in memory              4,938,268",
-        "Bytes of the file            4,950,000",
-        "Bytes compressed             2,345,678",
-        "Multiply-accumulates       568,740,352",
+        "Parameters              1,234,567",
+        "Not zero                  617,284  (50.0% of them)",
+        "Bytes in memory         4,938,268",
+        "Bytes of the file       4,950,000",
+        "Bytes compressed        2,345,678",
+        "Multiply-accumulates  568,740,352",
     ]
     assert repr(cost).startswith("ModelCost(parameters=1234567, nonzero=617284, ")
     with pytest.raises(FrozenInstanceError):
         cost.macs = 3
 
 
-def test_the_room_loads_no_keras():
+def test_the_subpackage_loads_no_keras():
     code = "import skprune.metrics, sys; print('keras' in sys.modules, 'tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

@@ -480,6 +480,7 @@ class TestWrongFiles:
             assert len(recorded("loads")) == (0 if problem else place)
         assert isinstance(caught.value, SkpruneError)
         assert isinstance(caught.value, ValueError)
+        assert pickle.loads(pickle.dumps(caught.value)).path == os.fspath(paths[place])
 
     @pytest.mark.parametrize("named", [False, True])
     @pytest.mark.parametrize(("n_missing", "more"), [(1, r"$"), (3, r" 2 more are missing\.$")])

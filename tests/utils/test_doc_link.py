@@ -9,21 +9,21 @@ from pathlib import Path
 import pytest
 from sklearn.base import BaseEstimator, clone
 from sklearn.tree import DecisionTreeClassifier
+from skprune.utils._doc_link import DOCUMENTATION, DocumentationLink, reference_page
 
 import skprune
 from skprune import PruningAmountOptimizer, SOCPEnsemblePruner
-from skprune.utils._doc_link import DOCUMENTATION, DocumentationLink, reference_page
 
 ROOT = Path(__file__).parents[2]
-ROOMS = [room for room in skprune._ROOMS if room != "exceptions"]
+SUBPACKAGES = [subpackage for subpackage in skprune._SUBPACKAGES if subpackage != "exceptions"]
 
 
 def public_classes():
-    for room in ROOMS:
-        module = importlib.import_module(f"skprune.{room}")
+    for subpackage in SUBPACKAGES:
+        module = importlib.import_module(f"skprune.{subpackage}")
         for name in module.__all__:
             if inspect.isclass(kind := getattr(module, name)):
-                yield pytest.param(f"skprune.{room}", kind, id=f"{room}.{name}")
+                yield pytest.param(f"skprune.{subpackage}", kind, id=f"{subpackage}.{name}")
 
 
 ESTIMATORS = [p for p in public_classes() if issubclass(p.values[1], BaseEstimator)]
@@ -41,9 +41,9 @@ def test_all_estimators_of_the_top_are_there():
     assert len(kinds) > 10
 
 
-@pytest.mark.parametrize(("room", "kind"), ESTIMATORS)
-def test_estimators_link_to_their_page(room, kind):
-    page = f"{DOCUMENTATION}reference/generated/{room}.{kind.__name__}.html"
+@pytest.mark.parametrize(("subpackage", "kind"), ESTIMATORS)
+def test_estimators_link_to_their_page(subpackage, kind):
+    page = f"{DOCUMENTATION}reference/generated/{subpackage}.{kind.__name__}.html"
     assert reference_page(kind) == page
     if inspect.isabstract(kind) or kind.__name__.startswith("Base"):
         return

@@ -10,10 +10,12 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
+from skprune import SOCPEnsemblePruner
 from skprune.utils import (
     check_random_state,
     draw_seed,
     generator,
+    hold_out,
     integer_seed,
     set_missing_seeds,
 )
@@ -115,3 +117,20 @@ def test_what_is_no_seed_is_refused(seed):
     for function in (integer_seed, generator, check_random_state):
         with pytest.raises(ValueError, match=r"random_state must be .*; got "):
             function(seed)
+
+
+def test_none_leaves_the_global_generator_alone():
+    X, y = np.random.default_rng(0).normal(size=(60, 5)), np.arange(60) % 3
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    SOCPEnsemblePruner(RandomForestClassifier(5)).fit(X, y)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+@pytest.mark.parametrize(("n_held_out", "by_class"), [(2, False), (3, True), (15, True)])
+def test_rows_are_held_out_by_class_where_that_can_be(n_held_out, by_class):
+    y = np.repeat([0, 1, 2], [12, 12, 6])
+    for seed in range(20):
+        held_out = hold_out(y, n_held_out, seed)
+        assert held_out.sum() == n_held_out
+        assert not by_class or set(y[held_out]) == set(y[~held_out]) == {0, 1, 2}
+    np.testing.assert_array_equal(held_out, hold_out(y, n_held_out, seed))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...exceptions import SolverError, SolverNotInstalledError
+from ...exceptions import SolverError
 from .._problem import SOCPProblem
 from ._base import CONIC_TOLERANCE, RawSolution
 
@@ -18,7 +18,7 @@ def solve_with_cvxpy(problem: SOCPProblem, name: str, **options: Any) -> RawSolu
     import cvxpy as cp  # slow to load, so only where a conic solver is asked for
 
     if name not in cp.installed_solvers():
-        raise SolverNotInstalledError(
+        raise ImportError(
             f"cvxpy does not find {name}: run `pip install --upgrade {name.lower()}`, or use "
             "solver='auto'."
         )

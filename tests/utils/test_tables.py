@@ -1,4 +1,4 @@
-"""What notebooks show of reports, tables, curves and solutions."""
+"""What printing and notebooks show of reports, tables, curves and solutions."""
 
 import importlib
 import inspect
@@ -12,12 +12,12 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
+from skprune.utils._doc_link import reference_page
 
 import skprune
 from skprune import CNNSpace, SOCPEnsemblePruner
 from skprune.inspection import pruning_report
 from skprune.utils import ReprHTML
-from skprune.utils._doc_link import reference_page
 
 # What predicts from a graph imports nothing but NumPy; evidence is a base class.
 WITHOUT = {"GraphMetadata", "MemberFile"}
@@ -61,11 +61,11 @@ def parsed(thing):
 
 def test_every_public_dataclass_has_one():
     without = set()
-    for room in skprune._ROOMS:
-        module = importlib.import_module(f"skprune.{room}")
+    for subpackage in skprune._SUBPACKAGES:
+        module = importlib.import_module(f"skprune.{subpackage}")
         for name in getattr(module, "__all__", ()):
             kind = getattr(module, name)
-            if not inspect.isclass(kind) or not is_dataclass(kind) or room == "utils":
+            if not inspect.isclass(kind) or not is_dataclass(kind) or subpackage == "utils":
                 continue
             if not issubclass(kind, ReprHTML | BaseEstimator):
                 without.add(name)

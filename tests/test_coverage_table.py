@@ -1,4 +1,4 @@
-"""The table of `make coverage`: every room has an aim, and what misses it is said."""
+"""The table of `make coverage`: every subpackage has an aim, and what misses it is said."""
 
 import json
 import sys
@@ -8,27 +8,29 @@ import pytest
 
 import skprune
 
-from . import coverage_rooms
+from . import coverage_table
 
 
-def report(**rooms):
-    """As `coverage json` writes it, for rooms of (statements, reached, branches, reached)."""
+def report(**subpackages):
+    """As `coverage json` writes it, for subpackages of (statements, reached, branches, reached)."""
     names = ("num_statements", "covered_lines", "num_branches", "covered_branches")
     files = {
-        f"skprune/{room}/_{i}.py": {"summary": dict(zip(names, counts, strict=True))}
-        for room, each in rooms.items()
+        f"skprune/{subpackage}/_{i}.py": {"summary": dict(zip(names, counts, strict=True))}
+        for subpackage, each in subpackages.items()
         for i, counts in enumerate(each)
     }
     return {"files": files}
 
 
 def whole(**changed):
-    return report(**({room: [(10, 10, 4, 4)] for room in coverage_rooms.AIMS} | changed))
+    return report(
+        **({subpackage: [(10, 10, 4, 4)] for subpackage in coverage_table.AIMS} | changed)
+    )
 
 
-def test_every_room_has_an_aim():
-    rooms = {path.parent.name for path in Path(skprune.__path__[0]).glob("*/__init__.py")}
-    assert set(coverage_rooms.AIMS) == rooms
+def test_every_subpackage_has_an_aim():
+    subpackages = {path.parent.name for path in Path(skprune.__path__[0]).glob("*/__init__.py")}
+    assert set(coverage_table.AIMS) == subpackages
 
 
 @pytest.mark.parametrize(
@@ -44,23 +46,23 @@ def test_every_room_has_an_aim():
         ({"datasets": [(3, 3, 0, 0)]}, []),
     ],
 )
-def test_rooms_below_their_aims_are_named(changed, missed, tmp_path, monkeypatch, capsys):
+def test_subpackages_below_their_aims_are_named(changed, missed, tmp_path, monkeypatch, capsys):
     path = tmp_path / "coverage.json"
     path.write_text(json.dumps(whole(**changed)))
-    monkeypatch.setattr(sys, "argv", ["coverage_rooms.py", str(path)])
-    assert coverage_rooms.main() == bool(missed)
+    monkeypatch.setattr(sys, "argv", ["coverage_table.py", str(path)])
+    assert coverage_table.main() == bool(missed)
     said = capsys.readouterr().out
     assert [line.split()[0] for line in said.splitlines() if line.endswith("missed")] == missed
     assert ("Below the aim: " in said) == bool(missed)
 
 
-def test_files_of_no_room_and_paths_of_windows_are_counted():
+def test_files_of_no_subpackage_and_paths_of_windows_are_counted():
     files = report(socp=[(4, 3, 2, 1)])["files"]
     summary = next(iter(files.values()))["summary"]
     files = {
         "C:\\skprune\\skprune\\socp\\backends\\_ecos.py": {"summary": summary},
         "/home/skprune/skprune/exceptions.py": {"summary": summary},
     }
-    found = coverage_rooms.counts_by_room({"files": files})
+    found = coverage_table.counts_by_subpackage({"files": files})
     assert found == {"socp": [4, 3, 2, 1], "(top)": [4, 3, 2, 1]}
-    assert "(top)" in coverage_rooms.table(found)[0]
+    assert "(top)" in coverage_table.table(found)[0]
