@@ -79,7 +79,7 @@ def _make_curve(quantity: str, kind: Any, measured: Measurements) -> Any:
                 f"{parameter}={kind!r} does not."
             )
         return curve if amounts.shape[1] == 1 else AdditiveCurve(curve)
-    curve._check_parameters()
+    curve._validate_params()
     needed = curve.n_parameters
     for j, count in enumerate(distinct_counts(amounts)):
         if count < needed:

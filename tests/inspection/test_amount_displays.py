@@ -335,10 +335,9 @@ class TestReward:
         assert two.reward.max() == pytest.approx(2 * one.reward.max())
 
     def test_wrong_reward_or_column(self, optimizer, several):
-        names = r"\['accuracy', 'time', 'size', 'more_accuracy_less_size', 'pruning'\]"
-        with pytest.raises(ValueError, match=rf"{names}; got 'speed'"):
+        with pytest.raises(ValueError, match=r"a str among {.*'accuracy'.*}. Got 'speed'"):
             RewardDisplay.from_estimator(optimizer, "speed")
-        with pytest.raises(ValueError, match=rf"{names}; got array"):
+        with pytest.raises(ValueError, match=r"a str among .* Got array"):
             RewardDisplay.from_estimator(optimizer, np.array(["accuracy"]))
         for column in (3, -1, True, "conv1"):
             with pytest.raises(ValueError, match="column must be one of 0 to 2"):
@@ -588,7 +587,7 @@ class TestFrontier:
 
     @pytest.mark.parametrize("n_points", [1, 2.5])
     def test_wrong_number(self, optimizer, n_points):
-        with pytest.raises(ValueError, match="n_points must be an integer >= 2"):
+        with pytest.raises(ValueError, match=r"'n_points' .* int in the range .2, inf"):
             AmountFrontierDisplay.from_estimator(optimizer, n_points=n_points)
 
     @pytest.mark.parametrize("seed", ["foo", -1, 1.5])

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from sklearn.base import BaseEstimator, clone
 from sklearn.tree import DecisionTreeClassifier
-from skprune.utils._doc_link import DOCUMENTATION, DocumentationLink, reference_page
 
 import skprune
 from skprune import PruningAmountOptimizer, SOCPEnsemblePruner
+from skprune.utils import DOCUMENTATION
+from skprune.utils._tables import reference_page
 
 ROOT = Path(__file__).parents[2]
 SUBPACKAGES = [subpackage for subpackage in skprune._SUBPACKAGES if subpackage != "exceptions"]
@@ -69,17 +70,10 @@ def test_classes_of_others_have_no_link():
     assert "skprune.readthedocs" not in mine._repr_html_()
 
 
-def test_private_estimators_have_no_link():
-    """Their page would not be there."""
-    from skprune.compression._vote import NetworkMember
-
-    assert not issubclass(NetworkMember, DocumentationLink)
-
-
 def test_pages_are_named_in_one_place():
     found = [
         path
         for path in (ROOT / "skprune").rglob("*.py")
         if re.search(r"readthedocs\.io", path.read_text(encoding="utf-8"))
     ]
-    assert [path.name for path in found] == ["_doc_link.py"]
+    assert [path.name for path in found] == ["_tables.py"]

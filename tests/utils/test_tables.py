@@ -12,12 +12,12 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
-from skprune.utils._doc_link import reference_page
 
 import skprune
 from skprune import CNNSpace, SOCPEnsemblePruner
 from skprune.inspection import pruning_report
 from skprune.utils import ReprHTML
+from skprune.utils._tables import reference_page
 
 # What predicts from a graph imports nothing but NumPy; evidence is a base class.
 WITHOUT = {"GraphMetadata", "MemberFile"}
