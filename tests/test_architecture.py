@@ -12,17 +12,18 @@ import skprune
 PACKAGE = Path(skprune.__file__).parent
 FLOORS = {
     "utils": 0,
+    "_keras": 1,
     "socp": 1,
-    "metrics": 1,
     "datasets": 1,
-    "ensemble": 2,
-    "sparsity": 2,
-    "amount": 2,
-    "pruning": 3,
-    "compression": 4,
-    "inspection": 4,
-    "serving": 4,
-    "cli": 5,
+    "metrics": 2,
+    "ensemble": 3,
+    "sparsity": 3,
+    "amount": 3,
+    "pruning": 4,
+    "compression": 5,
+    "inspection": 5,
+    "serving": 5,
+    "cli": 6,
 }
 
 

@@ -9,14 +9,9 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 
+from .._keras import JointNetworks, get_compiled, seconds_to_compile, with_both_classes
 from ..metrics import ModelCost, model_cost
-from ..utils import (
-    JointNetworks,
-    SavedState,
-    get_compiled,
-    seconds_to_compile,
-    with_both_classes,
-)
+from ..utils import SavedState
 from ._bench import probabilities
 from ._fitted_cnn import as_inputs
 from ._kept_model import KeptModel

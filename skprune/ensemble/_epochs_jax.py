@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 from jax import numpy as jnp
 
-from ..utils import BETA_1, BETA_2, EPSILON
+from .._keras import BETA_1, BETA_2, EPSILON
 
 __all__ = ["Epochs"]
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..utils import BETA_1, BETA_2, EPSILON
+from .._keras import BETA_1, BETA_2, EPSILON
 
 __all__ = ["Epochs"]
 

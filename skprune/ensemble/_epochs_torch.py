@@ -13,7 +13,7 @@ import torch
 from keras import layers, ops
 from torch.nn import functional
 
-from ..utils import BETA_1, BETA_2, EPSILON
+from .._keras import BETA_1, BETA_2, EPSILON
 
 __all__ = ["Epochs"]
 

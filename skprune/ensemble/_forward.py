@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from ..utils import in_few_sizes
+from .._keras import call_padded
 from ._builder import BATCH_NORM_EPSILON
 from ._space import CNNArchitecture, pool_window
 
@@ -87,7 +87,7 @@ class FoldedCNN:
             compiled = _compiled_for_jax()
 
             def forward(X):
-                return in_few_sizes(lambda rows: compiled(rows, *arguments), X)
+                return call_padded(lambda rows: compiled(rows, *arguments), X)
         else:
 
             def forward(X):

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..utils import row_groups
+from .._keras import quiet_first_use, row_groups
 from ._forward import FoldedCNN, forward_pass
-from ._quiet import quiet_first_use
 
 __all__ = ["JointCNNs"]
 

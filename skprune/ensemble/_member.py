@@ -10,13 +10,13 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import ClassifierTags
 
-from ..utils import SavedState, get_compiled, record_eager_time, row_groups
+from .._keras import get_compiled, quiet_first_use, record_eager_time, row_groups
+from ..utils import SavedState
 from ._builder import build_cnn, compile_cnn, make_training_state
 from ._early_stopping import ValidationStopping
 from ._epochs import runs_whole_epochs, train_epochs
 from ._forward import FoldedCNN
 from ._joint import JointCNNs
-from ._quiet import quiet_first_use
 from ._space import CNNArchitecture
 
 __all__ = ["CNNMember"]

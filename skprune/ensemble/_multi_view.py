@@ -16,6 +16,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._keras import load_quietly
 from ..utils import (
     DocumentationLink,
     ReportsProgress,
@@ -28,7 +29,6 @@ from ..utils import (
 from ._data import pixel_statistics, validation_rows
 from ._multi_view_data import as_mask, as_views, check_same_views, fill_missing, present_views
 from ._multi_view_plan import LazyNetworks, MultiViewPlan
-from ._quiet import load_quietly
 from ._space import CNNArchitecture, ConvBlock
 from ._validation import check_multi_view_parameters, check_weights
 
@@ -266,7 +266,7 @@ class MultiViewCNNClassifier(
 
     def _train(self, images, present, codes, weights, n_classes, seed):
         """Plan, networks, history, and the importance of views or None."""
-        training = load_quietly("_multi_view_training")
+        training = load_quietly("skprune.ensemble._multi_view_training")
         rows = training.MultiViewRows(images, present, codes, weights)
         held_out = validation_rows(codes, self.validation_fraction, seed)
         train, validation = rows[~held_out], rows[held_out] if held_out.any() else None
@@ -366,7 +366,7 @@ class MultiViewCNNClassifier(
         """
         images, present = self._check_views(X, mask)
         tower, head, _ = self._networks.get()
-        predict_views = load_quietly("_multi_view_network").predict_views
+        predict_views = load_quietly("skprune.ensemble._multi_view_network").predict_views
         pooling = self._networks.plan.view_pooling
         return predict_views([tower] * self.n_views_, head, images, present, pooling)
 

@@ -6,12 +6,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from ..utils import (
-    JointNetworks,
-    get_compiled,
-    network_output,
-    seconds_to_compile,
-)
+from .._keras import JointNetworks, get_compiled, network_output, seconds_to_compile
 from ._builder import build_tower_and_head
 from ._multi_view_plan import MultiViewNetworks, MultiViewPlan
 

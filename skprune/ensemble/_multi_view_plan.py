@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._quiet import load_quietly, quiet_first_use
+from .._keras import load_quietly, quiet_first_use
 from ._space import CNNArchitecture
 
 __all__ = ["LazyNetworks", "MultiViewNetworks", "MultiViewPlan"]
@@ -79,7 +79,8 @@ class LazyNetworks:
         weights, live = self._weights, self._live
         if live is None:
             with quiet_first_use():
-                live = load_quietly("_multi_view_network").build_multi_view(self.plan)
+                network = load_quietly("skprune.ensemble._multi_view_network")
+                live = network.build_multi_view(self.plan)
                 live.model.set_weights(weights)
             self._live = live
             self._weights = None

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._keras import keras_adam, quiet_first_use
 from ..metrics import view_importance
-from ..utils import keras_adam
 from ._builder import compile_cnn, make_training_state
 from ._early_stopping import ValidationStopping
 from ._multi_view_network import build_multi_view, predict_features, predict_views, view_features
 from ._multi_view_plan import MultiViewNetworks, MultiViewPlan
-from ._quiet import quiet_first_use
 
 __all__ = ["MultiViewRows", "train_multi_view", "validation_importance"]
 

@@ -14,6 +14,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._keras import joint_prediction, load_quietly
 from ..utils import (
     DocumentationLink,
     ReportsProgress,
@@ -23,13 +24,11 @@ from ..utils import (
     check_sample_weight,
     data_hash,
     integer_seed,
-    joint_prediction,
     refuse_multilabel,
     reports_progress,
     voting_members,
 )
 from ._data import SharedArrays, as_images, pixel_statistics, validation_rows
-from ._quiet import load_member_class
 from ._space import CNNSpace, sample_members
 from ._trainers import TRAINING_VERSION, TrainingSettings, train_members
 from ._validation import check_parameters, check_weights
@@ -212,7 +211,7 @@ class RandomCNNEnsembleClassifier(
         X, y = validate_data(self, X, y, allow_nd=True, dtype=_PIXELS)
         images, classes, codes, weights = self._check_training_data(X, y, sample_weight)
         plans = sample_members(self.space or CNNSpace.small(), self.n_estimators, seed)
-        member_class = load_member_class()
+        member_class = load_quietly("skprune.ensemble._member").CNNMember
         held_out = validation_rows(codes, self.validation_fraction, seed)
         settings = self._settings(images[~held_out], len(classes), stops_early=held_out.any())
         trained = self._train(plans, settings, images, codes, weights, held_out)

@@ -40,17 +40,9 @@ from sklearn.multioutput import (
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from .._keras import joint_prediction
 from ..exceptions import MemberFileError
-from ..utils import (
-    BaseSearchCV,
-    atomic_write,
-    cast,
-    check_n_jobs,
-    joint_prediction,
-    num_samples,
-    streamed,
-    unfreeze,
-)
+from ..utils import BaseSearchCV, atomic_write, cast, check_n_jobs, num_samples, streamed, unfreeze
 
 __all__ = [
     "MemberFile",

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import check_one_of, layer_graph
+from .._keras import layer_graph
+from ..utils import check_one_of
 from ._cells import Cell, cells_of, kept_channels, scores
 from ._channel_map import ChannelMap
 from ._checks import check_amount

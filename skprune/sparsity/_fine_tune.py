@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import check_random_state, keras_adam, layer_graph
+from .._keras import keras_adam, layer_graph
+from ..utils import check_random_state
 from ._checks import check_integer, check_steps
 from ._magnitude import is_kernel
 from ._rebuild import copy_model

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import check_one_of, layer_graph
+from .._keras import layer_graph
+from ..utils import check_one_of
 from ._checks import check_amount
 from ._rebuild import copy_model
 

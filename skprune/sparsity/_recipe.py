@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
-from ..utils import layer_graph
+from .._keras import layer_graph
 from ._channels import prune_channels
 from ._fine_tune import default_loss, fine_tune, measure_batch_norm
 from ._magnitude import prune_magnitude

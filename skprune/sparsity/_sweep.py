@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import assert_all_finite
 
+from .._keras import layer_graph
 from ..metrics import model_cost
-from ..utils import check_one_of, check_random_state, check_sample_weight, draw_seed, layer_graph
+from ..utils import check_one_of, check_random_state, check_sample_weight, draw_seed
 from ._checks import check_steps
 from ._measure import SIZES, TimingPlan, Trial, check_amounts, measure_amounts
 from ._recipe import (

@@ -11,10 +11,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 
 from skprune import SOCPEnsemblePruner
+from skprune._keras import _joint_prediction, joint_prediction, record_eager_time
 from skprune.ensemble import _joint, _member
 from skprune.exceptions import UnsupportedMemberError
 from skprune.serving import fuse
-from skprune.utils import _compiled, _row_groups, joint_prediction
 
 pytestmark = pytest.mark.keras
 
@@ -60,7 +60,7 @@ def test_it_is_compiled_once_that_has_paid(ensemble, digits, monkeypatch):
     ensemble.predict(digits[0])
     assert not made
     for member in ensemble.estimators_:
-        _compiled.record_eager_time(member, _member._SECONDS_TO_COMPILE)
+        record_eager_time(member, _member._SECONDS_TO_COMPILE)
     first = ensemble.predict_proba(digits[0])
     assert made == [1]
     np.testing.assert_array_equal(ensemble.predict_proba(digits[0]), first)
@@ -70,10 +70,10 @@ def test_it_is_compiled_once_that_has_paid(ensemble, digits, monkeypatch):
 def test_batches_are_bounded(ensemble, digits, compiled, monkeypatch):
     expected = ensemble.predict_proba(digits[0])
     twin = pickle.loads(pickle.dumps(ensemble))
-    monkeypatch.setattr(_row_groups, "_BYTES", 4 * 64 * 4 * 8)
-    monkeypatch.setattr(_row_groups, "_FEWEST_ROWS", 8)
+    monkeypatch.setattr(_joint_prediction, "_BYTES", 4 * 64 * 4 * 8)
+    monkeypatch.setattr(_joint_prediction, "_FEWEST_ROWS", 8)
     np.testing.assert_allclose(twin.predict_proba(digits[0]), expected, rtol=1e-6)
-    joint = vars(twin.estimators_[0])[_compiled._JOINTS][0].joint
+    joint = vars(twin.estimators_[0])[_joint_prediction._COMPILED][0].function
     assert [rows for _, rows in joint._groups] == [8, 8]
 
 
@@ -102,7 +102,7 @@ def test_another_member_in_ones_place_is_heard(ensemble, digits, compiled):
 def test_it_goes_with_the_members(fitted, digits, compiled):
     ensemble = pickle.loads(pickle.dumps(fitted))
     ensemble.predict(digits[0])
-    joint = weakref.ref(vars(ensemble.estimators_[0])[_compiled._JOINTS][0].joint)
+    joint = weakref.ref(vars(ensemble.estimators_[0])[_joint_prediction._COMPILED][0].function)
     assert joint() is not None
     del ensemble
     gc.collect()
@@ -115,7 +115,7 @@ def test_few_functions_are_kept(ensemble, digits, compiled, caplog):
         ensemble.estimators_[1] = pickle.loads(pickle.dumps(ensemble.estimators_[1]))
         ensemble.predict(digits[0][:2])
     assert len(compiled) == 10
-    assert len(vars(first)[_compiled._JOINTS]) == _compiled._MOST_SETS
+    assert len(vars(first)[_joint_prediction._COMPILED]) == _joint_prediction._MOST_COMPILED
     assert not caplog.records  # TensorFlow finds that too much is traced
 
 
@@ -125,7 +125,7 @@ def test_what_was_spent_is_used_up(ensemble, digits, monkeypatch):
     real = _joint.JointCNNs
     monkeypatch.setattr(_member, "JointCNNs", lambda *a: made.append(len(a[0])) or real(*a))
     for member in ensemble.estimators_:
-        _compiled.record_eager_time(member, _member._SECONDS_TO_COMPILE)
+        record_eager_time(member, _member._SECONDS_TO_COMPILE)
     assert joint_prediction(ensemble.estimators_) is not None
     assert joint_prediction(ensemble.estimators_[::-1]) is None
     assert joint_prediction(ensemble.estimators_) is not None
@@ -177,7 +177,7 @@ def test_a_pruner_predicts_with_it(ensemble, digits, compiled):
     )
     np.testing.assert_allclose(pruner.predict_proba(X), expected, rtol=1e-6)
     flat = pickle.loads(pickle.dumps(pruner))
-    assert b"skprune_joints" not in pickle.dumps(pruner)
+    assert b"_skprune_compiled" not in pickle.dumps(pruner)
     np.testing.assert_allclose(flat.predict_proba(X), expected, rtol=1e-6)
     with pytest.raises(ValueError, match="NaN"):
         pruner.predict(np.full((2, 8, 8), np.nan))
