@@ -54,19 +54,17 @@ def joint_prediction(members: Sequence[Any]) -> Callable[[Any], Sequence[NDArray
     inherits the method is not predicted jointly, since it may change the predictions.
     """
     kind = type(members[0])
+    joins_members = "__skprune_joint_prediction__" in vars(kind)
+    if not joins_members and _scikeras_network(members[0]) is None:
+        return None  # at once for members that are not networks
     if any(type(member) is not kind for member in members):
         return None
-    if "__skprune_joint_prediction__" in vars(kind):
+    if joins_members:
         joined: Callable[[Any], Sequence[NDArray]] | None
         joined = kind.__skprune_joint_prediction__(members)
         return joined
-    networks = []
-    for member in members:
-        network = _scikeras_network(member)
-        if network is None:
-            return None
-        networks.append(network)
-    if len({network.inputs[0].shape for network in networks}) > 1:
+    networks = [_scikeras_network(member) for member in members]
+    if None in networks or len({network.inputs[0].shape for network in networks}) > 1:
         return None
     # Compiled at once: their own predict methods would compile too.
     joint = get_compiled(networks, [], lambda: JointNetworks(networks))
