@@ -16,7 +16,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Where what is saved looks for the class of members: found here, it is imported silently.
+    # Saved files name the class of members by this module; it is imported here without output.
     if name == "CNNMember":
         from .._keras import load_quietly
 

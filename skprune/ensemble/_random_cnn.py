@@ -35,18 +35,18 @@ from ._validation import check_parameters, check_weights
 
 __all__ = ["RandomCNNEnsembleClassifier"]
 
-# Pixel types that are kept as they come; all others become the first.
+# Pixel types that are kept; all others become the first.
 _PIXELS = (np.float32, np.uint8)
 
 
 class RandomCNNEnsembleClassifier(
     ClassifierMixin, ReportsProgress, DocumentationLink, SavedState, BaseEstimator
 ):
-    """Many convolutional networks of random architecture, trained apart, that vote.
+    """Vote of many convolutional networks of random architecture, each trained separately.
 
     Architectures and learning rates are drawn from a :class:`CNNSpace`; each network is
-    trained by itself on the same data, as in the paper [1]_, section 3. The first layer of
-    each standardises pixels with the mean and standard deviation of the training pixels, so
+    trained separately on the same data, as in the paper [1]_, section 3. The first layer of
+    each standardizes pixels with the mean and standard deviation of the training pixels, so
     images can be given as they are.
 
     Parameters
@@ -79,7 +79,7 @@ class RandomCNNEnsembleClassifier(
         parameters and data. A fit that was interrupted, or one with more networks, then
         trains only what is not there yet.
     n_jobs : int or None, default=None
-        Networks trained at a time, each in a process and on a thread of its own; the most
+        Networks trained at a time, each in its own process with one thread; the most
         expensive first. Results are the same for every value. None is 1 unless in a
         :obj:`joblib.parallel_config` context; -1 uses all cores.
     random_state : int, RandomState instance or None, default=None
@@ -100,7 +100,7 @@ class RandomCNNEnsembleClassifier(
     classes_ : ndarray of shape (n_classes,)
         The labels.
     seed_ : int
-        The seed that ``random_state`` came to.
+        The integer seed of ``random_state``.
     sample_shape_ : tuple of (int, int, int)
         Height, width and channels of a sample.
     n_features_in_ : int
@@ -114,8 +114,8 @@ class RandomCNNEnsembleClassifier(
 
     Notes
     -----
-    Networks are trained in processes of their own even for ``n_jobs=1``. The first fit pays
-    for starting them (some seconds); they stay for the fits after it, and leave when idle.
+    Networks are trained in separate processes even for ``n_jobs=1``. The first fit starts them,
+    which takes some seconds; later fits use them again, and they end when idle.
 
     References
     ----------
@@ -215,7 +215,7 @@ class RandomCNNEnsembleClassifier(
         held_out = validation_rows(codes, self.validation_fraction, seed)
         settings = self._settings(images[~held_out], len(classes), stops_early=held_out.any())
         trained = self._train(plans, settings, images, codes, weights, held_out)
-        # Nothing is set before all members are there: a fit that fails leaves what was.
+        # Attributes are set last, so that a fit that fails changes nothing.
         self.seed_, self.classes_ = seed, classes
         self.sample_shape_ = settings.input_shape
         self._fitted_on_flat = X.ndim == 2
@@ -233,7 +233,7 @@ class RandomCNNEnsembleClassifier(
         return self
 
     def _check_training_data(self, X, y, sample_weight):
-        """Images, classes, labels as positions in them, and weights, all of positive weight."""
+        """Images, classes, class indices and weights of the samples with positive weight."""
         check_classification_targets(y)
         images = as_images(X, self.image_shape)
         classes, codes = np.unique(column_or_1d(y), return_inverse=True)
@@ -249,7 +249,7 @@ class RandomCNNEnsembleClassifier(
         return images[kept], classes, codes[kept], weights[kept]
 
     def __skprune_training_key__(self):
-        # For a pruner's cache of whole ensembles.
+        # Key of a pruner's cache of trained ensembles.
         import keras
 
         return TRAINING_VERSION, keras.backend.backend()
@@ -310,7 +310,7 @@ class RandomCNNEnsembleClassifier(
             data.remove()
 
     def _check_images(self, X) -> np.ndarray:
-        """X as images of the shape that ``fit`` saw."""
+        """X as images of the shape of ``fit``."""
         check_is_fitted(self)
         pixels = check_array(X, allow_nd=True, dtype=_PIXELS, input_name="X", estimator=self)
         if pixels.ndim == 2 and self._fitted_on_flat:
@@ -324,7 +324,7 @@ class RandomCNNEnsembleClassifier(
         return images
 
     def _member_outputs(self, images):
-        """Probabilities from one network after the other, or from all by one function."""
+        """Probabilities from each network, one by one or by joint prediction."""
         joint = joint_prediction(self.estimators_)
         if joint is not None:
             return joint(images)

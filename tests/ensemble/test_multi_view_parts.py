@@ -64,7 +64,7 @@ class TestNetworkParts:
         )
         expected = fitted.predict_proba(data[0], mask=[True, True, False])
         np.testing.assert_allclose(copies, expected, rtol=1e-4, atol=1e-6)
-        with pytest.raises(ValueError, match="a view, 3; got 2"):
+        with pytest.raises(ValueError, match="each view, 3; got 2"):
             predict_views([tower, tower], head, X)
         with pytest.raises(ValueError, match=r"100 of 100 samples .* views \[0, 2\] were dropped"):
             predict_views([None, tower, None], head, X, np.tile([True, False, True], (100, 1)))
@@ -188,7 +188,7 @@ def test_other_views_are_refused(fitted, shape, words):
 @keras_test
 def test_wrong_pixels_and_masks_at_prediction(fitted, data):
     X = data[0][:4].astype(np.float32)
-    with pytest.raises(ValueError, match="leaves 1 of 4 without any, the first of them sample 2"):
+    with pytest.raises(ValueError, match="leaves 1 of 4 without any, the first is sample 2"):
         fitted.predict(X, mask=np.arange(4)[:, None].repeat(3, axis=1) != 2)
     with pytest.raises(ValueError, match=r"bool of shape \(4, 3\) or \(3,\)"):
         fitted.score(X, [0, 1, 2, 0], mask=[True] * 4)
