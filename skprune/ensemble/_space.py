@@ -16,7 +16,7 @@ POOLINGS = ("average", "max")
 
 @dataclass(frozen=True)
 class ConvBlock(ReprHTML):
-    """Two convolutions, one batch normalisation, ReLU and one pooling.
+    """Two convolutions, one batch normalization, ReLU and one pooling.
 
     Parameters
     ----------
