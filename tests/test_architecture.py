@@ -12,7 +12,8 @@ import skprune
 PACKAGE = Path(skprune.__file__).parent
 LAYERS = (
     ("utils",),
-    ("socp", "metrics", "datasets", "_keras"),
+    ("socp", "datasets", "_keras"),
+    ("metrics",),
     ("pruning", "ensemble", "sparsity", "amount"),
     ("compression", "inspection", "serving"),
     ("cli",),

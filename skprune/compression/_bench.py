@@ -11,6 +11,7 @@ import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._keras import network_output, with_both_classes
 from ..amount import PruningAmountOptimizer
 from ..metrics import latency, latency_ratio, model_cost
 from ..sparsity import (
@@ -22,7 +23,6 @@ from ..sparsity import (
     recover,
 )
 from ..sparsity._sweep import described_method, described_model
-from ..utils import network_output, with_both_classes
 from ._fitted_cnn import FittedCNN
 from ._point import OperatingPoint
 

@@ -10,6 +10,7 @@ from sklearn.base import ClassifierMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
+from .._keras import joint_prediction
 from ..amount import PruningAmountOptimizer
 from ..exceptions import AmountCorrectedWarning, InfeasibleLimitsWarning
 from ..pruning import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
@@ -24,7 +25,6 @@ from ..utils import (
     clone_unfitted,
     draw_seed,
     input_tags_of,
-    joint_prediction,
     reports_progress,
     set_missing_seeds,
     unfreeze,

@@ -4,7 +4,7 @@ from typing import Any
 
 import joblib
 
-from ._network_bytes import network_bytes, read_network
+from .._keras import network_bytes, read_network
 
 __all__ = ["KeptModel"]
 

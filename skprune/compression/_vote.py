@@ -9,15 +9,9 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 
+from .._keras import JointNetworks, get_compiled, seconds_to_compile, with_both_classes
 from ..metrics import ModelCost, model_cost
-from ..utils import (
-    JointNetworks,
-    SkpruneEstimator,
-    get_compiled,
-    seconds_to_compile,
-    weighted_sum,
-    with_both_classes,
-)
+from ..utils import SkpruneEstimator, weighted_sum
 from ._bench import probabilities
 from ._fitted_cnn import as_inputs
 from ._kept_model import KeptModel

@@ -16,9 +16,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Where what is saved looks for the class of members: found here, it is imported silently.
+    # Saved files name the class of members by this module; it is imported here without output.
     if name == "CNNMember":
-        from ._quiet import load_member_class
+        from .._keras import load_quietly
 
-        return load_member_class()
+        return load_quietly(f"{__name__}._member").CNNMember
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""From an architecture to a Keras model."""
+"""Keras models from architectures."""
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ BATCH_NORM_MOMENTUM = 0.9
 # Keras's default, named because predictions fold it in.
 BATCH_NORM_EPSILON = 1e-3
 
-# Whatever Keras is set to in the user's process, a member is what it was when trained.
+# Independent of Keras's settings in the user's process.
 _FIXED = {"dtype": "float32"}
 
 
@@ -27,25 +27,10 @@ def build_cnn(
     scale: float = 1.0,
     seed: int = 0,
 ) -> keras.Model:
-    """Build the network of one member, not compiled.
+    """Build the network of one member, from pixels to probabilities, not compiled.
 
-    Parameters
-    ----------
-    architecture : CNNArchitecture
-        Blocks, dense layer and dropout.
-    input_shape : tuple of (int, int, int)
-        Height, width and channels of a sample.
-    n_classes : int
-        Number of outputs.
-    offset, scale : float, default=0.0 and 1.0
-        The first layer turns a pixel x into (x - offset) / scale.
-    seed : int, default=0
-        Seed of the initial weights and of dropout. No global random state is used.
-
-    Returns
-    -------
-    keras.Model
-        From pixels of shape (n, height, width, channels) to probabilities (n, n_classes).
+    The first layer turns a pixel x into (x - offset) / scale. The seed is that of the initial
+    weights and of dropout; no global random state is used.
     """
     seeds = _Seeds(seed)
     inputs = keras.Input(input_shape, name="pixels", dtype="float32")
@@ -63,19 +48,9 @@ def build_tower_and_head(
     scale: float = 1.0,
     seed: int = 0,
 ) -> tuple[keras.Model, keras.Model]:
-    """Build the network of :func:`build_cnn` in two parts, cut after the dense layer.
+    """Build the network of :func:`build_cnn` as two models, pixels to features to probabilities.
 
-    Parameters
-    ----------
-    architecture, input_shape, n_classes, offset, scale, seed
-        As for :func:`build_cnn`.
-
-    Returns
-    -------
-    tower : keras.Model
-        From pixels of shape (n, height, width, channels) to features (n, dense_units).
-    head : keras.Model
-        From features to probabilities (n, n_classes).
+    The features are the outputs of the dense layer.
     """
     seeds = _Seeds(seed)
     pixels = keras.Input(input_shape, name="pixels", dtype="float32")
@@ -88,7 +63,7 @@ def build_tower_and_head(
 
 
 def _features(inputs, architecture, offset, scale, seeds):
-    """Standardised pixels, the blocks and the dense layer."""
+    """Standardized pixels, the blocks and the dense layer."""
     height, width = inputs.shape[1:3]
     x = layers.Rescaling(1.0 / scale, -offset / scale, name="standardize", **_FIXED)(inputs)
     for number, block in enumerate(architecture.blocks, start=1):
@@ -138,7 +113,7 @@ def _probabilities(features, architecture, n_classes, seeds):
 
 
 def compile_cnn(model: keras.Model, adam: keras.optimizers.Adam) -> None:
-    """Make a model trainable: Adam and sparse categorical cross-entropy, as in the paper."""
+    """Compile a model with Adam and sparse categorical cross-entropy, as in the paper."""
     model.compile(
         optimizer=adam,
         loss="sparse_categorical_crossentropy",
@@ -149,9 +124,9 @@ def compile_cnn(model: keras.Model, adam: keras.optimizers.Adam) -> None:
 
 
 def make_training_state(model: keras.Model) -> None:
-    """Make what Keras's own training steps need of a compiled model, before they are traced.
+    """Create the state of Adam and metrics before Keras traces its training step.
 
-    State of Adam or metrics made inside the training function would have it traced twice.
+    Created inside that step, it would have the step traced twice.
     """
     model.optimizer.build(model.trainable_variables)
     n_classes = model.output_shape[1]

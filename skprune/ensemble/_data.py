@@ -1,4 +1,4 @@
-"""Images as arrays: their layouts, the validation rows, and files that workers share."""
+"""Images as arrays: layouts, validation rows, and files that workers share."""
 
 import os
 import platform
@@ -8,29 +8,14 @@ import numpy as np
 
 __all__ = ["SharedArrays", "as_images", "pixel_statistics", "validation_rows"]
 
-# Samples whose pixels are held as float64 at one time.
+# Samples whose pixels are float64 at one time.
 _BLOCK = 1024
 
 
 def as_images(X: np.ndarray, image_shape: tuple[int, ...] | None) -> np.ndarray:
-    """View samples of any layout as (n, height, width, channels).
+    """View samples of shape (n, h, w), (n, h, w, c) or (n, features) as (n, h, w, c).
 
-    Parameters
-    ----------
-    X : ndarray of shape (n, h, w), (n, h, w, c) or (n, features)
-        Samples. Flat ones without ``image_shape`` are one row of pixels each, (n, 1, features, 1).
-    image_shape : tuple of (int, int) or (int, int, int), or None
-        Height, width and channels (1 if not given) of a sample.
-
-    Returns
-    -------
-    ndarray of shape (n, height, width, channels)
-        A view of the same pixels.
-
-    Raises
-    ------
-    ValueError
-        If samples have another shape or number of pixels than ``image_shape`` says.
+    Flat samples without ``image_shape`` are one row of pixels each, (n, 1, features, 1).
     """
     wanted = None if image_shape is None else tuple(int(side) for side in image_shape)
     if wanted is not None and len(wanted) == 2:
@@ -62,17 +47,9 @@ def as_images(X: np.ndarray, image_shape: tuple[int, ...] | None) -> np.ndarray:
 
 
 def pixel_statistics(images: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation over all pixels, the same for the same numbers of any type.
+    """Mean and standard deviation over all pixels in double precision; a deviation of 0 becomes 1.
 
-    Parameters
-    ----------
-    images : ndarray of shape (n, height, width, channels)
-        Pixels.
-
-    Returns
-    -------
-    mean, deviation : float
-        In double precision; a deviation of zero is given as 1.
+    They are equal for equal numbers of any type.
     """
 
     def total(function):
@@ -87,22 +64,9 @@ def pixel_statistics(images: np.ndarray) -> tuple[float, float]:
 
 
 def validation_rows(y: np.ndarray, fraction: float | None, seed: int) -> np.ndarray:
-    """Draw the rows that early stopping looks at, of each class its share.
+    """Draw the validation rows (n,), True, as a share of each class; None is 0.
 
-    Parameters
-    ----------
-    y : ndarray of shape (n,)
-        Classes as integers.
-    fraction : float or None
-        Share of the rows, in [0, 1). None is 0.
-    seed : int
-        Seed of the draw.
-
-    Returns
-    -------
-    ndarray of bool of shape (n,)
-        True for validation rows. At least one row of each class stays False, so a class with
-        a single row is trained on and not validated with.
+    At least one row of each class is left for training.
     """
     chosen = np.zeros(len(y), dtype=bool)
     if not fraction:

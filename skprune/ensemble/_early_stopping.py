@@ -1,4 +1,4 @@
-"""Early stopping whose validation costs no traced graph."""
+"""Early stopping that validates without a traced graph."""
 
 from collections.abc import Callable
 
@@ -12,21 +12,9 @@ class ValidationStopping(keras.callbacks.Callback):
     """Validate after each epoch; stop when the loss no longer falls, with the best weights.
 
     Keras's own validation traces a second graph and makes a new data set each epoch, which
-    for a small network takes longer than its training.
-
-    Parameters
-    ----------
-    predict_proba : callable
-        From X to probabilities with the weights of the moment.
-    X : ndarray of shape (n_samples, height, width, channels)
-        Validation samples.
-    y : ndarray of shape (n_samples,)
-        Their classes, as integers.
-    sample_weight : ndarray of shape (n_samples,) or None
-        Their weights.
-    patience : int or None
-        Epochs without a lower loss after which training stops. With None it never stops, and
-        the last weights stay.
+    for a small network takes longer than its training. ``predict_proba`` predicts with the current
+    weights. ``patience`` is the number of epochs without a lower loss after which training stops;
+    with None it never stops, and the last weights are kept.
     """
 
     def __init__(self, predict_proba: Callable, X, y, sample_weight=None, *, patience=None):
@@ -37,10 +25,10 @@ class ValidationStopping(keras.callbacks.Callback):
         self._best_loss, self._best_weights, self._n_waited = np.inf, None, 0
 
     def on_epoch_end(self, epoch, logs=None):
-        """Add the validation loss and accuracy to the history, and judge the loss."""
+        """Add validation loss and accuracy to ``logs``; stop if the loss no longer falls."""
         probabilities = self._predict_proba(self._X)
-        of_truth = np.take_along_axis(probabilities, self._y[:, None], axis=1)[:, 0]
-        losses = -np.log(np.maximum(of_truth, keras.config.epsilon()), dtype=np.float64)
+        of_label = np.take_along_axis(probabilities, self._y[:, None], axis=1)[:, 0]
+        losses = -np.log(np.maximum(of_label, keras.config.epsilon()), dtype=np.float64)
         hits = probabilities.argmax(axis=1) == self._y
         loss = float(np.average(losses, weights=self._sample_weight))
         logs["val_loss"] = loss
@@ -55,6 +43,6 @@ class ValidationStopping(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def on_train_end(self, logs=None):
-        """Go back to the weights of the best epoch."""
+        """Restore the weights of the best epoch."""
         if self._best_weights is not None:
             self.model.set_weights(self._best_weights)

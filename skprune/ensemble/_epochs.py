@@ -1,9 +1,9 @@
-"""The training of a member: one compiled function a pass over the data, one file a back end.
+"""Training of a member by one compiled function for each epoch; one file for each back end.
 
-Keras's `fit` goes back to Python for every batch, and traces its optimiser and metrics anew
-for every model; for a small network that is most of its time. Here the samples lie in memory
-as tensors, and the function that passes over them is compiled whole. The losses are those of
-`fit`, to rounding, for the same order of samples.
+Keras's `fit` returns to Python for every batch, and traces its optimizer and metrics again for
+every model; for a small network that is most of its time. Here the samples are tensors in memory,
+and one compiled function processes a whole epoch. For the same order of samples the losses are
+those of `fit`, to rounding.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ import numpy as np
 
 __all__ = ["EpochRunner", "runs_whole_epochs", "train_epochs"]
 
-# Each has a class `Epochs`, made as an EpochRunner is.
+# Modules with a class `Epochs`, an EpochRunner.
 _BACKENDS = {
     "tensorflow": "._epochs_tensorflow",
     "jax": "._epochs_jax",
@@ -26,38 +26,18 @@ _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_tr
 
 
 class EpochRunner(Protocol):
-    """One model and its training data, on one back end.
+    """A model and its training data on one back end; ``run`` changes the model's weights.
 
-    Parameters
-    ----------
-    model : keras.Model
-        From pixels to probabilities; its weights change with every pass.
-    X : ndarray of shape (n, height, width, channels), float32
-        Pixels.
-    y : ndarray of shape (n,)
-        Classes, as integers.
-    sample_weight : ndarray of shape (n,) or None
-        Weights of the samples in the loss.
-    batch_size : int
-        Samples of one gradient step; the last step of a pass takes what is left.
+    Made from ``(model, X, y, sample_weight, batch_size)`` with float32 pixels X, integer classes y
+    and sample weights or None. The last step of an epoch takes the samples that are left.
     """
 
     def run(self, order: np.ndarray, learning_rate: float) -> tuple[float, float]:
-        """Pass over the samples in an order; the mean loss and the accuracy, as in Keras."""
+        """Train one epoch in the given order; return the mean loss and the accuracy, as Keras."""
 
 
 def runs_whole_epochs(callbacks: Iterable[keras.callbacks.Callback]) -> bool:
-    """Whether no callback wants to be called within a pass.
-
-    Parameters
-    ----------
-    callbacks : iterable of keras.callbacks.Callback
-        Callbacks.
-
-    Returns
-    -------
-    bool
-    """
+    """Whether no callback has to be called within an epoch."""
     own = keras.callbacks.Callback
     # A LambdaCallback has its hooks in the instance.
     return all(
@@ -78,30 +58,15 @@ def train_epochs(
     order: Callable[[int], np.ndarray],
     callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> dict[str, list[float]]:
-    """Train a compiled model whose optimiser is Adam.
+    """Train a model compiled with Adam; return its history, with what callbacks added.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Compiled; its optimiser says the learning rate, which callbacks may change.
-    X, y, sample_weight, batch_size
-        As for :class:`EpochRunner`.
-    epochs : iterable of int
-        Numbers of the passes.
-    order : callable
-        From the number of a pass to the order of its samples.
-    callbacks : iterable of keras.callbacks.Callback, default=()
-        Called at the beginning and end of training and of each pass.
-
-    Returns
-    -------
-    dict of str to list of float
-        Loss and accuracy after each pass, and what callbacks added.
+    ``order`` is called with the number of an epoch and returns the order of its samples. Callbacks
+    may change the optimizer's learning rate.
     """
     module = import_module(_BACKENDS[keras.backend.backend()], __package__)
-    # scikeras hands on a column of classes.
+    # scikeras passes a column of classes.
     runner: EpochRunner = module.Epochs(model, X, np.ravel(y), sample_weight, batch_size)
-    record = keras.callbacks.History()  # the last, so that it sees what the others add
+    record = keras.callbacks.History()  # last, so that it records what the others add
     calls = keras.callbacks.CallbackList([*callbacks, record], model=model)
     model.stop_training = False
     calls.on_train_begin()

@@ -1,4 +1,4 @@
-"""Passes over data that lies on the device, in JAX."""
+"""Epochs over data on the device, in JAX."""
 
 from functools import partial
 
@@ -8,12 +8,12 @@ import numpy as np
 from jax import lax
 from jax import numpy as jnp
 
-from ..utils import BETA_1, BETA_2, EPSILON
+from .._keras import BETA_1, BETA_2, EPSILON
 
 __all__ = ["Epochs"]
 
-# The same bits on every run, of kernels that were timed (which takes seconds a network) only
-# where they are run often.
+# Deterministic results. Kernels are autotuned, which takes seconds for each network, only where
+# they run often.
 _GPU_OPTIONS = {"xla_gpu_deterministic_ops": True}
 _GPU_REST_OPTIONS = {**_GPU_OPTIONS, "xla_gpu_autotune_level": 0}
 
@@ -33,11 +33,11 @@ class Epochs:
         self._moments = (zeros, [jnp.zeros_like(weight) for weight in weights])
         self._steps_done = 0
         on_gpu = jax.default_backend() == "gpu"
-        # The old state's memory is given to the new one.
+        # The new state reuses the memory of the old one.
         compiled = partial(jax.jit, donate_argnums=0, static_argnames="n_rows")
         self._one = compiled(self._next, compiler_options=_GPU_REST_OPTIONS if on_gpu else None)
-        # XLA's own loop keeps a GPU busier than one of Python. On a CPU the convolutions in it
-        # are without their fast kernels, and take some fifteen times as long.
+        # On a GPU, XLA's own loop is faster than a Python loop. On a CPU the convolutions in it
+        # have no fast kernels and take about fifteen times as long.
         self._whole = self._python_loop
         if on_gpu:
             self._whole = compiled(self._xla_loop, compiler_options=_GPU_OPTIONS)
@@ -53,7 +53,7 @@ class Epochs:
         done = np.int32(self._steps_done)
         if n_full:
             state = self._whole(state, done, *given, self._data, n_rows=size)
-        if n_left:  # shapes are fixed in JAX: the rest is a step of its own
+        if n_left:  # shapes are fixed in JAX: the rest is a separate step
             state = self._one(state, n_full, done, *given, self._data, n_rows=n_left)
         self._steps_done += -(-self._n // size)
         (weights, others, *self._moments), loss, hits = state
@@ -72,7 +72,7 @@ class Epochs:
         def step(number, state):
             return self._next(state, number, *given, n_rows=n_rows)
 
-        # Bounds that XLA knows, or it would ask the host before each step.
+        # Constant bounds: otherwise XLA would synchronize with the host before each step.
         return lax.fori_loop(0, self._n // n_rows, step, state)
 
     def _next(self, state, number, done, order, learning_rate, data, n_rows):

@@ -1,10 +1,10 @@
-"""Whole passes over the data as one TensorFlow graph."""
+"""A whole epoch as one TensorFlow graph."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from ..utils import BETA_1, BETA_2, EPSILON
+from .._keras import BETA_1, BETA_2, EPSILON
 
 __all__ = ["Epochs"]
 
@@ -25,10 +25,10 @@ class Epochs:
         self._means = [tf.Variable(tf.zeros_like(w), trainable=False) for w in self._weights]
         self._squares = [tf.Variable(tf.zeros_like(w), trainable=False) for w in self._weights]
         self._steps_done = 0
-        self._pass = tf.function(self._whole_pass, autograph=False)
+        self._traced_epoch = tf.function(self._epoch, autograph=False)
 
     def run(self, order: np.ndarray, learning_rate: float) -> tuple[float, float]:
-        loss, hits = self._pass(
+        loss, hits = self._traced_epoch(
             tf.convert_to_tensor(order.astype(np.int32)),
             tf.constant(learning_rate, tf.float32),
             tf.constant(self._steps_done, tf.int32),
@@ -37,7 +37,7 @@ class Epochs:
         self._steps_done += -(-self._n // self._batch_size)
         return float(loss) / self._n, float(hits) / self._n
 
-    def _whole_pass(self, order, learning_rate, steps_done, *data):
+    def _epoch(self, order, learning_rate, steps_done, *data):
         def step(number, loss, hits):
             start = number * self._batch_size
             rows = order[start : start + self._batch_size]
@@ -63,14 +63,14 @@ class Epochs:
             loss = tf.reduce_mean(losses if sample_weight is None else sample_weight * losses)
         gradients = tape.gradient(loss, self._weights)
         t = tf.cast(t, tf.float32)
-        # Made once: as Python numbers, each weight would get constants of its own.
+        # Made once: Python numbers would become separate constants for each weight.
         beta_1, beta_2, epsilon = (tf.constant(value) for value in (BETA_1, BETA_2, EPSILON))
         powers = tf.pow(beta_1, t), tf.pow(beta_2, t)
         for weight, mean, square, gradient in zip(
             self._weights, self._means, self._squares, gradients, strict=True
         ):
-            # One fused operation a weight; Keras's own update is nine, and takes longer to
-            # trace than all the rest.
+            # One fused operation for each weight: tracing the nine of Keras's update takes longer
+            # than tracing everything else.
             tf.raw_ops.ResourceApplyAdam(
                 var=weight.handle,
                 m=mean.handle,

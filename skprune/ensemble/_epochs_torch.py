@@ -1,8 +1,8 @@
-"""Passes over data that lies on the device, in PyTorch, which compiles nothing.
+"""Epochs over data on the device, in PyTorch, without compilation.
 
 Keras's layers take longer to call than a small network takes to run, so the layers of
-:func:`~skprune.ensemble._builder.build_cnn` are written here in PyTorch's own operations,
-with images in its fast order: channels first by shape, last in memory.
+:func:`~skprune.ensemble._builder.build_cnn` are written here in PyTorch's own operations, with
+images in its fast memory format: channels first in the shape, last in memory.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ import torch
 from keras import layers, ops
 from torch.nn import functional
 
-from ..utils import BETA_1, BETA_2, EPSILON
+from .._keras import BETA_1, BETA_2, EPSILON
 
 __all__ = ["Epochs"]
 
@@ -24,7 +24,7 @@ class Epochs:
     """See :class:`~skprune.ensemble._epochs.EpochRunner`."""
 
     def __init__(self, model, X, y, sample_weight, batch_size):
-        # Through Keras, which knows the device.
+        # Keras chooses the device.
         X = ops.convert_to_tensor(X)
         rescaling = next(each for each in model.layers if isinstance(each, layers.Rescaling))
         X = (X * rescaling.scale + rescaling.offset).permute(0, 3, 1, 2)
@@ -33,7 +33,7 @@ class Epochs:
             self._data.append(ops.convert_to_tensor(np.asarray(sample_weight, np.float32)))
         self._n, self._batch_size = len(X), batch_size
         self._variables = [variable.value for variable in model.trainable_variables]
-        # What the steps change: the kernels in PyTorch's order, all others in their place.
+        # Trained weights: copies of the kernels in PyTorch's axis order, the variables otherwise.
         self._weights = [
             _with_gradient(weight.permute(_CHANNELS_FIRST)) if weight.ndim == 4 else weight
             for weight in self._variables
@@ -48,10 +48,10 @@ class Epochs:
         self._copy_kernels(back=False)
         loss = hits = 0.0
         deterministic = torch.backends.cudnn.deterministic
-        torch.backends.cudnn.deterministic = True  # the same bits on every run
+        torch.backends.cudnn.deterministic = True  # the same results on every run
         try:
             for rows in ops.convert_to_tensor(order.astype(np.int64)).split(self._batch_size):
-                # Sums stay on the device, so that no step waits for them.
+                # Sums stay on the device, so that no step waits for a transfer.
                 batch_loss, batch_hits = self._step(learning_rate, *(d[rows] for d in self._data))
                 loss, hits = loss + len(rows) * batch_loss, hits + batch_hits
         finally:
@@ -68,7 +68,7 @@ class Epochs:
                 weight.copy_(variable.permute(_CHANNELS_FIRST))
 
     def _operations(self, model) -> Iterator[Callable]:
-        """From standardised images to probabilities, one operation after the other."""
+        """Operations from standardized images to probabilities, in order."""
         weights, norms = iter(self._weights), iter(self._norms)
         for layer in model.layers:
             match layer:
@@ -85,7 +85,7 @@ class Epochs:
                 case layers.Flatten():
                     yield lambda x: x.permute(0, 2, 3, 1).flatten(1)
                 case layers.Dropout():
-                    yield _dropout(layer)  # Keras's, for its random numbers
+                    yield _dropout(layer)  # Keras's layer, for the same random numbers
                 case layers.Dense():
                     yield _dense(next(weights), next(weights))
                     is_last = layer is model.layers[-1]
@@ -94,7 +94,7 @@ class Epochs:
     def _step(self, learning_rate, x, y, sample_weight=None):
         for operation in self._forward:
             x = operation(x)
-        # As Keras's sparse categorical cross-entropy, which clips.
+        # Clipped as in Keras's sparse categorical cross-entropy.
         clipped = x.clamp(keras.config.epsilon(), 1.0 - keras.config.epsilon())
         losses = functional.nll_loss(clipped.log(), y, reduction="none")
         loss = (losses if sample_weight is None else sample_weight * losses).mean()
@@ -116,24 +116,24 @@ class Epochs:
 
 
 class _Norm:
-    """A batch normalisation, and its moving averages."""
+    """Batch normalization and its moving averages."""
 
     def __init__(self, layer):
         self._moving = layer.moving_mean.value, layer.moving_variance.value
         self._momentum, self._epsilon = layer.momentum, layer.epsilon
 
     def operation(self, gamma, beta):
-        def normalise(x):
+        def normalize(x):
             x, mean, inverse = torch.native_batch_norm(
                 x, gamma, beta, None, None, True, 0.0, self._epsilon
             )
             self._batch = mean.detach(), inverse.detach()
             return x
 
-        return normalise
+        return normalize
 
     def move(self):
-        """Towards the mean and variance of the batch (with n below the sum, as in Keras)."""
+        """Move the averages towards the batch's mean and variance (divided by n, as in Keras)."""
         mean, inverse = self._batch
         for moving, value in zip(self._moving, (mean, inverse**-2 - self._epsilon), strict=True):
             moving.lerp_(value, 1 - self._momentum)

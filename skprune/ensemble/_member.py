@@ -10,28 +10,26 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import ClassifierTags
 
-from ..utils import get_compiled, record_eager_time, restored, row_groups, saved
+from .._keras import get_compiled, quiet_first_use, record_eager_time, row_groups
+from ..utils import restored, saved
 from ._builder import build_cnn, compile_cnn, make_training_state
 from ._early_stopping import ValidationStopping
 from ._epochs import runs_whole_epochs, train_epochs
-from ._forward import FoldedCNN
-from ._joint import JointCNNs
-from ._quiet import quiet_first_use
+from ._forward import FoldedCNN, JointCNNs
 from ._space import CNNArchitecture
 
 __all__ = ["CNNMember"]
 
-# What one member adds to the compiling of a function of several, roughly.
+# Time to compile one member as part of a joint function, roughly.
 _SECONDS_TO_COMPILE = 0.05
 
 
 class CNNMember(KerasClassifier):
     """One random CNN as a classifier; labels are the integers 0 ... n_classes - 1.
 
-    A thin layer over :class:`scikeras.wrappers.KerasClassifier` that mends what keeps that
-    from being a scikit-learn classifier: its tags, pixels of any number type, predictions
-    without a traced graph per model, and pickles that hold arrays instead of Keras objects.
-    It is trained by one compiled function a pass over the data, see
+    A :class:`scikeras.wrappers.KerasClassifier` with the tags that scikit-learn needs, pixels of
+    any number type, predictions without a traced graph for each model, and pickles that hold arrays
+    instead of Keras objects. One compiled function trains each epoch, see
     :func:`~skprune.ensemble._epochs.train_epochs`.
 
     Parameters
@@ -47,12 +45,12 @@ class CNNMember(KerasClassifier):
     batch_size : int, default=64
         Samples of one gradient step.
     n_iter_no_change : int or None, default=None
-        With validation data, stop after that many epochs without a lower validation loss, and
-        end with the best weights. None trains all epochs and keeps the last weights.
+        With validation data, stop after that many epochs without a lower validation loss and keep
+        the best weights. None trains all epochs and keeps the last weights.
     random_state : int, default=0
         Seed of initial weights, dropout and order of samples.
     verbose : int, default=0
-        With 1 or more, print one line a pass.
+        With 1 or more, print one line for each epoch.
 
     Attributes
     ----------
@@ -64,7 +62,7 @@ class CNNMember(KerasClassifier):
         Loss and accuracy after each epoch.
     """
 
-    # What is saved names the class by this: importing it from there is silent.
+    # Saved files name the class by this module, which imports it without output.
     __module__ = "skprune.ensemble"
     _validation_data = None
 
@@ -92,18 +90,9 @@ class CNNMember(KerasClassifier):
 
     @classmethod
     def from_weights(cls, weights, history, input_shape, **params) -> "CNNMember":
-        """A fitted member from what training left; builds no Keras model.
+        """A fitted member from the results of training, without a Keras model.
 
-        Parameters
-        ----------
-        weights : list of ndarray
-            In the order of ``keras.Model.get_weights``.
-        history : dict of str to list of float
-            Loss and accuracy after each epoch.
-        input_shape : tuple of (int, int, int)
-            Height, width and channels of a sample.
-        **params
-            The constructor's parameters.
+        ``weights`` are in the order of ``get_weights``; ``params`` are the constructor's.
         """
         member = cls(**params)
         member.classes_ = None
@@ -124,7 +113,7 @@ class CNNMember(KerasClassifier):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        # ClassifierMixin comes last among scikeras's bases, where it sets no tags.
+        # ClassifierMixin is the last of scikeras's bases, where it sets no tags.
         tags.estimator_type = "classifier"
         tags.classifier_tags = ClassifierTags()
         tags.target_tags.required = True
@@ -137,7 +126,7 @@ class CNNMember(KerasClassifier):
     def __repr__(self, **kwargs):
         return BaseEstimator.__repr__(self, **kwargs)
 
-    # The network: either the live model, or the weights it is rebuilt from, never both.
+    # The network: either the live model or the weights that it is rebuilt from, never both.
 
     @property
     def initialized_(self) -> bool:
@@ -146,16 +135,16 @@ class CNNMember(KerasClassifier):
 
     @property
     def model_(self) -> keras.Model:
-        """The network; from then on the member is not compiled together with others.
+        """The network; after this the member does not take part in joint prediction.
 
-        It may be trained at any time, and nothing would tell. See :meth:`network` for a copy.
+        The network may be trained at any time without notice. :meth:`network` returns a copy.
         """
         if getattr(self, "_model", None) is None:
             self._model, self._weights = self.network(), None
         return self._model
 
     def network(self) -> keras.Model:
-        """A network of its own with these weights; the member stays as light as it is."""
+        """A separate network with the same weights; the member itself does not change."""
         weights = self._arrays()
         with quiet_first_use():
             model = self._build()
@@ -209,7 +198,7 @@ class CNNMember(KerasClassifier):
 
     @property
     def target_encoder(self):
-        """Encoder of labels that knows every class, also those the training data lack."""
+        """Encoder of labels with every class, including those missing from the training data."""
         return ClassifierLabelEncoder(loss=self.loss, categories=[np.arange(self.n_classes)])
 
     def _validate_data(self, X=None, y=None, reset=False, y_numeric=False):
@@ -217,7 +206,7 @@ class CNNMember(KerasClassifier):
             X = np.asarray(X, dtype=np.float32)
             shape = getattr(self, "X_shape_", (0,))[1:]
             flat = X.ndim == 2 and X.shape[1] == np.prod(shape)
-            # Rows of pixels, or images without channels: what an ensemble's users hand on.
+            # An ensemble passes rows of pixels, or images without a channel axis, as they are.
             if not reset and (flat or (*X.shape[1:], 1) == shape):
                 X = X.reshape(len(X), *shape)
         return super()._validate_data(X, y, reset=reset, y_numeric=y_numeric)
@@ -234,11 +223,11 @@ class CNNMember(KerasClassifier):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples.
         validation_data : tuple of (X, y) or (X, y, sample_weight), default=None
-            Samples that early stopping looks at.
+            Samples for early stopping.
         **kwargs
             Further arguments of ``keras.Model.fit``. With any but ``callbacks``, or with a
-            callback that wants to see every batch, Keras's ``fit`` trains the network: the
-            same steps in another order of samples, more slowly.
+            callback for each batch, Keras's ``fit`` trains the network: the same steps in another
+            order of samples, more slowly.
 
         Returns
         -------
@@ -249,7 +238,7 @@ class CNNMember(KerasClassifier):
         try:
             super().fit(X, y, sample_weight=sample_weight, **kwargs)
         finally:
-            # Callbacks hold the model and validation data: neither is a result.
+            # Callbacks hold the model and validation data, which are not results.
             del self._validation_data
             self._fit_callbacks = []
         self.history_ = {
@@ -286,7 +275,7 @@ class CNNMember(KerasClassifier):
             sample_weight,
             epochs=range(initial_epoch, initial_epoch + epochs),
             batch_size=n if self.batch_size == -1 else self.batch_size,
-            # A seed of its own: the first is that of the initial weights.
+            # Another seed than that of the initial weights.
             order=lambda epoch: np.random.default_rng([self.random_state, 1, epoch]).permutation(n),
             callbacks=self._fit_callbacks,
         )
@@ -299,9 +288,9 @@ class CNNMember(KerasClassifier):
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels)
-            Pixels. Flat rows of as many pixels, and images without their one channel, will do.
+            Pixels. Flat rows of pixels, and images without their one channel, are accepted.
         **kwargs
-            Not used; there for scikeras.
+            Not used; accepted as in scikeras.
 
         Returns
         -------
@@ -319,24 +308,27 @@ class CNNMember(KerasClassifier):
 
     @classmethod
     def __skprune_joint_prediction__(cls, members):
-        """One compiled function of many members, as soon as it pays to compile one."""
+        """One compiled function of the members, once compiling pays."""
         if keras.backend.backend() != "tensorflow":
             return None
-        # A live network may be trained at any time, and nothing would tell.
+        # A live network may be trained at any time without notice.
         weights = [vars(member).get("_weights") for member in members]
         shapes = {member.X_shape_[1:] for member in members}
         if any(arrays is None for arrays in weights) or len(shapes) > 1:
             return None
 
-        def make():
+        def compile_members():
             folded = [member._folded() for member in members]
             return JointCNNs(folded, [member._widest() for member in members], *shapes)
 
-        made_of = [
+        parts = [
             *weights,
             *(part for m in members for part in (m.architecture, m.offset, m.scale)),
         ]
-        joint, first = get_compiled(members, made_of, make, _SECONDS_TO_COMPILE), members[0]
+        joint, first = (
+            get_compiled(members, parts, compile_members, _SECONDS_TO_COMPILE),
+            members[0],
+        )
         return None if joint is None else lambda X: joint.predict(first._validate_data(X)[0])
 
     def _folded(self) -> FoldedCNN:
@@ -344,7 +336,7 @@ class CNNMember(KerasClassifier):
         return FoldedCNN.from_weights(self.architecture, weights, self.offset, self.scale)
 
     def _widest(self) -> int:
-        """Most numbers that a layer gives for a sample."""
+        """Most numbers that a layer outputs for one sample."""
         height, width, channels = self.X_shape_[1:]
         filters = (f for block in self.architecture.blocks for f in block.filters)
         return height * width * max(channels, *filters)
@@ -355,9 +347,9 @@ class CNNMember(KerasClassifier):
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels)
-            Pixels. Flat rows of as many pixels, and images without their one channel, will do.
+            Pixels. Flat rows of pixels, and images without their one channel, are accepted.
         **kwargs
-            Not used; there for scikeras.
+            Not used; accepted as in scikeras.
 
         Returns
         -------

@@ -17,6 +17,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._keras import load_quietly
 from ..utils import (
     Number,
     SkpruneEstimator,
@@ -29,13 +30,12 @@ from ..utils import (
 from ._data import pixel_statistics, validation_rows
 from ._multi_view_data import as_mask, as_views, check_same_views, fill_missing, present_views
 from ._multi_view_plan import LazyNetworks, MultiViewPlan
-from ._quiet import load_quietly
 from ._space import CNNArchitecture, ConvBlock
 from ._validation import TRAINING_CONSTRAINTS, Shape, check_architecture, check_weights
 
 __all__ = ["MultiViewCNNClassifier"]
 
-# Pixel types that are kept as they come; all others become the first.
+# Pixel types that are kept; all others become the first.
 _PIXELS = (np.float32, np.uint8)
 
 _SMALL = CNNArchitecture(
@@ -47,12 +47,12 @@ _SMALL = CNNArchitecture(
 
 
 class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
-    """One convolutional network that looks at several views of each sample.
+    """Convolutional network for several views of each sample.
 
-    A tower, the same for all views, turns each view into features; pooling over the views
-    makes one vector of them, and a dense layer the probabilities (Su et al. [1]_). Views may
-    be missing, at training and later: ``mask`` says which are there, and the others take part
-    in nothing.
+    One tower computes the features of each view, pooling over the views makes one vector of
+    them, and a dense layer computes the probabilities (Su et al. [1]_). Views may be missing in
+    training and in prediction: ``mask`` is True where a view is present, and missing views are
+    not used.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
         Training stops after that many epochs without a lower validation loss, and the weights
         of the best epoch are kept. None trains all epochs and keeps the last weights.
     importance_method : {"permute", "remove"}, default="permute"
-        How a view is destroyed to see what it was worth: its features are shuffled among the
+        How a view is removed to measure its importance: its features are shuffled among the
         samples, or it is masked.
     n_importance_repeats : int, default=5
         How often views are ranked for their importance; 0 leaves importance out.
@@ -93,7 +93,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
     ----------
     tower_ : keras.Model
         From views of shape (n, height, width, channels) to features (n, dense_units). Its first
-        layer standardises pixels with the mean and standard deviation of the training pixels.
+        layer standardizes pixels with the mean and standard deviation of the training pixels.
     head_ : keras.Model
         From pooled features (n, dense_units) to probabilities (n, n_classes).
     model_ : keras.Model
@@ -103,8 +103,8 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
         The labels.
     view_importances_ : ndarray of shape (V,)
         Importance of each view on the validation samples, the reciprocal mean rank of
-        :func:`skprune.metrics.view_importance`, ranked by what their log likelihood loses. Not
-        there without validation samples, or with ``n_importance_repeats=0``.
+        :func:`skprune.metrics.view_importance`, ranked by the loss of log likelihood. Not set
+        without validation samples, or with ``n_importance_repeats=0``.
     history_ : dict of str to list of float
         Loss and accuracy after each epoch.
     view_shape_ : tuple of (int, int, int, int)
@@ -112,7 +112,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
     n_views_ : int
         Number of views, V.
     seed_ : int
-        The seed that ``random_state`` came to.
+        The integer seed of ``random_state``.
     n_features_in_ : int
         Length of the second axis of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -120,14 +120,14 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
 
     See Also
     --------
-    RandomCNNEnsembleClassifier : Many networks that look at one image.
+    RandomCNNEnsembleClassifier : Many networks for one image.
     skprune.metrics.view_importance : Importance of views on other samples, by other scores.
 
     Notes
     -----
-    In training, the place of a missing view is taken by another view of the same sample, which
-    pooling passes over: so batch normalisation and the pixel statistics see real views only.
-    Pixels of missing views may be anything, NaN too.
+    In training, a missing view is replaced by another view of the same sample, which pooling
+    ignores: so batch normalization and the pixel statistics use present views only. Pixels of
+    missing views may be anything, including NaN.
 
     References
     ----------
@@ -216,7 +216,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
         return self._networks.get()
 
     def __skprune_training_key__(self):
-        # For a pruner's cache of whole ensembles.
+        # Key of a pruner's cache of trained ensembles.
         import keras
 
         return keras.backend.backend()
@@ -241,7 +241,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the samples in the loss. Samples of weight 0 are left out.
         mask : array-like of bool of shape (n_samples, V) or (V,), default=None
-            True where a view is there; each sample needs one. None: all are.
+            True where a view is present; each sample needs one. None means all.
 
         Returns
         -------
@@ -263,11 +263,11 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
         plan, networks, history, importances = self._train(
             images, present, codes, weights, len(classes), seed
         )
-        # Nothing is set before all is there: a fit that fails leaves what was.
+        # Attributes are set last, so that a fit that fails changes nothing.
         self.seed_, self.classes_, self.history_ = seed, classes, history
         self.view_shape_, self.n_views_ = plan.view_shape, plan.view_shape[0]
         self._fitted_on_flat = X.ndim == 2
-        # The trained model goes, and with it Adam's state and the traced graphs.
+        # Without the trained model, and so without Adam's state and the traced graphs.
         self._networks = LazyNetworks(plan, networks.model.get_weights())
         vars(self).pop("view_importances_", None)
         if importances is not None:
@@ -276,7 +276,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
 
     def _train(self, images, present, codes, weights, n_classes, seed):
         """Plan, networks, history, and the importance of views or None."""
-        training = load_quietly("_multi_view_training")
+        training = load_quietly("skprune.ensemble._multi_view_training")
         rows = training.MultiViewRows(images, present, codes, weights)
         held_out = validation_rows(codes, self.validation_fraction, seed)
         train, validation = rows[~held_out], rows[held_out] if held_out.any() else None
@@ -324,7 +324,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
         check_architecture(self.architecture)
 
     def _check_training_data(self, X, y, sample_weight, mask):
-        """Views, which are there, classes, labels as positions in them, and weights."""
+        """Views, present views, classes, class indices and weights of the samples."""
         check_classification_targets(y)
         images = as_views(X, self.view_shape)
         classes, codes = np.unique(column_or_1d(y), return_inverse=True)
@@ -343,7 +343,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
         return images[kept], present[kept], classes, codes[kept], weights[kept]
 
     def _check_views(self, X, mask):
-        """X as views of the shape that ``fit`` saw, and which are there."""
+        """X as views of the shape of ``fit``, and which are present."""
         check_is_fitted(self)
         pixels = check_array(
             X,
@@ -369,9 +369,9 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
         ----------
         X : array-like of shape (n_samples, V, height, width), \
                 (n_samples, V, height, width, channels) or (n_samples, n_features)
-            All V views of each sample; those that are missing may hold any pixels.
+            All V views of each sample; missing ones may have any pixels.
         mask : array-like of bool of shape (n_samples, V) or (V,), default=None
-            True where a view is there; each sample needs one. None: all are.
+            True where a view is present; each sample needs one. None means all.
 
         Returns
         -------
@@ -380,7 +380,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
         """
         images, present = self._check_views(X, mask)
         tower, head, _ = self._networks.get()
-        predict_views = load_quietly("_multi_view_network").predict_views
+        predict_views = load_quietly("skprune.ensemble._multi_view_network").predict_views
         pooling = self._networks.plan.view_pooling
         return predict_views([tower] * self.n_views_, head, images, present, pooling)
 
@@ -391,9 +391,9 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
         ----------
         X : array-like of shape (n_samples, V, height, width), \
                 (n_samples, V, height, width, channels) or (n_samples, n_features)
-            All V views of each sample; those that are missing may hold any pixels.
+            All V views of each sample; missing ones may have any pixels.
         mask : array-like of bool of shape (n_samples, V) or (V,), default=None
-            True where a view is there; each sample needs one. None: all are.
+            True where a view is present; each sample needs one. None means all.
 
         Returns
         -------
@@ -410,19 +410,19 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
         sample_weight: ArrayLike | None = None,
         mask: ArrayLike | None = None,
     ) -> float:
-        """Share of the samples whose label is predicted right.
+        """Accuracy, the share of samples with the right label.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, V, height, width), \
                 (n_samples, V, height, width, channels) or (n_samples, n_features)
-            All V views of each sample; those that are missing may hold any pixels.
+            All V views of each sample; missing ones may have any pixels.
         y : array-like of shape (n_samples,)
             True labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples.
         mask : array-like of bool of shape (n_samples, V) or (V,), default=None
-            True where a view is there; each sample needs one. None: all are.
+            True where a view is present; each sample needs one. None means all.
 
         Returns
         -------

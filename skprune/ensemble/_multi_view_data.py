@@ -1,4 +1,4 @@
-"""Views as arrays: their layouts, which of them are there, and standing in for the others."""
+"""Views as arrays: layouts, present views, and substitutes for missing ones."""
 
 import numpy as np
 
@@ -6,24 +6,9 @@ __all__ = ["as_mask", "as_views", "check_same_views", "fill_missing", "present_v
 
 
 def as_views(X: np.ndarray, view_shape: tuple[int, ...] | None) -> np.ndarray:
-    """View samples of any layout as (n, views, height, width, channels).
+    """View samples of shape (n, V, h, w), (n, V, h, w, c) or (n, features) as (n, V, h, w, c).
 
-    Parameters
-    ----------
-    X : ndarray of shape (n, V, h, w), (n, V, h, w, c) or (n, features)
-        Samples. Flat ones without ``view_shape`` are one view each, which is one row of pixels.
-    view_shape : tuple of (int, int, int) or (int, int, int, int), or None
-        Views, height, width and channels (1 if not given) of a sample.
-
-    Returns
-    -------
-    ndarray of shape (n, V, h, w, c)
-        A view of the same pixels.
-
-    Raises
-    ------
-    ValueError
-        If samples have another shape or number of pixels than ``view_shape`` says.
+    Flat samples without ``view_shape`` are one view of one row of pixels.
     """
     wanted = None if view_shape is None else tuple(int(side) for side in view_shape)
     if wanted is not None and len(wanted) == 3:
@@ -55,17 +40,7 @@ def as_views(X: np.ndarray, view_shape: tuple[int, ...] | None) -> np.ndarray:
 
 
 def check_same_views(images: np.ndarray, fitted: tuple[int, int, int, int], name: str) -> None:
-    """Raise a ValueError unless samples have the views that an estimator was fitted on.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, V, h, w, c)
-        Samples.
-    fitted : tuple of (int, int, int, int)
-        Views, height, width and channels that ``fit`` saw.
-    name : str
-        What to call the estimator.
-    """
+    """Raise a ValueError unless samples have the views that an estimator was fitted on."""
     n_views, n_fitted = images.shape[1], fitted[0]
     if n_views != n_fitted:
         raise ValueError(
@@ -81,83 +56,40 @@ def check_same_views(images: np.ndarray, fitted: tuple[int, int, int, int], name
 
 
 def as_mask(mask, n_samples: int, n_views: int) -> np.ndarray:
-    """Which views are there, for each sample.
-
-    Parameters
-    ----------
-    mask : array-like of bool of shape (n_samples, n_views) or (n_views,), or None
-        True for a view that is there. None: all are.
-    n_samples, n_views : int
-        What X has.
-
-    Returns
-    -------
-    ndarray of bool of shape (n_samples, n_views)
-
-    Raises
-    ------
-    ValueError
-        If it has another type or shape, or leaves a sample without views.
-    """
+    """Which views are present in each sample, (n_samples, n_views); None means all."""
     if mask is None:
         return np.ones((n_samples, n_views), dtype=bool)
     given = np.asarray(mask)
     if given.dtype != bool or given.shape not in ((n_samples, n_views), (n_views,)):
         raise ValueError(
             f"mask must be an array of bool of shape {(n_samples, n_views)} or {(n_views,)}, True "
-            f"where a view is there; got {given.dtype} of shape {given.shape}."
+            f"where a view is present; got {given.dtype} of shape {given.shape}."
         )
     present = np.broadcast_to(given, (n_samples, n_views))
     empty = np.flatnonzero(~present.any(axis=1))
     if len(empty):
         raise ValueError(
             f"mask must leave each sample at least one view; it leaves {len(empty)} of "
-            f"{n_samples} without any, the first of them sample {empty[0]}."
+            f"{n_samples} without any, the first is sample {empty[0]}."
         )
     return present
 
 
 def fill_missing(images: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Put another view of the same sample in the place of each that is missing.
+    """Replace each missing view by the next present one of the sample, cyclically.
 
-    So nothing is computed from the pixels of missing views, and batch normalisation, which
-    looks at all pixels of a batch, sees views only that are there.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, V, h, w, c)
-        Samples.
-    mask : ndarray of bool of shape (n, V)
-        True where a view is there, at least one a sample.
-
-    Returns
-    -------
-    ndarray of shape (n, V, h, w, c)
-        With the next view that is there, after the last the first; ``images`` itself where none
-        is missing.
+    So nothing is computed from the pixels of missing views, and batch normalization, which uses all
+    pixels of a batch, uses present views only. ``images`` itself is returned if none is missing.
     """
     if mask.all():
         return images
     places = np.arange(mask.shape[1])
-    # Row v: the views in the order in which they may stand in for view v, itself first.
+    # Row v: the views in the order in which they may replace view v, itself first.
     candidates = (places[:, None] + places) % len(places)
     chosen = candidates[places, mask[:, candidates].argmax(axis=2)]
     return images[np.arange(len(images))[:, None], chosen]
 
 
 def present_views(images: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """All views that are there, as images.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, V, h, w, c)
-        Samples.
-    mask : ndarray of bool of shape (n, V)
-        True where a view is there.
-
-    Returns
-    -------
-    ndarray of shape (n_present, h, w, c)
-        The same pixels, not copied, where none is missing.
-    """
+    """All present views as images (n_present, h, w, c), not copied if none is missing."""
     return images.reshape(-1, *images.shape[2:]) if mask.all() else images[mask]

@@ -1,4 +1,4 @@
-"""Multi-view networks in Keras: one tower for all views, pooling over views, a head."""
+"""Multi-view networks in Keras: one tower for all views, pooling over views, and a head."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from ..utils import (
-    JointNetworks,
-    get_compiled,
-    network_output,
-    seconds_to_compile,
-)
+from .._keras import JointNetworks, get_compiled, network_output, seconds_to_compile
 from ._builder import build_tower_and_head
 from ._multi_view_plan import MultiViewNetworks, MultiViewPlan
 
@@ -24,24 +19,12 @@ __all__ = [
     "view_features",
 ]
 
-# Views that are taken out of the samples at a time.
+# Views of one batch.
 _MOST_ROWS = 4096
 
 
 def build_multi_view(plan: MultiViewPlan) -> MultiViewNetworks:
-    """Build the networks, not compiled.
-
-    Parameters
-    ----------
-    plan : MultiViewPlan
-        What to build; its seed is that of the initial weights and of dropout. No global random
-        state is used.
-
-    Returns
-    -------
-    MultiViewNetworks
-        Tower, head, and the model of both.
-    """
+    """Build the networks, not compiled, without any global random state."""
     n_views, *image_shape = plan.view_shape
     tower, head = build_tower_and_head(
         plan.architecture,
@@ -61,39 +44,20 @@ def build_multi_view(plan: MultiViewPlan) -> MultiViewNetworks:
 
 
 def pool_views(features, present, how: str):
-    """One vector of features from those of the views that are there.
+    """Maximum or mean (n, d) of features (n, V, d) over the views where ``present`` (n, V) is True.
 
-    Parameters
-    ----------
-    features : array or tensor of shape (n, V, d)
-        Features of the views. Those of missing views may be anything.
-    present : array or tensor of bool of shape (n, V)
-        True where a view is there, at least one a sample.
-    how : {"max", "mean"}
-        Maximum or mean over the views.
-
-    Returns
-    -------
-    tensor of shape (n, d)
+    Each sample has at least one view; features of missing views may be anything.
     """
-    there = ops.expand_dims(present, -1)
+    present = ops.expand_dims(present, -1)
     if how == "max":
-        return ops.max(ops.where(there, features, -np.inf), axis=1)
-    count = ops.sum(ops.cast(there, features.dtype), axis=1)
-    return ops.sum(ops.where(there, features, 0.0), axis=1) / count
+        return ops.max(ops.where(present, features, -np.inf), axis=1)
+    count = ops.sum(ops.cast(present, features.dtype), axis=1)
+    return ops.sum(ops.where(present, features, 0.0), axis=1) / count
 
 
 @keras.saving.register_keras_serializable(package="skprune")
 class ViewPooling(layers.Layer):
-    """:func:`pool_views` as a layer.
-
-    Parameters
-    ----------
-    how : {"max", "mean"}, default="max"
-        Maximum or mean over the views.
-    **kwargs
-        As for ``keras.layers.Layer``.
-    """
+    """:func:`pool_views` as a layer."""
 
     def __init__(self, how: str = "max", **kwargs):
         super().__init__(**kwargs)
@@ -108,7 +72,7 @@ class ViewPooling(layers.Layer):
         return features_shape[0], features_shape[2]
 
     def get_config(self):
-        """Return what the layer is made again from."""
+        """Return the arguments of the constructor."""
         return {**super().get_config(), "how": self.how}
 
 
@@ -119,31 +83,11 @@ def predict_views(
     mask: np.ndarray | None = None,
     view_pooling: str = "max",
 ) -> np.ndarray:
-    """Probabilities from one tower for each view, pooling, and a head.
+    """Probabilities (n, C) from one tower for each view, pooling over views, and a head.
 
-    Parameters
-    ----------
-    towers : sequence of V keras.Model or None
-        From a view, (n, h, w, c), to features, (n, d). None drops the view. Those that are
-        the same object are computed in one call.
-    head : keras.Model
-        From pooled features to probabilities.
-    images : ndarray of shape (n, V, h, w, c)
-        Pixels of any number type; those of missing views are not looked at.
-    mask : ndarray of bool of shape (n, V), or None
-        True where a view is there. None: all are.
-    view_pooling : {"max", "mean"}, default="max"
-        How the features of views become one.
-
-    Returns
-    -------
-    ndarray of shape (n, C), float32
-        Rows sum to 1.
-
-    Raises
-    ------
-    ValueError
-        If there is not one tower a view, or no view is left of a sample.
+    ``images`` are (n, V, h, w, c), pixels of any number type. ``mask`` (n, V) is True where a view
+    is present; None means all. A tower of None drops its view. Views with the same tower are
+    computed in one call.
     """
     features, present = view_features(towers, images, mask)
     return predict_features(head, features, present, view_pooling)
@@ -152,30 +96,22 @@ def predict_views(
 def view_features(
     towers: Sequence[keras.Model | None], images: np.ndarray, mask: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features of all views that are there.
+    """Features (n, V, d) of :func:`predict_views`, and where views are present and kept (n, V).
 
-    Parameters
-    ----------
-    towers, images, mask
-        As for :func:`predict_views`.
-
-    Returns
-    -------
-    features : ndarray of shape (n, V, d), float32
-        Zero where a view is missing or dropped.
-    present : ndarray of bool of shape (n, V)
-        Where it is neither.
+    Features of other views are zero.
     """
     n_samples, n_views = images.shape[:2]
     if len(towers) != n_views:
-        raise ValueError(f"There must be one tower (or None) a view, {n_views}; got {len(towers)}.")
+        raise ValueError(
+            f"There must be one tower (or None) for each view, {n_views}; got {len(towers)}."
+        )
     kept = np.array([tower is not None for tower in towers])
     present = np.broadcast_to(kept if mask is None else mask & kept, (n_samples, n_views))
     empty = np.flatnonzero(~present.any(axis=1))
     if len(empty):
         raise ValueError(
-            f"{len(empty)} of {n_samples} samples have no view that was kept, the first of them "
-            f"sample {empty[0]}; the views {np.flatnonzero(~kept).tolist()} were dropped."
+            f"{len(empty)} of {n_samples} samples have no view that was kept, the first is sample "
+            f"{empty[0]}; the views {np.flatnonzero(~kept).tolist()} were dropped."
         )
     width = next(tower for tower in towers if tower is not None).output_shape[-1]
     features = np.zeros((n_samples, n_views, width), dtype=np.float32)
@@ -198,20 +134,20 @@ def view_features(
 
 
 def _compute(tower, views, images, present, features) -> None:
-    """Write the features of one tower's views, of those that are there."""
+    """Write the features of one tower's views, where they are present."""
     step = max(1, _MOST_ROWS // len(views))
     for start in range(0, len(images), step):
         rows = slice(start, start + step)
-        there = present[rows, views]
-        if there.any():
-            batch = images[rows, views][there].astype(np.float32)
+        computed = present[rows, views]
+        if computed.any():
+            batch = images[rows, views][computed].astype(np.float32)
             found = features[rows, views]
-            found[there] = network_output(tower, batch)
+            found[computed] = network_output(tower, batch)
             features[rows, views] = found
 
 
 def _compute_jointly(joint, views, images, features) -> None:
-    """Write the features of all views, whether they are there or not, by one function."""
+    """Write the features of all views, present or not, by one function."""
     step = max(1, joint.rows // max(map(len, views)))
     for start in range(0, len(images), step):
         rows = slice(start, start + step)
@@ -227,24 +163,7 @@ def _compute_jointly(joint, views, images, features) -> None:
 def predict_features(
     head: keras.Model, features: np.ndarray, present: np.ndarray, view_pooling: str
 ) -> np.ndarray:
-    """Probabilities from the features of views.
-
-    Parameters
-    ----------
-    head : keras.Model
-        From pooled features to probabilities.
-    features : ndarray of shape (n, V, d), float32
-        Features of the views.
-    present : ndarray of bool of shape (n, V)
-        True where a view is there.
-    view_pooling : {"max", "mean"}
-        How the features of views become one.
-
-    Returns
-    -------
-    ndarray of shape (n, C), float32
-        Rows sum to 1.
-    """
+    """Probabilities (n, C) from features (n, V, d) of the present views."""
     parts = []
     for start in range(0, len(features), _MOST_ROWS):
         rows = slice(start, start + _MOST_ROWS)

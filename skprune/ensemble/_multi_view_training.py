@@ -6,32 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._keras import keras_adam, quiet_first_use
 from ..metrics import view_importance
-from ..utils import keras_adam
 from ._builder import compile_cnn, make_training_state
 from ._early_stopping import ValidationStopping
 from ._multi_view_network import build_multi_view, predict_features, predict_views, view_features
 from ._multi_view_plan import MultiViewNetworks, MultiViewPlan
-from ._quiet import quiet_first_use
 
 __all__ = ["MultiViewRows", "train_multi_view", "validation_importance"]
 
 
 @dataclass(frozen=True, eq=False)
 class MultiViewRows:
-    """Samples, none of whose pixels is of a missing view.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, V, h, w, c)
-        Pixels, from :func:`fill_missing`.
-    mask : ndarray of bool of shape (n, V)
-        True where a view is there.
-    codes : ndarray of shape (n,)
-        Classes, as integers.
-    weights : ndarray of shape (n,) or None
-        Weights of the samples.
-    """
+    """Samples: images of :func:`fill_missing`, present views, classes as integers, weights."""
 
     images: np.ndarray
     mask: np.ndarray
@@ -57,29 +44,11 @@ def train_multi_view(
     patience: int | None,
     report: Callable[[int, dict[str, float], float], None],
 ) -> tuple[MultiViewNetworks, dict[str, list[float]]]:
-    """Train a network without any global random state.
+    """Train a network without any global random state; return it and its history.
 
-    Parameters
-    ----------
-    plan : MultiViewPlan
-        The network and its seed.
-    train : MultiViewRows
-        Samples to train on.
-    validation : MultiViewRows or None
-        Samples to validate with after each epoch.
-    epochs, batch_size : int
-        Most passes over the samples, and samples of one gradient step.
-    patience : int or None
-        Epochs without a lower validation loss after which training stops.
-    report : callable
-        Called after each epoch with its number from 0, its measures, and the seconds it took.
-
-    Returns
-    -------
-    networks : MultiViewNetworks
-        With the weights of the best epoch if there is a patience.
-    history : dict of str to list of float
-        Loss and accuracy after each epoch.
+    ``patience`` is the number of epochs without a lower validation loss after which training stops
+    with the best weights; None: never. ``report`` is called after each epoch with its number from
+    0, its measures and its seconds.
     """
     with quiet_first_use():
         networks = build_multi_view(plan)
@@ -90,13 +59,13 @@ def train_multi_view(
     if validation is not None:
 
         def predict_proba(rows):
-            return predict_rows(networks, rows, plan.view_pooling)
+            return _predict_rows(networks, rows, plan.view_pooling)
 
         stopping = ValidationStopping(
             predict_proba, validation, validation.codes, validation.weights, patience=patience
         )
         stopping.set_model(model)
-    # A seed of its own: the first is that of the initial weights.
+    # Another seed than that of the initial weights.
     rng = np.random.default_rng([plan.seed, 1])
     history: dict[str, list[float]] = {}
     model.stop_training = False
@@ -116,7 +85,7 @@ def train_multi_view(
 
 
 def _run_epoch(model, train, order, batch_size) -> dict[str, float]:
-    """One pass in the given order; what Keras's ``fit`` does, less its own shuffle."""
+    """Train one epoch in the given order, as Keras's ``fit`` without shuffling."""
     totals = {"loss": 0.0, "accuracy": 0.0}
     for start in range(0, len(order), batch_size):
         batch = train[order[start : start + batch_size]]
@@ -127,8 +96,8 @@ def _run_epoch(model, train, order, batch_size) -> dict[str, float]:
     return {name: total / len(order) for name, total in totals.items()}
 
 
-def predict_rows(networks: MultiViewNetworks, rows: MultiViewRows, view_pooling: str):
-    """Probabilities of samples, with the weights of the moment."""
+def _predict_rows(networks: MultiViewNetworks, rows: MultiViewRows, view_pooling: str):
+    """Probabilities of samples, with the current weights."""
     towers = [networks.tower] * rows.images.shape[1]
     return predict_views(towers, networks.head, rows.images, rows.mask, view_pooling)
 
@@ -142,37 +111,17 @@ def validation_importance(
     n_repeats: int,
     seed: int,
 ) -> np.ndarray:
-    """Importance of views by the log likelihood of validation samples.
+    """Reciprocal mean rank (V,) of each view by the log likelihood of validation samples.
 
-    The tower looks at each view once: to destroy a view is to destroy its features.
-
-    Parameters
-    ----------
-    networks : MultiViewNetworks
-        Trained networks.
-    rows : MultiViewRows
-        Validation samples.
-    view_pooling : {"max", "mean"}
-        How the features of views become one.
-    method : {"permute", "remove"}
-        How a view is destroyed.
-    n_repeats : int
-        How often views are ranked.
-    seed : int
-        Seed of the shuffles.
-
-    Returns
-    -------
-    ndarray of shape (V,)
-        Reciprocal mean ranks.
+    Features are computed once for each view, and permuted or removed instead of the pixels.
     """
     towers = [networks.tower] * rows.images.shape[1]
     features, present = view_features(towers, rows.images, rows.mask)
 
     def log_likelihood(estimator, features, places):
         probabilities = estimator.predict_proba(features)
-        of_truth = probabilities[np.arange(len(places)), rows.codes[places]]
-        logarithms = np.log(np.maximum(of_truth, 1e-7), dtype=np.float64)
+        of_label = probabilities[np.arange(len(places)), rows.codes[places]]
+        logarithms = np.log(np.maximum(of_label, 1e-7), dtype=np.float64)
         weights = None if rows.weights is None else rows.weights[places]
         return float(np.average(logarithms, weights=weights))
 
@@ -190,7 +139,7 @@ def validation_importance(
 
 
 class _FromFeatures:
-    """What follows the tower, as a classifier that takes a mask."""
+    """Pooling and head as a classifier of features, which takes a mask."""
 
     def __init__(self, head, view_pooling):
         self._head, self._view_pooling = head, view_pooling

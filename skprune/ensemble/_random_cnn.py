@@ -15,6 +15,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._keras import joint_prediction, load_quietly
 from ..utils import (
     N_JOBS,
     Number,
@@ -26,32 +27,30 @@ from ..utils import (
     check_sample_weight,
     data_hash,
     integer_seed,
-    joint_prediction,
     refuse_multilabel,
     reports_progress,
     voting_members,
     weighted_sum,
 )
 from ._data import SharedArrays, as_images, pixel_statistics, validation_rows
-from ._quiet import load_member_class
 from ._space import CNNSpace, sample_members
 from ._trainers import TRAINING_VERSION, TrainingSettings, train_members
 from ._validation import TRAINING_CONSTRAINTS, Shape, check_weights
 
 __all__ = ["RandomCNNEnsembleClassifier"]
 
-# Pixel types that are kept as they come; all others become the first.
+# Pixel types that are kept; all others become the first.
 _PIXELS = (np.float32, np.uint8)
 # More networks are not even planned: architectures are drawn before the first is trained.
 _MAX_MEMBERS = 100_000
 
 
 class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
-    """Many convolutional networks of random architecture, trained apart, that vote.
+    """Vote of many convolutional networks of random architecture, each trained separately.
 
     Architectures and learning rates are drawn from a :class:`CNNSpace`; each network is
-    trained by itself on the same data, as in the paper [1]_, section 3. The first layer of
-    each standardises pixels with the mean and standard deviation of the training pixels, so
+    trained separately on the same data, as in the paper [1]_, section 3. The first layer of
+    each standardizes pixels with the mean and standard deviation of the training pixels, so
     images can be given as they are.
 
     Parameters
@@ -84,7 +83,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
         parameters and data. A fit that was interrupted, or one with more networks, then
         trains only what is not there yet.
     n_jobs : int or None, default=None
-        Networks trained at a time, each in a process and on a thread of its own; the most
+        Networks trained at a time, each in its own process with one thread; the most
         expensive first. Results are the same for every value. None is 1 unless in a
         :obj:`joblib.parallel_config` context; -1 uses all cores.
     random_state : int, RandomState instance or None, default=None
@@ -105,7 +104,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
     classes_ : ndarray of shape (n_classes,)
         The labels.
     seed_ : int
-        The seed that ``random_state`` came to.
+        The integer seed of ``random_state``.
     sample_shape_ : tuple of (int, int, int)
         Height, width and channels of a sample.
     n_features_in_ : int
@@ -119,8 +118,8 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
 
     Notes
     -----
-    Networks are trained in processes of their own even for ``n_jobs=1``. The first fit pays
-    for starting them (some seconds); they stay for the fits after it, and leave when idle.
+    Networks are trained in separate processes even for ``n_jobs=1``. The first fit starts them,
+    which takes some seconds; later fits use them again, and they end when idle.
 
     References
     ----------
@@ -225,11 +224,11 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
         X, y = validate_data(self, X, y, allow_nd=True, dtype=_PIXELS)
         images, classes, codes, weights = self._check_training_data(X, y, sample_weight)
         plans = sample_members(self.space or CNNSpace.small(), self.n_estimators, seed)
-        member_class = load_member_class()
+        member_class = load_quietly("skprune.ensemble._member").CNNMember
         held_out = validation_rows(codes, self.validation_fraction, seed)
         settings = self._settings(images[~held_out], len(classes), stops_early=held_out.any())
         trained = self._train(plans, settings, images, codes, weights, held_out)
-        # Nothing is set before all members are there: a fit that fails leaves what was.
+        # Attributes are set last, so that a fit that fails changes nothing.
         self.seed_, self.classes_ = seed, classes
         self.sample_shape_ = settings.input_shape
         self._fitted_on_flat = X.ndim == 2
@@ -247,7 +246,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
         return self
 
     def _check_training_data(self, X, y, sample_weight):
-        """Images, classes, labels as positions in them, and weights, all of positive weight."""
+        """Images, classes, class indices and weights of the samples with positive weight."""
         check_classification_targets(y)
         images = as_images(X, self.image_shape)
         classes, codes = np.unique(column_or_1d(y), return_inverse=True)
@@ -263,7 +262,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
         return images[kept], classes, codes[kept], weights[kept]
 
     def __skprune_training_key__(self):
-        # For a pruner's cache of whole ensembles.
+        # Key of a pruner's cache of trained ensembles.
         import keras
 
         return TRAINING_VERSION, keras.backend.backend()
@@ -321,7 +320,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
             )
 
     def _check_images(self, X) -> np.ndarray:
-        """X as images of the shape that ``fit`` saw."""
+        """X as images of the shape of ``fit``."""
         check_is_fitted(self)
         pixels = check_array(X, allow_nd=True, dtype=_PIXELS, input_name="X", estimator=self)
         if pixels.ndim == 2 and self._fitted_on_flat:
@@ -335,7 +334,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
         return images
 
     def _member_outputs(self, images):
-        """Probabilities from one network after the other, or from all by one function."""
+        """Probabilities from each network, one by one or by joint prediction."""
         joint = joint_prediction(self.estimators_)
         if joint is not None:
             return joint(images)

@@ -1,4 +1,4 @@
-"""The space random architectures are drawn from, and the draw itself; needs NumPy only."""
+"""The space of random architectures, and drawing from it; needs NumPy only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ POOLINGS = ("average", "max")
 
 @dataclass(frozen=True)
 class ConvBlock(ReprHTML):
-    """Two convolutions, one batch normalisation, ReLU and one pooling.
+    """Two convolutions, one batch normalization, ReLU and one pooling.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class CNNArchitecture(ReprHTML):
         -------
         int
             Multiplications in the convolutions and dense layers, an estimate of the cost of
-            training that is good enough to order members by.
+            training by which members can be ordered.
         """
         height, width, channels = input_shape
         total = 0
@@ -91,7 +91,7 @@ class CNNArchitecture(ReprHTML):
         return total + (height * width * channels + n_classes) * self.dense_units
 
     def n_weights(self, input_shape: tuple[int, int, int], n_classes: int) -> int:
-        """Number of weights, the moving statistics of normalisation among them.
+        """Number of weights, including the moving statistics of normalization.
 
         Parameters
         ----------
@@ -125,13 +125,13 @@ def pool_window(height: int, width: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class CNNSpace(ReprHTML):
-    """The architectures and learning rates random members are drawn from.
+    """The architectures and learning rates that random members are drawn from.
 
-    Each field but the last lists the values one of which is drawn, all equally likely:
-    ``n_blocks``, ``dense_units`` and ``dropout`` once for each network, ``pooling`` once for each
-    block, ``filters`` once for each convolution. Every block is two 3 x 3 convolutions, one
-    batch normalisation, ReLU and one 2 x 2 pooling. The defaults are the space of the paper
-    [1]_, section 3.
+    Each field but the last lists equally likely values, one of which is drawn: ``n_blocks``,
+    ``dense_units`` and ``dropout`` once for each network, ``pooling`` once for each block,
+    ``filters`` once for each convolution. Every block is two 3 x 3 convolutions, one batch
+    normalization, ReLU and one 2 x 2 pooling. The defaults are the space of the paper [1]_,
+    section 3.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ class CNNSpace(ReprHTML):
             )
 
     def _set(self, name, is_right, what, kind) -> None:
-        """Replace a field by the tuple of its values, or say what is wrong with it."""
+        """Replace a field by the tuple of its values, or raise an error that names it."""
         values = getattr(self, name)
         if isinstance(values, str) or not hasattr(values, "__iter__"):
             raise TypeError(f"CNNSpace: {name} must be a sequence of {what}, got {values!r}.")
@@ -227,8 +227,8 @@ class CNNSpace(ReprHTML):
             layer of 20 to 100 units in steps of 10; dropout of 0 to 0.5 in steps of 0.1;
             learning rate log-uniform in [1e-3, 3e-3].
         """
-        # A single block leaves thousands of inputs to the dense layer, and with high rates
-        # its few units die in the first steps (4 of 6 networks on images of 32 x 32 pixels).
+        # With one block the dense layer has thousands of inputs, and at high learning rates its
+        # few units become zero in the first steps (4 of 6 networks on images of 32 x 32 pixels).
         return cls(n_blocks=(2, 3, 4), filters=(8, 16, 24, 32), learning_rate=(1e-3, 3e-3))
 
     def sample(self, rng: np.random.Generator) -> CNNArchitecture:
@@ -237,7 +237,7 @@ class CNNSpace(ReprHTML):
         Parameters
         ----------
         rng : numpy.random.Generator
-            Where the draw gets its randomness from.
+            Generator of the draw.
 
         Returns
         -------
@@ -260,16 +260,9 @@ class CNNSpace(ReprHTML):
 
 @dataclass(frozen=True)
 class MemberPlan:
-    """What makes one member of an ensemble: everything but the data and the training.
+    """Place in the ensemble, architecture and seed of a member, in [0, 2**31).
 
-    Parameters
-    ----------
-    index : int
-        Place in the ensemble.
-    architecture : CNNArchitecture
-        The network.
-    seed : int
-        Seed of its initial weights, dropout and order of samples, in [0, 2**31).
+    The seed is that of its initial weights, dropout and order of samples.
     """
 
     index: int
@@ -278,23 +271,7 @@ class MemberPlan:
 
 
 def sample_members(space: CNNSpace, n_members: int, seed: int) -> list[MemberPlan]:
-    """Draw the members of an ensemble.
-
-    Parameters
-    ----------
-    space : CNNSpace
-        Where the architectures are drawn from.
-    n_members : int
-        How many members to draw.
-    seed : int
-        Non-negative seed of the ensemble.
-
-    Returns
-    -------
-    list of MemberPlan
-        Member i depends on ``space``, ``seed`` and i alone, so that the members of a smaller
-        ensemble are the first ones of a larger.
-    """
+    """Draw the members of an ensemble; member i depends on ``space``, ``seed`` and i only."""
     plans = []
     for index in range(n_members):
         drawing, training = np.random.SeedSequence(seed, spawn_key=(index,)).spawn(2)
@@ -304,7 +281,7 @@ def sample_members(space: CNNSpace, n_members: int, seed: int) -> list[MemberPla
 
 
 def _pick(rng, values):
-    # Generator.choice would turn Python numbers into NumPy ones.
+    # Generator.choice would return NumPy numbers.
     return values[int(rng.integers(len(values)))]
 
 

@@ -13,10 +13,10 @@ from functools import partial
 import joblib
 import numpy as np
 
+from .._keras import load_quietly, without_collector
 from ..exceptions import MemberTrainingError
 from ..utils import cache_entry, cached_call, check_cache_space, streamed
 from ._data import SharedArrays
-from ._quiet import load_member_class, without_collector
 from ._space import MemberPlan
 from ._workers import WorkerDiedError, run_in_worker, workers_of
 
@@ -248,7 +248,7 @@ def _train_here(job: _Job) -> tuple[list[np.ndarray], dict[str, list[float]]]:
 
     warnings.simplefilter("ignore")
     load = job.data.load
-    member_class = load_member_class()
+    member_class = load_quietly("skprune.ensemble._member").CNNMember
     if not gc.get_freeze_count():
         # Clearing the session collects garbage: a third of a second in TensorFlow's modules.
         gc.freeze()

@@ -1,11 +1,10 @@
-"""Worker processes that networks are trained in, kept alive between fits.
+"""Worker processes that train networks, kept alive between fits.
 
-A worker is a process executor of one process, so that when a process dies it is known whose
-member it was training, and so that the user's own pool of processes is left alone. How many
-run at a time is joblib's business: each of its threads takes one worker. Workers are started
-afresh (never forked), with one TensorFlow thread each, so that a member's weights do not
-depend on how many train beside it. They ignore Ctrl-C, which a terminal sends to all processes:
-the one that trains stops them.
+A worker is an executor with one process, so that it is known which member a process was training
+when it ended, and the user's own process pools are not used. Each of joblib's threads uses one
+worker, so joblib decides how many run at a time. Workers are spawned, never forked, with one
+TensorFlow thread each, so that a member's weights do not depend on how many train at the same time.
+They ignore Ctrl-C, which a terminal sends to all processes: the parent process stops them.
 """
 
 import multiprocessing
@@ -29,15 +28,15 @@ from joblib.externals.loky.process_executor import (
 
 __all__ = ["WorkerDiedError", "run_in_worker", "workers_of"]
 
-# Seconds after which an idle worker goes away, and after which it is no longer handed out:
-# apart, so that none is handed out as it leaves.
+# Seconds after which an idle worker ends, and after which it is no longer used: fewer, so that no
+# worker is used while it ends.
 _IDLE_TIMEOUT = 90
 _IDLE_LIMIT = 60
 
-# A process grows by some 15 MB with each model, whatever is cleared.
+# Tasks of a worker: its memory grows by about 15 MB with each model, whatever is cleared.
 _MAX_TASKS = 40
 
-# One thread, for each back end in its own words.
+# One thread, by the variable of each back end.
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -47,42 +46,36 @@ _ENVIRONMENT = {
     "NPROC": "1",
 }
 _XLA_FLAGS = "--xla_cpu_multi_thread_eigen=false"
-# A worker shares the GPU with the others, so it must not take all of its memory. What the
-# user has set stays.
+# A worker shares the GPU with others, so it must not take all of its memory. The user's settings
+# have priority.
 _SHARED_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 _lock = threading.Lock()
 _starting = threading.Lock()
 _idle: list["_Worker"] = []
-# For whom they work, and for whom none does any more.
+# Busy workers with their owners, and owners that have ended.
 _busy: dict["_Worker", str | None] = {}
 _ended: set[str] = set()
-_of_the_parent: list["_Worker"] = []
+_parent_workers: list["_Worker"] = []
 
 
 class WorkerDiedError(Exception):
-    """The process ended before it gave a result; the message is what it wrote last."""
+    """The process ended before it returned a result; the message is its last output."""
 
 
 class _WorkerStoppedError(Exception):
-    """The process was stopped, or not started, as what it works for has ended."""
+    """The process was stopped, or not started, because its owner has ended."""
 
 
 @contextmanager
 def workers_of(owner: str):
-    """Stop the workers of an owner if the block fails, as by Ctrl-C, and start no more of them.
-
-    Parameters
-    ----------
-    owner : str
-        A name that nothing else has.
-    """
+    """If the block fails, as by Ctrl-C, stop the workers of a unique owner and start no more."""
     try:
         yield
     except BaseException:
         with _lock:
             _ended.add(owner)
-            for worker in [worker for worker, of in _busy.items() if of == owner]:
+            for worker in [worker for worker, its_owner in _busy.items() if its_owner == owner]:
                 worker.stop(kill=True)
         raise
 
@@ -93,28 +86,10 @@ def run_in_worker(
     keras_backend: str | None = None,
     owner: str | None = None,
 ) -> Any:
-    """Call a function in a worker process and wait for what it returns.
+    """Call a function, importable by name, in a worker process and return its result.
 
-    Parameters
-    ----------
-    function : callable
-        Importable by name.
-    *args
-        Its arguments, to be pickled.
-    keras_backend : str, default=None
-        Keras's back end in the worker, whatever the machine it runs on is set to.
-    owner : str, default=None
-        For whom it works, see :func:`workers_of`.
-
-    Returns
-    -------
-    object
-        What the function returned.
-
-    Raises
-    ------
-    WorkerDiedError
-        If the process ended. What the function itself raises is raised here.
+    Errors of the function are raised here, and a WorkerDiedError if the process ends. ``owner`` is
+    that of :func:`workers_of`.
     """
     with _borrowed_worker(keras_backend, owner) as worker:
         return worker.run(function, *args)
@@ -153,7 +128,7 @@ def _give_back(worker: "_Worker", usable: bool = True) -> None:
 
 
 def _take(keras_backend: str | None) -> "_Worker | None":
-    """The idle worker of a back end used last, after letting go of those idle for long."""
+    """The idle worker of a back end that was used last; stop those that are idle for long."""
     oldest = time.monotonic() - _IDLE_LIMIT
     with _lock:
         stale = [worker for worker in _idle if worker.idle_since < oldest]
@@ -192,8 +167,8 @@ class _Worker:
         self.n_tasks = 0
         self.stopped = False
         self.idle_since = time.monotonic()
-        # A process that multiprocessing started, such as a worker of dask, ends by waiting for
-        # its children; an idle one would let it wait for long.
+        # A process that multiprocessing started, such as a worker of dask, waits for its children
+        # when it ends; an idle one would delay that.
         multiprocessing.util.Finalize(self, _kill, (self._executor,), exitpriority=1)
 
     def run(self, function, *args):
@@ -205,9 +180,9 @@ class _Worker:
         except (BrokenProcessPool, ShutdownExecutorError) as error:
             if self.stopped:
                 raise _WorkerStoppedError from error
-            raise WorkerDiedError(f"{error}\n{self._last_words()}".strip()) from error
+            raise WorkerDiedError(f"{error}\n{self._last_output()}".strip()) from error
 
-    def _last_words(self) -> str:
+    def _last_output(self) -> str:
         self._output.seek(0)
         lines = self._output.read().decode(errors="replace").splitlines()
         return "\n".join(lines[-20:])
@@ -221,9 +196,9 @@ class _Worker:
 
 @contextmanager
 def _allowed_children():
-    """Let this process start one even if it is a daemonic one, such as a worker of dask.
+    """Let this process start others even if it is daemonic, such as a worker of dask.
 
-    The standard library forbids them children lest these outlive them; ours end by themselves.
+    The standard library forbids that because children could outlive it; workers end by themselves.
     """
     config = multiprocessing.current_process()._config
     with _starting:
@@ -241,7 +216,7 @@ def _without_interrupts():
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # its start would unblock it
+    resource_tracker.ensure_running()  # starting it would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
@@ -254,12 +229,12 @@ def _kill(executor: ProcessPoolExecutor) -> None:
 
 
 def _remove(path: str) -> None:
-    with suppress(OSError):  # it is gone, or Windows has it open
+    with suppress(OSError):  # the file does not exist, or Windows has it open
         os.remove(path)
 
 
 def _start(parent: int, output: str) -> None:
-    """Run first in a worker: ignore Ctrl-C, send output to a file, end when the parent ends."""
+    """Start a worker: ignore Ctrl-C, send output to a file, end when the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
@@ -267,27 +242,27 @@ def _start(parent: int, output: str) -> None:
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.close(file)
-    # Both sides have it open; without a name it goes away with them, however they end.
+    # Both processes have it open; without a name it is deleted when they end.
     _remove(output)
     if sys.platform != "win32":
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:
-    # A killed parent cannot tell its workers; the one who inherits them has another number.
+    # A killed parent cannot stop its workers; the process that inherits them has another number.
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
 
 
-def _forget() -> None:
-    # The workers of a process are not those of its forks, which must not stop them either.
+def _drop_parent_workers() -> None:
+    # A forked process must neither use nor stop the workers of its parent.
     global _lock, _starting
     _lock, _starting = threading.Lock(), threading.Lock()
-    _of_the_parent.extend([*_idle, *_busy])
+    _parent_workers.extend([*_idle, *_busy])
     _idle.clear()
     _busy.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_drop_parent_workers)

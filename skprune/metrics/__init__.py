@@ -4,7 +4,6 @@ from ._cost import check_countable as check_countable
 from ._cost import latencies, n_parameters
 from ._latency import Latency, LatencyRatio, latency, latency_ratio
 from ._model_cost import ModelCost, model_cost
-from ._model_cost import not_compiled as not_compiled
 from ._view_importance import ViewImportance, reciprocal_mean_rank, view_importance
 
 # A name that is imported as itself is for other subpackages.

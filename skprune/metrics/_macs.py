@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
-from ..utils import LayerCall, layer_graph
+from .._keras import LayerCall, layer_graph
 
 __all__ = ["count_macs"]
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._keras import not_compiled
 from ..utils import ReprHTML, text_table
 from ._macs import count_macs
 
-__all__ = ["ModelCost", "model_cost", "not_compiled"]
+__all__ = ["ModelCost", "model_cost"]
 
 
 @dataclass(frozen=True)
@@ -173,18 +174,3 @@ def _file_bytes(model: Any) -> int:
         path = Path(folder) / "model.keras"
         not_compiled(model).save(path)
         return path.stat().st_size
-
-
-def not_compiled(model: Any) -> Any:
-    """The model as it was before ``compile``; shares all layers, and leaves it as it is.
-
-    Keras has no switch that leaves the optimizer out of a ``.keras`` file, and a clone by way of
-    the configuration would ask for every custom object in it.
-    """
-    if not model.compiled:
-        return model
-    twin = object.__new__(type(model))
-    vars(twin).update(vars(model))
-    left = ("optimizer", "loss", "_compile_loss", "_compile_metrics", "_loss_tracker")
-    vars(twin).update(dict.fromkeys(left), compiled=False)
-    return twin

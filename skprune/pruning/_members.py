@@ -40,6 +40,7 @@ from sklearn.multioutput import (
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from .._keras import joint_prediction
 from ..exceptions import MemberFileError
 from ..utils import (
     N_JOBS,
@@ -47,7 +48,6 @@ from ..utils import (
     atomic_write,
     cast,
     check_parameters,
-    joint_prediction,
     num_samples,
     streamed,
     unfreeze,

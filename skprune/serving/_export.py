@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._keras import widest_output
 from .._version import __version__
 from ..exceptions import GraphFileError, UnsupportedMemberError
-from ..utils import Vote, VotingMember, atomic_write, unfreeze, widest
+from ..utils import Vote, VotingMember, atomic_write, unfreeze
 from ._check import check_graph
 from ._metadata import KEY, GraphMetadata
 from ._networks import is_network, network_of, network_shape, vote_of
@@ -165,7 +166,7 @@ def _graph(vote: Vote, about: GraphMetadata) -> tuple[Any, GraphMetadata]:
         else:
             name = add_estimator(graph, member, INPUT, shape[0])
         outputs.append(_aligned(graph, member, name, vote))
-    in_all = sum(map(widest, networks.values()))
+    in_all = sum(map(widest_output, networks.values()))
     rows = int(np.clip(_BATCH_BYTES // max(1, 4 * in_all), 1, _MOST_ROWS))
     about = replace(about, sample_shape=list(shape), batch_rows=rows)
     k = len(vote.classes) if vote.classes is not None else len(vote.intercept)

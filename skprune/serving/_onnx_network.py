@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import LayerCall, LayerGraph, layer_graph
+from .._keras import LayerCall, LayerGraph, layer_graph
 from ._onnx_activations import LayerError
 from ._onnx_convolutions import kernel_and_bias, normalisation
 from ._onnx_graph import OnnxGraph, Value

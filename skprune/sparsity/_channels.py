@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import Number, StrOptions, check_parameters, layer_graph
+from .._keras import layer_graph
+from ..utils import Number, StrOptions, check_parameters
 from ._cells import Cell, cells_of, kept_channels, scores
 from ._channel_map import ChannelMap
 from ._layer_rules import apply_rule

@@ -8,15 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import (
-    RANDOM_STATE,
-    Number,
-    check_parameters,
-    check_random_state,
-    draw_seed,
-    keras_adam,
-    layer_graph,
-)
+from .._keras import keras_adam, layer_graph
+from ..utils import RANDOM_STATE, Number, check_parameters, check_random_state, draw_seed
 from ._magnitude import is_kernel
 from ._rebuild import copy_model
 

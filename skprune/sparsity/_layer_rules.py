@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..utils import LayerCall
+from .._keras import LayerCall
 from ._channel_map import Ids, LayerChannels
 from ._walk import Flow, Walk
 

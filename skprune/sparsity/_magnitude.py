@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import Number, StrOptions, check_parameters, layer_graph
+from .._keras import layer_graph
+from ..utils import Number, StrOptions, check_parameters
 from ._rebuild import copy_model
 
 __all__ = ["is_kernel", "kernels", "prune_magnitude"]

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics import not_compiled
-from ..utils import hides_layers
+from .._keras import hides_layers, not_compiled
 from ._channel_map import ChannelMap, Ids, LayerChannels
 
 __all__ = ["copy_model", "rebuild"]

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..utils import hold_out, layer_graph
+from .._keras import layer_graph
+from ..utils import hold_out
 from ._channels import prune_channels
 from ._fine_tune import default_loss, fine_tune, measure_batch_norm
 from ._magnitude import prune_magnitude

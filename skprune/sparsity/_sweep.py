@@ -12,15 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import assert_all_finite
 
+from .._keras import layer_graph
 from ..metrics import model_cost
-from ..utils import (
-    Number,
-    StrOptions,
-    check_parameters,
-    check_sample_weight,
-    integer_seed,
-    layer_graph,
-)
+from ..utils import Number, StrOptions, check_parameters, check_sample_weight, integer_seed
 from ._fine_tune import TRAINING_CONSTRAINTS
 from ._measure import SIZES, TimingPlan, Trial, check_amounts, measure_amounts
 from ._recipe import (

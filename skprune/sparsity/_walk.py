@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..utils import LayerCall, LayerGraph
+from .._keras import LayerCall, LayerGraph
 from ._channel_map import Ids, LayerChannels, Unions
 
 __all__ = ["Flow", "Walk"]

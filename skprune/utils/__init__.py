@@ -1,9 +1,5 @@
 """What every subpackage may use."""
 
-from ._adam import BETA_1 as BETA_1
-from ._adam import BETA_2 as BETA_2
-from ._adam import EPSILON as EPSILON
-from ._adam import keras_adam as keras_adam
 from ._cache import cache_entry as cache_entry
 from ._cache import cached_call as cached_call
 from ._cache import check_cache as check_cache
@@ -12,8 +8,6 @@ from ._cache import store_of as store_of
 from ._cache_contents import CacheContents, CachedThing, cache_contents
 from ._cache_entry import CacheEntry as CacheEntry
 from ._cache_entry import data_hash as data_hash
-from ._compiled import get_compiled as get_compiled
-from ._compiled import record_eager_time as record_eager_time
 from ._estimator import SkpruneEstimator as SkpruneEstimator
 from ._estimator import clone_unfitted as clone_unfitted
 from ._estimator import input_tags_of as input_tags_of
@@ -21,18 +15,7 @@ from ._estimator import reports_progress as reports_progress
 from ._estimator import restored as restored
 from ._estimator import saved as saved
 from ._estimator import unfreeze as unfreeze
-from ._fork import check_not_forked as check_not_forked
 from ._io import atomic_write as atomic_write
-from ._joint_prediction import joint_prediction as joint_prediction
-from ._keras_networks import JointNetworks as JointNetworks
-from ._keras_networks import network_output as network_output
-from ._keras_networks import seconds_to_compile as seconds_to_compile
-from ._keras_networks import widest as widest
-from ._keras_networks import with_both_classes as with_both_classes
-from ._layer_graph import LayerCall as LayerCall
-from ._layer_graph import LayerGraph as LayerGraph
-from ._layer_graph import hides_layers as hides_layers
-from ._layer_graph import layer_graph as layer_graph
 from ._npz import ArrayHeader as ArrayHeader
 from ._npz import NpzFile as NpzFile
 from ._parallel import streamed as streamed
@@ -52,8 +35,6 @@ from ._random import generator as generator
 from ._random import hold_out as hold_out
 from ._random import integer_seed as integer_seed
 from ._random import set_missing_seeds as set_missing_seeds
-from ._row_groups import in_few_sizes as in_few_sizes
-from ._row_groups import row_groups as row_groups
 from ._saved_types import SAVED_TYPES
 from ._sklearn import BaseSearchCV as BaseSearchCV
 from ._sklearn import InvalidParameterError as InvalidParameterError

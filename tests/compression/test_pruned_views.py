@@ -1055,7 +1055,7 @@ def test_wrong_masks_at_prediction(fitted, data):
     X = data[0][:4].astype(np.float32)
     with pytest.raises(ValueError, match=r"bool of shape \(4, 4\) or \(4,\)"):
         fitted.predict(X, mask=np.ones((4, 4)))
-    with pytest.raises(ValueError, match="leaves 1 of 4 without any, the first of them sample 2"):
+    with pytest.raises(ValueError, match="leaves 1 of 4 without any, the first is sample 2"):
         fitted.predict(X, mask=np.arange(4)[:, None].repeat(4, axis=1) != 2)
     X[1, 1] = np.nan
     with pytest.raises(ValueError, match="NaN"):

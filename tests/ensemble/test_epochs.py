@@ -214,7 +214,7 @@ def test_on_the_other_back_ends(backend):
     # Each has JAX compile.
     some = "41-8-True or loop_of_a_gpu or of_another_back_end"
     options = ["-q", "-x", "-p", "no:cacheprovider", "-k", some]
-    files = [__file__, Path(__file__).parents[1] / "utils" / "test_keras_networks.py"]
+    files = [__file__, Path(__file__).parents[1] / "_keras" / "test_joint_prediction.py"]
     quickly = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # which are most of that time
     run = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *files],

@@ -11,10 +11,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 
 from skprune import SOCPEnsemblePruner
-from skprune.ensemble import _joint, _member
+from skprune._keras import _joint_prediction, joint_prediction, record_eager_time
+from skprune.ensemble import _forward, _member
 from skprune.exceptions import UnsupportedMemberError
 from skprune.serving import fuse
-from skprune.utils import _compiled, _row_groups, joint_prediction
 
 pytestmark = pytest.mark.keras
 
@@ -29,7 +29,7 @@ def ensemble(fitted):
 def compiled(monkeypatch):
     """Compile at once, and count how often."""
     made = []
-    real = _joint.JointCNNs
+    real = _forward.JointCNNs
 
     def counted(*args):
         made.append(len(args[0]))
@@ -40,7 +40,7 @@ def compiled(monkeypatch):
     return made
 
 
-def test_it_says_what_the_members_say(fitted, digits, compiled):
+def test_joint_prediction_equals_the_members(fitted, digits, compiled):
     """To the last bit or so: the same operations, in a graph."""
     one_by_one = np.stack([m.predict_proba(digits[0][..., None]) for m in fitted.estimators_])
     ensemble = pickle.loads(pickle.dumps(fitted))
@@ -53,14 +53,14 @@ def test_it_says_what_the_members_say(fitted, digits, compiled):
     assert compiled == [2]
 
 
-def test_it_is_compiled_once_that_has_paid(ensemble, digits, monkeypatch):
+def test_it_is_compiled_once_that_pays(ensemble, digits, monkeypatch):
     made = []
-    real = _joint.JointCNNs
+    real = _forward.JointCNNs
     monkeypatch.setattr(_member, "JointCNNs", lambda *a: made.append(1) or real(*a))
     ensemble.predict(digits[0])
     assert not made
     for member in ensemble.estimators_:
-        _compiled.record_eager_time(member, _member._SECONDS_TO_COMPILE)
+        record_eager_time(member, _member._SECONDS_TO_COMPILE)
     first = ensemble.predict_proba(digits[0])
     assert made == [1]
     np.testing.assert_array_equal(ensemble.predict_proba(digits[0]), first)
@@ -70,14 +70,14 @@ def test_it_is_compiled_once_that_has_paid(ensemble, digits, monkeypatch):
 def test_batches_are_bounded(ensemble, digits, compiled, monkeypatch):
     expected = ensemble.predict_proba(digits[0])
     twin = pickle.loads(pickle.dumps(ensemble))
-    monkeypatch.setattr(_row_groups, "_BYTES", 4 * 64 * 4 * 8)
-    monkeypatch.setattr(_row_groups, "_FEWEST_ROWS", 8)
+    monkeypatch.setattr(_joint_prediction, "_BYTES", 4 * 64 * 4 * 8)
+    monkeypatch.setattr(_joint_prediction, "_FEWEST_ROWS", 8)
     np.testing.assert_allclose(twin.predict_proba(digits[0]), expected, rtol=1e-6)
-    joint = vars(twin.estimators_[0])[_compiled._JOINTS][0].joint
+    joint = vars(twin.estimators_[0])[_joint_prediction._COMPILED][0].function
     assert [rows for _, rows in joint._groups] == [8, 8]
 
 
-def test_a_member_that_is_trained_again_is_heard_as_it_is(ensemble, digits, compiled):
+def test_a_member_that_is_trained_again_predicts_with_its_new_weights(ensemble, digits, compiled):
     X, y = digits
     before = ensemble.predict_proba(X)
     codes = np.searchsorted(ensemble.classes_, y)
@@ -88,7 +88,7 @@ def test_a_member_that_is_trained_again_is_heard_as_it_is(ensemble, digits, comp
     assert np.abs(found - before).max() > 1e-3
 
 
-def test_another_member_in_ones_place_is_heard(ensemble, digits, compiled):
+def test_a_replaced_member_is_not_predicted(ensemble, digits, compiled):
     ensemble.predict_proba(digits[0])
     ensemble.estimators_[1] = ensemble.estimators_[0]
     np.testing.assert_allclose(
@@ -99,10 +99,10 @@ def test_another_member_in_ones_place_is_heard(ensemble, digits, compiled):
     assert compiled == [2, 2]
 
 
-def test_it_goes_with_the_members(fitted, digits, compiled):
+def test_it_is_released_with_the_members(fitted, digits, compiled):
     ensemble = pickle.loads(pickle.dumps(fitted))
     ensemble.predict(digits[0])
-    joint = weakref.ref(vars(ensemble.estimators_[0])[_compiled._JOINTS][0].joint)
+    joint = weakref.ref(vars(ensemble.estimators_[0])[_joint_prediction._COMPILED][0].function)
     assert joint() is not None
     del ensemble
     gc.collect()
@@ -115,17 +115,17 @@ def test_few_functions_are_kept(ensemble, digits, compiled, caplog):
         ensemble.estimators_[1] = pickle.loads(pickle.dumps(ensemble.estimators_[1]))
         ensemble.predict(digits[0][:2])
     assert len(compiled) == 10
-    assert len(vars(first)[_compiled._JOINTS]) == _compiled._MOST_SETS
+    assert len(vars(first)[_joint_prediction._COMPILED]) == _joint_prediction._MOST_COMPILED
     assert not caplog.records  # TensorFlow finds that too much is traced
 
 
-def test_what_was_spent_is_used_up(ensemble, digits, monkeypatch):
-    """So that sets that share members do not all compile for the same seconds."""
+def test_recorded_time_is_reset(ensemble, digits, monkeypatch):
+    """So that lists that share members do not all compile for the same time."""
     made = []
-    real = _joint.JointCNNs
+    real = _forward.JointCNNs
     monkeypatch.setattr(_member, "JointCNNs", lambda *a: made.append(len(a[0])) or real(*a))
     for member in ensemble.estimators_:
-        _compiled.record_eager_time(member, _member._SECONDS_TO_COMPILE)
+        record_eager_time(member, _member._SECONDS_TO_COMPILE)
     assert joint_prediction(ensemble.estimators_) is not None
     assert joint_prediction(ensemble.estimators_[::-1]) is None
     assert joint_prediction(ensemble.estimators_) is not None
@@ -140,7 +140,7 @@ def test_threads_compile_once(ensemble, digits, compiled):
         np.testing.assert_array_equal(p, found[0])
 
 
-def test_parameters_that_were_set_are_heard(ensemble, digits, compiled):
+def test_changed_parameters_are_used(ensemble, digits, compiled):
     before = ensemble.predict_proba(digits[0])
     ensemble.estimators_[1].set_params(scale=3.0)
     found = ensemble.predict_proba(digits[0])
@@ -151,7 +151,7 @@ def test_parameters_that_were_set_are_heard(ensemble, digits, compiled):
     assert np.abs(found - before).max() > 1e-3
 
 
-def test_a_class_of_the_users_own_is_asked_itself(ensemble, digits, compiled):
+def test_a_subclass_predicts_itself(ensemble, digits, compiled):
     """It may do more than its network."""
 
     class Own(_member.CNNMember):
@@ -177,7 +177,7 @@ def test_a_pruner_predicts_with_it(ensemble, digits, compiled):
     )
     np.testing.assert_allclose(pruner.predict_proba(X), expected, rtol=1e-6)
     flat = pickle.loads(pickle.dumps(pruner))
-    assert b"skprune_joints" not in pickle.dumps(pruner)
+    assert b"_skprune_compiled" not in pickle.dumps(pruner)
     np.testing.assert_allclose(flat.predict_proba(X), expected, rtol=1e-6)
     with pytest.raises(ValueError, match="NaN"):
         pruner.predict(np.full((2, 8, 8), np.nan))
@@ -187,6 +187,6 @@ class Other(ClassifierMixin, BaseEstimator):
     pass
 
 
-def test_members_of_several_kinds_are_asked_one_by_one(ensemble):
+def test_members_of_several_classes_are_predicted_one_by_one(ensemble):
     assert joint_prediction([*ensemble.estimators_, Other()]) is None
     assert joint_prediction([Other(), Other()]) is None

@@ -47,12 +47,12 @@ def test_predictions_agree_with_keras(member, digits):
 
 
 def test_predictions_come_in_bounded_batches(member, digits, monkeypatch):
-    from skprune.utils import _row_groups
+    from skprune._keras import _joint_prediction
 
     X = digits[0][..., None]
     whole = member.predict_proba(X)
-    monkeypatch.setattr(_row_groups, "_BYTES", 4 * 64 * 4 * 7)
-    assert _row_groups.row_groups([member._widest()]) == [(slice(0, 1), 4)]
+    monkeypatch.setattr(_joint_prediction, "_BYTES", 4 * 64 * 4 * 7)
+    assert _joint_prediction.row_groups([member._widest()]) == [(slice(0, 1), 4)]
     np.testing.assert_allclose(member.predict_proba(X), whole, rtol=1e-5, atol=1e-7)
 
 

@@ -64,7 +64,7 @@ class TestNetworkParts:
         )
         expected = fitted.predict_proba(data[0], mask=[True, True, False])
         np.testing.assert_allclose(copies, expected, rtol=1e-4, atol=1e-6)
-        with pytest.raises(ValueError, match="a view, 3; got 2"):
+        with pytest.raises(ValueError, match="each view, 3; got 2"):
             predict_views([tower, tower], head, X)
         with pytest.raises(ValueError, match=r"100 of 100 samples .* views \[0, 2\] were dropped"):
             predict_views([None, tower, None], head, X, np.tile([True, False, True], (100, 1)))
@@ -72,9 +72,8 @@ class TestNetworkParts:
     def test_towers_of_their_own_are_one_function_once_that_pays(self, fitted, data, mask):
         import keras
 
+        from skprune._keras import _joint_prediction, record_eager_time, seconds_to_compile
         from skprune.ensemble._multi_view_network import predict_views
-        from skprune.utils import record_eager_time, seconds_to_compile
-        from skprune.utils._compiled import _JOINTS
 
         X = data[0][..., None].astype(np.float32)
         copies = [keras.models.clone_model(fitted.tower_) for _ in range(2)]
@@ -83,11 +82,11 @@ class TestNetworkParts:
             copy.set_weights([w + rng.normal(0, 0.01, w.shape) for w in copy.get_weights()])
         towers = [copies[0], copies[1], copies[0]]  # two views share one
         expected = predict_views(towers, fitted.head_, X, mask)
-        assert _JOINTS not in vars(copies[0])
+        assert _joint_prediction._COMPILED not in vars(copies[0])
         for copy in copies:
             record_eager_time(copy, seconds_to_compile() / 2)
         found = predict_views(towers, fitted.head_, X, mask)
-        assert len(vars(copies[0])[_JOINTS]) == 1
+        assert len(vars(copies[0])[_joint_prediction._COMPILED]) == 1
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
         # Pixels of views that are not there may be anything.
         holes = np.where(mask[:, :, None, None, None], X, np.nan)
@@ -95,15 +94,15 @@ class TestNetworkParts:
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
     def test_predictions_come_in_bounded_batches(self, fitted, data, mask, monkeypatch):
+        from skprune._keras import _joint_prediction, row_groups, widest_output
         from skprune.ensemble import _multi_view_network
-        from skprune.utils import _row_groups, widest
 
         X = data[0]
         whole = fitted.predict_proba(X, mask)
-        monkeypatch.setattr(_row_groups, "_BYTES", 4 * 120 * 20)
+        monkeypatch.setattr(_joint_prediction, "_BYTES", 4 * 120 * 20)
         monkeypatch.setattr(_multi_view_network, "_MOST_ROWS", 30)
-        numbers = widest(fitted.tower_)
-        assert _row_groups.row_groups([numbers]) == [(slice(0, 1), 16)]
+        numbers = widest_output(fitted.tower_)
+        assert row_groups([numbers]) == [(slice(0, 1), 16)]
         assert 16 <= 120 * 20 / numbers < 32  # a power of two
         np.testing.assert_allclose(fitted.predict_proba(X, mask), whole, rtol=1e-4, atol=1e-6)
 
@@ -189,7 +188,7 @@ def test_other_views_are_refused(fitted, shape, words):
 @keras_test
 def test_wrong_pixels_and_masks_at_prediction(fitted, data):
     X = data[0][:4].astype(np.float32)
-    with pytest.raises(ValueError, match="leaves 1 of 4 without any, the first of them sample 2"):
+    with pytest.raises(ValueError, match="leaves 1 of 4 without any, the first is sample 2"):
         fitted.predict(X, mask=np.arange(4)[:, None].repeat(3, axis=1) != 2)
     with pytest.raises(ValueError, match=r"bool of shape \(4, 3\) or \(3,\)"):
         fitted.score(X, [0, 1, 2, 0], mask=[True] * 4)

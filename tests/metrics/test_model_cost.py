@@ -332,7 +332,7 @@ class TestRefusals:
 
         model = Hidden()
         model(np.ones((1, 3)))
-        with pytest.raises(TypeError, match=r"'hidden' \(Hidden\) has a call of its own"):
+        with pytest.raises(TypeError, match=r"'hidden' \(Hidden\) has its own call method"):
             model_cost(model)
 
     def test_free_sides(self, keras):

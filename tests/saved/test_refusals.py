@@ -16,12 +16,12 @@ from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
+from skprune.utils._saved_state import FORMAT, SavedState, SavedWith
 
 from skprune import PrunedCNNClassifier, SOCPEnsemblePruner
 from skprune.amount import PolynomialCurve
 from skprune.exceptions import SavedFormatError, SavedVersionWarning, SkpruneError
 from skprune.utils import SAVED_TYPES, _saved_state
-from skprune.utils._saved_state import FORMAT, SavedState, SavedWith
 
 from .models import Saved, answer
 from .ways import MEMBER_FILE, TREE, WAYS, load, member_file, save, saved_by_all
@@ -274,7 +274,7 @@ def cut(samples):
 def test_code_in_a_network_is_neither_saved_nor_loaded(added, layer, cut, samples, monkeypatch):
     import keras
 
-    from skprune.compression import _network_bytes
+    from skprune._keras import _saving
 
     from . import networks
 
@@ -286,7 +286,7 @@ def test_code_in_a_network_is_neither_saved_nor_loaded(added, layer, cut, sample
     assert pruned.predict(samples[0]).shape == (150,)
     # Someone else may have saved it all the same.
     with monkeypatch.context() as patch:
-        patch.setattr(_network_bytes, "_code_in", lambda written: [])
+        patch.setattr(_saving, "_layers_with_code", lambda written: [])
         files = saved_by_all(pruned)
     networks.ran.clear()
     monkeypatch.setattr(keras.models, "load_model", lambda *args, **kwargs: 1 / 0)
@@ -294,7 +294,7 @@ def test_code_in_a_network_is_neither_saved_nor_loaded(added, layer, cut, sample
     for way, data in files.items():
         loaded = load(way, data, trusted=trusted)
         for ask in (loaded.predict, loaded.predict_proba):
-            with pytest.raises(SavedFormatError, match=rf"not loaded: {layer} .*who made the file"):
+            with pytest.raises(SavedFormatError, match=rf"not loaded: {layer} .*check where"):
                 ask(samples[0])
     assert not networks.ran
 
@@ -333,7 +333,7 @@ def test_a_layer_of_a_class_that_is_not_there_is_named(cut, monkeypatch):
 
 @pytest.mark.keras
 def test_a_network_that_is_no_archive_of_keras():
-    from skprune.compression._network_bytes import read_network
+    from skprune._keras import read_network
 
     empty, folder = io.BytesIO(), io.BytesIO()
     with zipfile.ZipFile(empty, "w") as archive:
@@ -344,5 +344,5 @@ def test_a_network_that_is_no_archive_of_keras():
     layer = {"class_name": "TFSMLayer", "config": {"name": "saved", "filepath": "/elsewhere"}}
     with zipfile.ZipFile(folder, "w") as archive:
         archive.writestr("config.json", json.dumps({"config": {"layers": [layer]}}))
-    with pytest.raises(SavedFormatError, match=r"layer 'saved' \(TFSMLayer\) brings code"):
+    with pytest.raises(SavedFormatError, match=r"layer 'saved' \(TFSMLayer\) contains code"):
         read_network(folder.getvalue())

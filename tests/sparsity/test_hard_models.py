@@ -237,7 +237,7 @@ def test_models_with_a_call_of_their_own_are_refused():
         def call(self, inputs, **kwargs):
             return 2 * super().call(inputs, **kwargs)
 
-    with pytest.raises(TypeError, match="call of its own"):
+    with pytest.raises(TypeError, match="its own call method"):
         prune_channels(Doubled([keras.Input((3,)), layers.Dense(8), layers.Dense(2)]), 0.5)
 
 

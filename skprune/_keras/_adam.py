@@ -1,4 +1,4 @@
-"""Adam as Keras has it (Kingma and Ba 2015, Algorithm 1, in the order of its section 2).
+"""Adam as in Keras (Kingma and Ba 2015, Algorithm 1, in the order of its section 2).
 
 m <- m + (1 - b1) (g - m), v <- v + (1 - b2) (g^2 - v), and
 w <- w - rate sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps).
@@ -13,23 +13,15 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 
 
 def keras_adam(learning_rate: float) -> Any:
-    """Adam for Keras's own training steps.
+    """Adam for Keras's own training steps; not to be saved with a model.
 
-    Parameters
-    ----------
-    learning_rate : float
-        Step size.
-
-    Returns
-    -------
-    keras.optimizers.Adam
-        With TensorFlow, one fused operation a weight where Keras has nine, which take longer to
-        trace than all the rest of a small network's step. Not to be saved with a model.
+    With TensorFlow it is one fused operation for each weight. Keras's has nine, and tracing them
+    takes longer than tracing the rest of a small network's step.
     """
     import keras
 
-    of_tensorflow = keras.backend.backend() == "tensorflow"
-    optimizer = _fused_adam() if of_tensorflow else keras.optimizers.Adam
+    on_tensorflow = keras.backend.backend() == "tensorflow"
+    optimizer = _fused_adam() if on_tensorflow else keras.optimizers.Adam
     return optimizer(learning_rate, BETA_1, BETA_2, EPSILON)
 
 
@@ -40,10 +32,10 @@ def _fused_adam() -> Any:
 
     class FusedAdam(keras.optimizers.Adam):
         def apply(self, grads: Any, trainable_variables: Any = None) -> None:
-            # Made once a step: as Python numbers, each weight would get constants of its own.
+            # Made once a step: Python numbers would become separate constants for each weight.
             t = tf.cast(self.iterations + 1, tf.float32)
             beta_1, beta_2 = tf.constant(BETA_1), tf.constant(BETA_2)
-            self._of_step = {
+            self._step_arguments = {
                 "beta1_power": tf.pow(beta_1, t),
                 "beta2_power": tf.pow(beta_2, t),
                 "beta1": beta_1,
@@ -51,21 +43,21 @@ def _fused_adam() -> Any:
                 "epsilon": tf.constant(EPSILON),
             }
             super().apply(grads, trainable_variables)
-            del self._of_step
+            del self._step_arguments
 
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
             sparse = isinstance(gradient, tf.IndexedSlices)
             if sparse or variable.dtype != tf.float32:
                 super().update_step(gradient, variable, learning_rate)
                 return
-            at = self._get_variable_index(variable)
+            index = self._get_variable_index(variable)
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
-                m=self._momentums[at].value.handle,
-                v=self._velocities[at].value.handle,
+                m=self._momentums[index].value.handle,
+                v=self._velocities[index].value.handle,
                 lr=learning_rate,
                 grad=gradient,
-                **self._of_step,
+                **self._step_arguments,
             )
 
     return FusedAdam

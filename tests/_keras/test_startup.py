@@ -2,7 +2,7 @@ import gc
 
 import pytest
 
-from skprune.ensemble._quiet import without_collector
+from skprune._keras import without_collector
 
 
 def fails_to_import():
@@ -12,7 +12,7 @@ def fails_to_import():
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-def test_the_collector_is_as_it_was_before(enabled):
+def test_the_collector_is_restored(enabled):
     (gc.enable if enabled else gc.disable)()
     try:
         with pytest.raises(ImportError):

@@ -1,4 +1,4 @@
-"""Keras networks by one compiled function: of scikeras's classifiers, and of cut ones."""
+"""Keras networks predicted by one compiled function, also those of scikeras's estimators."""
 
 import copy
 import gc
@@ -19,11 +19,18 @@ from skprune import (
     SOCPEnsemblePruner,
     SOCPEnsemblePrunerRegressor,
 )
+from skprune._keras import (
+    JointNetworks,
+    _joint_prediction,
+    call_padded,
+    joint_prediction,
+    network_output,
+    record_eager_time,
+    row_groups,
+    seconds_to_compile,
+)
 from skprune.ensemble import _trainers
 from skprune.serving import OnnxPredictor, export_onnx, fuse
-from skprune.utils import JointNetworks, joint_prediction, network_output
-from skprune.utils._compiled import _JOINTS, record_eager_time
-from skprune.utils._keras_networks import plain_scikeras_network, seconds_to_compile
 from tests.compression.networks import scikeras, sigmoid, softmax
 
 pytestmark = pytest.mark.keras
@@ -57,7 +64,7 @@ def small(seed, n=3):
 X = np.random.default_rng(0).normal(size=(50, 6, 6, 1)).astype(np.float32)
 
 
-def test_networks_together():
+def test_joint_networks():
     networks = [small(0), small(1, 5)]
     outputs = JointNetworks(networks).predict(X)
     for network, output in zip(networks, outputs, strict=True):
@@ -72,7 +79,7 @@ def test_weights_may_change():
     np.testing.assert_allclose(joint.predict(X)[0], network(X, training=False).numpy(), rtol=1e-5)
 
 
-def test_it_holds_its_networks_and_goes_with_them():
+def test_a_joint_function_holds_its_networks_and_is_released_with_them():
     networks = [small(0), small(1)]
     expected = networks[0](X, training=False).numpy()
     joint = JointNetworks(networks)
@@ -85,13 +92,13 @@ def test_it_holds_its_networks_and_goes_with_them():
     assert held() is None
 
 
-def test_one_network_is_compiled_when_that_has_paid():
+def test_one_network_is_compiled_once_that_pays():
     network = small(0)
     first = network_output(network, X)
-    assert _JOINTS not in vars(network)
+    assert _joint_prediction._COMPILED not in vars(network)
     record_eager_time(network, seconds_to_compile())
     np.testing.assert_allclose(network_output(network, X), first, rtol=1e-6)
-    assert len(vars(network)[_JOINTS]) == 1
+    assert len(vars(network)[_joint_prediction._COMPILED]) == 1
     np.testing.assert_allclose(network_output(network, X[:7]), first[:7], rtol=1e-5)
 
 
@@ -148,12 +155,11 @@ def test_what_scikeras_refuses_is_refused(members, digits):
         joint_prediction(members)(digits[0][:, :4])
 
 
-def test_members_that_do_more_are_asked_themselves(members, digits):
-    assert plain_scikeras_network(members[0]) is members[0].model_
-    scaled, asked, own, raw = (copy.copy(members[0]) for _ in range(4))
-    assert plain_scikeras_network(scaled) is members[0].model_
+def test_members_that_do_more_are_not_predicted_jointly(members):
+    scaled, with_options, own, raw = (copy.copy(members[0]) for _ in range(4))
+    assert joint_prediction([scaled, with_options]) is not None
     scaled.feature_encoder_ = StandardScaler()
-    asked.set_params(predict__batch_size=3)
+    with_options.set_params(predict__batch_size=3)
 
     class Own(type(members[0])):
         def predict_proba(self, X):
@@ -164,21 +170,62 @@ def test_members_that_do_more_are_asked_themselves(members, digits):
             return super()._predict_raw(X, training=training) ** 2
 
     own.__class__, raw.__class__ = Own, Raw
-    for member in (scaled, asked, own, raw):
-        assert plain_scikeras_network(member) is None
+    for member in (scaled, with_options, own, raw):
         assert joint_prediction([member, member]) is None
-    assert plain_scikeras_network(scikeras(softmax)) is None  # not fitted
+    assert joint_prediction([scikeras(softmax)] * 2) is None  # not fitted
+
+
+# In units of the numbers that the 64 rows of one call may have for each sample.
+@pytest.mark.parametrize(
+    ("widths", "expected"),
+    [
+        ([1e-5], [(slice(0, 1), 4096)]),  # at most 4096 rows
+        ([1 / 4, 1 / 4], [(slice(0, 2), 128)]),
+        ([1 / 2, 1 / 2, 1 / 2], [(slice(0, 2), 64), (slice(2, 3), 128)]),  # at least 64 rows
+        (
+            [2.5, 1 / 40, 1 / 40],
+            [(slice(0, 1), 16), (slice(1, 3), 1024)],
+        ),  # or fewer for one
+        ([125.0], [(slice(0, 1), 1)]),
+    ],
+)
+def test_row_groups(widths, expected):
+    assert row_groups([int(width * 2**19) for width in widths]) == expected
+
+
+def test_every_network_is_in_one_group():
+    widths = [7**i % 1_000_003 for i in range(200)]
+    groups = row_groups(widths)
+    assert [i for group, _ in groups for i in range(200)[group]] == list(range(200))
+    for group, rows in groups:
+        assert rows == 1 or 4 * rows * sum(widths[group]) <= 2**27
+
+
+def test_call_padded():
+    seen = set()
+
+    def double(X):
+        seen.add(len(X))
+        return 2 * X
+
+    for n in range(1, 40):
+        X = np.arange(3 * n).reshape(n, 3)
+        np.testing.assert_array_equal(call_padded(double, X), 2 * X)
+        found = call_padded(lambda rows: [double(rows), rows], X)
+        np.testing.assert_array_equal(found[0], 2 * X)
+        np.testing.assert_array_equal(found[1], X)
+    assert seen == {1, 2, 4, 8, 16, 32, 64}
 
 
 @pytest.mark.skipif(
     os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow",
-    reason="this is of the other back ends; tests/ensemble/test_epochs.py runs it there",
+    reason="for the other back ends: tests/ensemble/test_epochs.py runs it",
 )
 def test_of_another_back_end(tmp_path, monkeypatch):
-    """Keras compiles, by its own predict_on_batch; files and graphs are made all the same."""
+    """Keras compiles, by its own predict_on_batch; graphs are exported as with TensorFlow."""
     X, y = load_digits(n_class=3, return_X_y=True)
     X, y = X[:40], y[:40]
-    # In this process: another would load the back end once more.
+    # In this process: another would load the back end again.
     monkeypatch.setattr(_trainers, "run_in_worker", lambda train, *args, **_: train(*args))
     space = CNNSpace(n_blocks=[1], filters=[4], dense_units=[20])
     # One batch: JAX compiles a step for each size.
