@@ -16,7 +16,7 @@ from .backends import BACKENDS, NEEDS
 
 __all__ = ["SOLVER", "SOCPSolution", "check_installed", "solve_problem", "solve_socp"]
 
-SOLVER = [StrOptions(set(BACKENDS))]
+SOLVER = [StrOptions(BACKENDS.keys())]  # a solver that is added counts at once
 # An absolute penalty.
 PENALTY = [Number(Real, 0)]
 
