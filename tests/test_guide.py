@@ -96,11 +96,18 @@ def test_networks(without_windows, capsys):
     assert names["compressor"].n_members_ <= 2
 
 
-def test_adding_a_solver(monkeypatch, capsys):
-    from skprune.socp import backends
+@pytest.fixture
+def backends():
+    """The table of solvers, which is put back after the test."""
+    from skprune.socp.backends import BACKENDS
 
-    monkeypatch.setattr(backends, "BACKENDS", dict(backends.BACKENDS))
-    monkeypatch.setattr("skprune.socp._solve.BACKENDS", backends.BACKENDS)
+    before = dict(BACKENDS)
+    yield BACKENDS
+    BACKENDS.clear()
+    BACKENDS.update(before)
+
+
+def test_adding_a_solver(backends, capsys):
     # As the file would be: its imports are those of its folder.
     file = {"__name__": "skprune.socp.backends._lbfgsb", "__package__": "skprune.socp.backends"}
     names = run("adding_a_solver.md", file)
@@ -110,14 +117,12 @@ def test_adding_a_solver(monkeypatch, capsys):
     assert "optimal KKT residual" in capsys.readouterr().out
 
 
-def test_an_added_solver_agrees_where_the_others_do(monkeypatch):
+def test_an_added_solver_agrees_where_the_others_do(backends):
     """What `test_the_solvers_agree` would ask of it, on its pools."""
-    from skprune.socp import backends, solve_socp
+    from skprune.socp import solve_socp
 
     from .socp.pools import stats_of
 
-    monkeypatch.setattr(backends, "BACKENDS", dict(backends.BACKENDS))
-    monkeypatch.setattr("skprune.socp._solve.BACKENDS", backends.BACKENDS)
     run("adding_a_solver.md", {"__name__": "x", "__package__": "skprune.socp.backends"})
     for pool in ("dirichlet", "duplicates", "more_members_than_samples", "one_member"):
         for alpha, lam in ((0.1, 0.3), (0.9, 0.05), (1, 0.5)):
