@@ -21,15 +21,7 @@ _MOST_COMPRESSION = 1032
 
 @dataclass(frozen=True)
 class ArrayHeader:
-    """Shape and type of an array that was not read.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        Its shape.
-    dtype : dtype
-        Its type.
-    """
+    """Shape and type of an array that was not read."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -46,25 +38,7 @@ class ArrayHeader:
 
 
 class NpzFile:
-    """An .npz file; arrays of objects, whose reading could run code, are refused.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        The file.
-
-    Attributes
-    ----------
-    keys : list of str
-        Names of its arrays.
-
-    Raises
-    ------
-    OSError
-        If it cannot be opened.
-    ValueError
-        If it is no zip archive.
-    """
+    """An .npz file, or a ValueError for another one; arrays of objects are refused."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
@@ -84,23 +58,7 @@ class NpzFile:
         self._archive.close()
 
     def header(self, key: str) -> ArrayHeader:
-        """Shape and type of an array.
-
-        Parameters
-        ----------
-        key : str
-            One of ``keys``.
-
-        Returns
-        -------
-        ArrayHeader
-
-        Raises
-        ------
-        ValueError
-            If it is no array of numbers or text, or the file has not as many bytes of it as its
-            shape and type need.
-        """
+        """Shape and type of an array; a ValueError where the file has not as many bytes of it."""
         entry = self._entries[key]
         try:
             with self._archive.open(entry) as stream:
@@ -125,24 +83,7 @@ class NpzFile:
         return header
 
     def read(self, key: str) -> NDArray:
-        """Read an array.
-
-        Parameters
-        ----------
-        key : str
-            One of ``keys``.
-
-        Returns
-        -------
-        ndarray
-
-        Raises
-        ------
-        ValueError
-            As for :meth:`header`, or if its bytes are damaged.
-        MemoryError
-            If there is not enough memory for it.
-        """
+        """Read an array; raise ValueError if it is damaged, MemoryError if it is too large."""
         header = self.header(key)
         try:
             with self._archive.open(self._entries[key]) as stream:
