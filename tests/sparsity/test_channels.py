@@ -309,7 +309,7 @@ def test_amounts_mean_the_decimal_number():
 
 def test_amount_one_names_the_largest_possible():
     model = functional(chain)
-    with pytest.raises(ValueError, match=r"\[0, 1\); got 1.* is 0.6667, 8 of the 24 channels"):
+    with pytest.raises(ValueError, match=r"0.6667, 8 of the 24 channels.* Got 1"):
         prune_channels(model, 1.0)
     assert prune_channels(model, 0.6667).layers[1].filters == 8
     name = model.layers[1].name
@@ -319,13 +319,13 @@ def test_amount_one_names_the_largest_possible():
 
 @pytest.mark.parametrize("amount", [-0.1, float("nan"), 2])
 def test_amounts_out_of_range(amount):
-    with pytest.raises(ValueError, match="must lie in"):
+    with pytest.raises(ValueError, match="float in the range"):
         prune_channels(functional(chain), amount)
 
 
 @pytest.mark.parametrize("amount", ["half", None, True])
 def test_amounts_of_another_type(amount):
-    with pytest.raises(TypeError, match="must be a number"):
+    with pytest.raises(TypeError, match="float in the range"):
         prune_channels(functional(chain), amount)
 
 

@@ -272,10 +272,10 @@ def test_without_batch_norm_nothing_changes():
         ({"epochs": -1}, ValueError, "'epochs' .* int in the range .0, inf"),
         ({"epochs": 1.5}, TypeError, "'epochs' .* int in the range"),
         ({"batch_size": 0}, ValueError, "batch_size"),
-        ({"learning_rate": 0}, ValueError, "learning_rate must be a positive"),
+        ({"learning_rate": 0}, ValueError, "'learning_rate' .* float in the range .0.0, "),
         ({"sample_weight": [1, 2]}, ValueError, "X has 4 samples, but sample_weight has 2"),
         ({"y": [0]}, ValueError, "X has 4 samples, but y has 1"),
-        ({"random_state": "foo"}, ValueError, "random_state must be .* got 'foo'"),
+        ({"random_state": "foo"}, ValueError, "'random_state' .* must be .* Got 'foo'"),
         ({"X": np.ones((0, 8, 8, 1))}, ValueError, "at least one sample"),
     ],
 )

@@ -81,11 +81,11 @@ def test_recurrent_kernels_and_layers_without_a_rule_take_part():
 
 
 def test_wrong_input(model):
-    with pytest.raises(ValueError, match=r"got 1\. .*0\.9991687448, one of 1203 weights left"):
+    with pytest.raises(ValueError, match=r"0\.9991687448, one of 1203 weights left.* Got 1"):
         prune_magnitude(model, 1)
-    with pytest.raises(ValueError, match="must lie in"):
+    with pytest.raises(ValueError, match="float in the range"):
         prune_magnitude(model, -0.5)
-    with pytest.raises(TypeError, match="must be a number"):
+    with pytest.raises(TypeError, match="float in the range"):
         prune_magnitude(model, {"dense": 0.5})
     for scope in ("all", np.array(["global"]), []):
         with pytest.raises(ValueError, match=r"'scope' .* a str among"):
