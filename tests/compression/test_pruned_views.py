@@ -972,7 +972,7 @@ def test_a_failed_fit_leaves_what_was(copies, data, monkeypatch, untrained):
         ({"importance": [1, 2, -1]}, ValueError, "importance must hold 3 non-negative numbers"),
         ({"importance": [1, 2]}, ValueError, "importance must hold 3 non-negative numbers, one a"),
         ({"importance": [1, 2, np.inf]}, ValueError, "importance contains infinity"),
-        ({"min_accuracy": 95}, ValueError, r"\'min_accuracy\' .* share of the samples.* Got 95"),
+        ({"min_accuracy": 95}, ValueError, r"'min_accuracy' .* share of the samples.* Got 95"),
         ({"min_accuracy": 0}, ValueError, "'min_accuracy' .* must be"),
         ({"min_accuracy": "0.9"}, ValueError, "'min_accuracy' .* must be"),
         ({"max_amount": 0}, ValueError, r"'max_amount' .* float in the range .* Got 0"),

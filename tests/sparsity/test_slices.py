@@ -207,8 +207,8 @@ def test_what_rounding_undoes_is_said():
 @pytest.mark.parametrize(
     ("amounts", "options", "error", "message"),
     [
-        ([0.5, 1.0], {}, ValueError, r"\'amounts\' .* range \[0.0, 1.0\).* Got 1\.0"),
-        ([-0.1], {}, ValueError, r"\'amounts\' .* range \[0.0, 1.0\).* Got -0\.1"),
+        ([0.5, 1.0], {}, ValueError, r"'amounts' .* range \[0.0, 1.0\).* Got 1\.0"),
+        ([-0.1], {}, ValueError, r"'amounts' .* range \[0.0, 1.0\).* Got -0\.1"),
         (["half"], {}, TypeError, r"'amounts' .* float in the range .* Got 'half'"),
         ([0.5], {"criterion": "l2"}, ValueError, "'criterion' .* a str among"),
         ([0.5], {"criterion": np.array(["l1"])}, ValueError, "'criterion' .* a str among"),
