@@ -582,7 +582,7 @@ def test_quiet_unless_asked(several, parts, capfd, retraced):
 @pytest.mark.parametrize(
     ("params", "error", "message"),
     [
-        ({"pruner": "socp"}, TypeError, "'pruner' .* SOCPEnsemblePruner"),
+        ({"pruner": "socp"}, TypeError, "'pruner' .*SOCPEnsemblePruner"),
         ({"rule": "best"}, ValueError, r"'rule' .* a str among"),
         ({"rule": np.array(["search"])}, ValueError, "'rule' .* a str among .* Got array"),
         ({"method": []}, ValueError, r"method must be one of .* got \[\]"),
@@ -602,7 +602,7 @@ def test_quiet_unless_asked(several, parts, capfd, retraced):
         ({"latency_batch_size": 0}, ValueError, "'latency_batch_size' .* int in the range"),
         ({"learning_rate": -1}, ValueError, "'learning_rate' .* float in the range .0.0, "),
         ({"validation_fraction": 0}, ValueError, "validation_fraction must be a number"),
-        ({"optimizer": 1}, TypeError, "'optimizer' .* PruningAmountOptimizer"),
+        ({"optimizer": 1}, TypeError, "'optimizer' .*PruningAmountOptimizer"),
     ],
 )
 def test_wrong_parameters(several, digits, params, error, message):

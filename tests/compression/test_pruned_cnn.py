@@ -563,10 +563,10 @@ def test_quiet_unless_asked(one, digits, capfd, retraced):
 @pytest.mark.parametrize(
     ("params", "error", "message"),
     [
-        ({"amount": "best"}, TypeError, "'amount' .* 'auto'.* float in the range"),
+        ({"amount": "best"}, TypeError, "'amount' .*'auto'.* float in the range"),
         ({"amount": None}, TypeError, "'amount' .* must be"),
         ({"amount": True}, TypeError, "'amount' .* must be"),
-        ({"amount": 1.0}, ValueError, "'amount' .* 'auto'.* \\[0.0, 1.0\\).* Got 1.0"),
+        ({"amount": 1.0}, ValueError, "'amount' .*'auto'.* \\[0.0, 1.0\\).* Got 1.0"),
         ({"amount": -0.1}, ValueError, "'amount' .* must be"),
         ({"amount": float("nan")}, ValueError, "'amount' .* must be"),
         ({"method": "filters"}, ValueError, r"method must be one of \('channels', 'magnitude'\)"),
@@ -588,7 +588,7 @@ def test_quiet_unless_asked(one, digits, capfd, retraced):
         ({"latency_batch_size": 0}, ValueError, "'latency_batch_size' .* int in the range"),
         ({"learning_rate": 0}, ValueError, "'learning_rate' .* float in the range .0.0, .* Got 0"),
         ({"validation_fraction": 1}, ValueError, "validation_fraction must be a number in"),
-        ({"optimizer": "cma"}, TypeError, "'optimizer' .* PruningAmountOptimizer"),
+        ({"optimizer": "cma"}, TypeError, "'optimizer' .*PruningAmountOptimizer"),
         ({"memory": 3}, ValueError, "memory must be None, the path of a folder or a joblib.Memory"),
     ],
 )  # fmt: skip
