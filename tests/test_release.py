@@ -85,6 +85,7 @@ def test_the_citation_and_the_changelog_are_of_this_version():
 
 def test_every_dependency_is_one_that_was_agreed_on():
     agreed = {"scikit-learn", "scikeras", "tensorflow", "cvxpy", "ecos", "cma", "numpy", "joblib"}
+    agreed |= {"filelock"}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     named = {re.split(r"[>=\[]", each)[0] for each in project["dependencies"]}
     # SciPy and Clarabel come with scikit-learn and cvxpy, and are imported by name.

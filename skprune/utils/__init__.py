@@ -4,14 +4,13 @@ from ._adam import BETA_1 as BETA_1
 from ._adam import BETA_2 as BETA_2
 from ._adam import EPSILON as EPSILON
 from ._adam import keras_adam as keras_adam
-from ._cache import cache_entry as cache_entry
+from ._cache import cache_folder as cache_folder
+from ._cache import cache_lock as cache_lock
 from ._cache import cached_call as cached_call
 from ._cache import check_cache as check_cache
 from ._cache import check_cache_space as check_cache_space
-from ._cache import store_of as store_of
-from ._cache_contents import CacheContents, CachedThing, cache_contents
-from ._cache_entry import CacheEntry as CacheEntry
-from ._cache_entry import data_hash as data_hash
+from ._cache import data_hash as data_hash
+from ._cache import is_cached as is_cached
 from ._compiled import get_compiled as get_compiled
 from ._compiled import record_eager_time as record_eager_time
 from ._doc_link import DOCUMENTATION as DOCUMENTATION
@@ -39,7 +38,6 @@ from ._predictions import ScratchFolder as ScratchFolder
 from ._predictions import as_predictions as as_predictions
 from ._predictions import cast as cast
 from ._predictions import check_room as check_room
-from ._predictions import file_checksum as file_checksum
 from ._predictions import select as select
 from ._predictions import write_predictions as write_predictions
 from ._progress import ReportsProgress as ReportsProgress
@@ -80,4 +78,4 @@ from ._voting import voting_members as voting_members
 from ._voting import weighted_votes as weighted_votes
 
 # A name that is imported as itself is for other rooms.
-__all__ = ["SAVED_TYPES", "CacheContents", "CachedThing", "cache_contents"]
+__all__ = ["SAVED_TYPES"]

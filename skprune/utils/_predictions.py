@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from mmap import mmap
 from typing import Any, Self
-from zlib import crc32
 
 import numpy as np
 from joblib.externals.loky.backend import resource_tracker
@@ -24,7 +23,6 @@ __all__ = [
     "as_predictions",
     "cast",
     "check_room",
-    "file_checksum",
     "select",
     "write_predictions",
 ]
@@ -34,9 +32,6 @@ __all__ = [
 # member, 0.7 of 2.4 GB became resident).
 _MAPPED_BYTES = 2**25
 _FOLIO_BYTES = 2**21
-
-# Bytes of which a checksum is taken at a time.
-_CHUNK = 2**22
 
 
 @dataclass(frozen=True)
@@ -308,7 +303,7 @@ def write_predictions(
     dtype: np.dtype,
     outputs: Callable[[int], Iterator[NDArray]],
     check: Callable[[int], None],
-) -> tuple[PredictionStore, int]:
+) -> PredictionStore:
     """Write predictions member by member; the file gets its name when it is complete.
 
     Members that a killed process wrote to the same file are not predicted again.
@@ -328,9 +323,7 @@ def write_predictions(
 
     Returns
     -------
-    store : PredictionStore
-    checksum : int
-        Of the whole file.
+    PredictionStore
 
     Raises
     ------
@@ -342,41 +335,17 @@ def write_predictions(
     a_member = shape[1] * shape[2] * dtype.itemsize
     done = _whole_members(unfinished, head, a_member)
     check((shape[0] - done) * a_member)
-    checksum = file_checksum(unfinished, len(head) + done * a_member) if done else crc32(head)
     with open(unfinished, "r+b" if done else "wb") as file:
         if not done:
             file.write(head)
         file.truncate(len(head) + done * a_member)
         file.seek(0, os.SEEK_END)
         for i, output in enumerate(outputs(done), start=done):
-            written = cast(output, dtype, i).tobytes()
-            checksum = crc32(written, checksum)
-            file.write(written)
+            file.write(cast(output, dtype, i).tobytes())
             file.flush()  # if the process is killed, at most the last member is incomplete
         os.fsync(file.fileno())
     os.replace(unfinished, path)
-    return PredictionStore.open([path]), checksum
-
-
-def file_checksum(path: str, n_bytes: int | None = None) -> int:
-    """The checksum of a file, or of its beginning.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    n_bytes : int, default=None
-        Number of bytes; the whole file by default.
-
-    Returns
-    -------
-    int
-    """
-    checksum, left = 0, os.path.getsize(path) if n_bytes is None else n_bytes
-    with open(path, "rb") as file:
-        while left > 0 and (chunk := file.read(min(left, _CHUNK))):
-            checksum, left = crc32(chunk, checksum), left - len(chunk)
-    return checksum
+    return PredictionStore.open([path])
 
 
 def _npy_head(shape: tuple[int, int, int], dtype: np.dtype) -> bytes:
