@@ -38,6 +38,7 @@ from ._predictions import ScratchFolder as ScratchFolder
 from ._predictions import as_predictions as as_predictions
 from ._predictions import cast as cast
 from ._predictions import check_room as check_room
+from ._predictions import sample_blocks as sample_blocks
 from ._predictions import select as select
 from ._predictions import write_predictions as write_predictions
 from ._progress import ReportsProgress as ReportsProgress
