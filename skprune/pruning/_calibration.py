@@ -84,36 +84,16 @@ _IN_CACHE = f"Give memory a folder on another disk; {_SMALLER}"
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Fitted members, and calibration predictions: theirs, or those of members trained on folds.
+    """Fitted members, and calibration predictions: theirs, or those of members trained on folds."""
 
-    Attributes
-    ----------
-    members : Members
-        Fitted members to select from.
-    P : Predictions of shape (M, N, k)
-        Predictions of the calibration rows.
-    y : ndarray of shape (N,) or (N, k)
-        Labels or targets of these rows.
-    sample_weight : ndarray of shape (N,) or None
-        Their weights.
-    X : array-like or None
-        First calibration rows, to time members on; None where no samples are seen.
-    memory : joblib.Memory or None
-        Cache of what is computed from P; None where members were fitted before.
-    key : tuple
-        What P and the weights depend on.
-    output_cache : MemberOutputCache or None
-        Cache of what the kept members predict.
-    """
-
-    members: Members
-    P: Predictions
-    y: NDArray
-    sample_weight: NDArray[np.float64] | None
-    X: Any
-    memory: joblib.Memory | None = None
-    key: tuple = ()
-    output_cache: "MemberOutputCache | None" = None
+    members: Members  # to select from
+    P: Predictions  # (M, N, k), of the calibration rows
+    y: NDArray  # labels or targets of these rows
+    sample_weight: NDArray[np.float64] | None  # their weights
+    X: Any  # first rows, to time members on; None where no samples are seen
+    memory: joblib.Memory | None = None  # of what is computed from P; None for fitted members
+    key: tuple = ()  # what P and the weights depend on
+    output_cache: "MemberOutputCache | None" = None  # of what the kept members predict
 
 
 @dataclass(frozen=True, eq=False)
@@ -529,19 +509,15 @@ def _write_outputs(
     path: str, members: Members, X: Any, dtype: str | None, n_jobs: int | None, remedy: str
 ) -> PredictionStore:
     """Write predictions to a file; what a killed process has left of it is continued."""
-    shape, dtype = (len(members), num_samples(X), members.n_outputs), dtype or _FILE_DTYPE
-    what = f"{shape[0]} members for {shape[1]:,} rows and {shape[2]} outputs in {dtype}"
-
-    def outputs(first: int) -> Iterator[NDArray]:
-        return members.member_outputs(X, n_jobs, first=first)
-
-    folder = os.path.dirname(path)
+    M, n, k = len(members), num_samples(X), members.n_outputs
+    dtype = dtype or _FILE_DTYPE
+    what = f"{M} members for {n:,} rows and {k} outputs in {dtype}"
     return write_predictions(
         path,
-        shape,
+        (M, n, k),
         np.dtype(dtype),
-        outputs,
-        lambda n_bytes: check_room(folder, n_bytes, what, remedy),
+        lambda first: members.member_outputs(X, n_jobs, first=first),
+        lambda n_bytes: check_room(os.path.dirname(path), n_bytes, what, remedy),
     )
 
 
@@ -549,11 +525,7 @@ class StoredBlocks:
     """Predictions of fitted members for rows that come in blocks, a file a block."""
 
     def __init__(
-        self,
-        members: Members,
-        dtype: str | None,
-        scratch: ScratchFolder,
-        n_jobs: int | None,
+        self, members: Members, dtype: str | None, scratch: ScratchFolder, n_jobs: int | None
     ) -> None:
         self._members, self._dtype, self._scratch = members, dtype, scratch
         self._n_jobs = n_jobs

@@ -21,11 +21,18 @@ from sklearn.utils.validation import check_memory
 from .._version import __version__
 from ..exceptions import CacheError, CacheWarning
 
-__all__ = ["cache_folder", "cache_lock", "cached_call", "check_cache", "check_cache_space"]
-__all__ += ["data_hash", "is_cached"]
+__all__ = [
+    "cache_folder",
+    "cache_lock",
+    "cached_call",
+    "check_cache",
+    "check_cache_space",
+    "data_hash",
+    "is_cached",
+]
 
 _MISSING = object()
-# Caches of which was said, since their last check, that they cannot store.
+# Folders that could not store an entry since their last check: a warning was given.
 _warned: set[str] = set()
 # Filters of warnings are the process's: one thread changes them at a time.
 _filtering = threading.Lock()
