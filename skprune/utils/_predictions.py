@@ -164,17 +164,18 @@ class PredictionStore:
         """Read rows of one part into some rows of ``out``, member by member."""
         first, n = rows.min(), rows.max() - rows.min() + 1
         a_row = self.shape[2] * self.dtype.itemsize
-        is_run = _is_run(rows) and _is_run(here)
+        is_run, within = _is_run(rows) and _is_run(here), rows - first
+        to: Any = slice(here[0], here[-1] + 1) if _is_run(here) else here
         run = np.empty((n, self.shape[2]), self.dtype)
         with open(part.path, "rb") as file:
             for i, member in enumerate(members):
                 if is_run:
-                    run = out[i, here[0] : here[-1] + 1]
+                    run = out[i, to]
                 file.seek(part.offset + int(member * part.n_rows + first) * a_row)
                 if file.readinto(run.data) != n * a_row:
                     raise ValueError(f"{part.path!r} was cut short after it was opened.")
                 if not is_run:
-                    out[i, here] = run[rows - first]
+                    out[i, to] = run.take(within, axis=0)
 
 
 def _block(array: NDArray, members: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray:
