@@ -164,7 +164,7 @@ def fit_made(folder: str, M: str, N: str, dtype: str) -> dict:
 
     shape = int(M), int(N), 10
     y = np.random.default_rng(1).integers(0, 10, shape[1])
-    store, _ = write_predictions(
+    store = write_predictions(
         f"{folder}/P.npy", shape, np.dtype(dtype), lambda _: made_outputs(*shape, y), lambda _: None
     )
     member = FrozenEstimator(DummyClassifier().fit(np.zeros((10, 1)), np.arange(10)))
@@ -196,7 +196,7 @@ def fit_made(folder: str, M: str, N: str, dtype: str) -> dict:
         "anonymous": watch.anonymous,
         "total": watch.total,
         "before": watch.before[1],
-        "bytes": store.nbytes,
+        "bytes": int(np.prod(shape)) * store.dtype.itemsize,
         "knots": len(pruner.path_.lams),
         "kept": pruner.n_members_,
         "explain": time.process_time() - before,

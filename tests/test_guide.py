@@ -71,11 +71,10 @@ def test_choosing_parameters(capsys):
     assert names["tuned"].n_members_ < 80
 
 
-def test_scaling_out(capsys):
+def test_scaling_out():
     names = run("guide/scaling_out.md")
     assert 0 < names["pruner"].n_members_ < 30
     assert 0 < names["by_blocks"].n_members_ <= 30
-    assert "30 fitted members on 1500 rows" in capsys.readouterr().out
 
 
 @pytest.mark.keras

@@ -15,7 +15,7 @@ import numpy as np
 
 from .._keras import load_quietly, without_collector
 from ..exceptions import MemberTrainingError
-from ..utils import cache_entry, cached_call, check_cache_space, streamed
+from ..utils import cached_call, check_cache_space, is_cached, streamed
 from ._data import SharedArrays
 from ._space import MemberPlan
 from ._workers import WorkerDiedError, run_in_worker, workers_of
@@ -96,14 +96,12 @@ class _Job:
     settings: TrainingSettings
     data: SharedArrays
 
-    def cached_as(self, fingerprint: str | None) -> tuple[str, tuple, str]:
-        """What the member is called in the cache, its key, and a line about it."""
-        architecture = self.plan.architecture
+    def key(self, fingerprint: str | None) -> tuple:
+        """What the member depends on, for the cache."""
         settings = (TRAINING_VERSION, *astuple(self.settings))
         # Their text, for equal architectures that share objects differently when pickled would
         # have different keys.
-        key = (repr(architecture), self.plan.seed, repr(settings), fingerprint)
-        return "member", key, f"a network of seed {self.plan.seed}, {architecture}"
+        return repr(self.plan.architecture), self.plan.seed, repr(settings), fingerprint
 
 
 def train_members(
@@ -181,11 +179,9 @@ def train_members(
 
 def _check_room(jobs: list[_Job], memory: joblib.Memory, fingerprint: str | None) -> None:
     """Refuse to begin what the cache's disk cannot take."""
-    missing = []
-    for job in jobs:
-        entry = cache_entry(memory, *job.cached_as(fingerprint))
-        if entry is not None and not entry.exists():
-            missing.append(job)
+    if memory.store_backend is None:
+        return
+    missing = [job for job in jobs if not is_cached(memory, "network", job.key(fingerprint))]
     n_weights = sum(
         job.plan.architecture.n_weights(job.settings.input_shape, job.settings.n_classes)
         for job in missing
@@ -198,7 +194,6 @@ def _train_timed(job: _Job, memory: joblib.Memory, fingerprint: str | None):
     plan = job.plan
     for n_deaths in range(_MAX_DEATHS):
         try:
-            kind, key, about = job.cached_as(fingerprint)
             train = partial(
                 run_in_worker,
                 _train_here,
@@ -206,7 +201,7 @@ def _train_timed(job: _Job, memory: joblib.Memory, fingerprint: str | None):
                 keras_backend=job.settings.backend,
                 owner=job.data.folder,
             )
-            member = cached_call(memory, kind, key, train, about=about)
+            member = cached_call(memory, "network", job.key(fingerprint), train)
             break
         except WorkerDiedError as error:
             # Out of memory, mostly: beside others that may have finished when it is tried again.

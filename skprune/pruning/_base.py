@@ -507,10 +507,8 @@ class BasePruner(
         compute = partial(predictions.statistics, np.arange(predictions.n_rows))
         if calibration.memory is None:
             return compute()
-        key, about = (type(predictions).__name__, *calibration.key), calibration.about
-        return cached_call(
-            calibration.memory, "statistics", key, compute, about=f"statistics of {about}"
-        )
+        key = (type(predictions).__name__, *calibration.key)
+        return cached_call(calibration.memory, "statistics", key, compute)
 
     def _program(self, calibration: Calibration) -> Program:
         members = calibration.members

@@ -5,14 +5,16 @@ a file, of the cache or temporary.
 """
 
 import os
+import pickle
 import sys
-import time
+import uuid
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from numbers import Integral, Real
 from typing import Any
 
@@ -25,23 +27,23 @@ from sklearn.base import clone
 from sklearn.model_selection import check_cv
 from sklearn.utils import _safe_indexing
 
-from ..exceptions import CacheError, CacheWarning
+from .._version import __version__
+from ..exceptions import CacheWarning
 from ..utils import (
-    CacheEntry,
     Predictions,
     PredictionStore,
     ScratchFolder,
     as_predictions,
-    cache_entry,
+    cache_folder,
+    cache_lock,
     cached_call,
     cast,
     check_method_params,
     check_room,
     data_hash,
-    file_checksum,
     hold_out,
     num_samples,
-    store_of,
+    unfreeze,
     write_predictions,
 )
 from ._members import MemberFile, Members
@@ -69,8 +71,8 @@ Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 # Sets of rows for which a fitted pruner keeps predictions: a search scores on test rows and, where
 # it is asked to, on training rows. Rows that are predicted after those are seen once.
 _MAX_ROW_SETS = 2
-# Fingerprints of files of predictions whose checksum was right.
-_checked_files: set[tuple] = set()
+# Pickled members that are stored, and read, at a time.
+_PART_BYTES = 2**20
 
 # What predictions of members in files are kept in by default.
 _FILE_DTYPE = "float32"
@@ -82,39 +84,16 @@ _IN_CACHE = f"Give memory a folder on another disk; {_SMALLER}"
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Fitted members, and calibration predictions: theirs, or those of members trained on folds.
+    """Fitted members, and calibration predictions: theirs, or those of members trained on folds."""
 
-    Attributes
-    ----------
-    members : Members
-        Fitted members to select from.
-    P : Predictions of shape (M, N, k)
-        Predictions of the calibration rows.
-    y : ndarray of shape (N,) or (N, k)
-        Labels or targets of these rows.
-    sample_weight : ndarray of shape (N,) or None
-        Their weights.
-    X : array-like or None
-        First calibration rows, to time members on; None where no samples are seen.
-    memory : joblib.Memory or None
-        Cache of what is computed from P; None where members were fitted before.
-    key : tuple
-        What P and the weights depend on.
-    about : str
-        The ensemble in words.
-    output_cache : MemberOutputCache or None
-        Cache of what the kept members predict.
-    """
-
-    members: Members
-    P: Predictions
-    y: NDArray
-    sample_weight: NDArray[np.float64] | None
-    X: Any
-    memory: joblib.Memory | None = None
-    key: tuple = ()
-    about: str = ""
-    output_cache: "MemberOutputCache | None" = None
+    members: Members  # to select from
+    P: Predictions  # (M, N, k), of the calibration rows
+    y: NDArray  # labels or targets of these rows
+    sample_weight: NDArray[np.float64] | None  # their weights
+    X: Any  # first rows, to time members on; None where no samples are seen
+    memory: joblib.Memory | None = None  # of what is computed from P; None for fitted members
+    key: tuple = ()  # what P and the weights depend on
+    output_cache: "MemberOutputCache | None" = None  # of what the kept members predict
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +214,6 @@ def train_and_predict(
     are the weights of the calibration rows; ``training`` is entered around the fit of each
     ensemble, to report progress.
     """
-    name = "list of members" if isinstance(estimator, list) else type(estimator).__name__
     key = None
     if memory.location is not None:
         # Another version of scikit-learn may misread pickled members, or train them differently.
@@ -244,8 +222,7 @@ def train_and_predict(
 
     def ensemble(rows: NDArray[np.intp] | None) -> _Ensemble:
         fit = partial(_fit_members, estimator, rows, outputs, data, n_jobs, training)
-        n_rows = len(data.y) if rows is None else len(rows)
-        return _Ensemble(memory, (key, rows), fit, f"{name} trained on {n_rows} rows")
+        return _Ensemble(memory, None if key is None else data_hash(key, rows), fit)
 
     parts: list[NDArray] = []
     tested = []
@@ -275,8 +252,7 @@ def train_and_predict(
         _safe_indexing(data.X, rows[:TIMED_ROWS]),
         memory,
         (tested, sample_weight, dtype),
-        trained.about,
-        None if trained.key is None else MemberOutputCache(memory, trained.key, trained.about),
+        None if trained.key is None else MemberOutputCache(memory, trained.key),
     )
 
 
@@ -288,8 +264,7 @@ def _predict_rows(
     def predict() -> NDArray:
         return ensemble.members().outputs(_safe_indexing(X, rows), n_jobs)
 
-    about = f"{ensemble.about}, on {len(rows)} others"
-    P: NDArray = cached_call(memory, "predictions", (ensemble.key, rows), predict, about=about)
+    P: NDArray = cached_call(memory, "predictions", (ensemble.key, rows), predict)
     return P
 
 
@@ -340,145 +315,112 @@ def _fit_rows(
 class _Ensemble:
     """The members of an ensemble, trained when first needed, or read from the cache.
 
-    In the cache each member has a file of its own, so that a pruner reads only those that it
-    keeps. ``fit`` has to be importable, or a partial, to be sent to other processes.
+    In the cache the members are stored in parts, so that a pruner reads only those that it keeps
+    (and what is stored with them), and not each in a file of its own, which takes longer.
     """
 
-    def __init__(
-        self, memory: joblib.Memory, key: Any, fit: Callable[[], Members], about: str
-    ) -> None:
-        self._entry = cache_entry(memory, "ensemble", key, about)
-        self._fit = fit
-        self._members: Members | None = None
+    def __init__(self, memory: joblib.Memory, key: str | None, fit: Callable[[], Members]) -> None:
+        self._memory, self.key, self._fit = memory, key, fit
         self._trained: Members | None = None
-        self.about = about
-
-    @property
-    def key(self) -> str | None:
-        """The ensemble in other keys; None where nothing is cached."""
-        return None if self._entry is None else self._entry.folder.name
+        self._part: tuple[int, list[bytes]] = (-1, [])  # the last one that was read
 
     def members(self) -> Members:
-        """The members: in files of the cache, or in memory where they are not cached."""
-        if self._members is None:
-            self._members = self._fit() if self._entry is None else self._from(self._entry)
-        return self._members
-
-    def member(self, entry: CacheEntry, i: int) -> Any:
-        """Read member i; where its file is broken, the ensemble is trained again."""
-        found = entry.read_part(_file_name(i), None)
-        if found is None:
-            with entry.lock():
-                found = entry.read_part(_file_name(i), None, warn=True)
-                if found is None and self._trained is None:
-                    self._trained, _ = self._train(entry)
-        return self._trained.estimators[i] if found is None and self._trained else found
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_members": None}  # another process reads them from the cache
-
-    def _from(self, entry: CacheEntry) -> Members:
-        frame = entry.read(None)
-        if frame is None:
-            with entry.lock():
-                frame = entry.read(None, warn=True)
-                if frame is None:
-                    members, stored = self._train(entry)
-                    if not stored:
-                        return members
-                    frame = members
-        paths = [str(entry.folder / _file_name(i)) for i in range(len(frame))]
-        files = (_CachedMember(path, entry, i, self) for i, path in enumerate(paths))
+        """The members; those in the cache are read one by one, when they are used."""
+        if self.key is None:
+            return self._train()
+        frame, self._name, self._step = cached_call(
+            self._memory, "ensemble", self.key, self._train_and_store
+        )
+        file = str(self._memory.location)
+        files = (_CachedMember(file, self, i) for i in range(len(frame)))
         return replace(frame, estimators=tuple(files))
 
-    def _train(self, entry: CacheEntry) -> tuple[Members, bool]:
-        start = time.perf_counter()
-        members = self._fit()
-        frame = replace(members, estimators=(None,) * len(members))
-        files = ((_file_name(i), member) for i, member in enumerate(members.estimators))
-        return members, entry.write(frame, time.perf_counter() - start, files)
+    def member(self, i: int) -> Any:
+        """Member i; if what is stored of it is broken, the ensemble is trained again."""
+        if self._trained is None:
+            number, part = self._part
+            if number != i // self._step:
+                number = i // self._step
+                part = self._stored(number)
+                self._part = number, part
+            return pickle.loads(part[i % self._step])
+        return self._trained.estimators[i]
+
+    def _train(self) -> Members:
+        if self._trained is None:
+            self._trained = self._fit()
+        return self._trained
+
+    def _train_and_store(self) -> tuple[Members, str, int]:
+        """What is read of the ensemble at first: all but the members, and where these are."""
+        members = self._train()
+        self._name = uuid.uuid4().hex  # parts of two trainings are not mixed if one is killed
+        try:
+            self._step = max(1, _PART_BYTES // len(pickle.dumps(members.estimators[0])))
+            for number in range(-(-len(members) // self._step)):
+                self._stored(number)
+        except (pickle.PicklingError, TypeError, AttributeError):
+            return members, self._name, 1  # the cache says why they cannot be stored
+        return replace(members, estimators=(None,) * len(members)), self._name, self._step
+
+    def _stored(self, number: int) -> list[bytes]:
+        def pickled() -> list[bytes]:
+            part = slice(number * self._step, (number + 1) * self._step)
+            return [pickle.dumps(member) for member in self._train().estimators[part]]
+
+        part: list[bytes] = cached_call(self._memory, "members", (self._name, number), pickled)
+        return part
 
 
 @dataclass(frozen=True, eq=False)
-class _SentMember(MemberFile):
-    """A member's file in the cache, for a process that cannot train it again."""
+class _CachedMember(MemberFile):
+    """A member of an ensemble in the cache, whose folder is the path."""
 
-    entry: CacheEntry
+    ensemble: _Ensemble
     position: int
 
     def load(self) -> Any:
-        """Read the member, or raise."""
-        found = self.entry.read_part(_file_name(self.position), None)
-        if found is None:
-            raise CacheError(
-                f"memory: {self.path} is missing or broken in the process that was to read it, "
-                "which cannot train it again. Give memory a folder that all processes see; if "
-                "it is one, fit again, and what is missing is trained again."
-            )
-        return found
-
-
-@dataclass(frozen=True, eq=False)
-class _CachedMember(_SentMember):
-    """A member's file in the cache; if it is missing or broken, the ensemble is trained again."""
-
-    ensemble: _Ensemble
-
-    def load(self) -> Any:
         """Read the member, or train it again."""
-        return self.ensemble.member(self.entry, self.position)
+        return self.ensemble.member(self.position)
 
     def __reduce__(self):
-        # The ensemble holds the training data, and a task is sent for each member: it is sent only
-        # where the file is missing, to be trained again in the other process.
-        file = self.path, self.entry, self.position
-        if self.entry.has_part(_file_name(self.position)):
-            return _SentMember, file
-        return _CachedMember, (*file, self.ensemble)
-
-
-def _file_name(i: int) -> str:
-    return f"member_{i:05d}.pkl"
+        return unfreeze, (self.load(),)  # to another process, which cannot train it again
 
 
 class MemberOutputCache:
     """What members of a cached ensemble predict on the rows that a search scores on.
 
     The candidates of a search keep different members of one ensemble, and all are scored on the
-    same rows: each member predicts them once. One entry holds all members for one set of rows.
+    same rows: each member predicts them once. An entry holds what one candidate had to predict.
     """
 
-    def __init__(self, memory: joblib.Memory, key: str, about: str) -> None:
-        self._memory, self._key, self._about = memory, key, about
-        self._row_sets: list[str] = []
-        self._is_closed = False
+    def __init__(self, memory: joblib.Memory, key: str) -> None:
+        self._memory, self._key = memory, key
+        self._row_sets: set[str] = set()
 
     def outputs(
         self, kept: Members, positions: NDArray[np.intp], X: Any, n_jobs: int | None
     ) -> Iterator[NDArray]:
         """Predictions of the kept members, whose positions in the ensemble are given."""
-        if self._is_closed or not store_of(self._memory).is_dir():
+        if len(self._row_sets) > _MAX_ROW_SETS or not cache_folder(self._memory).is_dir():
             return kept.member_outputs(X, n_jobs)
         rows = data_hash(X)
-        if rows not in self._row_sets:
-            if len(self._row_sets) == _MAX_ROW_SETS:
-                self._is_closed = True  # the search is over
-                return kept.member_outputs(X, n_jobs)
-            self._row_sets.append(rows)
-        about = f"members of {self._about}, on {num_samples(X)} rows"
-        entry = cache_entry(self._memory, "outputs", (self._key, rows), about)
-        assert entry is not None
-        known = entry.read({})
-        if not all(i in known for i in positions.tolist()):
-            with entry.lock():
-                # Another process may have added members meanwhile.
-                known = dict(entry.read({}, warn=True))
-                start = time.perf_counter()
-                new = np.array([i not in known for i in positions.tolist()])
-                if new.any():
-                    outputs = kept.subset(new).member_outputs(X, n_jobs)
-                    known.update(zip(positions[new].tolist(), outputs, strict=True))
-                    entry.write(known, time.perf_counter() - start)
+        self._row_sets.add(rows)
+        if len(self._row_sets) > _MAX_ROW_SETS:  # the search is over
+            return kept.member_outputs(X, n_jobs)
+        known: dict[int, NDArray] = {}
+
+        def predict_missing() -> dict[int, NDArray]:
+            new = np.array([i not in known for i in positions.tolist()])
+            outputs = kept.subset(new).member_outputs(X, n_jobs)
+            return dict(zip(positions[new].tolist(), outputs, strict=True))
+
+        for number in count():
+            if all(i in known for i in positions.tolist()):
+                break
+            known |= cached_call(
+                self._memory, "outputs", (self._key, rows, number), predict_missing
+            )
         return iter([known[i] for i in positions.tolist()])
 
 
@@ -500,15 +442,29 @@ def predict_fitted(
     key = None
     if memory.store_backend is not None:
         # A fingerprint may change although its member does not; then rows are predicted again.
-        key = data_hash(members.with_fingerprints(), X, str(dtype))
-    about = f"{len(members)} fitted members on {num_samples(X)} rows"
-    if members.has_files:
-        entry = cache_entry(memory, "stored", key, about)
-        return _stored(members, X, dtype, entry, scratch, n_jobs)
-    P: Predictions = cached_call(
-        memory, "predictions", key, lambda: members.outputs(X, n_jobs, dtype), about=about
-    )
-    return P
+        key = data_hash(members.with_fingerprints(), X, str(dtype), __version__)
+    if not members.has_files:
+        P: Predictions = cached_call(
+            memory, "predictions", key, lambda: members.outputs(X, n_jobs, dtype)
+        )
+        return P
+    if key is None:
+        path = os.path.join(scratch.path, "predictions.npy")
+        return _write_outputs(path, members, X, dtype, n_jobs, _IN_SCRATCH)
+    folder = cache_folder(memory) / "skprune_predictions" / key
+    path = str(folder / "predictions.npy")
+    with cache_lock(memory, "predictions", key):
+        if os.path.exists(path):
+            try:
+                return PredictionStore.open([path])
+            except ValueError as error:
+                warnings.warn(
+                    f"memory: a file of the cache is broken and is made again: {error}",
+                    CacheWarning,
+                    stacklevel=2,
+                )
+        folder.mkdir(parents=True, exist_ok=True)
+        return _write_outputs(path, members, X, dtype, n_jobs, _IN_CACHE)
 
 
 def predictions_of(members: Members, X: Any, n_jobs: int | None, dtype: str | None) -> Predictions:
@@ -517,7 +473,8 @@ def predictions_of(members: Members, X: Any, n_jobs: int | None, dtype: str | No
         return members.outputs(X, n_jobs, dtype)
     scratch = ScratchFolder()
     try:
-        store = _stored(members, X, dtype, None, scratch, n_jobs)
+        path = os.path.join(scratch.path, "predictions.npy")
+        store = _write_outputs(path, members, X, dtype, n_jobs, _IN_SCRATCH)
     except BaseException:
         scratch.close()
         raise
@@ -525,71 +482,19 @@ def predictions_of(members: Members, X: Any, n_jobs: int | None, dtype: str | No
     return store
 
 
-def _stored(
-    members: Members,
-    X: Any,
-    dtype: str | None,
-    entry: CacheEntry | None,
-    scratch: ScratchFolder,
-    n_jobs: int | None,
-) -> PredictionStore:
-    """Predictions in a file, of the cache or for this fit only."""
-    if entry is None:
-        path = os.path.join(scratch.path, "predictions.npy")
-        return _written(path, members, X, dtype, n_jobs, _IN_SCRATCH)[0]
-    path = str(entry.folder / "predictions.npy")
-    with entry.lock():  # other processes wait; what a killed process has left is continued
-        checksum = entry.read(None)
-        if checksum is not None:
-            try:
-                return _open_checked(path, checksum)
-            except ValueError as error:
-                warnings.warn(
-                    f"A file of the cache is broken, so its predictions are made again: {error}",
-                    CacheWarning,
-                    stacklevel=2,
-                )
-        start = time.perf_counter()
-        entry.folder.mkdir(parents=True, exist_ok=True)
-        store, checksum = _written(path, members, X, dtype, n_jobs, _IN_CACHE)
-        entry.write(checksum, time.perf_counter() - start)
-        _checked_files.add(_fingerprint(path))
-        return store
-
-
-def _open_checked(path: str, checksum: int) -> PredictionStore:
-    """Predictions of the cache; their checksum is compared once in a process."""
-    store = PredictionStore.open([path])
-    fingerprint = _fingerprint(path)
-    if fingerprint not in _checked_files:
-        if file_checksum(path) != checksum:
-            raise ValueError(f"{path!r} is not what was written there.")
-        _checked_files.add(fingerprint)
-    return store
-
-
-def _fingerprint(path: str) -> tuple:
-    status = os.stat(path)
-    return path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _written(
+def _write_outputs(
     path: str, members: Members, X: Any, dtype: str | None, n_jobs: int | None, remedy: str
-) -> tuple[PredictionStore, int]:
-    """Write predictions to a file; also its checksum."""
-    shape, dtype = (len(members), num_samples(X), members.n_outputs), dtype or _FILE_DTYPE
-    what = f"{shape[0]} members for {shape[1]:,} rows and {shape[2]} outputs in {dtype}"
-
-    def outputs(first: int) -> Iterator[NDArray]:
-        return members.member_outputs(X, n_jobs, first=first)
-
-    folder = os.path.dirname(path)
+) -> PredictionStore:
+    """Write predictions to a file; what a killed process has left of it is continued."""
+    M, n, k = len(members), num_samples(X), members.n_outputs
+    dtype = dtype or _FILE_DTYPE
+    what = f"{M} members for {n:,} rows and {k} outputs in {dtype}"
     return write_predictions(
         path,
-        shape,
+        (M, n, k),
         np.dtype(dtype),
-        outputs,
-        lambda n_bytes: check_room(folder, n_bytes, what, remedy),
+        lambda first: members.member_outputs(X, n_jobs, first=first),
+        lambda n_bytes: check_room(os.path.dirname(path), n_bytes, what, remedy),
     )
 
 
@@ -597,11 +502,7 @@ class StoredBlocks:
     """Predictions of fitted members for rows that come in blocks, a file a block."""
 
     def __init__(
-        self,
-        members: Members,
-        dtype: str | None,
-        scratch: ScratchFolder,
-        n_jobs: int | None,
+        self, members: Members, dtype: str | None, scratch: ScratchFolder, n_jobs: int | None
     ) -> None:
         self._members, self._dtype, self._scratch = members, dtype, scratch
         self._n_jobs = n_jobs
@@ -612,7 +513,7 @@ class StoredBlocks:
         path = os.path.join(self._scratch.path, f"block_{len(self._paths):06d}.npy")
         members, dtype = self._members, self._dtype
         if members.has_files:
-            _written(path, members, X, dtype, self._n_jobs, _IN_SCRATCH)
+            _write_outputs(path, members, X, dtype, self._n_jobs, _IN_SCRATCH)
         else:
             M, n, k = len(members), num_samples(X), members.n_outputs
             n_bytes = M * n * k * np.dtype(dtype or np.float64).itemsize

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer
 
 from ..socp import EnsembleStatistics
-from ..utils import Predictions, as_probabilities, select, weighted_votes
+from ..utils import Predictions, as_probabilities, sample_blocks, select, weighted_votes
 
 __all__ = ["CalibrationPredictions", "CandidateScorer", "ClassPredictions", "TargetPredictions"]
 
@@ -295,12 +295,7 @@ class TargetPredictions(CalibrationPredictions):
 
 
 def _blocks(P: Predictions) -> Iterator[tuple[slice, NDArray]]:
-    """Runs of samples, with the predictions of all members."""
-    M, N, k = P.shape
-    step = max(1, _BLOCK_BYTES // (8 * M * k))
-    for start in range(0, N, step):
-        rows = slice(start, min(N, start + step))
-        yield rows, P[:, rows]
+    return sample_blocks(P, _BLOCK_BYTES, 8 * P.shape[0] * P.shape[2])
 
 
 class _GivenProbabilities(ClassifierMixin, BaseEstimator):

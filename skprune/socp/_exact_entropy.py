@@ -18,6 +18,7 @@ from ..utils import (
     ReprHTML,
     as_predictions,
     check_parameters,
+    sample_blocks,
     with_one_blas_thread,
 )
 from ._active_set import minimize_active_set
@@ -208,12 +209,9 @@ class _ExactLoss:
         self.uniform = SOCPProblem.from_statistics(stats, alpha, costs=costs)
 
     def blocks(self) -> Iterator[tuple]:
-        M, N, C = self.P.shape
-        step = max(1, _BLOCK_BYTES // (8 * M * C))
-        for start in range(0, N, step):
-            part = slice(start, start + step)
-            block = np.asarray(self.P[:, part], dtype=np.float64)
-            yield block, self.y[part], self.weight[part]
+        M, _, C = self.P.shape
+        for part, block in sample_blocks(self.P, _BLOCK_BYTES, 8 * M * C):
+            yield np.asarray(block, dtype=np.float64), self.y[part], self.weight[part]
 
     def expand(self, w: NDArray[np.float64]) -> SOCPProblem:
         """The quadratic with the loss's value, gradient and curvature at w."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..utils import Predictions, ReprHTML, as_predictions
+from ..utils import Predictions, ReprHTML, as_predictions, sample_blocks
 from ._validation import (
     check_blocks,
     check_labels,
@@ -158,15 +158,11 @@ class EnsembleStatistics(ReprHTML):
         y = check_labels(y, N, C)
         if sample_weight is not None:
             sample_weight = check_weights("sample_weight", sample_weight, N)
-        step = max(1, _BLOCK_BYTES // (4 * M * C))
-        parts = (slice(start, start + step) for start in range(0, N, step))
-        return cls.from_blocks(
-            (
-                (given[:, n], y[n], None if sample_weight is None else sample_weight[n])
-                for n in parts
-            ),
-            reference=reference,
+        blocks = (
+            (block, y[n], None if sample_weight is None else sample_weight[n])
+            for n, block in sample_blocks(given, _BLOCK_BYTES, 4 * M * C)
         )
+        return cls.from_blocks(blocks, reference=reference)
 
     @classmethod
     def from_blocks(
@@ -285,10 +281,8 @@ class EnsembleStatistics(ReprHTML):
         mean, deviation = _center_and_scale(target, share, center, scale)
 
         gram, agreement, power = np.zeros((M, M)), np.zeros(M), 0.0
-        step = max(1, _BLOCK_BYTES // (8 * M * T))
-        for start in range(0, N, step):
-            part = slice(start, start + step)
-            block = np.array(given[:, part], dtype=np.float64)
+        for part, predicted in sample_blocks(given, _BLOCK_BYTES, 8 * M * T):
+            block = np.array(predicted, dtype=np.float64)
             infinite = ~np.isfinite(block).all(axis=(1, 2))
             if infinite.any():
                 raise ValueError(f"F has NaN or infinite predictions: member {infinite.argmax()}.")

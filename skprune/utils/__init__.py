@@ -1,13 +1,12 @@
 """What every subpackage may use."""
 
-from ._cache import cache_entry as cache_entry
+from ._cache import cache_folder as cache_folder
+from ._cache import cache_lock as cache_lock
 from ._cache import cached_call as cached_call
 from ._cache import check_cache as check_cache
 from ._cache import check_cache_space as check_cache_space
-from ._cache import store_of as store_of
-from ._cache_contents import CacheContents, CachedThing, cache_contents
-from ._cache_entry import CacheEntry as CacheEntry
-from ._cache_entry import data_hash as data_hash
+from ._cache import data_hash as data_hash
+from ._cache import is_cached as is_cached
 from ._estimator import SkpruneEstimator as SkpruneEstimator
 from ._estimator import clone_unfitted as clone_unfitted
 from ._estimator import input_tags_of as input_tags_of
@@ -26,7 +25,7 @@ from ._predictions import ScratchFolder as ScratchFolder
 from ._predictions import as_predictions as as_predictions
 from ._predictions import cast as cast
 from ._predictions import check_room as check_room
-from ._predictions import file_checksum as file_checksum
+from ._predictions import sample_blocks as sample_blocks
 from ._predictions import select as select
 from ._predictions import write_predictions as write_predictions
 from ._random import check_random_state as check_random_state
@@ -69,4 +68,4 @@ from ._voting import weighted_sum as weighted_sum
 from ._voting import weighted_votes as weighted_votes
 
 # A name that is imported as itself is for other subpackages.
-__all__ = ["SAVED_TYPES", "CacheContents", "CachedThing", "cache_contents"]
+__all__ = ["SAVED_TYPES"]

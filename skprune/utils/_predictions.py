@@ -6,11 +6,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
 from mmap import mmap
 from typing import Any, Self
-from zlib import crc32
 
 import numpy as np
 from joblib.externals.loky.backend import resource_tracker
@@ -24,19 +23,10 @@ __all__ = [
     "as_predictions",
     "cast",
     "check_room",
-    "file_checksum",
+    "sample_blocks",
     "select",
     "write_predictions",
 ]
-
-# Bytes of a file that are mapped into memory at once while a block is copied out of it. Reading a
-# page loads its whole folio, which is up to 2 MB on Linux (measured: with 64 kB assumed for each
-# member, 0.7 of 2.4 GB became resident).
-_MAPPED_BYTES = 2**25
-_FOLIO_BYTES = 2**21
-
-# Bytes of which a checksum is taken at a time.
-_CHUNK = 2**22
 
 
 @dataclass(frozen=True)
@@ -53,8 +43,7 @@ class PredictionStore:
     """Predictions of M members on N samples, in one file, or in several for parts of the samples.
 
     ``store[members, samples]`` takes slices or arrays of positions, every member with every
-    sample, and returns a copy. The file is mapped only while it is copied, so that what was read
-    before does not count as memory in use.
+    sample, and returns a copy: pages of a memory map would count as memory in use.
 
     Parameters
     ----------
@@ -103,54 +92,50 @@ class PredictionStore:
             raise TypeError(f"paths must be a list of paths; got the one path {paths!r}.")
         if not len(paths):
             raise ValueError("paths must name at least one .npy file; got none.")
-        parts: list[_Part] = []
-        kinds = []
-        for given in paths:
-            path = os.fspath(given)
-            mapped = _mapped(path)
-            if mapped.ndim != 3 or not mapped.flags.c_contiguous or mapped.dtype.kind != "f":
+        stores = [cls._of_file(os.fspath(path)) for path in paths]
+        M, _, k = stores[0].shape
+        for store in stores:
+            if store.shape[::2] != (M, k) or store.dtype != stores[0].dtype:
                 raise ValueError(
-                    f"{path!r} must hold floats of shape (n_members, n_samples, n_classes) in C "
-                    f"order; it holds {mapped.dtype} of shape {mapped.shape}."
+                    f"{store.parts[0].path!r} holds {store.dtype} of shape {store.shape}; the "
+                    f"files before it hold {stores[0].dtype} of shape ({M}, n, {k})."
                 )
-            parts.append(_Part(path, mapped.offset, mapped.shape[1]))
-            kinds.append((mapped.shape[0], mapped.shape[2], mapped.dtype))
-            if kinds[-1] != kinds[0]:
-                raise ValueError(
-                    f"{path!r} holds members, classes and dtype {kinds[-1]}; the files before it "
-                    f"hold {kinds[0]}."
-                )
-        M, k, dtype = kinds[0]
-        return cls(tuple(parts), (M, sum(part.n_rows for part in parts), k), dtype)
+        N = sum(store.shape[1] for store in stores)
+        return cls(tuple(store.parts[0] for store in stores), (M, N, k), stores[0].dtype)
+
+    @classmethod
+    def _of_file(cls, path: str) -> Self:
+        try:
+            mapped = np.load(path, mmap_mode="r")
+        except (OSError, EOFError, ValueError) as error:
+            raise ValueError(
+                f"{path!r} cannot be read as an .npy file of predictions: {type(error).__name__}: "
+                f"{error}. It may be missing, or cut short."
+            ) from error
+        store = cls.over(mapped)
+        if not isinstance(store, cls):
+            raise ValueError(
+                f"{path!r} must hold one array of floats of shape (n_members, n_samples, "
+                f"n_classes) in C order; it holds {getattr(mapped, 'dtype', type(mapped))} of "
+                f"shape {getattr(mapped, 'shape', None)}."
+            )
+        return store
 
     @classmethod
     def over(cls, array: Any) -> Any:
-        """A store of the same file for a whole memory map; anything else as it is.
-
-        Parameters
-        ----------
-        array : object
-            Possibly a memory map of shape (M, N, k).
-
-        Returns
-        -------
-        object
-        """
-        whole = isinstance(array, np.memmap) and isinstance(array.base, mmap)
-        if not whole or array.filename is None or array.mode == "c":
+        """A store of the same file for a whole memory map; anything else as it is."""
+        if not isinstance(array, np.memmap) or not isinstance(array.base, mmap):
             return array
         if array.ndim != 3 or not array.flags.c_contiguous or array.dtype.kind != "f":
             return array
-        if not os.path.isfile(array.filename):  # deleted; the map lives on
+        # A map may hold changes of its own, or outlive its file.
+        if array.mode == "c" or not os.path.isfile(array.filename or ""):
             return array
         array.flush()
         part = _Part(os.fspath(array.filename), array.offset, array.shape[1])
         return cls((part,), array.shape, array.dtype)
 
-    @property
-    def ndim(self) -> int:
-        """Three."""
-        return 3
+    ndim = 3
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -160,49 +145,37 @@ class PredictionStore:
         members = _positions(members, self.shape[0])
         rows = _positions(rows, self.shape[1])
         out = np.empty((len(members), len(rows), self.shape[2]), self.dtype)
-        within = np.searchsorted(self._stops, rows, side="right")
-        for place in np.unique(within):
-            part, here = self.parts[place], within == place
-            start = int(self._stops[place]) - part.n_rows
-            if here.all():
-                self._copy(part, members, rows - start, out)
-            else:
-                block = np.empty((len(members), int(here.sum()), self.shape[2]), self.dtype)
-                self._copy(part, members, rows[here] - start, block)
-                out[:, here] = block
+        start = 0
+        for part in self.parts:
+            here = np.flatnonzero((rows >= start) & (rows < start + part.n_rows))
+            if len(here):
+                self._read(part, members, rows[here] - start, out, here)
+            start += part.n_rows
         return out
 
-    @cached_property
-    def _stops(self) -> NDArray[np.intp]:
-        """Where the samples of each part end."""
-        return np.cumsum([part.n_rows for part in self.parts])
-
-    def _copy(
-        self, part: _Part, members: NDArray[np.intp], rows: NDArray[np.intp], out: NDArray
+    def _read(
+        self,
+        part: _Part,
+        members: NDArray[np.intp],
+        rows: NDArray[np.intp],
+        out: NDArray,
+        here: NDArray[np.intp],
     ) -> None:
-        """Copy a block of one part, mapping a few members at a time."""
-        if not out.size:
-            return
-        shape = (self.shape[0], part.n_rows, self.shape[2])
-        span = (int(rows.max() - rows.min()) + 1) * self.shape[2] * self.dtype.itemsize
-        at_once = max(1, _MAPPED_BYTES // max(span, _FOLIO_BYTES))
-        for start in range(0, len(members), at_once):
-            mapped = np.memmap(part.path, self.dtype, "r", part.offset, shape)
-            some = slice(start, start + at_once)
-            out[some] = _block(mapped, members[some], rows)
-
-
-def _mapped(path: str) -> np.memmap:
-    try:
-        mapped = np.load(path, mmap_mode="r")
-    except (OSError, EOFError, ValueError) as error:
-        raise ValueError(
-            f"{path!r} cannot be read as an .npy file of predictions: {type(error).__name__}: "
-            f"{error}. It may be missing, or cut short."
-        ) from error
-    if not isinstance(mapped, np.memmap):
-        raise ValueError(f"{path!r} holds {type(mapped).__name__}, not one array; use np.save.")
-    return mapped
+        """Read rows of one part into some rows of ``out``, member by member."""
+        first, n = rows.min(), rows.max() - rows.min() + 1
+        a_row = self.shape[2] * self.dtype.itemsize
+        is_run, within = _is_run(rows) and _is_run(here), rows - first
+        to: Any = slice(here[0], here[-1] + 1) if _is_run(here) else here
+        run = np.empty((n, self.shape[2]), self.dtype)
+        with open(part.path, "rb") as file:
+            for i, member in enumerate(members):
+                if is_run:
+                    run = out[i, to]
+                file.seek(part.offset + int(member * part.n_rows + first) * a_row)
+                if file.readinto(run.data) != n * a_row:
+                    raise ValueError(f"{part.path!r} was cut short after it was opened.")
+                if not is_run:
+                    out[i, to] = run.take(within, axis=0)
 
 
 def _block(array: NDArray, members: NDArray[np.intp], rows: NDArray[np.intp]) -> NDArray:
@@ -275,24 +248,7 @@ class ScratchFolder:
 
 
 def check_room(folder: str, n_bytes: int, what: str, remedy: str) -> None:
-    """Raise if a disk has no room for predictions.
-
-    Parameters
-    ----------
-    folder : str
-        Folder to write to.
-    n_bytes : int
-        Bytes to write.
-    what : str
-        Members, rows and outputs, for the message.
-    remedy : str
-        What the user can do, for the message.
-
-    Raises
-    ------
-    OSError
-        If fewer bytes are free.
-    """
+    """Raise OSError if a disk has no room for predictions."""
     free = shutil.disk_usage(folder).free
     if n_bytes > free:
         raise OSError(
@@ -308,95 +264,33 @@ def write_predictions(
     dtype: np.dtype,
     outputs: Callable[[int], Iterator[NDArray]],
     check: Callable[[int], None],
-) -> tuple[PredictionStore, int]:
+) -> PredictionStore:
     """Write predictions member by member; the file gets its name when it is complete.
 
-    Members that a killed process wrote to the same file are not predicted again.
-
-    Parameters
-    ----------
-    path : str
-        A ``.npy`` file.
-    shape : tuple of int
-        (M, n, k).
-    dtype : dtype
-        float16, float32 or float64.
-    outputs : callable
-        Called with a member's position; yields the predictions of this member and the next ones.
-    check : callable
-        Called with the number of bytes to write, before the first one; raises if they are too many.
-
-    Returns
-    -------
-    store : PredictionStore
-    checksum : int
-        Of the whole file.
-
-    Raises
-    ------
-    ValueError
-        If a prediction is a number that is too large for the dtype.
+    ``outputs(i)`` yields the predictions of member i and the next ones: members that a killed
+    process has written are not predicted again. ``check`` gets the number of bytes to write.
     """
-    unfinished = f"{path}.part"
-    head = _npy_head(shape, dtype)
-    a_member = shape[1] * shape[2] * dtype.itemsize
-    done = _whole_members(unfinished, head, a_member)
+    head = io.BytesIO()
+    descr = np.lib.format.dtype_to_descr(dtype)
+    header = {"descr": descr, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(head, header)
+    start, a_member = len(head.getvalue()), shape[1] * shape[2] * dtype.itemsize
+    unfinished, done = f"{path}.part", 0
+    with suppress(FileNotFoundError), open(unfinished, "rb") as file:
+        if file.read(start) == head.getvalue():
+            done = (os.path.getsize(unfinished) - start) // a_member
     check((shape[0] - done) * a_member)
-    checksum = file_checksum(unfinished, len(head) + done * a_member) if done else crc32(head)
     with open(unfinished, "r+b" if done else "wb") as file:
         if not done:
-            file.write(head)
-        file.truncate(len(head) + done * a_member)
-        file.seek(0, os.SEEK_END)
+            file.write(head.getvalue())
+        file.seek(start + done * a_member)
+        file.truncate()
         for i, output in enumerate(outputs(done), start=done):
-            written = cast(output, dtype, i).tobytes()
-            checksum = crc32(written, checksum)
-            file.write(written)
+            file.write(cast(output, dtype, i).tobytes())
             file.flush()  # if the process is killed, at most the last member is incomplete
         os.fsync(file.fileno())
     os.replace(unfinished, path)
-    return PredictionStore.open([path]), checksum
-
-
-def file_checksum(path: str, n_bytes: int | None = None) -> int:
-    """The checksum of a file, or of its beginning.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    n_bytes : int, default=None
-        Number of bytes; the whole file by default.
-
-    Returns
-    -------
-    int
-    """
-    checksum, left = 0, os.path.getsize(path) if n_bytes is None else n_bytes
-    with open(path, "rb") as file:
-        while left > 0 and (chunk := file.read(min(left, _CHUNK))):
-            checksum, left = crc32(chunk, checksum), left - len(chunk)
-    return checksum
-
-
-def _npy_head(shape: tuple[int, int, int], dtype: np.dtype) -> bytes:
-    head = io.BytesIO()
-    descr = np.lib.format.dtype_to_descr(dtype)
-    np.lib.format.write_array_header_1_0(
-        head, {"descr": descr, "fortran_order": False, "shape": shape}
-    )
-    return head.getvalue()
-
-
-def _whole_members(path: str, head: bytes, a_member: int) -> int:
-    """Number of complete members in an unfinished file with this header."""
-    try:
-        with open(path, "rb") as file:
-            if file.read(len(head)) != head or not a_member:
-                return 0
-            return (os.path.getsize(path) - len(head)) // a_member
-    except FileNotFoundError:
-        return 0
+    return PredictionStore.open([path])
 
 
 def cast(output: NDArray, dtype: np.dtype, i: int) -> NDArray:
@@ -439,10 +333,7 @@ class PredictionSelection:
         """Precision of the predictions."""
         return self.source.dtype
 
-    @property
-    def ndim(self) -> int:
-        """Three."""
-        return 3
+    ndim = 3
 
     def __len__(self) -> int:
         return len(self.members)
@@ -467,22 +358,7 @@ def as_predictions(P: Any) -> Any:
 def select(
     P: Predictions, rows: NDArray[np.intp], members: NDArray[np.intp] | None = None
 ) -> Predictions:
-    """Some samples, and some members, of predictions.
-
-    Parameters
-    ----------
-    P : Predictions
-        All.
-    rows : ndarray of int
-        Positions of samples.
-    members : ndarray of int, default=None
-        Positions of members; all by default.
-
-    Returns
-    -------
-    Predictions
-        A view of an array where the positions follow each other; nothing is copied.
-    """
+    """Some samples, and some members (all by default); nothing is copied."""
     if members is None:
         members = np.arange(len(P))
     if isinstance(P, PredictionSelection):
@@ -490,3 +366,17 @@ def select(
     if isinstance(P, np.ndarray) and _is_run(rows) and _is_run(members):
         return _block(P, members, rows)
     return PredictionSelection(P, members, rows)
+
+
+def sample_blocks(
+    P: Predictions,
+    n_bytes: int,
+    bytes_per_sample: int,
+    members: slice | NDArray[np.intp] = slice(None),
+) -> Iterator[tuple[slice, NDArray]]:
+    """Runs of samples, as many as fit into ``n_bytes`` but one at least, and their predictions."""
+    N = P.shape[1]
+    step = max(1, n_bytes // bytes_per_sample)
+    for start in range(0, N, step):
+        rows = slice(start, min(N, start + step))
+        yield rows, P[members, rows]

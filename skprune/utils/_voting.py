@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ._predictions import Predictions
+from ._predictions import Predictions, sample_blocks
 
 __all__ = [
     "Vote",
@@ -30,7 +30,7 @@ def weighted_votes(
 
     ``P`` has shape (M, N, C), ``weights`` (K, M). The precision is that of P, and at least float32.
     """
-    M, N, C = P.shape
+    M, _, C = P.shape
     K = len(weights)
     precision = np.result_type(np.float32, P.dtype) if dtype is None else np.dtype(dtype)
     weights = weights.astype(precision, copy=False)
@@ -39,16 +39,13 @@ def weighted_votes(
     members: slice | NDArray[np.intp] = slice(None)
     if len(weighted) < M:
         members, weights = weighted, weights[:, weighted]
-    step = max(1, _BLOCK_BYTES // (precision.itemsize * C * (K + M)))
-    for start in range(0, N, step):
-        block = P[members, start : start + step].astype(precision, copy=False)
+    a_sample = precision.itemsize * C * (K + M)
+    for rows, block in sample_blocks(P, _BLOCK_BYTES, a_sample, members):
+        block = block.astype(precision, copy=False)
         if voting == "hard":
             block = _choices(block)
         n = block.shape[1]
-        yield (
-            slice(start, start + n),
-            (weights @ block.reshape(len(block), n * C)).reshape(K, n, C),
-        )
+        yield rows, (weights @ block.reshape(len(block), n * C)).reshape(K, n, C)
 
 
 def as_probabilities(votes: NDArray) -> NDArray[np.float64]:

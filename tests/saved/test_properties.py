@@ -20,6 +20,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.datasets import load_iris, make_regression
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
+from skprune.utils._saved_state import FORMAT, SavedWith
 
 from skprune import (
     PruningAmountOptimizer,
@@ -30,8 +31,7 @@ from skprune import (
 from skprune.amount import AdditiveCurve, LogisticCurve, MonotoneCurve, PolynomialCurve
 from skprune.exceptions import CacheWarning, SavedFormatError
 from skprune.sparsity import SweepResult
-from skprune.utils import cache_entry, check_cache
-from skprune.utils._saved_state import FORMAT, SavedWith
+from skprune.utils import cached_call, check_cache
 
 from .models import answer
 
@@ -296,35 +296,38 @@ def test_a_file_that_is_cut_anywhere_gives_all_or_nothing(number, compress, shar
 
 
 @settings(max_examples=25)
-@given(st.data(), st.sampled_from([False, 3]), st.integers(0, 2**31), st.integers(0, 7))
-def test_a_cache_gives_what_was_stored_or_makes_it_again(data, compress, place, bit):
-    """A bit turned over, a file cut short or with something behind it: never another value."""
+@given(st.data(), st.sampled_from([False, 3]))
+def test_a_cache_gives_what_was_stored_or_makes_it_again(data, compress):
+    """A file cut short: never another value."""
     value = data.draw(
         st.dictionaries(st.text(max_size=3), st.lists(st.floats(allow_nan=False)), max_size=3)
+        | st.lists(st.floats(allow_nan=False), min_size=1).map(np.array)
     )
-    how = data.draw(st.sampled_from(["turned", "cut", "longer", "left"]))
     with tempfile.TemporaryDirectory() as folder:
         memory = check_cache(joblib.Memory(folder, compress=compress, verbose=0))
-        entry = cache_entry(memory, "thing", ("key", place), "a thing")
-        assert entry.get(lambda: value) == value
-        written = bytearray(entry.file.read_bytes())
-        place %= len(written)
-        if how == "turned":
-            written[place] ^= 1 << bit
-        elif how == "cut":
-            del written[place:]
-        elif how == "longer":
-            written += b"\0" * (1 + bit)
-        entry.file.write_bytes(written)
         made = []
-        if how == "left":
-            assert entry.get(lambda: made.append(1)) == value
-            assert not made
-            return
-        with pytest.warns(CacheWarning, match="is broken"):
-            assert entry.get(lambda: made.append(1) or value) == value
-        assert made
-        assert entry.get(lambda: None) == value  # mended
+
+        def get():
+            return cached_call(memory, "thing", "key", lambda: made.append(1) or value)
+
+        np.testing.assert_equal(get(), value)
+        (file,) = Path(folder).rglob("output.pkl")
+        written = file.read_bytes()
+        np.testing.assert_equal(get(), value)
+        assert len(made) == 1
+        file.write_bytes(written[: data.draw(st.integers(0, len(written) - 1))])
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            np.testing.assert_equal(get(), value)
+        # Only the end of the compression may be missing without harm.
+        assert len(made) == 1 + len(caught)
+        assert compress or caught
+        assert all(
+            warning.category is CacheWarning and "is broken" in str(warning.message)
+            for warning in caught
+        )
+        np.testing.assert_equal(get(), value)
+        assert len(made) == 1 + len(caught)
 
 
 # Sweeps
