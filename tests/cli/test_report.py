@@ -210,13 +210,13 @@ def test_files_that_are_no_models(skprune, saved, pool, pruner, tmp_path):
 
 
 def test_a_later_format(skprune, tmp_path, pruner):
-    from skprune.utils import _saved_state
+    from skprune.utils import _estimator
 
     with pytest.MonkeyPatch.context() as later:
-        later.setattr(_saved_state, "FORMAT", 99)
-        _saved_state._this_release.cache_clear()
+        later.setattr(_estimator, "FORMAT", 99)
+        _estimator._this_release.cache_clear()
         (tmp_path / "later.joblib").write_bytes(pickle.dumps(pruner))
-    _saved_state._this_release.cache_clear()
+    _estimator._this_release.cache_clear()
     why = skprune("report", tmp_path / "later.joblib").refused("report")
     assert "has format 99" in why
 

@@ -159,9 +159,9 @@ def test_a_subclass_predicts_itself(ensemble, digits, compiled):
             return super().predict_proba(X)[:, ::-1]
 
     for i, member in enumerate(ensemble.estimators_):
-        state = member._state()
-        params = state.pop("params")
-        ensemble.estimators_[i] = Own.from_weights(**state, **params)
+        own = Own(**member.get_params(deep=False))
+        own.__setstate__(member.__getstate__())
+        ensemble.estimators_[i] = own
     assert joint_prediction(ensemble.estimators_) is None
     with pytest.raises(UnsupportedMemberError, match=r"member_0 \(Own\) says something else"):
         fuse(ensemble)

@@ -16,7 +16,7 @@ import skops.io
 
 from skprune.exceptions import SavedVersionWarning
 from skprune.utils import SAVED_TYPES
-from skprune.utils._saved_state import FORMAT
+from skprune.utils._estimator import FORMAT
 
 from .models import answer
 from .ways import TREE

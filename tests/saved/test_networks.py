@@ -13,7 +13,7 @@ import skops.io as sio
 
 from skprune.exceptions import SavedFormatError
 from skprune.utils import SAVED_TYPES
-from skprune.utils._saved_state import SavedWith
+from skprune.utils._estimator import SavedWith
 
 from .models import answer
 from .ways import WAYS, check_again_and_again, check_in_a_new_process, load, save

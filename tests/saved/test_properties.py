@@ -20,7 +20,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.datasets import load_iris, make_regression
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
-from skprune.utils._saved_state import FORMAT, SavedWith
+from skprune.utils._estimator import FORMAT, SavedWith
 
 from skprune import (
     PruningAmountOptimizer,

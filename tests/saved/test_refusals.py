@@ -16,12 +16,12 @@ from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
-from skprune.utils._saved_state import FORMAT, SavedState, SavedWith
+from skprune.utils._estimator import FORMAT, SavedWith, SkpruneEstimator
 
 from skprune import PrunedCNNClassifier, SOCPEnsemblePruner
 from skprune.amount import PolynomialCurve
 from skprune.exceptions import SavedFormatError, SavedVersionWarning, SkpruneError
-from skprune.utils import SAVED_TYPES, _saved_state
+from skprune.utils import SAVED_TYPES, _estimator
 
 from .models import Saved, answer
 from .ways import MEMBER_FILE, TREE, WAYS, load, member_file, save, saved_by_all
@@ -37,7 +37,7 @@ def said(monkeypatch):
         told = vars(SavedWith(FORMAT, "0.1.0", {"scikit-learn": "1.9.1"})) | changes
         stamp = object.__new__(SavedWith)
         vars(stamp).update(told)
-        monkeypatch.setattr(_saved_state, "_this_release", lambda packages: stamp)
+        monkeypatch.setattr(_estimator, "_this_release", lambda packages: stamp)
 
     return say
 
@@ -64,7 +64,7 @@ def test_an_unknown_format_is_refused(way, number, said):
 
 @every_way
 def test_no_format_is_refused(way, monkeypatch, amounts):
-    monkeypatch.setattr(SavedState, "__getstate__", SavedState._state)
+    monkeypatch.setattr(SkpruneEstimator, "__getstate__", SkpruneEstimator._state)
     for estimator in (amounts["cubic"].estimator, amounts["logistic"].estimator):
         data = save(way, estimator)
         with pytest.raises(SavedFormatError, match=f"{type(estimator).__name__} .*says no format"):

@@ -15,7 +15,7 @@ import joblib
 import numpy as np
 import skops.io
 
-from skprune.utils._saved_state import FORMAT
+from skprune.utils._estimator import FORMAT
 
 from . import models
 

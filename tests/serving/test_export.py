@@ -126,7 +126,6 @@ class TestClassifiers:
         pruner.estimators_ = [m.estimator for _, m in fitted]
         pruner.support_, pruner.n_members_ = np.ones(7, bool), 7
         pruner.weights_ = np.full(7, 1 / 7)
-        pruner._columns = (np.arange(3),) * 7
         # Of two neighbours equally far away, single precision may choose the other.
         samples = np.random.default_rng(0).normal(X, 0.05).astype(np.float32)
         check(pruner, tmp_path / "g.onnx", samples)
@@ -266,7 +265,6 @@ class TestWrongInput:
         pruner.support_[:], pruner.n_members_ = True, 2
         pruner.weights_ = np.array([0.5, 0.5])
         pruner.estimators_ = [m.estimator for _, m in members]
-        pruner._columns = (np.arange(3),) * 2
         with pytest.raises(
             UnsupportedMemberError, match=r"member_0 \(Odd\) cannot be written as ONNX"
         ):

@@ -246,10 +246,8 @@ def test_samples_that_a_transformer_changes_are_refused(digits, tmp_path):
     network = scikeras(softmax).fit(X.astype(np.float32), y)
     network.feature_encoder_ = StandardScaler().fit(X.reshape(len(X), -1))
     twin = SOCPEnsemblePruner([("n", FrozenEstimator(network))])
-    twin.classes_, twin.voting, twin.sample_shape_ = network.classes_, "soft", (8, 8)
-    twin.estimators_, twin.weights_ = [network], np.ones(1)
-    twin.support_, twin.n_members_ = np.ones(1, bool), 1
-    twin._features, twin._columns = None, (np.arange(4),)
+    P = np.full((1, len(X), len(network.classes_)), 1 / len(network.classes_))
+    twin.fit_predictions(P, y).sample_shape_ = (8, 8)
     with pytest.raises(
         UnsupportedMemberError, match=r"member_0 \(KerasClassifier\) changes its sa"
     ):

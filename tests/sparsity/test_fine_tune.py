@@ -255,7 +255,7 @@ def test_the_permutation_is_seeded_and_nothing_global_moves():
         np.testing.assert_array_equal(one, other)
         np.testing.assert_array_equal(one, third)
     assert any((one != other).any() for one, other in zip(a, c, strict=True))
-    with pytest.raises(ValueError, match="random_state must be an int"):
+    with pytest.raises(ValueError, match="'random_state' parameter of reestimate_batch_norm"):
         reestimate_batch_norm(model, X, random_state="foo")
 
 
