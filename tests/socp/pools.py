@@ -130,27 +130,10 @@ def hundred_classes():
 POOLS = {
     pool.__name__: pool
     for pool in (
-        dirichlet,
-        digits_trees,
-        duplicates,
-        more_members_than_predictions,
-        more_members_than_samples,
-        near_copies,
-        single_precision,
-        single_precision_near_copies,
-        one_member,
-        one_sample,
-        identical,
-        cyclic,
-        shuffled,
-        opposite,
-        one_hot,
-        sharp,
-        perfect_and_hopeless,
-        class_never_predicted,
-        quarters,
-        two_classes,
-        hundred_classes,
+        *(dirichlet, digits_trees, duplicates, near_copies, single_precision, one_member),
+        *(more_members_than_predictions, more_members_than_samples, one_sample, identical),
+        *(single_precision_near_copies, cyclic, shuffled, opposite, one_hot, sharp, quarters),
+        *(perfect_and_hopeless, class_never_predicted, two_classes, hundred_classes),
     )
 }
 
@@ -188,11 +171,8 @@ def far_off_regressors():
 REGRESSORS = {
     pool.__name__: pool
     for pool in (
-        regressors,
-        cancelling_regressors,
-        more_regressors_than_samples,
-        copied_regressors,
-        far_off_regressors,
+        *(regressors, cancelling_regressors, more_regressors_than_samples),
+        *(copied_regressors, far_off_regressors),
     )
 }
 

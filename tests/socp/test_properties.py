@@ -148,14 +148,6 @@ def assert_same_statistics(one, other):
     assert (one.target_power, one.reference_mass) == (other.target_power, other.reference_mass)
 
 
-@given(pools())
-def test_every_sample_twice_is_every_sample_once(pool):
-    once, twice = pool.stats, pool.with_samples(np.repeat(np.arange(len(pool.y)), 2)).stats
-    assert_same_statistics(once, twice)
-    assert twice.n_samples == 2 * once.n_samples
-    assert twice.total_weight == 2 * once.total_weight
-
-
 @given(pools(), st.data())
 def test_a_weight_is_a_number_of_copies(pool, data):
     N = len(pool.y)
@@ -163,6 +155,7 @@ def test_a_weight_is_a_number_of_copies(pool, data):
     weighted = Pool(pool.P, pool.y, copies.astype(float))
     repeated = Pool(pool.P, pool.y, None).with_samples(np.repeat(np.arange(N), copies))
     assert_same_statistics(weighted.stats, repeated.stats)
+    assert weighted.stats.total_weight == repeated.stats.n_samples == copies.sum()
 
 
 @given(pools(min_weight=1), st.data())
@@ -253,16 +246,6 @@ def test_other_methods_find_nothing_better(pool, alpha, lam):
         assert solution.objective == pytest.approx(objective(Q, q, other), abs=1e-6)
 
 
-@settings(max_examples=8)
-@given(pools(max_members=5), ALPHAS, st.floats(0.01, 0.9))
-def test_the_cone_program_has_the_same_optimum(pool, alpha, lam):
-    assume(SOCPProblem.from_statistics(pool.stats, alpha).max_descent_rate > 1e-4)
-    exact = solve_socp(pool.stats, alpha, lam)
-    conic = solve_socp(pool.stats, alpha, lam, solver="clarabel")
-    assert exact.objective == pytest.approx(conic.objective, abs=1e-6)
-    assert exact.objective <= conic.objective + 1e-10
-
-
 @given(pools(), ALPHAS, st.data())
 def test_members_are_kept_below_lambda_max_only(pool, alpha, data):
     costs = data.draw(st.none() | costs_of(len(pool.P)))
@@ -300,8 +283,6 @@ def test_only_the_ratios_of_costs_matter(pool, alpha, lam, unit, data):
     one, other = (solve_socp(stats, alpha, lam, costs=k * costs) for k in (1, unit))
     assert other.objective == pytest.approx(one.objective, abs=1e-12)
     assert other.penalty == pytest.approx(one.penalty)
-    alike = solve_socp(stats, alpha, lam, costs=np.full(len(pool.P), unit))
-    assert alike.objective == pytest.approx(solve_socp(stats, alpha, lam).objective, abs=1e-12)
 
 
 # Paths
@@ -328,33 +309,6 @@ def test_along_the_path_the_objective_increases_and_the_weights_decrease(pool, a
     assert np.diff(slopes[wide]).max(initial=0) <= 1e-6
 
 
-@given(pools(), ALPHAS, LAMS)
-def test_the_path_is_optimal_for_every_penalty(pool, alpha, lam):
-    problem_of(pool, alpha)
-    Q, c = quadratic_and_linear(pool, alpha)
-    path, solution = socp_path(pool.stats, alpha), solve_socp(pool.stats, alpha, lam)
-    w = path.at(lam)
-    gradient = (2 * Q @ w + c + lam * path.penalty_max) / -c.min()
-    assert w.min() >= 0
-    assert np.abs(np.minimum(w, gradient)).max() <= 1e-8 + 1e-13 / -c.min()
-    assert objective(Q, c + solution.penalty, w) == pytest.approx(solution.objective, abs=1e-11)
-
-
-@given(pools(), ALPHAS, LAMS)
-def test_relaxed_weights_are_no_worse_than_those_of_the_path(pool, alpha, lam):
-    problem = problem_of(pool, alpha)
-    w = socp_path(pool.stats, alpha).at(lam)
-    relaxed = solve_support(problem, w > 0)
-    assert relaxed.min() >= 0
-    assert not relaxed[w == 0].any()
-    assert problem.objective(relaxed) <= problem.objective(w) + 1e-13
-    # Optimal among the weights of these members, from wherever it starts.
-    gradient = problem.gradient(relaxed)[w > 0] / problem.max_descent_rate
-    assert np.abs(np.minimum(relaxed[w > 0], gradient)).max() <= 1e-8
-    again = solve_support(problem, w > 0, start=w)
-    assert problem.objective(again) == pytest.approx(problem.objective(relaxed), abs=1e-12)
-
-
 @given(pools(), ALPHAS, st.integers(1, 7))
 def test_a_subset_is_no_worse_than_the_relaxation_with_as_many_members(pool, alpha, k):
     problem = problem_of(pool, alpha)
@@ -375,9 +329,8 @@ def test_the_exact_loss_is_lower_where_it_is_minimized(pool, alpha, lam):
     expanded = solve_socp(pool.stats, alpha, lam)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of too few rounds: the loss must decrease even so
-        exact = solve_exact_entropy(
-            pool.P, pool.y, alpha, lam, sample_weight=pool.sample_weight
-        ).solution
+        exact = solve_exact_entropy(pool.P, pool.y, alpha, lam, sample_weight=pool.sample_weight)
+    exact = exact.solution
     assert exact.weights.min() >= 0
     assert exact.penalty == pytest.approx(expanded.penalty)
     here, there = (
