@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.ensemble import BaggingClassifier
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.validation import validate_data
 
 from skprune import (
@@ -39,6 +39,18 @@ def scratch(tmp_path, monkeypatch):
 def data():
     X, y = make_classification(400, 12, n_informative=6, n_classes=3, flip_y=0.1, random_state=0)
     return X, y
+
+
+class Untrainable(DecisionTreeClassifier):
+    """Fails if anything is trained, so that an error must have come before."""
+
+    def fit(self, X, y, sample_weight=None):
+        raise AssertionError("trained before the parameters were checked")
+
+
+class UntrainableRegressor(DecisionTreeRegressor):
+    def fit(self, X, y, sample_weight=None):
+        raise AssertionError("trained before the parameters were checked")
 
 
 class CountingBag(BaggingClassifier):
