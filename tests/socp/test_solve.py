@@ -304,6 +304,20 @@ def test_a_solver_that_stops_early_is_detected(monkeypatch, solver):
     assert solution.duality_gap >= solution.objective - exact.objective - 1e-12
 
 
+def test_the_exact_method_falls_back_on_clarabel(monkeypatch):
+    """Two tiny members that all but cancel each other, where rounding misleads the active set."""
+    A = np.random.default_rng(83).normal(size=(2, 3)) * [1e-5, 1, 0]
+    A[:, 2] = -A[:, 0] * (1 + 1e-5)
+    stats = EnsembleStatistics(A.T @ A, None, A.sum(axis=0), None, 2, 2, 2.0)
+    found = []
+    for solvers in (cvxpy.installed_solvers(), []):
+        monkeypatch.setattr(cvxpy, "installed_solvers", lambda solvers=solvers: solvers)
+        with pytest.warns(ConvergenceWarning, match="active-set stopped before the optimum"):
+            found.append(solve_socp(stats, 1, 0, diversity="gini"))
+    assert [each.solver for each in found] == ["clarabel+active-set", "active-set"]
+    assert found[0].kkt_residual < 1e-4 < found[1].kkt_residual
+
+
 @pytest.mark.parametrize("cvxpy_works", [True, False])
 def test_where_no_minimum_exists_the_weights_are_not_called_optimal(monkeypatch, cvxpy_works):
     if not cvxpy_works:
