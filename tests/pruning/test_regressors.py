@@ -1,6 +1,5 @@
 """What the pruners of regressors promise."""
 
-
 import numpy as np
 import pytest
 from sklearn.base import clone
