@@ -160,15 +160,6 @@ def test_large_predictions_are_read_in_blocks_in_any_order():
     np.testing.assert_allclose(found.weights, other.weights, atol=1e-7)
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32])
-def test_lower_precision_is_solved_to_the_full_tolerance(dtype):
-    P, y = dirichlet()
-    found = solve_exact_entropy(P.astype(dtype), y, 0.4).solution
-    assert found.kkt_residual <= 1e-8
-    expected = solve_exact_entropy(P, y, 0.4).solution
-    np.testing.assert_allclose(found.weights, expected.weights, atol=0.02)
-
-
 def test_too_few_rounds_warn():
     P, y = dirichlet()
     with pytest.warns(ConvergenceWarning, match="Raise max_iter or tol") as caught:

@@ -38,11 +38,12 @@ def assert_optimal_everywhere(stats, alpha, **options):
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("name", POOLS)
+@pytest.mark.parametrize("name", [*POOLS, *REGRESSORS])
 def test_the_path_is_optimal_at_and_between_its_knots(name):
     for alpha in ALPHAS:
         if not (alpha <= 1e-6 and name in AGREEING):
-            assert_optimal_everywhere(stats_of(name), alpha)
+            diversity = "gini" if name in REGRESSORS else "shannon"
+            assert_optimal_everywhere(stats_of(name), alpha, diversity=diversity)
 
 
 @pytest.mark.parametrize("name", [*POOLS, *REGRESSORS])

@@ -35,12 +35,13 @@ SOLVERS = [
     "name",
     [
         *("dirichlet", "duplicates", "more_members_than_samples", "digits_trees", "one_member"),
-        *("near_copies", "more_members_than_predictions"),
+        *("near_copies", "more_members_than_predictions", *REGRESSORS),
     ],
 )
 def test_the_solvers_agree(name, alpha, lam, solver):
-    exact = solve_socp(stats_of(name), alpha, lam)
-    other = solve_socp(stats_of(name), alpha, lam, solver=solver)
+    options = {"diversity": "gini" if name in REGRESSORS else "shannon"}
+    exact = solve_socp(stats_of(name), alpha, lam, **options)
+    other = solve_socp(stats_of(name), alpha, lam, solver=solver, **options)
     assert other.solver == solver
     assert exact.status == other.status == "optimal"
     assert exact.objective == pytest.approx(other.objective, abs=1e-6)
