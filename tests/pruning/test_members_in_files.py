@@ -20,9 +20,7 @@ import pytest
 import sklearn
 from sklearn.base import clone
 from sklearn.datasets import make_regression
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier, ExtraTreeRegressor
 
@@ -251,11 +249,6 @@ class TestAsAnEstimator:
         for pruner in (again, expected):
             np.testing.assert_array_equal(pruner.predict(X), predicted)
 
-    def test_a_grid_search(self, given):
-        paths, _, X, y = given()
-        search = GridSearchCV(SOCPEnsemblePruner(paths), {"lam": [0.05, 0.6]}, cv=3).fit(X, y)
-        assert (search.cv_results_["mean_test_score"] > 0.4).all()
-
 
 class TestHalfPrecision:
     @pytest.mark.parametrize("in_files", [True, False])
@@ -269,22 +262,6 @@ class TestHalfPrecision:
         np.testing.assert_allclose(half.weights_, full.weights_, atol=2e-3)
         np.testing.assert_allclose(half.path_.lams[:3], full.path_.lams[:3], rtol=1e-2)
         np.testing.assert_allclose(half.frontier_.full_score, full.frontier_.full_score, atol=0.02)
-
-    def test_of_trained_members_too(self, data):
-        forest = RandomForestClassifier(10, random_state=0, max_depth=3)
-        half, full = (
-            SOCPEnsemblePruner(forest, random_state=0, prediction_dtype=dtype).fit(*data).weights_
-            for dtype in ("float16", None)
-        )
-        assert 0 < np.abs(half - full).max() < 2e-3
-
-    @for_all
-    @pytest.mark.parametrize("wrong", ["float64", "half", np.float16, 16])
-    def test_other_names_are_refused(self, wrong, cls, params, given, recorded):
-        paths, _, X, y = given(cls)
-        with pytest.raises(ValueError, match="prediction_dtype must be None, 'float32' or"):
-            cls(paths, prediction_dtype=wrong, **params).fit(X, y)
-        assert not recorded("loads")
 
 
 class TestMemory:

@@ -300,13 +300,6 @@ class TestTraining:
         same = SOCPEnsemblePruner(forest, random_state=0, **pruner.best_params_).fit(*data)
         np.testing.assert_allclose(pruner.weights_, same.weights_, atol=1e-9)
 
-    def test_no_row_of_its_training_is_among_those_a_member_is_chosen_by(self, numbered, diary):
-        members = [(f"m{d}", diary(d)) for d in (1, 2, 3)]
-        SOCPEnsemblePrunerCV(members, cv=3, random_state=0, **SMALL).fit(*numbered)
-        asked = [event[1:] for event in diary.seen if event[0] == "predict"]
-        assert len(asked) == 9
-        assert not any(rows & trained for rows, trained in asked)
-
 
 class TestPools:
     def fitted(self, P, y, **params):

@@ -91,16 +91,6 @@ def test_any_ensemble(name, cv, friedman):
     assert pruner.score(X, y) > 0.5
 
 
-@pytest.mark.parametrize("name", ["forest", "bag of columns", "voting"])
-def test_the_prediction_is_the_weighted_sum_and_an_intercept(name, friedman):
-    X, y = friedman
-    pruner = SOCPEnsemblePrunerRegressor(ENSEMBLES[name], random_state=0).fit(X, y)
-    members = pruner.member_predict(X)
-    assert members.shape == (pruner.n_members_, 300, 1)
-    by_hand = pruner.weights_[pruner.support_] @ members[:, :, 0] + pruner.intercept_[0]
-    np.testing.assert_allclose(pruner.predict(X), by_hand, atol=1e-12)
-
-
 class TestWeights:
     @pytest.mark.parametrize("T", [1, 3])
     def test_none_are_those_of_the_program_times_a_factor(self, T):
@@ -359,30 +349,23 @@ def test_not_much_worse_than_the_forest_of_which_it_keeps_a_part(cls, name, loss
     assert np.mean(gains) > -loss
 
 
-class TestReports:
-    def test_new_rows_are_scored_with_the_intercept_of_the_fit(self, friedman):
-        X, y = friedman
-        forest = RandomForestRegressor(8, max_depth=4, random_state=0).fit(X[:100], y[:100])
-        pruner = SOCPEnsemblePrunerRegressor(FrozenEstimator(forest)).fit(X[100:200], y[100:200])
-        for rows in (slice(100, 200), slice(200, 300)):  # the calibration rows, and others
-            report = pruning_report(pruner, X[rows], y[rows], ensemble=forest)
-            assert report.pruned_score == pytest.approx(pruner.score(X[rows], y[rows]))
-
-    def test_scores_of_single_members_are_those_of_their_own_predictions(self, friedman):
-        X, y = friedman
-        pruner = SOCPEnsemblePrunerRegressor(ENSEMBLES["forest"], random_state=0).fit(X, y)
-        expected = [tree.score(X, y) for tree in pruner.estimators_]
-        np.testing.assert_allclose(pruner.member_scores(X, y), expected)
-
-    def test_the_frontier(self):
-        P, y = targets(8)
-        pruner = fitted(P, y)
-        f = pruner.frontier_
-        assert f.pruned_score == pytest.approx(pruner.score(as_rows(P), y[:, 0]))
-        mean = P.mean(axis=0)
-        assert f.full_score == pytest.approx(r2_score(y, mean + (y - mean).mean()))
-        np.testing.assert_allclose(f.member_score, [r2_score(y, p) for p in P])
-        assert f.n_members[0] == 1
+def test_reports_and_the_frontier(friedman):
+    """New rows are scored with the intercept of the fit; members by their own predictions."""
+    X, y = friedman
+    forest = RandomForestRegressor(8, max_depth=4, random_state=0).fit(X[:100], y[:100])
+    pruner = SOCPEnsemblePrunerRegressor(FrozenEstimator(forest)).fit(X[100:200], y[100:200])
+    for rows in (slice(100, 200), slice(200, 300)):  # the calibration rows, and others
+        report = pruning_report(pruner, X[rows], y[rows], ensemble=forest)
+        assert report.pruned_score == pytest.approx(pruner.score(X[rows], y[rows]))
+    expected = [tree.score(X, y) for tree in pruner.estimators_]
+    np.testing.assert_allclose(pruner.member_scores(X, y), expected)
+    P, y = targets(8)
+    pruner = fitted(P, y)
+    f, mean = pruner.frontier_, P.mean(axis=0)
+    assert f.pruned_score == pytest.approx(pruner.score(as_rows(P), y[:, 0]))
+    assert f.full_score == pytest.approx(r2_score(y, mean + (y - mean).mean()))
+    np.testing.assert_allclose(f.member_score, [r2_score(y, p) for p in P])
+    assert f.n_members[0] == 1
 
 
 class NaNMember(ToldNumbers):

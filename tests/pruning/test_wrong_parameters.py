@@ -83,6 +83,10 @@ def each(name, values, message, **others):
         ),
         ({"max_cost": 1.5, "costs": [2, 3]}, "=1.5 is less than the cheapest member costs, 2"),
         *each("penalty", ("l2", 0, np.array(["l1"])), r"penalty must be one of \['l1', 'l0'\]"),
+        *each(
+            *("prediction_dtype", ("float64", "half", np.float16, 16)),
+            "prediction_dtype must be None, 'float32' or",
+        ),
         *each("memory", ("",), "memory must be None, the path of a folder .* got ''"),
     ],
 )
