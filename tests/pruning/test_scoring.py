@@ -70,21 +70,6 @@ def test_members_that_are_sure_and_wrong(scoring, weighted, dtype, voting):
     assert scoring == "accuracy" or expected.min() < -3
 
 
-@pytest.mark.filterwarnings("error:The y_prob values do not sum to one")
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("scoring", ["neg_brier_score", "log loss"])
-def test_members_that_are_sure_give_no_more_than_one(scoring, dtype):
-    """Weights sum to one up to rounding, and scikit-learn is strict about probabilities."""
-    scorer = get_scorer("neg_log_loss") if scoring == "log loss" else scoring
-    for seed in range(6):
-        P, y = pool(7, N=60, C=2, seed=seed)
-        P[:, ::3] = np.eye(2)[y[::3]]
-        pruner = searched(P.astype(dtype), y, scoring=scorer, random_state=seed)
-        X = as_rows(P).astype(dtype)
-        assert pruner.predict_proba(X).max() == 1
-        assert np.isfinite(get_scorer(scorer)(pruner, X, y))
-
-
 @pytest.mark.parametrize("voting", ["soft", "hard"])
 def test_a_function_of_estimator_rows_and_classes(voting):
     P, y = pool(7, N=90)

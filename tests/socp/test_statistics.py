@@ -210,18 +210,6 @@ def test_folds_add_up_to_the_whole_and_the_whole_without_a_fold_is_the_rest(kind
         assert sum(folds).target_power == (whole - folds[2]).target_power == 0.25
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-4), (np.float64, 1e-10)])
-@pytest.mark.parametrize("alpha", [0.3, 0.9])
-def test_the_path_of_a_difference_is_optimal(alpha, dtype, tolerance):
-    P, y = digits_trees()
-    P, fold = P.astype(dtype), np.arange(len(y)) % 3 == 0
-    path = socp_path(of_classes(P, y) - of_classes(P[:, fold], y[fold]), alpha)
-    assert path.kkt_residual <= 1e-10
-    problem = SOCPProblem.from_statistics(of_classes(P[:, ~fold], y[~fold]), alpha)
-    at = problem.with_penalty(0.1 * problem.penalty_max)
-    assert at.kkt_residual(path.at(0.1)) <= tolerance
-
-
 def of_pool(P, y, center=0.0, scale=1.0):
     return of_classes(P, y) if y.ndim == 1 else of_targets(P, y, center=center, scale=scale)
 
