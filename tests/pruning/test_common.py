@@ -104,14 +104,6 @@ def test_in_a_grid_search_and_saved_without_the_dropped_members(case):
     np.testing.assert_allclose(sent.fit(X[150:], y[150:]).weights_, best.weights_)
 
 
-def test_parameters_come_back(cls, params):
-    given = params | {"max_members": 3, "costs": np.array([1.0, 2.0]), "max_cost": 4.0}
-    copy = clone(cls([("a", DecisionTreeClassifier())], **given))
-    for name, value in given.items():
-        np.testing.assert_array_equal(copy.get_params(deep=False)[name], value)
-    assert copy.set_params(penalty="l0").penalty == "l0"
-
-
 def test_not_fitted(case):
     pruner, _, X, _ = case
     methods = ["predict", "explain", "member_predict", "predict_proba", "member_predict_proba"]

@@ -430,32 +430,23 @@ class TestMembersWithoutProbabilities:
     @pytest.mark.parametrize("voting", ["soft", "hard"])
     @for_classifiers
     @pytest.mark.parametrize(
-        "member",
+        ("i", "estimator"),
         [
-            *(LinearSVC(), RidgeClassifier(), SVC(), SGDClassifier(), DecisionTreeRegressor()),
-            *(make_pipeline(StandardScaler(), LinearSVC()), VotingClassifier([("a", SVC())])),
-            *(OneVsRestClassifier(LinearSVC()), OneVsOneClassifier(LogisticRegression())),
-            RFE(LinearSVC()),
+            *((1, LinearSVC()), (1, RidgeClassifier()), (1, SVC()), (1, SGDClassifier())),
+            *((1, DecisionTreeRegressor()), (1, make_pipeline(StandardScaler(), LinearSVC()))),
+            *((1, OneVsRestClassifier(LinearSVC())), (1, VotingClassifier([("a", SVC())]))),
+            *((1, OneVsOneClassifier(LogisticRegression())), (1, RFE(LinearSVC()))),
+            *((0, BaggingClassifier(LinearSVC())), (0, AdaBoostClassifier(LinearSVC()))),
+            (0, VotingClassifier([("a", "drop"), ("b", LinearSVC()), ("c", Untrainable())])),
+            (0, StackingClassifier([("b", LinearSVC()), ("c", Untrainable())])),
         ],
         ids=repr,
     )
-    def test_are_refused_before_any_is_trained(self, member, cls, voting, data):
-        message = rf"must have predict_proba; member 20 \({type(member).__name__}\) has none"
-        members = [(f"m{i}", Untrainable()) for i in range(20)] + [("last", member)]
-        refused(cls, data, TypeError, message, estimator=members, voting=voting)
-
-    @pytest.mark.parametrize(
-        "ensemble",
-        [
-            *(BaggingClassifier(LinearSVC()), AdaBoostClassifier(LinearSVC())),
-            VotingClassifier([("a", "drop"), ("b", LinearSVC()), ("c", Untrainable())]),
-            StackingClassifier([("b", LinearSVC()), ("c", Untrainable())]),
-        ],
-        ids=repr,
-    )
-    def test_are_refused_in_an_ensemble(self, ensemble, data):
-        message = r"must have predict_proba; member 0 \(LinearSVC\) has none"
-        refused(SOCPEnsemblePruner, data, TypeError, message, estimator=ensemble)
+    def test_are_refused_before_any_is_trained(self, i, estimator, cls, voting, data):
+        name = type(estimator).__name__ if i else "LinearSVC"
+        message = rf"must have predict_proba; member {i} \({name}\) has none"
+        given = [("a", Untrainable()), ("b", estimator)] if i else estimator
+        refused(cls, data, TypeError, message, estimator=given, voting=voting)
 
     @pytest.mark.parametrize(
         "member",
