@@ -1,13 +1,25 @@
 """Small data and members that are trained in milliseconds."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
-from sklearn.ensemble import BaggingClassifier
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    AdaBoostRegressor,
+    BaggingClassifier,
+    BaggingRegressor,
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.validation import validate_data
 
@@ -23,6 +35,36 @@ SMALL = {"alphas": [0.9], "lams": [0.05, 0.2], "inner_cv": 3, "n_resamples": 2, 
 CLASSIFIERS = [(SOCPEnsemblePruner, {}), (SOCPEnsemblePrunerCV, SMALL)]
 REGRESSORS = [(SOCPEnsemblePrunerRegressor, {}), (SOCPEnsemblePrunerRegressorCV, SMALL)]
 ALL = CLASSIFIERS + REGRESSORS
+
+
+def ensembles(forest, extra_trees, bag, boosting, voting, tree):
+    trees = [
+        (f"t{d}{s}", tree(max_depth=d, splitter="random", random_state=s))
+        for d in (2, 4, 6)
+        for s in range(3)
+    ]
+    columns = {"max_features": 0.5, "bootstrap_features": True}
+    return {
+        "forest": forest(12, max_depth=5, random_state=0),
+        "extra trees": extra_trees(12, max_depth=5, random_state=0),
+        "bag": bag(n_estimators=12, random_state=0),
+        "bag of columns": bag(n_estimators=12, random_state=0, **columns),
+        "voting": voting(trees),
+        "boosting": boosting(n_estimators=8, random_state=0),
+        "list": trees,
+    }
+
+
+OF_CLASSES = ensembles(
+    *(RandomForestClassifier, ExtraTreesClassifier, BaggingClassifier, AdaBoostClassifier),
+    *(partial(VotingClassifier, voting="soft"), DecisionTreeClassifier),
+)
+OF_TARGETS = ensembles(
+    *(RandomForestRegressor, ExtraTreesRegressor, BaggingRegressor, AdaBoostRegressor),
+    *(VotingRegressor, DecisionTreeRegressor),
+)
+# Those that predict the mean of what their members do.
+MEANS = ["forest", "extra trees", "bag", "bag of columns", "voting"]
 
 
 @pytest.fixture

@@ -7,15 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from joblib import parallel_config
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.ensemble import (
     AdaBoostClassifier,
     AdaBoostRegressor,
     BaggingClassifier,
-    BaggingRegressor,
-    ExtraTreesClassifier,
-    ExtraTreesRegressor,
     GradientBoostingClassifier,
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
@@ -25,7 +22,6 @@ from sklearn.ensemble import (
     StackingClassifier,
     StackingRegressor,
     VotingClassifier,
-    VotingRegressor,
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -37,7 +33,7 @@ from sklearn.multioutput import (
     RegressorChain,
 )
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -47,6 +43,7 @@ from skprune import SOCPEnsemblePruner, SOCPEnsemblePrunerRegressor
 from skprune.inspection import pruning_report
 
 from .by_hand import keeping_all, keeping_all_regressors
+from .conftest import MEANS, OF_CLASSES, OF_TARGETS
 
 X, CODES = load_iris(return_X_y=True)
 FRAME = pd.DataFrame(X, columns=["length", "width", "petal length", "petal width"])
@@ -61,17 +58,10 @@ LABELS = [
     ),
 ]
 TREES = np.array(["ash", "birch", "cedar"])
-ENSEMBLES = {
-    "forest": RandomForestClassifier(8, max_depth=3, random_state=0),
-    "extra trees": ExtraTreesClassifier(8, max_depth=3, random_state=0),
-    "bagging": BaggingClassifier(DecisionTreeClassifier(max_depth=2), 8, random_state=0),
+ENSEMBLES = {name: OF_CLASSES[name] for name in MEANS} | {
     "tiny bags": BaggingClassifier(
         KNeighborsClassifier(1), 8, max_samples=4, max_features=0.5, random_state=0
-    ),
-    "feature bags": BaggingClassifier(GaussianNB(), 8, max_features=2, random_state=0),
-    "voting": VotingClassifier(
-        [("nb", GaussianNB()), ("tree", DecisionTreeClassifier(max_depth=2))], voting="soft"
-    ),
+    )
 }
 
 
@@ -87,7 +77,7 @@ def votes_of(ensemble, **params):
 @pytest.mark.parametrize("labels", LABELS, ids=str)
 @pytest.mark.parametrize("name", ENSEMBLES)
 def test_the_mean_of_the_members_is_what_the_ensemble_predicts(name, labels):
-    ensemble = ENSEMBLES[name].fit(X, np.array(labels)[CODES])
+    ensemble = clone(ENSEMBLES[name]).fit(X, np.array(labels)[CODES])
     if name == "tiny bags" and len(ensemble.classes_) == 3:  # or less would be tested
         assert min(len(member.classes_) for member in ensemble.estimators_) < 3
     pruner = votes_of(ensemble)
@@ -241,10 +231,10 @@ def test_tables_and_arrays_give_the_same_predictions(kind, fitted_on, given):
     if kind == "list":
         fitted = [GaussianNB().fit(fit_X, CODES), DecisionTreeClassifier().fit(X, CODES)]
     elif kind == "regressors":
-        fitted = REGRESSORS["feature bags"].fit(fit_X, CODES)
+        fitted = clone(OF_TARGETS["bag of columns"]).fit(fit_X, CODES)
     else:
-        fitted = ENSEMBLES[kind].fit(fit_X, CODES)
-    ask = keeping_all_regressors(fitted, 8) if kind == "regressors" else votes_of(fitted)
+        fitted = clone(ENSEMBLES[kind]).fit(fit_X, CODES)
+    ask = keeping_all_regressors(fitted, 12) if kind == "regressors" else votes_of(fitted)
     expected = ask.predict(FRAME)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -301,26 +291,15 @@ def odd(mixin, shape):
 
 D, y = (part[:150] for part in load_diabetes(return_X_y=True))
 Y = np.column_stack([y, np.sqrt(y), D[:, 0]])
-REGRESSORS = {
-    "forest": RandomForestRegressor(8, max_depth=3, random_state=0),
-    "extra trees": ExtraTreesRegressor(8, max_depth=3, random_state=0),
-    "bagging": BaggingRegressor(DecisionTreeRegressor(max_depth=2), 8, random_state=0),
-    "feature bags": BaggingRegressor(
-        KNeighborsRegressor(), 8, max_features=0.4, bootstrap_features=True, random_state=0
-    ),
-    "voting": VotingRegressor([("ridge", Ridge()), ("tree", DecisionTreeRegressor(max_depth=2))]),
-}
 
 
 class TestRegressors:
     @pytest.mark.parametrize("T", [1, 3])
-    @pytest.mark.parametrize("name", REGRESSORS)
+    @pytest.mark.parametrize("name", MEANS)
     def test_the_mean_of_the_members_is_what_the_ensemble_predicts(self, name, T):
         if name == "voting" and T > 1:
             pytest.skip("VotingRegressor takes one target")
-        ensemble = REGRESSORS[name].fit(D, y if T == 1 else Y)
-        if name == "feature bags":  # without which less would be tested
-            assert all(len(columns) == 4 for columns in ensemble.estimators_features_)
+        ensemble = clone(OF_TARGETS[name]).fit(D, y if T == 1 else Y)
         pruner = keeping_all_regressors(ensemble, len(ensemble.estimators_), T)
         for n_jobs in (None, 2):
             found = pruner.set_params(n_jobs=n_jobs).predict(D)

@@ -4,20 +4,12 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import make_friedman1
-from sklearn.ensemble import (
-    AdaBoostRegressor,
-    BaggingRegressor,
-    ExtraTreesRegressor,
-    RandomForestRegressor,
-    VotingRegressor,
-)
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
-from sklearn.model_selection import (
-    KFold,
-)
+from sklearn.model_selection import KFold
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -36,31 +28,17 @@ from .by_hand import (
     targets,
     told_numbers,
 )
-from .conftest import REGRESSORS, SMALL
+from .conftest import OF_TARGETS, REGRESSORS, SMALL
 from .fold_by_fold import seed_of, split_scores
 
 pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of the selection")
 
-TREES = [
-    (f"t{d}{s}", DecisionTreeRegressor(max_depth=d, splitter="random", random_state=s))
-    for d in (2, 4, 6)
-    for s in range(3)
-]
-ENSEMBLES = {
-    "forest": RandomForestRegressor(12, max_depth=5, random_state=0),
-    "extra trees": ExtraTreesRegressor(12, max_depth=5, random_state=0),
-    "bag": BaggingRegressor(n_estimators=12, random_state=0),
-    "bag of columns": BaggingRegressor(
-        n_estimators=12, max_features=0.5, bootstrap_features=True, random_state=0
-    ),
-    "voting": VotingRegressor(TREES),
-    "boosting": AdaBoostRegressor(n_estimators=8, random_state=0),
-    "list": TREES,
+KINDS = {
     "different kinds": [
         ("tree", DecisionTreeRegressor(max_depth=5)),
         ("ridge", make_pipeline(StandardScaler(), Ridge())),
         ("neighbors", KNeighborsRegressor()),
-    ],
+    ]
 }
 
 
@@ -74,10 +52,12 @@ def fitted(P, y, sample_weight=None, cls=SOCPEnsemblePrunerRegressor, **params):
 
 
 @pytest.mark.parametrize("cv", [0.3, 3], ids=["fraction", "folds"])
-@pytest.mark.parametrize("name", ENSEMBLES)
+@pytest.mark.parametrize("name", OF_TARGETS | KINDS)
 def test_any_ensemble(name, cv, friedman):
     X, y = friedman
-    pruner = SOCPEnsemblePrunerRegressor(ENSEMBLES[name], cv=cv, random_state=0).fit(X, y)
+    pruner = SOCPEnsemblePrunerRegressor((OF_TARGETS | KINDS)[name], cv=cv, random_state=0).fit(
+        X, y
+    )
     assert pruner.n_members_in_ == len(pruner.weights_) == len(pruner.support_)
     assert 1 <= pruner.n_members_ == len(pruner.estimators_) == pruner.support_.sum()
     assert (pruner.weights_[~pruner.support_] == 0).all()
@@ -145,7 +125,7 @@ class TestTargets:
     def test_each_column_has_its_own_intercept_and_the_same_weights(self, friedman):
         X, y = friedman
         Y = np.column_stack([y, -2 * y + 100, np.cos(X[:, 0])])
-        pruner = SOCPEnsemblePrunerRegressor(ENSEMBLES["forest"], random_state=0).fit(X, Y)
+        pruner = SOCPEnsemblePrunerRegressor(OF_TARGETS["forest"], random_state=0).fit(X, Y)
         predicted = pruner.predict(X)
         assert predicted.shape == (300, 3)
         members = np.array([tree.predict(X) for tree in pruner.estimators_])
@@ -181,7 +161,7 @@ class TestTargets:
         trees = [(f"t{d}", DecisionTreeRegressor(max_depth=d)) for d in (1, 2)]
         pruner = cls(trees, **(params | {"random_state": 0})).fit(X, np.full(300, value))
         np.testing.assert_allclose(pruner.predict(X), value, rtol=1e-12)
-        forest = clone(pruner).set_params(estimator=ENSEMBLES["forest"])  # beside another target
+        forest = clone(pruner).set_params(estimator=OF_TARGETS["forest"])  # beside another target
         predicted = forest.fit(X, np.column_stack([y, np.full(300, value)])).predict(X)
         np.testing.assert_allclose(predicted[:, 1], value)
         assert r2_score(y, predicted[:, 0]) > 0.6
@@ -342,7 +322,9 @@ class NaNMember(ToldNumbers):
 
 
 def test_predictions_that_are_not_finite(friedman):
-    pruner = SOCPEnsemblePrunerRegressor([("a", NaNMember()), *TREES[:2]], random_state=0)
+    pruner = SOCPEnsemblePrunerRegressor(
+        [("a", NaNMember()), *OF_TARGETS["list"][:2]], random_state=0
+    )
     with pytest.raises(ValueError, match="NaN or infinite predictions: member 0"):
         pruner.fit(*friedman)
     with pytest.raises(NotFittedError):

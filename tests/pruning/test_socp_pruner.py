@@ -6,13 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.ensemble import (
-    AdaBoostClassifier,
-    BaggingClassifier,
-    ExtraTreesClassifier,
-    RandomForestClassifier,
-    VotingClassifier,
-)
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, KFold, train_test_split
@@ -23,24 +17,9 @@ from sklearn.tree import DecisionTreeClassifier
 from skprune import SOCPEnsemblePruner
 from skprune.socp import EnsembleStatistics, solve_socp
 
-from .conftest import CLASSIFIERS, CountingBag
+from .conftest import CLASSIFIERS, OF_CLASSES, CountingBag
 
-TREES = [
-    (f"t{d}{s}", DecisionTreeClassifier(max_depth=d, splitter="random", random_state=s))
-    for d in (2, 4, 6)
-    for s in range(3)
-]
-ENSEMBLES = {
-    "forest": RandomForestClassifier(15, max_depth=5, random_state=0),
-    "extra trees": ExtraTreesClassifier(15, max_depth=5, random_state=0),
-    "bag": BaggingClassifier(n_estimators=15, random_state=0),
-    "bag of columns": BaggingClassifier(
-        n_estimators=15, max_features=0.5, bootstrap_features=True, random_state=0
-    ),
-    "voting": VotingClassifier(TREES, voting="soft"),
-    "boosting": AdaBoostClassifier(n_estimators=10, random_state=0),
-    "list": TREES,
-}
+TREES = OF_CLASSES["list"]
 
 
 def test_the_weights_are_those_of_the_program(data):
@@ -61,10 +40,10 @@ def test_the_weights_are_those_of_the_program(data):
 
 @pytest.mark.parametrize("cv", [0.3, 3], ids=["fraction", "folds"])
 @pytest.mark.parametrize("names", [[0, 1, 2], ["ant", "bee", "cat"], [1, 2, 3]], ids=str)
-@pytest.mark.parametrize("name", ENSEMBLES)
+@pytest.mark.parametrize("name", OF_CLASSES)
 def test_any_ensemble_any_labels(name, names, cv, data):
     X, y = data[0], np.array(names)[data[1]]
-    pruner = SOCPEnsemblePruner(ENSEMBLES[name], cv=cv, random_state=0).fit(X, y)
+    pruner = SOCPEnsemblePruner(OF_CLASSES[name], cv=cv, random_state=0).fit(X, y)
     assert pruner.n_members_in_ == len(pruner.weights_) == len(pruner.support_)
     assert 1 <= pruner.n_members_ == len(pruner.estimators_) == pruner.support_.sum()
     assert pruner.weights_.sum() == pytest.approx(1)
@@ -77,7 +56,7 @@ def test_any_ensemble_any_labels(name, names, cv, data):
 
 @pytest.mark.parametrize("voting", ["soft", "hard"])
 def test_the_vote_is_equation_1(voting, data):
-    pruner = SOCPEnsemblePruner(ENSEMBLES["forest"], random_state=0, voting=voting).fit(*data)
+    pruner = SOCPEnsemblePruner(OF_CLASSES["forest"], random_state=0, voting=voting).fit(*data)
     assert not hasattr(pruner.estimator, "estimators_")  # the parameter is left as it was
     P = np.array([member.predict_proba(data[0]) for member in pruner.estimators_])
     votes = P if voting == "soft" else np.eye(3)[P.argmax(axis=2)]

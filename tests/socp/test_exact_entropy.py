@@ -166,6 +166,8 @@ def test_too_few_rounds_warn():
         found = solve_exact_entropy(P, y, 0.2, max_iter=1)
     assert caught[0].filename == __file__
     assert found.solution.status == "inaccurate"
+    error = found.solution.objective - solve_exact_entropy(P, y, 0.2).solution.objective
+    assert 0 < error <= found.solution.duality_gap < np.inf
     assert found.solution.kkt_residual > 1e-8
 
 
