@@ -286,6 +286,18 @@ class TestZeroNorm:
         assert l0.n_members_ <= l1.n_members_
         assert costs[l0.support_].sum() <= costs[l1.support_].sum() * (1 + 1e-9)
 
+    @pytest.mark.parametrize(("seed", "lam", "most"), [(49, 0.02, 2), (80, 0.02, 2), (48, 0.0, 3)])
+    def test_nor_where_a_budget_misleads_the_search(self, seed, lam, most):
+        """Cut short by max_members, the members of l1 are not on the path that it starts from."""
+        P, y = pool(16, N=36, C=4, seed=seed)
+        costs = np.random.default_rng(seed).uniform(0.5, 5, 16)
+        params = {"alpha": 0.7, "lam": lam, "threshold": 0.0, "max_members": most, "costs": costs}
+        l1, l0 = (fitted(P, y, penalty=p, **params).support_ for p in ("l1", "l0"))
+        assert costs[l0].sum() <= costs[l1].sum() * (1 + 1e-9)
+        Q, c = quadratic(P, y, 0.7)
+        best = [objective(Q, c, relaxed(Q, c, support)) for support in (l0, l1)]
+        assert best[0] <= best[1] + 1e-9
+
     @pytest.mark.parametrize("seed", [3, 5, 9, 11])
     def test_where_the_relaxation_misses_the_best_members_they_are_found(self, seed):
         P, y = pool(9, N=40, seed=seed, low=0.5, high=0.8)
