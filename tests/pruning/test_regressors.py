@@ -304,7 +304,10 @@ def test_reports_and_the_frontier(friedman):
     pruner = SOCPEnsemblePrunerRegressor(FrozenEstimator(forest)).fit(X[100:200], y[100:200])
     for rows in (slice(100, 200), slice(200, 300)):  # the calibration rows, and others
         report = pruning_report(pruner, X[rows], y[rows], ensemble=forest)
-        assert report.pruned_score == pytest.approx(pruner.score(X[rows], y[rows]))
+        score = pruner.score(X[rows], y[rows])
+        on_rows = pruner.predictions_on(forest, X[rows], y[rows]).scores(pruner.weights_[None])
+        assert report.pruned_score == pytest.approx(score)
+        assert on_rows == pytest.approx([score])
     expected = [tree.score(X, y) for tree in pruner.estimators_]
     np.testing.assert_allclose(pruner.member_scores(X, y), expected)
     P, y = targets(8)
