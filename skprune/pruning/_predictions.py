@@ -329,10 +329,6 @@ class CandidateScorer:
     """A scorer, its name, or None (accuracy or R^2), and the score that breaks ties."""
 
     def __init__(self, scoring: str | Callable | None) -> None:
-        if scoring is not None and not isinstance(scoring, str) and not callable(scoring):
-            raise ValueError(
-                f"scoring must be the name of a scorer, a scorer or None; got {scoring!r}."
-            )
         self.scoring = scoring
         self._scorer: Any = None if scoring is None else get_scorer(scoring)
 

@@ -40,10 +40,13 @@ class Number(Interval):
         self.meaning = meaning
 
     def is_satisfied_by(self, val: Any) -> bool:
+        if isinstance(val, bool) or not isinstance(val, self.type):
+            return False
         try:
-            return not isinstance(val, bool) and super().is_satisfied_by(val) and math.isfinite(val)
+            number = float(val)
         except OverflowError:  # an integer that no float can hold
             return False
+        return math.isfinite(number) and (val if self.type is Integral else number) in self
 
     def __str__(self) -> str:
         return f"{super().__str__()} ({self.meaning})" if self.meaning else super().__str__()

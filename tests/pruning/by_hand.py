@@ -75,6 +75,9 @@ def told_numbers(P):
     return [(f"m{i}", FrozenEstimator(ToldNumbers(i, P.shape[2]))) for i in range(len(P))]
 
 
+EQUAL = {"alpha": 1.0, "lam": 0.0, "threshold": 0.0, "reweight": "equal"}
+
+
 def keeping_all(estimator, n_members, classes, **params):
     """A pruner of classifiers that keeps all members, with the same weight.
 
@@ -84,20 +87,18 @@ def keeping_all(estimator, n_members, classes, **params):
     codes, own = np.tile(np.arange(C), n_members), np.repeat(np.arange(n_members), C)
     P = np.full((n_members, len(codes), C), 1 / C)
     P[own, np.arange(len(codes))] = np.eye(C)[codes]
-    params = {"alpha": 1.0, "lam": 0.0, "threshold": 0.0, "reweight": "equal"} | params
-    pruner = SOCPEnsemblePruner(estimator, cv="prefit", **params)
+    pruner = SOCPEnsemblePruner(estimator, cv="prefit", **(EQUAL | params))
     pruner.fit_predictions(P, np.asarray(classes)[codes])
     assert pruner.n_members_ == n_members
     return pruner
 
 
-def keeping_all_regressors(estimator, n_members, n_targets=1, **params):
+def keeping_all_regressors(estimator, n_members, n_targets=1):
     """The same of regressors, with an intercept of zero."""
     y = np.tile([[-1.0], [1.0]], (n_members, n_targets))
     P = np.zeros((n_members, *y.shape))
     P[np.repeat(np.arange(n_members), 2), np.arange(len(y))] = y
-    params = {"alpha": 1.0, "lam": 0.0, "threshold": 0.0, "reweight": "equal"} | params
-    pruner = SOCPEnsemblePrunerRegressor(estimator, cv="prefit", **params)
+    pruner = SOCPEnsemblePrunerRegressor(estimator, cv="prefit", **EQUAL)
     pruner.fit_predictions(P, y[:, 0] if n_targets == 1 else y)
     assert pruner.n_members_ == n_members
     np.testing.assert_allclose(pruner.intercept_, 0, atol=1e-12)

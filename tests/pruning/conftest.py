@@ -1,14 +1,26 @@
 """Small data and members that are trained in milliseconds."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
-from sklearn.ensemble import BaggingClassifier
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    AdaBoostRegressor,
+    BaggingClassifier,
+    BaggingRegressor,
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.validation import validate_data
 
 from skprune import (
@@ -25,6 +37,36 @@ REGRESSORS = [(SOCPEnsemblePrunerRegressor, {}), (SOCPEnsemblePrunerRegressorCV,
 ALL = CLASSIFIERS + REGRESSORS
 
 
+def ensembles(forest, extra_trees, bag, boosting, voting, tree):
+    trees = [
+        (f"t{d}{s}", tree(max_depth=d, splitter="random", random_state=s))
+        for d in (2, 4, 6)
+        for s in range(3)
+    ]
+    columns = {"max_features": 0.5, "bootstrap_features": True}
+    return {
+        "forest": forest(12, max_depth=5, random_state=0),
+        "extra trees": extra_trees(12, max_depth=5, random_state=0),
+        "bag": bag(n_estimators=12, random_state=0),
+        "bag of columns": bag(n_estimators=12, random_state=0, **columns),
+        "voting": voting(trees),
+        "boosting": boosting(n_estimators=8, random_state=0),
+        "list": trees,
+    }
+
+
+OF_CLASSES = ensembles(
+    *(RandomForestClassifier, ExtraTreesClassifier, BaggingClassifier, AdaBoostClassifier),
+    *(partial(VotingClassifier, voting="soft"), DecisionTreeClassifier),
+)
+OF_TARGETS = ensembles(
+    *(RandomForestRegressor, ExtraTreesRegressor, BaggingRegressor, AdaBoostRegressor),
+    *(VotingRegressor, DecisionTreeRegressor),
+)
+# Those that predict the mean of what their members do.
+MEANS = ["forest", "extra trees", "bag", "bag of columns", "voting"]
+
+
 @pytest.fixture
 def scratch(tmp_path, monkeypatch):
     """The folder for temporary files, of which none may be left."""
@@ -39,6 +81,18 @@ def scratch(tmp_path, monkeypatch):
 def data():
     X, y = make_classification(400, 12, n_informative=6, n_classes=3, flip_y=0.1, random_state=0)
     return X, y
+
+
+class Untrainable(DecisionTreeClassifier):
+    """Fails if anything is trained, so that an error must have come before."""
+
+    def fit(self, X, y, sample_weight=None):
+        raise AssertionError("trained before the parameters were checked")
+
+
+class UntrainableRegressor(DecisionTreeRegressor):
+    def fit(self, X, y, sample_weight=None):
+        raise AssertionError("trained before the parameters were checked")
 
 
 class CountingBag(BaggingClassifier):

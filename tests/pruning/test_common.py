@@ -28,16 +28,13 @@ pytestmark = [
 def case(cls, params, data):
     """The pruner of a list of trees without seeds, a forest, and samples."""
     if "Regressor" in cls.__name__:
-        tree, forest, samples = DecisionTreeRegressor, RandomForestRegressor, friedman()
+        tree, forest = DecisionTreeRegressor, RandomForestRegressor
+        samples = make_friedman1(300, 12, noise=1.0, random_state=0)
     else:
         tree, forest, samples = DecisionTreeClassifier, RandomForestClassifier, data
     trees = [(f"t{d}", tree(max_depth=d, splitter="random")) for d in (2, 4, 6)]
     pruner = cls(trees, **(params | {"random_state": 3}))
     return pruner, forest(30, max_depth=6, random_state=0), *samples
-
-
-def friedman():
-    return make_friedman1(300, 12, noise=1.0, random_state=0)
 
 
 def test_the_same_for_every_n_jobs_and_run(case):
@@ -78,17 +75,12 @@ def test_frames_keep_their_names(case):
             pruner.predict(frame.rename(columns={"c0": "other"}))
 
 
-def test_sparse(case):
-    pruner, forest, X, y = case
-    X = sparse.csr_array(np.maximum(X - 0.5, 0))
-    pruner.set_params(estimator=forest).fit(X, y)
-    np.testing.assert_allclose(pruner.predict(X), pruner.predict(X.toarray()))
-
-
-def test_in_a_pipeline_and_cross_validated(case):
+def test_sparse_and_in_a_pipeline(case):
     pruner, forest, X, y = case
     pipe = make_pipeline(StandardScaler(), pruner.set_params(estimator=forest))
     assert cross_val_score(pipe, X, y, cv=3, error_score="raise").mean() > 0.5
+    X = sparse.csr_array(np.maximum(X - 0.5, 0))
+    np.testing.assert_allclose(pruner.fit(X, y).predict(X), pruner.predict(X.toarray()))
 
 
 def test_in_a_grid_search_and_saved_without_the_dropped_members(case):
@@ -110,14 +102,6 @@ def test_in_a_grid_search_and_saved_without_the_dropped_members(case):
     # an unfitted pruner, on its way to a worker process, keeps its fitted members
     sent = pickle.loads(pickle.dumps(clone(best)))
     np.testing.assert_allclose(sent.fit(X[150:], y[150:]).weights_, best.weights_)
-
-
-def test_parameters_come_back(cls, params):
-    given = params | {"max_members": 3, "costs": np.array([1.0, 2.0]), "max_cost": 4.0}
-    copy = clone(cls([("a", DecisionTreeClassifier())], **given))
-    for name, value in given.items():
-        np.testing.assert_array_equal(copy.get_params(deep=False)[name], value)
-    assert copy.set_params(penalty="l0").penalty == "l0"
 
 
 def test_not_fitted(case):

@@ -19,27 +19,16 @@ BAG = BaggingClassifier(DecisionTreeClassifier(max_depth=2), 5)
 NUMBER_TREES = [(f"tree{depth}", DecisionTreeRegressor(max_depth=depth)) for depth in (1, 2, 3)]
 NUMBER_BAG = BaggingRegressor(DecisionTreeRegressor(max_depth=2), 5)
 # Some checks have twenty rows of three classes: a quarter of them is too few for three folds.
-SMALL = {
-    "alphas": [0.8, 1.0],
-    "lams": [0.1, 0.5],
-    "reweights": [0.5],
-    "inner_cv": 3,
-    "n_resamples": 2,
-    "cv": 2,
-}
-
-WEIGHT_IS_NO_REPETITION = (
-    "The bag draws rows, and the search folds, so a row of weight two is not two rows."
-)
+SMALL = {"alphas": [0.8, 1.0], "lams": [0.1, 0.5], "reweights": [0.5], "inner_cv": 3}
+SMALL |= {"n_resamples": 2, "cv": 2}
+REASON = "The bag draws rows, and the search folds, so a row of weight two is not two rows."
 
 
 def expected_failures(estimator):
-    if isinstance(estimator.estimator, BaggingClassifier | BaggingRegressor):
-        return {
-            "check_sample_weight_equivalence_on_dense_data": WEIGHT_IS_NO_REPETITION,
-            "check_sample_weight_equivalence_on_sparse_data": WEIGHT_IS_NO_REPETITION,
-        }
-    return {}
+    if not isinstance(estimator.estimator, BaggingClassifier | BaggingRegressor):
+        return {}
+    checks = "check_sample_weight_equivalence_on"
+    return {f"{checks}_dense_data": REASON, f"{checks}_sparse_data": REASON}
 
 
 @parametrize_with_checks(

@@ -3,6 +3,7 @@
 import mmap
 import os
 import tracemalloc
+from itertools import product
 
 import numpy as np
 import pytest
@@ -27,15 +28,11 @@ def hits_one_by_one(P, y, weights, voting):
     """The share of samples that each candidate classifies rightly."""
     M, N, C = P.shape
     hits = np.zeros(len(weights))
-    for k, w in enumerate(weights):
-        for n in range(N):
-            votes = np.zeros(C)
-            for i in range(M):
-                if voting == "soft":
-                    votes += w[i] * P[i, n]
-                else:
-                    votes[P[i, n].argmax()] += w[i]
-            hits[k] += votes.argmax() == y[n]
+    for (k, w), n in product(enumerate(weights), range(N)):
+        votes = np.zeros(C)
+        for i in range(M):
+            votes += w[i] * (P[i, n] if voting == "soft" else np.eye(C)[P[i, n].argmax()])
+        hits[k] += votes.argmax() == y[n]
     return hits / N
 
 
@@ -76,35 +73,29 @@ class TestVotes:
 
 
 def maps(P, folder):
-    """Predictions in a file, as users may have them in memory maps."""
-    np.save(folder / "P.npy", P)
-    np.save(folder / "ordered.npy", np.asfortranarray(P))
-    np.save(folder / "wide.npy", np.concatenate([P[:, :3], P], axis=1))
-    with open(folder / "raw", "wb") as file:
-        file.write(b"x" * 3 * mmap.ALLOCATIONGRANULARITY + P.tobytes())
-    np.save(folder / "long.npy", np.concatenate([P[:1], P]))
-    for name in ("changed", "written"):
-        np.save(folder / f"{name}.npy", np.zeros_like(P))
-    changed = np.load(folder / "changed.npy", mmap_mode="c")
-    changed[:] = P  # in memory, not in the file
-    written = np.load(folder / "written.npy", mmap_mode="r+")
-    written[:] = P
-    np.save(folder / "gone.npy", P)
-    gone = np.load(folder / "gone.npy", mmap_mode="r")
-    if os.name != "nt":  # there an open file cannot be deleted
-        os.unlink(folder / "gone.npy")
+    """Predictions in files, as users may have them in memory maps."""
+
+    def mapped(name, array, mode="r"):
+        np.save(folder / f"{name}.npy", array)
+        return np.load(folder / f"{name}.npy", mmap_mode=mode)
+
     offset = 3 * mmap.ALLOCATIONGRANULARITY
-    return {
-        "read": np.load(folder / "P.npy", mmap_mode="r"),
-        "written": written,
-        "changed": changed,
-        "in another order": np.load(folder / "ordered.npy", mmap_mode="r"),
-        "some rows": np.load(folder / "wide.npy", mmap_mode="r")[:, 3:],
-        "some members": np.load(folder / "long.npy", mmap_mode="r")[1:],
+    (folder / "raw").write_bytes(b"x" * offset + P.tobytes())
+    found = {
+        "read": mapped("read", P),
+        "written": mapped("written", 0 * P, "r+"),
+        "changed": mapped("changed", 0 * P, "c"),  # in memory, not in the file
+        "in another order": mapped("ordered", np.asfortranarray(P)),
+        "some rows": mapped("wide", np.concatenate([P[:, :3], P], axis=1))[:, 3:],
+        "some members": mapped("long", np.concatenate([P[:1], P]))[1:],
         "behind something": np.memmap(folder / "raw", P.dtype, "r", offset, P.shape),
-        "deleted": gone,
+        "deleted": mapped("gone", P),
         "lists": P.tolist(),
     }
+    found["written"][:] = found["changed"][:] = P
+    if os.name != "nt":  # there an open file cannot be deleted
+        os.unlink(folder / "gone.npy")
+    return found
 
 
 LIMITED = {"costs": np.arange(1.0, 8.0), "max_cost": 5.0}
@@ -113,15 +104,15 @@ EXACT = {"diversity": "exact", "alpha": 0.5} | LIMITED
 
 def the_same(found, expected, rtol=0.0):
     """Weights, frontier, table of members, and scores on folds."""
-    pairs = [("weights", found.weights_, expected.weights_)]
-    for name in ("score", "member_score", "weights"):
-        pairs.append((name, getattr(found.frontier_, name), getattr(expected.frontier_, name)))
-    for name in ("score", "diversity", "weight"):
-        pairs.append((name, getattr(found.explain(), name), getattr(expected.explain(), name)))
-    if hasattr(expected, "cv_results_"):
-        pairs.append(("folds", split_scores(found, 3), split_scores(expected, 3)))
-    for name, one, other in pairs:
-        np.testing.assert_allclose(one, other, rtol=rtol, atol=rtol, err_msg=name)
+
+    def numbers(pruner):
+        f, table = pruner.frontier_, pruner.explain()
+        found = [pruner.weights_, f.score, f.member_score, f.weights]
+        found += [table.score, table.diversity, table.weight]
+        return found + ([split_scores(pruner, 3)] if hasattr(pruner, "cv_results_") else [])
+
+    for one, other in zip(numbers(found), numbers(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=rtol, atol=rtol)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

@@ -1,26 +1,15 @@
 """What the pruners of regressors promise."""
 
-from collections import Counter
-
 import numpy as np
 import pytest
-from sklearn.datasets import load_diabetes, make_friedman1
-from sklearn.ensemble import (
-    AdaBoostRegressor,
-    BaggingRegressor,
-    ExtraTreesRegressor,
-    RandomForestRegressor,
-    VotingRegressor,
-)
+from sklearn.base import clone
+from sklearn.datasets import make_friedman1
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
-from sklearn.model_selection import (
-    KFold,
-    ShuffleSplit,
-    train_test_split,
-)
+from sklearn.model_selection import KFold
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -32,42 +21,25 @@ from skprune.inspection import pruning_report
 from .by_hand import (
     ToldNumbers,
     as_rows,
-    minimum,
     normalised,
-    objective,
     penalised,
     quadratic_of_targets,
     relaxed,
     targets,
     told_numbers,
 )
+from .conftest import OF_TARGETS, REGRESSORS, SMALL
 from .fold_by_fold import seed_of, split_scores
 
 pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of the selection")
 
-TREES = [
-    (f"t{d}{s}", DecisionTreeRegressor(max_depth=d, splitter="random", random_state=s))
-    for d in (2, 4, 6)
-    for s in range(3)
-]
-ENSEMBLES = {
-    "forest": RandomForestRegressor(12, max_depth=5, random_state=0),
-    "extra trees": ExtraTreesRegressor(12, max_depth=5, random_state=0),
-    "bag": BaggingRegressor(n_estimators=12, random_state=0),
-    "bag of columns": BaggingRegressor(
-        n_estimators=12, max_features=0.5, bootstrap_features=True, random_state=0
-    ),
-    "voting": VotingRegressor(TREES),
-    "boosting": AdaBoostRegressor(n_estimators=8, random_state=0),
-    "list": TREES,
+KINDS = {
     "different kinds": [
         ("tree", DecisionTreeRegressor(max_depth=5)),
         ("ridge", make_pipeline(StandardScaler(), Ridge())),
         ("neighbors", KNeighborsRegressor()),
-    ],
+    ]
 }
-BOTH = [SOCPEnsemblePrunerRegressor, SOCPEnsemblePrunerRegressorCV]
-SMALL = {"alphas": [0.8, 1.0], "lams": [0.05, 0.3], "reweights": [0.5], "inner_cv": 3}
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +52,12 @@ def fitted(P, y, sample_weight=None, cls=SOCPEnsemblePrunerRegressor, **params):
 
 
 @pytest.mark.parametrize("cv", [0.3, 3], ids=["fraction", "folds"])
-@pytest.mark.parametrize("name", ENSEMBLES)
+@pytest.mark.parametrize("name", OF_TARGETS | KINDS)
 def test_any_ensemble(name, cv, friedman):
     X, y = friedman
-    pruner = SOCPEnsemblePrunerRegressor(ENSEMBLES[name], cv=cv, random_state=0).fit(X, y)
+    pruner = SOCPEnsemblePrunerRegressor((OF_TARGETS | KINDS)[name], cv=cv, random_state=0).fit(
+        X, y
+    )
     assert pruner.n_members_in_ == len(pruner.weights_) == len(pruner.support_)
     assert 1 <= pruner.n_members_ == len(pruner.estimators_) == pruner.support_.sum()
     assert (pruner.weights_[~pruner.support_] == 0).all()
@@ -91,26 +65,6 @@ def test_any_ensemble(name, cv, friedman):
     assert 0.5 < pruner.weights_.sum() < 2
     assert pruner.predict(X).shape == (300,)
     assert pruner.score(X, y) > 0.5
-
-
-@pytest.mark.parametrize("name", ["forest", "bag of columns", "voting"])
-def test_the_prediction_is_the_weighted_sum_and_an_intercept(name, friedman):
-    X, y = friedman
-    pruner = SOCPEnsemblePrunerRegressor(ENSEMBLES[name], random_state=0).fit(X, y)
-    members = pruner.member_predict(X)
-    assert members.shape == (pruner.n_members_, 300, 1)
-    by_hand = pruner.weights_[pruner.support_] @ members[:, :, 0] + pruner.intercept_[0]
-    np.testing.assert_allclose(pruner.predict(X), by_hand, atol=1e-12)
-
-
-def test_members_of_a_bag_see_their_own_columns(friedman):
-    X, y = friedman
-    bag = ENSEMBLES["bag of columns"].fit(X, y)
-    pruner = SOCPEnsemblePrunerRegressor(FrozenEstimator(bag), lam=0.0).fit(X, y)
-    kept = np.flatnonzero(pruner.support_)
-    for row, i in zip(pruner.member_predict(X), kept, strict=True):
-        own = bag.estimators_[i].predict(X[:, bag.estimators_features_[i]])
-        np.testing.assert_array_equal(row[:, 0], own)
 
 
 class TestWeights:
@@ -149,18 +103,10 @@ class TestWeights:
         pruner = fitted(P, y, reweight="relaxed", lam=0.2)
         expected = relaxed(Q, c, penalised(Q, c, 0.2) > 0)
         np.testing.assert_allclose(normalised(pruner.weights_), expected, atol=5e-4)
-
-    def test_equal_is_the_mean(self):
-        P, y = targets(10)
-        pruner = fitted(P, y, reweight="equal")
-        kept = penalised(*quadratic_of_targets(P, y, 0.9), 0.05) > 0
-        np.testing.assert_allclose(pruner.weights_, kept / kept.sum())
-
-    def test_half_way(self):
-        P, y = targets(10)
-        weights = {name: fitted(P, y, reweight=name).weights_ for name in ("relaxed", "equal")}
-        expected = 0.7 * weights["relaxed"] + 0.3 * weights["equal"]
-        np.testing.assert_allclose(fitted(P, y, reweight=0.3).weights_, expected)
+        equal = fitted(P, y, reweight="equal", lam=0.2).weights_  # is the mean
+        np.testing.assert_allclose(equal, normalised(pruner.support_))
+        between = fitted(P, y, reweight=0.3, lam=0.2).weights_
+        np.testing.assert_allclose(between, 0.7 * pruner.weights_ + 0.3 * equal)
 
     def test_limits_and_costs(self):
         P, y = targets(10)
@@ -170,26 +116,16 @@ class TestWeights:
             assert pruner.n_members_ <= 3
             assert costs[pruner.support_].sum() <= 8
             assert pruner.solution_.status == "optimal"
-        Q, c = quadratic_of_targets(P, y, 0.9)
         plain = fitted(P, y, costs=costs, lam=0.2, reweight="none")
-        expected = normalised(penalised(Q, c, 0.2, costs))
+        expected = normalised(penalised(*quadratic_of_targets(P, y, 0.9), 0.2, costs))
         np.testing.assert_allclose(normalised(plain.weights_), expected, atol=1e-9)
-
-    @pytest.mark.parametrize("seed", range(4))
-    def test_the_zero_norm_is_never_worse_at_that_size(self, seed):
-        P, y = targets(12, N=50, seed=seed)
-        Q, c = quadratic_of_targets(P, y, 0.9)
-        l1, l0 = (fitted(P, y, lam=0.4, penalty=p) for p in ("l1", "l0"))
-        assert l0.n_members_ <= l1.n_members_
-        best = [objective(Q, c, minimum(Q, c, pruner.support_)) for pruner in (l0, l1)]
-        assert best[0] <= best[1] + 1e-12
 
 
 class TestTargets:
     def test_each_column_has_its_own_intercept_and_the_same_weights(self, friedman):
         X, y = friedman
         Y = np.column_stack([y, -2 * y + 100, np.cos(X[:, 0])])
-        pruner = SOCPEnsemblePrunerRegressor(ENSEMBLES["forest"], random_state=0).fit(X, Y)
+        pruner = SOCPEnsemblePrunerRegressor(OF_TARGETS["forest"], random_state=0).fit(X, Y)
         predicted = pruner.predict(X)
         assert predicted.shape == (300, 3)
         members = np.array([tree.predict(X) for tree in pruner.estimators_])
@@ -206,118 +142,90 @@ class TestTargets:
             twice.predict(as_rows(P.repeat(2, axis=2))), once.predict(as_rows(P)).repeat(2, axis=1)
         )
 
-    def test_the_units_of_the_targets_do_not_matter(self):
-        P, y = targets(8, T=2)
-        units = np.array([1e-3, 1e4])
-        plain, other = fitted(P, y), fitted(P * units, y * units)
-        np.testing.assert_allclose(other.weights_, plain.weights_, atol=1e-9)
-
-    @pytest.mark.parametrize("cls", BOTH)
+    @pytest.mark.parametrize(("cls", "params"), REGRESSORS)
     @pytest.mark.parametrize("shape", [(-1,), (-1, 1), (-1, 2)])
-    def test_predictions_have_the_shape_of_y(self, shape, cls):
+    def test_predictions_have_the_shape_of_y(self, shape, cls, params):
         P, y = targets(5, T=2 if shape == (-1, 2) else 1)
-        params = {} if cls is SOCPEnsemblePrunerRegressor else SMALL
-        pruner = fitted(P, y.reshape(shape), cls=cls, **params)
-        assert pruner.predict(as_rows(P)).shape == y.reshape(shape).shape
-        assert pruner.intercept_.shape == (y.shape[1],)
-
-    def test_integers(self):
-        P, y = targets(6)
-        y = (10 * y).round()
-        ints, floats = fitted(P, y[:, 0].astype(int)), fitted(P, y[:, 0])
-        np.testing.assert_array_equal(ints.weights_, floats.weights_)
+        y = (10 * y).round().reshape(shape)
+        pruner = fitted(P, y, cls=cls, **params)
+        assert pruner.predict(as_rows(P)).shape == y.shape
+        assert pruner.intercept_.shape == (P.shape[2],)
+        ints = fitted(P, y.astype(int), cls=cls, **params)
+        np.testing.assert_array_equal(ints.weights_, pruner.weights_)
 
     @pytest.mark.filterwarnings("error")
     @pytest.mark.parametrize("value", [0.0, 3, 0.1, 1e6 / 3, -1e-8])
-    @pytest.mark.parametrize("cls", BOTH)
-    def test_a_constant(self, cls, value, friedman):
-        X, _ = friedman
-        trees = [(f"t{d}", DecisionTreeRegressor(max_depth=d)) for d in (1, 2)]
-        params = {} if cls is SOCPEnsemblePrunerRegressor else SMALL
-        pruner = cls(trees, random_state=0, **params).fit(X, np.full(300, value))
-        np.testing.assert_allclose(pruner.predict(X), value, rtol=1e-12)
-
-    @pytest.mark.filterwarnings("error")
-    @pytest.mark.parametrize("cls", BOTH)
-    def test_a_constant_beside_another(self, cls, friedman):
+    @pytest.mark.parametrize(("cls", "params"), REGRESSORS)
+    def test_a_constant(self, cls, params, value, friedman):
         X, y = friedman
-        Y = np.column_stack([y, np.full(300, 0.1)])
-        params = {} if cls is SOCPEnsemblePrunerRegressor else SMALL
-        pruner = cls(ENSEMBLES["forest"], random_state=0, **params).fit(X, Y)
-        predicted = pruner.predict(X)
-        np.testing.assert_allclose(predicted[:, 1], 0.1)
+        trees = [(f"t{d}", DecisionTreeRegressor(max_depth=d)) for d in (1, 2)]
+        pruner = cls(trees, **(params | {"random_state": 0})).fit(X, np.full(300, value))
+        np.testing.assert_allclose(pruner.predict(X), value, rtol=1e-12)
+        forest = clone(pruner).set_params(estimator=OF_TARGETS["forest"])  # beside another target
+        predicted = forest.fit(X, np.column_stack([y, np.full(300, value)])).predict(X)
+        np.testing.assert_allclose(predicted[:, 1], value)
         assert r2_score(y, predicted[:, 0]) > 0.6
 
 
+@pytest.mark.parametrize(("cls", "params"), REGRESSORS)
 class TestInvariance:
     P, y = targets(8, T=2, seed=3)
 
-    @pytest.fixture(params=BOTH, ids=["one", "cv"])
-    def fit(self, request):
-        params = {} if request.param is SOCPEnsemblePrunerRegressor else SMALL
-        return lambda P, y, *w: fitted(P, y, *w, cls=request.param, **params, random_state=0)
-
-    @pytest.mark.parametrize("shift", [7.0, -1e4])
-    def test_a_constant_added_to_targets_and_members_is_added_to_predictions(self, fit, shift):
-        plain, moved = fit(self.P, self.y), fit(self.P + shift, self.y + shift)
-        np.testing.assert_allclose(moved.weights_, plain.weights_, atol=1e-6)
+    @pytest.mark.parametrize(
+        ("factor", "shift", "atol"),
+        [(1, 7.0, 1e-6), (1, -1e4, 1e-6), (1e-6, 0, 1e-9), (1e6, 0, 1e-9), (-1.0, 0, 1e-9)],
+    )
+    def test_predictions_shift_and_scale_with_targets_and_members(
+        self, factor, shift, atol, cls, params
+    ):
+        P, y = factor * self.P + shift, factor * self.y + shift
+        plain, other = (fitted(*each, cls=cls, **params) for each in ((self.P, self.y), (P, y)))
+        np.testing.assert_allclose(other.weights_, plain.weights_, atol=atol)
+        expected = factor * plain.predict(as_rows(self.P)) + shift
         np.testing.assert_allclose(
-            moved.predict(as_rows(self.P + shift)),
-            plain.predict(as_rows(self.P)) + shift,
-            atol=1e-5,
+            other.predict(as_rows(P)), expected, atol=1e-9 + abs(shift) / 1e6
         )
 
-    @pytest.mark.parametrize("factor", [1e-6, 1e6, -1.0])
-    def test_what_scales_targets_and_members_scales_predictions(self, fit, factor):
-        plain, scaled = fit(self.P, self.y), fit(factor * self.P, factor * self.y)
-        np.testing.assert_allclose(scaled.weights_, plain.weights_, atol=1e-9)
-        np.testing.assert_allclose(
-            scaled.predict(as_rows(factor * self.P)), factor * plain.predict(as_rows(self.P))
+    def test_neither_order_of_members_nor_units_of_targets_nor_precision_matter(self, cls, params):
+        order, units = np.random.default_rng(0).permutation(8), np.array([1e-3, 1e4])
+        plain, other, single = (
+            fitted(P, y, cls=cls, **params)
+            for P, y in (
+                (self.P, self.y),
+                ((self.P * units)[order], self.y * units),
+                (self.P.astype(np.float32), self.y),
+            )
         )
-
-    def test_the_order_of_the_members_does_not_matter(self, fit):
-        order = np.random.default_rng(0).permutation(8)
-        plain, other = fit(self.P, self.y), fit(self.P[order], self.y)
         np.testing.assert_allclose(other.weights_, plain.weights_[order], atol=1e-9)
-
-    @pytest.mark.parametrize("T", [1, 2])
-    def test_the_mean_residual_on_calibration_rows_is_zero(self, fit, T):
-        P, y = self.P[:, :, :T], self.y[:, :T]
-        residual = (y.T - fit(P, y).predict(as_rows(P)).T).mean(axis=-1)
-        np.testing.assert_allclose(residual, 0, atol=1e-12)
-
-    def test_and_so_is_the_weighted_one(self, fit):
-        weight = np.random.default_rng(0).exponential(size=len(self.y))
-        residual = weight @ (self.y - fit(self.P, self.y, weight).predict(as_rows(self.P)))
-        np.testing.assert_allclose(residual / weight.sum(), 0, atol=1e-12)
-
-    def test_single_precision(self, fit):
-        plain, single = fit(self.P, self.y), fit(self.P.astype(np.float32), self.y)
-        X = as_rows(self.P).astype(np.float32)
         np.testing.assert_allclose(single.weights_, plain.weights_, atol=1e-4)
-        predicted = single.predict(X)
+        predicted = single.predict(as_rows(self.P).astype(np.float32))
         assert predicted.dtype == np.float64
         np.testing.assert_allclose(predicted, plain.predict(as_rows(self.P)), rtol=1e-4)
 
-
-class TestSampleWeight:
-    def test_a_row_of_weight_two_is_two_rows(self):
-        P, y = targets(8)
-        weight = np.random.default_rng(0).integers(0, 3, size=len(y))
-        again = np.repeat(np.arange(len(y)), weight)
-        weighted, repeated = fitted(P, y, weight), fitted(P[:, again], y[again])
-        np.testing.assert_allclose(weighted.weights_, repeated.weights_, atol=1e-9)
-        np.testing.assert_allclose(weighted.intercept_, repeated.intercept_)
-
-    def test_a_row_without_weight_is_as_good_as_absent_from_the_search(self):
-        P, y = targets(8)
-        weight = np.random.default_rng(0).exponential(size=len(y))
+    @pytest.mark.parametrize("T", [1, 2])
+    @pytest.mark.parametrize("weighted", [False, True])
+    def test_the_mean_residual_on_calibration_rows_is_zero(self, weighted, T, cls, params):
+        P, y = self.P[:, :, :T], self.y[:, :T]
+        weight = np.random.default_rng(0).exponential(size=len(y)) if weighted else np.ones(len(y))
         weight[::5] = 0
-        rows, cls = weight > 0, SOCPEnsemblePrunerRegressorCV
-        weighted = fitted(P, y, weight, cls=cls, random_state=0, **SMALL)
-        fewer = fitted(P[:, rows], y[rows], weight[rows], cls=cls, random_state=0, **SMALL)
-        np.testing.assert_allclose(weighted.weights_, fewer.weights_)
-        assert weighted.nested_score_ == pytest.approx(fewer.nested_score_)
+        pruner = fitted(P, y, weight, cls=cls, **params)
+        predicted = pruner.predict(as_rows(P)).reshape(y.shape)
+        residual = weight @ (y - predicted) / weight.sum()
+        np.testing.assert_allclose(residual, 0, atol=1e-12)
+        rows = weight > 0  # those without a weight are as good as absent
+        fewer = fitted(P[:, rows], y[rows], weight[rows], cls=cls, **params)
+        np.testing.assert_allclose(pruner.weights_, fewer.weights_)
+        if hasattr(pruner, "nested_score_"):
+            assert pruner.nested_score_ == pytest.approx(fewer.nested_score_)
+
+
+def test_a_row_of_weight_two_is_two_rows():
+    P, y = targets(8)
+    weight = np.random.default_rng(0).integers(0, 3, size=len(y))
+    again = np.repeat(np.arange(len(y)), weight)
+    weighted, repeated = fitted(P, y, weight), fitted(P[:, again], y[again])
+    np.testing.assert_allclose(weighted.weights_, repeated.weights_, atol=1e-9)
+    np.testing.assert_allclose(weighted.intercept_, repeated.intercept_)
 
 
 class TestSearch:
@@ -364,7 +272,7 @@ class TestSearch:
 
     def test_full_ensemble_and_single_member_get_an_intercept_too(self):
         P, y = targets(6, N=90)
-        pruner = fitted(P, y, cls=SOCPEnsemblePrunerRegressorCV, random_state=0, **SMALL)
+        pruner = fitted(P, y, cls=SOCPEnsemblePrunerRegressorCV, **SMALL)
         splits = list(KFold(3, shuffle=True, random_state=seed_of(0)).split(y))
 
         def scores(p):
@@ -378,33 +286,6 @@ class TestSearch:
         expected = np.mean([alone[i, best[i]] for i in range(3)])
         assert pruner.best_member_score_ == pytest.approx(expected)
 
-    def test_no_row_is_scored_with_an_intercept_that_has_seen_it(self):
-        """Of one member with weight one, whose predictions a scorer records."""
-        P, y = targets(1, N=90)
-        recorded = []
-
-        def recording(estimator, X, y):
-            recorded.append((y, estimator.predict(X)))
-            return r2_score(y, estimator.predict(X))
-
-        params = {"alphas": [0.9], "lams": [0.1], "reweights": ["equal"], "scoring": recording}
-        cls = SOCPEnsemblePrunerRegressorCV
-        fitted(P, y, cls=cls, inner_cv=3, n_resamples=0, random_state=0, **params)
-        splitter, residual = KFold(3, shuffle=True, random_state=seed_of(0)), (y - P[0])[:, 0]
-        folds = [test for _, test in splitter.split(y)]
-        counts = Counter()
-        for truth, predicted in recorded:
-            if len(truth) != 30:  # the scorer is tried on made predictions before
-                continue
-            rows = (truth[:, None] == y[:, 0]).argmax(axis=1)
-            (fold,) = [i for i in range(3) if set(rows) == set(folds[i])]
-            intercepts = predicted - P[0, rows, 0]
-            others = [folds[i] for i in range(3) if i != fold]
-            for train in (np.concatenate(others), *others):
-                counts[len(train)] += np.allclose(intercepts, residual[train].mean())
-        # One candidate, the member and the full ensemble on each fold; the candidate when nested.
-        assert counts == {60: 3 * 3, 30: 6}
-
     def test_what_was_chosen(self):
         P, y = targets(10)
         params = {"lams": [0.02, 0.1, 0.3], "reweights": ["none", "equal"], "n_resamples": 0}
@@ -415,68 +296,27 @@ class TestSearch:
         assert "mean_test_neg_mean_squared_error" in pruner.cv_results_
         assert np.isfinite(pruner.nested_scores_).all()
 
-    def test_one_standard_error_keeps_no_more(self):
-        P, y = targets(16, N=100, seed=7)
-        params = {"cls": SOCPEnsemblePrunerRegressorCV, "random_state": 0, "n_resamples": 2}
-        best, small = (fitted(P, y, selection=name, **params) for name in ("best", "one_se"))
-        assert small.n_members_ < best.n_members_
-        error = split_scores(best, 5)[:, best.best_index_].std(ddof=1) / np.sqrt(5)
-        assert best.best_score_ - error <= small.best_score_ <= best.best_score_
 
-    @pytest.mark.filterwarnings("default")
-    def test_a_selection_below_the_best_single_member_warns(self):
-        rng = np.random.default_rng(0)
-        y = rng.normal(size=(90, 1))
-        P = 3 * rng.normal(size=(9, 90, 1))
-        P[4] = y + 0.01 * rng.normal(size=y.shape)
-        grid = {"alphas": [0.0], "lams": [0.0], "thresholds": [0.0], "reweights": ["equal"]}
-        with pytest.warns(UserWarning, match="below that of the best single member"):
-            fitted(P, y, cls=SOCPEnsemblePrunerRegressorCV, random_state=0, **grid)
-
-
-@pytest.mark.parametrize(("name", "loss"), [("diabetes", 0.07), ("friedman", 0.02)])
-@pytest.mark.parametrize("cls", BOTH)
-def test_not_much_worse_than_the_forest_of_which_it_keeps_a_part(cls, name, loss):
-    """A third of the trees or so, chosen by 100 noisy rows of diabetes or 115 of Friedman's."""
-    if name == "diabetes":
-        X, y = load_diabetes(return_X_y=True)
-    else:
-        X, y = make_friedman1(500, noise=1.0, random_state=1)
-    gains = []
-    params = {} if cls is SOCPEnsemblePrunerRegressor else {"n_resamples": 2}
-    for train, test in ShuffleSplit(3, test_size=0.3, random_state=0).split(X):
-        fit, rest = train_test_split(train, test_size=0.33, random_state=0)
-        forest = RandomForestRegressor(40, random_state=0).fit(X[fit], y[fit])
-        pruner = cls(FrozenEstimator(forest), random_state=0, **params).fit(X[rest], y[rest])
-        assert pruner.n_members_ < 25
-        gains.append(pruner.score(X[test], y[test]) - forest.score(X[test], y[test]))
-    assert np.mean(gains) > -loss
-
-
-class TestReports:
-    def test_new_rows_are_scored_with_the_intercept_of_the_fit(self, friedman):
-        X, y = friedman
-        forest = RandomForestRegressor(8, max_depth=4, random_state=0).fit(X[:100], y[:100])
-        pruner = SOCPEnsemblePrunerRegressor(FrozenEstimator(forest)).fit(X[100:200], y[100:200])
-        for rows in (slice(100, 200), slice(200, 300)):  # the calibration rows, and others
-            report = pruning_report(pruner, X[rows], y[rows], ensemble=forest)
-            assert report.pruned_score == pytest.approx(pruner.score(X[rows], y[rows]))
-
-    def test_scores_of_single_members_are_those_of_their_own_predictions(self, friedman):
-        X, y = friedman
-        pruner = SOCPEnsemblePrunerRegressor(ENSEMBLES["forest"], random_state=0).fit(X, y)
-        expected = [tree.score(X, y) for tree in pruner.estimators_]
-        np.testing.assert_allclose(pruner.member_scores(X, y), expected)
-
-    def test_the_frontier(self):
-        P, y = targets(8)
-        pruner = fitted(P, y)
-        f = pruner.frontier_
-        assert f.pruned_score == pytest.approx(pruner.score(as_rows(P), y[:, 0]))
-        mean = P.mean(axis=0)
-        assert f.full_score == pytest.approx(r2_score(y, mean + (y - mean).mean()))
-        np.testing.assert_allclose(f.member_score, [r2_score(y, p) for p in P])
-        assert f.n_members[0] == 1
+def test_reports_and_the_frontier(friedman):
+    """New rows are scored with the intercept of the fit; members by their own predictions."""
+    X, y = friedman
+    forest = RandomForestRegressor(8, max_depth=4, random_state=0).fit(X[:100], y[:100])
+    pruner = SOCPEnsemblePrunerRegressor(FrozenEstimator(forest)).fit(X[100:200], y[100:200])
+    for rows in (slice(100, 200), slice(200, 300)):  # the calibration rows, and others
+        report = pruning_report(pruner, X[rows], y[rows], ensemble=forest)
+        score = pruner.score(X[rows], y[rows])
+        on_rows = pruner.predictions_on(forest, X[rows], y[rows]).scores(pruner.weights_[None])
+        assert report.pruned_score == pytest.approx(score)
+        assert on_rows == pytest.approx([score])
+    expected = [tree.score(X, y) for tree in pruner.estimators_]
+    np.testing.assert_allclose(pruner.member_scores(X, y), expected)
+    P, y = targets(8)
+    pruner = fitted(P, y)
+    f, mean = pruner.frontier_, P.mean(axis=0)
+    assert f.pruned_score == pytest.approx(pruner.score(as_rows(P), y[:, 0]))
+    assert f.full_score == pytest.approx(r2_score(y, mean + (y - mean).mean()))
+    np.testing.assert_allclose(f.member_score, [r2_score(y, p) for p in P])
+    assert f.n_members[0] == 1
 
 
 class NaNMember(ToldNumbers):
@@ -485,27 +325,13 @@ class NaNMember(ToldNumbers):
 
 
 def test_predictions_that_are_not_finite(friedman):
-    pruner = SOCPEnsemblePrunerRegressor([("a", NaNMember()), *TREES[:2]], random_state=0)
+    pruner = SOCPEnsemblePrunerRegressor(
+        [("a", NaNMember()), *OF_TARGETS["list"][:2]], random_state=0
+    )
     with pytest.raises(ValueError, match="NaN or infinite predictions: member 0"):
         pruner.fit(*friedman)
     with pytest.raises(NotFittedError):
         pruner.predict(friedman[0])
-
-
-@pytest.mark.parametrize("cls", BOTH)
-@pytest.mark.parametrize(
-    ("y", "message"),
-    [
-        (None, "requires y to be passed"),
-        (np.full(40, "a"), "could not convert|dtype|numeric"),
-        (np.full(40, np.nan), "NaN"),
-        (np.zeros((40, 2, 2)), "dim"),
-        (np.zeros(39), "inconsistent numbers of samples"),
-    ],
-)
-def test_wrong_targets(y, message, cls):
-    with pytest.raises(ValueError, match=message):
-        cls(TREES).fit(np.zeros((40, 2)), y)
 
 
 @pytest.mark.parametrize(

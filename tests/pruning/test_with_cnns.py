@@ -3,13 +3,11 @@
 import joblib
 import numpy as np
 import pytest
-from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, train_test_split
 
 from skprune import CNNSpace, RandomCNNEnsembleClassifier, SOCPEnsemblePruner
-from skprune.inspection import pruning_report
 
 pytestmark = pytest.mark.keras
 
@@ -63,19 +61,6 @@ def test_what_a_grid_found_is_saved_without_the_dropped(split, ensemble, tmp_pat
     loaded = joblib.load(tmp_path / "pruner.joblib")
     assert len(loaded.estimators_) == pruner.n_members_
     np.testing.assert_array_equal(loaded.predict_proba(X_test), pruner.predict_proba(X_test))
-
-
-def test_the_report_of_an_ensemble_that_the_pruner_trained(split, tmp_path):
-    X, X_test, y, y_test = split
-    X, y = X[:200], y[:200]
-    ensemble = cnns(3, epochs=1, memory=tmp_path)
-    pruner = SOCPEnsemblePruner(ensemble, random_state=0).fit(X, y)
-    held = sum(array.nbytes for m in pruner.estimators_ for array in m.model_.get_weights())
-    assert len(pruner.estimators_) == pruner.n_members_ <= 3
-    assert held < 1e6
-    report = pruning_report(pruner, X_test, y_test, ensemble=clone(ensemble).fit(X, y))
-    assert report.n_full == 3
-    assert report.pruned_score == pytest.approx(pruner.score(X_test, y_test))
 
 
 def test_a_grid_trains_each_network_once_a_fold_and_once_for_the_refit(split, tmp_path):

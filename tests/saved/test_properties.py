@@ -20,7 +20,6 @@ from sklearn.base import clone, is_classifier
 from sklearn.datasets import load_iris, make_regression
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
-from skprune.utils._estimator import FORMAT, SavedWith
 
 from skprune import (
     PruningAmountOptimizer,
@@ -32,6 +31,7 @@ from skprune.amount import AdditiveCurve, LogisticCurve, MonotoneCurve, Polynomi
 from skprune.exceptions import CacheWarning, SavedFormatError
 from skprune.sparsity import SweepResult
 from skprune.utils import cached_call, check_cache
+from skprune.utils._estimator import FORMAT, SavedWith
 
 from .models import answer
 

@@ -16,12 +16,12 @@ from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
-from skprune.utils._estimator import FORMAT, SavedWith, SkpruneEstimator
 
 from skprune import PrunedCNNClassifier, SOCPEnsemblePruner
 from skprune.amount import PolynomialCurve
 from skprune.exceptions import SavedFormatError, SavedVersionWarning, SkpruneError
 from skprune.utils import SAVED_TYPES, _estimator
+from skprune.utils._estimator import FORMAT, SavedWith, SkpruneEstimator
 
 from .models import Saved, answer
 from .ways import MEMBER_FILE, TREE, WAYS, load, member_file, save, saved_by_all

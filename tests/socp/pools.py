@@ -35,10 +35,6 @@ def more_members_than_predictions():
     return rng.dirichlet(np.ones(2), size=(15, 3)), np.array([0, 1, 1])
 
 
-def more_members_than_samples():
-    return dirichlet(3, M=20, N=6, C=5)
-
-
 def near_copies(step=1e-6):
     P, y = dirichlet(4, M=5)
     moved = np.abs(P + step * np.random.default_rng(4).normal(size=P.shape))
@@ -53,10 +49,6 @@ def single_precision():
 def single_precision_near_copies():
     P, y = near_copies(1e-7)
     return P.astype(np.float32), y
-
-
-def one_member():
-    return dirichlet(6, M=1)
 
 
 def one_sample():
@@ -119,39 +111,18 @@ def quarters():
     return rng.multinomial(4, np.full(3, 1 / 3), size=(15, 10)) / 4, rng.integers(3, size=10)
 
 
-def two_classes():
-    return dirichlet(15, M=10, N=30, C=2)
-
-
-def hundred_classes():
-    return dirichlet(16, M=10, N=30, C=100, concentration=0.05)
-
-
 POOLS = {
     pool.__name__: pool
     for pool in (
-        dirichlet,
-        digits_trees,
-        duplicates,
-        more_members_than_predictions,
-        more_members_than_samples,
-        near_copies,
-        single_precision,
-        single_precision_near_copies,
-        one_member,
-        one_sample,
-        identical,
-        cyclic,
-        shuffled,
-        opposite,
-        one_hot,
-        sharp,
-        perfect_and_hopeless,
-        class_never_predicted,
-        quarters,
-        two_classes,
-        hundred_classes,
+        *(dirichlet, digits_trees, duplicates, near_copies, single_precision, one_sample),
+        *(more_members_than_predictions, single_precision_near_copies, cyclic, shuffled, quarters),
+        *(opposite, one_hot, sharp, perfect_and_hopeless, class_never_predicted, identical),
     )
+} | {
+    "more_members_than_samples": lambda: dirichlet(3, M=20, N=6, C=5),
+    "one_member": lambda: dirichlet(6, M=1),
+    "two_classes": lambda: dirichlet(15, M=10, N=30, C=2),
+    "hundred_classes": lambda: dirichlet(16, M=10, N=30, C=100, concentration=0.05),
 }
 
 
@@ -188,11 +159,8 @@ def far_off_regressors():
 REGRESSORS = {
     pool.__name__: pool
     for pool in (
-        regressors,
-        cancelling_regressors,
-        more_regressors_than_samples,
-        copied_regressors,
-        far_off_regressors,
+        *(regressors, cancelling_regressors, more_regressors_than_samples),
+        *(copied_regressors, far_off_regressors),
     )
 }
 

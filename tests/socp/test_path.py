@@ -17,16 +17,17 @@ UNIQUE = ["dirichlet", "digits_trees", "two_classes", "hundred_classes"]  # one 
 def assert_optimal_everywhere(stats, alpha, **options):
     path = socp_path(stats, alpha, **options)
     problem = SOCPProblem.from_statistics(stats, alpha, **options)
-    assert path.alpha == alpha
-    assert path.penalty_max == problem.penalty_max
-    assert path.lams[0] == 1
-    assert path.lams[-1] == 0
+    assert (path.alpha, path.penalty_max) == (alpha, problem.penalty_max)
+    assert (path.lams[0], path.lams[-1]) == (1, 0)
     assert (np.diff(path.lams) < 0).all()
     assert path.weights.shape == (len(path.lams), stats.n_members)
     assert path.weights.min() >= 0
     assert path.kkt_residual <= 1e-8
-    costs = options.get("costs")
-    relative = 1 if costs is None else costs / costs.mean()
+    np.testing.assert_array_equal(path.n_members, (path.weights > 0).sum(axis=1))
+    costs = options.get("costs", np.ones(1))
+    relative = costs / costs.mean()
+    for lam, w in zip(path.lams, path.weights, strict=True):
+        np.testing.assert_array_equal(path.at(lam), w)
     for lam in lams_to_try(path):
         w = path.at(lam)
         # The conditions, computed independently.
@@ -37,11 +38,13 @@ def assert_optimal_everywhere(stats, alpha, **options):
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("name", POOLS)
+@pytest.mark.parametrize("name", [*POOLS, *REGRESSORS])
 def test_the_path_is_optimal_at_and_between_its_knots(name):
     for alpha in ALPHAS:
         if not (alpha <= 1e-6 and name in AGREEING):
-            assert_optimal_everywhere(stats_of(name), alpha)
+            diversity = "gini" if name in REGRESSORS else "shannon"
+            path = assert_optimal_everywhere(stats_of(name), alpha, diversity=diversity)
+            assert path.kkt_residual <= 1e-10 or name not in REGRESSORS
 
 
 @pytest.mark.parametrize("name", [*POOLS, *REGRESSORS])
@@ -63,6 +66,11 @@ def test_the_path_is_optimal_with_costs(name, alpha, spread):
 def test_the_path_of_a_random_pool_is_optimal(seed):
     P, y = random_pool(seed)
     stats = EnsembleStatistics.from_predictions(P, y)
+    if seed < 60:
+        rng = np.random.default_rng(seed)
+        costs = rng.choice([1, 2, 3], size=len(P)) if seed % 2 else 10 ** rng.uniform(-1, 1, len(P))
+        for diversity in ("shannon", "gini"):
+            assert_optimal_everywhere(stats, 0.6, diversity=diversity, costs=costs)
     alpha = ALPHAS[seed % len(ALPHAS)]
     try:
         path = assert_optimal_everywhere(stats, alpha)
@@ -73,24 +81,6 @@ def test_the_path_of_a_random_pool_is_optimal(seed):
         solution = solve_socp(stats, alpha, lam)
         problem = SOCPProblem.from_statistics(stats, alpha, solution.penalty)
         assert problem.objective(path.at(lam)) == pytest.approx(solution.objective, abs=1e-11)
-
-
-@pytest.mark.parametrize("seed", range(60))
-def test_the_path_of_a_random_pool_is_optimal_with_costs(seed):
-    P, y = random_pool(seed)
-    stats = EnsembleStatistics.from_predictions(P, y)
-    rng = np.random.default_rng(seed)
-    costs = rng.choice([1, 2, 3], size=len(P)) if seed % 2 else 10 ** rng.uniform(-1, 1, len(P))
-    for diversity in ("shannon", "gini"):
-        assert_optimal_everywhere(stats, 0.6, diversity=diversity, costs=costs)
-
-
-@pytest.mark.parametrize("name", UNIQUE)
-def test_the_path_gives_the_weights_of_the_solver(name):
-    path = socp_path(stats_of(name), 0.8)
-    for lam in (0, 0.013, 0.17, 0.6, 0.95):
-        expected = solve_socp(stats_of(name), 0.8, lam).weights
-        np.testing.assert_allclose(path.at(lam), expected, atol=1e-10)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -120,20 +110,12 @@ def test_the_path_is_that_of_scikit_learn_where_that_is_optimal(name, alpha):
 @pytest.mark.parametrize("name", ["dirichlet", "digits_trees", "single_precision", "one_hot"])
 def test_the_path_starts_without_a_member_and_then_has_one(name):
     path = socp_path(stats_of(name), 0.9)
-    assert not path.at(1).any()
     assert not path.at(3).any()
-    np.testing.assert_array_equal(path.n_members, (path.weights > 0).sum(axis=1))
+    path.at(1)[:] = 7  # a copy
+    assert not path.at(1).any()
     for gap in (1e-6, 1e-9, 1e-12):
         assert (path.at(1 - gap) > 0).sum() == 1
     assert path.at(1 - 1e-9).argmax() == problem_of(name, 0.9).linear.argmin()
-
-
-def test_at_a_knot_the_weights_are_exactly_those_of_the_knot_and_a_copy():
-    path = socp_path(stats_of("digits_trees"), 0.9)
-    for lam, w in zip(path.lams, path.weights, strict=True):
-        np.testing.assert_array_equal(path.at(lam), w)
-        path.at(lam)[:] = 7
-    assert path.weights.max() < 7
 
 
 def test_members_that_tie_exactly_enter_together():
@@ -142,13 +124,10 @@ def test_members_that_tie_exactly_enter_together():
         w = path.at(lam)
         np.testing.assert_allclose(w, w.mean(), rtol=1e-6)
         assert w.min() > 0
-
-
-@pytest.mark.parametrize("period", [2, 3])
-def test_members_that_tie_at_equal_cost_enter_together(period):
-    costs = np.arange(6) % period + 1.0
-    path = assert_optimal_everywhere(stats_of("cyclic"), 0.9, costs=costs)
-    assert path.at(0.3)[costs == 1].min() > 0
+    for period in (2, 3):
+        costs = np.arange(6) % period + 1.0
+        path = assert_optimal_everywhere(stats_of("cyclic"), 0.9, costs=costs)
+        assert path.at(0.3)[costs == 1].min() > 0
 
 
 def test_a_tie_hidden_by_rounding_is_passed_in_few_steps():
@@ -171,11 +150,8 @@ def test_without_ties_one_member_enters_or_leaves_at_each_knot(name):
     assert np.diff(path.lams).max() < -1e-6
     changes = np.diff(path.weights > 0, axis=0).sum(axis=1)
     assert (changes[:-1] <= 2).all()
-
-
-def test_members_leave_where_better_ones_enter():
-    weights = socp_path(stats_of("sharp"), 0.1).weights
-    assert (np.diff((weights > 0).astype(int), axis=0) < 0).any()
+    if name == "sharp":  # where members leave again
+        assert (np.diff((path.weights > 0).astype(int), axis=0) < 0).any()
 
 
 def near_copies(seed, noise, M=6):
@@ -193,7 +169,6 @@ def near_copies(seed, noise, M=6):
     [(1e-6, 1e-6), (1e-4, 1e-5), (1e-8, 1e-6), (1e-3, 1e-6), (1e-6, 1e-12), (0, 1e-6)],
 )
 def test_the_path_is_optimal_for_near_copies_of_very_unequal_cost(noise, cheapest):
-    """Measured before: the KKT residual was up to 0.56, without a warning."""
     costs = np.r_[cheapest, np.ones(5)]
     for seed in range(10):
         stats = near_copies(seed, noise)
@@ -206,18 +181,6 @@ def test_the_path_is_optimal_for_near_copies_of_very_unequal_cost(noise, cheapes
             at = problem.with_penalty(exact.penalty)
             assert at.kkt_residual(path.at(lam)) <= path.kkt_residual + 1e-14, f"lam {lam}"
             assert at.objective(path.at(lam)) == pytest.approx(exact.objective, abs=1e-9)
-
-
-def test_clarabel_agrees_for_near_copies_of_unequal_cost():
-    stats, costs = near_copies(0, 1e-2), np.r_[1e-3, np.ones(5)]
-    problem = SOCPProblem.from_statistics(stats, 0.9, costs=costs)
-    path = socp_path(stats, 0.9, costs=costs)
-    # At lam = 0.05 the penalty keeps the cheap member only; below, the others enter.
-    for lam in (0.05, 3e-4, 1e-4):
-        by_cone = solve_socp(stats, 0.9, lam, costs=costs, solver="clarabel")
-        reached = problem.with_penalty(by_cone.penalty).objective(path.at(lam))
-        assert reached == pytest.approx(by_cone.objective, abs=1e-7)
-        assert reached <= by_cone.objective + 1e-10
 
 
 def test_jumps_between_mixtures_that_only_their_costs_distinguish_are_found():
@@ -249,24 +212,6 @@ def test_the_path_of_a_program_whose_optimum_is_zero_is_zero():
     assert (path.penalty_max, path.kkt_residual) == (0, 0)
     assert not path.weights.any()
     assert not path.at(0.5).any()
-
-
-@pytest.mark.parametrize(
-    ("lam", "error", "match"),
-    [
-        *((lam, ValueError, "be finite and not negative") for lam in (-1e-9, np.nan, np.inf)),
-        *((lam, TypeError, "be a number") for lam in (True, "0.1", None)),
-    ],
-)
-def test_invalid_penalties_are_refused(lam, error, match):
-    with pytest.raises(error, match=f"lam must {match}"):
-        socp_path(stats_of("dirichlet"), 0.9).at(lam)
-
-
-@pytest.mark.parametrize(("alpha", "error"), [(-0.1, ValueError), ("1", TypeError)])
-def test_an_invalid_alpha_is_refused(alpha, error):
-    with pytest.raises(error, match="alpha must"):
-        socp_path(stats_of("dirichlet"), alpha)
 
 
 @pytest.mark.parametrize("min_lam", [0.02, 0.3, 0.9])

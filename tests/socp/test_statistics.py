@@ -13,7 +13,6 @@ from skprune.socp import EnsembleStatistics, SOCPProblem, socp_path, solve_exact
 
 from .pools import (
     POOLS,
-    REGRESSORS,
     Recorded,
     digits_trees,
     dirichlet,
@@ -27,6 +26,8 @@ from .pools import (
 )
 
 ARRAYS = ("gram", "reference_gram", "agreement", "divergence", "target_power", "reference_mass")
+of_classes, of_blocks = EnsembleStatistics.from_predictions, EnsembleStatistics.from_blocks
+of_targets = EnsembleStatistics.from_regression
 
 
 def assert_same(one, other, rtol=1e-12, atol=1e-15):
@@ -48,8 +49,7 @@ def test_f_is_close_to_the_exact_loss_near_uniform_weights():
     errors = []
     for distance in (0.02, 0.01):
         w = 1 / len(P) + distance * away
-        f = problem.objective(w) + problem.constant
-        errors.append(abs(f - exact_loss(w, P, y, 0.2)))
+        errors.append(abs(problem.objective(w) + problem.constant - exact_loss(w, P, y, 0.2)))
     assert errors[0] / errors[1] == pytest.approx(8, rel=0.1)
 
 
@@ -58,8 +58,7 @@ def test_f_is_close_to_the_exact_loss_near_uniform_weights():
 def test_the_unit_of_sample_weight_does_not_matter(scale, dtype):
     P, y = dirichlet()
     P, weight = P.astype(dtype), np.random.default_rng(0).uniform(size=len(y))
-    one = EnsembleStatistics.from_predictions(P, y, weight)
-    other = EnsembleStatistics.from_predictions(P, y, scale * weight)
+    one, other = of_classes(P, y, weight), of_classes(P, y, scale * weight)
     for name in ARRAYS[:4]:
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-6)
 
@@ -76,32 +75,26 @@ def split(P, y, sample_weight, cuts):
 def test_blocks_give_the_statistics_of_the_whole(cuts, weight, dtype, rtol):
     P, y = dirichlet()
     P = P.astype(dtype)
-    whole = EnsembleStatistics.from_predictions(P, y, weight)
     blocks = split(P, y, weight, cuts)  # a generator: read once
-    assert_same(EnsembleStatistics.from_blocks(blocks), whole, rtol, atol=1e-8)
+    assert_same(of_blocks(blocks), of_classes(P, y, weight), rtol, atol=1e-8)
 
 
 def test_large_predictions_are_read_in_blocks():
     P, y = large_pool()
-    read = P.view(Recorded)
-    weight = np.random.default_rng(0).uniform(size=len(y))
-    found = EnsembleStatistics.from_predictions(read, y, weight)
+    read, weight = P.view(Recorded), np.random.default_rng(0).uniform(size=len(y))
+    found = of_classes(read, y, weight)
     assert 0 < max(read.sizes) < P.size / 2
-    expected = EnsembleStatistics.from_blocks([(P, y, weight)])
-    assert_same(found, expected, rtol=1e-4, atol=1e-7)
+    assert_same(found, of_blocks([(P, y, weight)]), rtol=1e-4, atol=1e-7)
 
 
 def test_large_predictions_of_regressors_are_read_in_blocks():
     F, y = regressors(M=60, N=20_000, T=2)
-    read = F.view(Recorded)
-    weight = np.random.default_rng(0).random(len(y))
-    found = EnsembleStatistics.from_regression(read, y, weight)
+    read, weight = F.view(Recorded), np.random.default_rng(0).random(len(y))
+    found = of_targets(read, y, weight)
     assert 0 < max(read.sizes) < F.size
     units = {"center": found.center, "scale": found.scale}
-    expected = sum(
-        EnsembleStatistics.from_regression(F[:, rows], y[rows], weight[rows], **units)
-        for rows in np.split(np.arange(len(y)), [7, 9_000])
-    )
+    parts = np.split(np.arange(len(y)), [7, 9_000])
+    expected = sum(of_targets(F[:, rows], y[rows], weight[rows], **units) for rows in parts)
     assert_same(found, expected, rtol=1e-11)
 
 
@@ -116,15 +109,25 @@ def test_only_one_block_is_in_memory():
 
     tracemalloc.start()
     try:
-        EnsembleStatistics.from_blocks(blocks())
+        of_blocks(blocks())
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert peak < 7 * (8 * M * n * C)
 
 
-@pytest.mark.parametrize("layout", ["fortran", "samples first", "reversed", "strided", "read only"])
-def test_the_layout_in_memory_does_not_matter(layout):
+@pytest.mark.parametrize(("dtype", "atol"), [(np.float32, 1e-7), (np.float16, 1e-3)])
+def test_lower_precision_adds_only_its_own_rounding(dtype, atol):
+    P, y = digits_trees()
+    P, before = P.astype(dtype), P.astype(dtype)
+    found = of_classes(P, y, np.ones(len(y)))
+    assert_same(found, stats_of("digits_trees"), rtol=0, atol=atol)
+    assert found.gram.dtype == np.float64
+    np.testing.assert_array_equal(P, before)
+
+
+@pytest.mark.parametrize("kind", ["fortran", "samples first", "reversed", "strided", "read only"])
+def test_neither_layout_nor_dtype_matter(kind):
     P, y = dirichlet()
     same = {
         "fortran": np.asfortranarray(P),
@@ -132,48 +135,31 @@ def test_the_layout_in_memory_does_not_matter(layout):
         "reversed": np.ascontiguousarray(P[::-1, ::-1, ::-1])[::-1, ::-1, ::-1],
         "strided": np.repeat(np.repeat(P, 2, axis=1), 3, axis=2)[:, ::2, ::3],
         "read only": P.copy(),  # as a memory map is
-    }[layout]
+    }[kind]
     same.flags.writeable = False
-    expected = EnsembleStatistics.from_predictions(P.tolist(), y.tolist())
-    assert_same(EnsembleStatistics.from_predictions(same, y), expected)
-
-
-@pytest.mark.parametrize(("dtype", "atol"), [(np.float32, 1e-7), (np.float16, 1e-3)])
-def test_lower_precision_adds_only_its_own_rounding(dtype, atol):
-    P, y = digits_trees()
-    P, before = P.astype(dtype), P.astype(dtype)
-    found = EnsembleStatistics.from_predictions(P, y, np.ones(len(y)))
-    assert_same(found, stats_of("digits_trees"), rtol=0, atol=atol)
-    assert found.gram.dtype == np.float64
-    np.testing.assert_array_equal(P, before)
-
-
-@pytest.mark.parametrize("dtype", [">f8", np.longdouble, np.int64, np.bool_])
-def test_other_dtypes_are_computed_in_double_precision(dtype):
-    P, y = POOLS["one_hot"]() if np.dtype(dtype).kind in "ib" else dirichlet()
-    expected = EnsembleStatistics.from_predictions(P.astype(np.float64), y)
-    assert_same(EnsembleStatistics.from_predictions(P.astype(dtype), y), expected, rtol=1e-14)
-
-
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_identical_members_have_no_divergence(dtype):
-    P, y = identical()
-    stats = EnsembleStatistics.from_predictions(P.astype(dtype), y)
-    np.testing.assert_allclose(stats.divergence, 0, atol=1e-15)
+    expected = of_classes(P.tolist(), y.tolist())
+    for given in (same, same.astype(">f8"), same.astype(np.longdouble)):
+        assert_same(of_classes(given, y), expected)
+    P, y = POOLS["one_hot"]()
+    for dtype in (np.int64, np.bool_):
+        assert_same(of_classes(P.astype(dtype), y), of_classes(P, y), rtol=1e-14)
 
 
 def test_gram_matrices_are_symmetric_and_divergence_is_not_negative():
-    stats = EnsembleStatistics.from_predictions(*single_precision())
+    stats = of_classes(*single_precision())
     np.testing.assert_array_equal(stats.gram, stats.gram.T)
     np.testing.assert_array_equal(stats.reference_gram, stats.reference_gram.T)
     assert stats.divergence.min() > 0
     assert stats.n_members == 12
+    P, y = identical()
+    for dtype in (np.float16, np.float32, np.float64):
+        np.testing.assert_allclose(of_classes(P.astype(dtype), y).divergence, 0, atol=1e-15)
 
 
 def test_around_any_reference_the_expansion_has_value_and_gradient_of_the_loss():
     P, y = dirichlet()
     w = np.random.default_rng(0).exponential(size=8)
-    stats = EnsembleStatistics.from_predictions(P, y, reference=w)
+    stats = of_classes(P, y, reference=w)
     assert stats.reference_mass == pytest.approx(w.sum() / 4)
     problem = SOCPProblem.from_statistics(stats, 0.3)
     loss = exact_loss(w, P, y, 0.3)
@@ -181,18 +167,14 @@ def test_around_any_reference_the_expansion_has_value_and_gradient_of_the_loss()
     moved = [exact_loss(w + 1e-6 * e, P, y, 0.3) - loss for e in np.eye(8)]
     np.testing.assert_allclose(problem.gradient(w), np.array(moved) / 1e-6, atol=1e-5)
     blocks = list(split(P, y, None, [13]))
-    assert_same(EnsembleStatistics.from_blocks(blocks, reference=w), stats)
-    assert_same(
-        sum(EnsembleStatistics.from_predictions(*block, reference=w) for block in blocks), stats
-    )
+    assert_same(of_blocks(blocks, reference=w), stats)
+    assert_same(sum(of_classes(*block, reference=w) for block in blocks), stats)
 
 
-@pytest.mark.parametrize(
-    "reference", [np.ones(7), -np.ones(8), np.zeros(8), np.full(8, np.nan), 1.0]
-)
-def test_an_invalid_reference_is_refused(reference):
+@pytest.mark.parametrize("wrong", [np.ones(7), -np.ones(8), np.zeros(8), np.full(8, np.nan), 1.0])
+def test_an_invalid_reference_is_refused(wrong):
     with pytest.raises(ValueError, match="reference must"):
-        EnsembleStatistics.from_predictions(*dirichlet(), reference=reference)
+        of_classes(*dirichlet(), reference=wrong)
 
 
 # Sums and differences
@@ -206,9 +188,9 @@ def of_rows(kind, rows, dtype=np.float64):
     if kind == "regression":
         F, y = regressors(N=45)
         units = {"center": y.mean(axis=0), "scale": y.std(axis=0)}
-        return EnsembleStatistics.from_regression(F[:, rows], y[rows], weight, **units)
+        return of_targets(F[:, rows], y[rows], weight, **units)
     P, y = dirichlet(N=45)
-    return EnsembleStatistics.from_predictions(P[:, rows].astype(dtype), y[rows], weight)
+    return of_classes(P[:, rows].astype(dtype), y[rows], weight)
 
 
 @pytest.mark.parametrize(
@@ -228,21 +210,8 @@ def test_folds_add_up_to_the_whole_and_the_whole_without_a_fold_is_the_rest(kind
         assert sum(folds).target_power == (whole - folds[2]).target_power == 0.25
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-4), (np.float64, 1e-10)])
-@pytest.mark.parametrize("alpha", [0.3, 0.9])
-def test_the_path_of_a_difference_is_optimal(alpha, dtype, tolerance):
-    P, y = digits_trees()
-    P, fold = P.astype(dtype), np.arange(len(y)) % 3 == 0
-    part = EnsembleStatistics.from_predictions(P[:, fold], y[fold])
-    path = socp_path(EnsembleStatistics.from_predictions(P, y) - part, alpha)
-    assert path.kkt_residual <= 1e-10
-    rest = EnsembleStatistics.from_predictions(P[:, ~fold], y[~fold])
-    problem = SOCPProblem.from_statistics(rest, alpha)
-    at = problem.with_penalty(0.1 * problem.penalty_max)
-    assert at.kkt_residual(path.at(0.1)) <= tolerance
-
-
-UNITS = {"center": np.zeros(2), "scale": np.ones(2)}
+def of_pool(P, y, center=0.0, scale=1.0):
+    return of_classes(P, y) if y.ndim == 1 else of_targets(P, y, center=center, scale=scale)
 
 
 @pytest.mark.parametrize(
@@ -252,18 +221,12 @@ UNITS = {"center": np.zeros(2), "scale": np.ones(2)}
         (dirichlet(), dirichlet(C=3), "same number of classes .*4 and 3"),
         (dirichlet(), regressors(), "same kind .*'classes' and 'regression'"),
         (regressors(), regressors(T=1), "same number of targets .*2 and 1"),
-        (regressors(), (*regressors(), {**UNITS, "center": 3.0}), "same center .*center=..."),
-        (regressors(), (*regressors(), {**UNITS, "scale": 3.0}), "same scale .*scale=..."),
+        (regressors(), (*regressors(), 3.0), "same center .*center=..."),
+        (regressors(), (*regressors(), 0.0, 3.0), "same scale .*scale=..."),
     ],
 )
 def test_statistics_of_different_things_cannot_be_combined(one, other, match):
-    def statistics(P, y, units=UNITS):
-        if y.ndim == 1:
-            return EnsembleStatistics.from_predictions(P, y)
-        units = {name: np.resize(value, y.shape[1]) for name, value in units.items()}
-        return EnsembleStatistics.from_regression(P, y, **units)
-
-    one, other = statistics(*one), statistics(*other)
+    one, other = of_pool(*one), of_pool(*other)
     for combine in (lambda: one + other, lambda: one - other):
         with pytest.raises(ValueError, match=match):
             combine()
@@ -272,9 +235,9 @@ def test_statistics_of_different_things_cannot_be_combined(one, other, match):
 def test_a_difference_must_leave_samples_and_weight():
     P, y = dirichlet()
     weight = np.r_[np.ones(20), np.zeros(20)]
-    whole = EnsembleStatistics.from_predictions(P, y, weight)
-    part = EnsembleStatistics.from_predictions(P[:, :20], y[:20], weight[:20])
-    small = EnsembleStatistics.from_predictions(P[:, :9], y[:9])
+    whole, part, small = (
+        of_classes(P[:, :n], y[:n], w[:n]) for n, w in ((40, weight), (20, weight), (9, np.ones(9)))
+    )
     for nothing in (lambda: part - part, lambda: small - part, lambda: whole - part):
         with pytest.raises(ValueError, match="leaves no sample"):
             nothing()
@@ -284,10 +247,8 @@ def test_a_difference_must_leave_samples_and_weight():
 def test_statistics_combine_with_nothing_else(other):
     stats = stats_of("dirichlet")
     for combine in (
-        lambda: stats + other,
-        lambda: stats - other,
-        lambda: other - stats,
-        lambda: other + stats,
+        *(lambda: stats + other, lambda: stats - other),
+        *(lambda: other - stats, lambda: other + stats),
     ):
         with pytest.raises(TypeError):
             combine()
@@ -312,14 +273,12 @@ def test_f_of_regressors_is_the_loss_at_any_weights(alpha, weighted):
     F, y = regressors()
     rng = np.random.default_rng(0)
     weight = rng.exponential(size=40) if weighted else np.full(40, 0.5)
-    stats = EnsembleStatistics.from_regression(F, y, weight)
+    stats = of_targets(F, y, weight)
     center = np.average(y, axis=0, weights=weight)
     scale = np.sqrt(np.average((y - center) ** 2, axis=0, weights=weight))
-    np.testing.assert_allclose(stats.center, center, rtol=1e-12)
-    np.testing.assert_allclose(stats.scale, scale, rtol=1e-12)
+    np.testing.assert_allclose([stats.center, stats.scale], [center, scale], rtol=1e-12)
     assert (stats.n_members, stats.n_samples, stats.n_classes) == (10, 40, 4)
-    assert stats.total_weight == pytest.approx(weight.sum())
-    assert stats.target_power == pytest.approx(1)
+    assert (stats.total_weight, stats.target_power) == pytest.approx((weight.sum(), 1))
     problem = SOCPProblem.from_statistics(stats, alpha, diversity="gini")
     for size in (0, 0.05, 1):
         w = size * rng.exponential(size=len(F))
@@ -329,29 +288,27 @@ def test_f_of_regressors_is_the_loss_at_any_weights(alpha, weighted):
 
 def test_center_and_scale_are_used_and_units_do_not_matter():
     F, y = regressors()
-    stats = EnsembleStatistics.from_regression(F, y, center=0.0, scale=[2.0, 4.0])
+    stats = of_targets(F, y, center=0.0, scale=[2.0, 4.0])
     flat = (F / [2.0, 4.0]).reshape(len(F), -1)
     np.testing.assert_allclose(stats.gram, (flat @ flat.T / y.size + 1) / 2, rtol=1e-12)
     assert stats.target_power == pytest.approx((((y / [2.0, 4.0]) ** 2).mean() + 1) / 2)
-    one = EnsembleStatistics.from_regression(F, y)
-    assert_same(EnsembleStatistics.from_regression(7 * F - 3, 7 * y - 3), one, rtol=1e-10)
+    assert_same(of_targets(7 * F - 3, 7 * y - 3), of_targets(F, y), rtol=1e-10)
 
 
 def test_one_target_may_come_without_its_axis_and_numbers_in_any_precision():
     F, y = regressors(T=1)
     F = np.round(F)
-    expected = EnsembleStatistics.from_regression(F, y).gram
-    for predictions in (F[:, :, 0], F[:, :, 0].tolist(), F.astype(np.float32), F.astype(int)):
-        found = EnsembleStatistics.from_regression(predictions, y[:, 0]).gram
-        np.testing.assert_array_equal(found, expected)
+    expected = of_targets(F, y).gram
+    for given in (F[:, :, 0], F[:, :, 0].tolist(), F.astype(np.float32), F.astype(int)):
+        np.testing.assert_array_equal(of_targets(given, y[:, 0]).gram, expected)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e9])
 def test_a_constant_target_is_not_scaled(value):
     y = np.full((30, 1), value)
     F = y + np.random.default_rng(0).normal(size=(3, 30, 1))
-    stats = EnsembleStatistics.from_regression(F, y)
-    assert stats.scale[0] == EnsembleStatistics.from_regression(F, y, scale=0).scale[0] == 1
+    stats = of_targets(F, y)
+    assert stats.scale[0] == of_targets(F, y, scale=0).scale[0] == 1
     assert stats.gram.max() < 2
 
 
@@ -361,30 +318,10 @@ def test_regressors_need_the_gini_diversity(solve):
         solve(stats_of("regressors"))
 
 
-@pytest.mark.parametrize("name", REGRESSORS)
-@pytest.mark.parametrize("alpha", [0, 0.5, 1])
-def test_solver_and_path_are_optimal_for_negative_products(name, alpha):
-    stats, problem = stats_of(name), problem_of(name, alpha)
-    path = socp_path(stats, alpha, diversity="gini")
-    assert path.kkt_residual <= 1e-10
-    for lam in np.r_[path.lams, (path.lams[1:] + path.lams[:-1]) / 2, 0.01, 0.3, 0.8]:
-        at = problem.with_penalty(lam * problem.penalty_max)
-        assert at.kkt_residual(path.at(lam)) <= 1e-9
-        if lam < 1:
-            solution = solve_socp(stats, alpha, lam, diversity="gini")
-            assert solution.status == "optimal"
-            assert -1e-12 <= solution.duality_gap <= 1e-9
-            assert at.objective(path.at(lam)) == pytest.approx(solution.objective, abs=1e-10)
-    other = solve_socp(stats, alpha, 0.05, diversity="gini", solver="clarabel")
-    exact = solve_socp(stats, alpha, 0.05, diversity="gini")
-    assert exact.objective == pytest.approx(other.objective, abs=1e-7)
-    assert -1e-12 <= other.duality_gap < 1e-4
-
-
 def test_members_that_cancel_each_other_have_bounded_weights():
     """Without the column of ones the Gini program would have no minimum here."""
     F = np.array([[1.0, -1.0], [-1.0, 1.0]])
-    stats = EnsembleStatistics.from_regression(F, [1.0, -1.0], center=0.0, scale=1.0)
+    stats = of_targets(F, [1.0, -1.0], center=0.0, scale=1.0)
     assert solve_socp(stats, 0, 0, diversity="gini").weights.max() < 10
     # The pools are what they claim.
     assert stats_of("cancelling_regressors").gram.min() < -0.1
@@ -393,44 +330,27 @@ def test_members_that_cancel_each_other_have_bounded_weights():
 
 # Invalid input
 
+P, Y = dirichlet()
+F, TARGETS = regressors()
+
 
 def with_value(pool, value):
+    """The pool with a number of member 2 replaced."""
     pool[0][2, 3, 1] = value
     return pool
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(
-    ("value", "match"),
-    [
-        (np.nan, r"NaN or infinite probabilities: member 2"),
-        (np.inf, r"NaN or infinite probabilities: member 2"),
-        (-np.inf, r"NaN or infinite probabilities: member 2"),
-        (-0.3, r"negative probabilities: member 2"),
-        (0.99, r"sum to one: those of member 2"),
-    ],
-)
-def test_rows_that_are_no_distribution_are_refused_and_the_member_named(value, match, dtype):
-    P, y = with_value(dirichlet(), value)
-    with pytest.raises(ValueError, match=match):
-        EnsembleStatistics.from_predictions(P.astype(dtype), y)
-
-
-@pytest.mark.parametrize("shape", [(), (8,), (8, 40), (8, 40, 4, 1), (0, 40, 4), (8, 40, 0)])
-def test_predictions_need_members_samples_and_classes(shape):
-    P, y = np.full(shape, 0.25), np.zeros(40, dtype=int)
-    with pytest.raises(ValueError, match="P must have shape"):
-        EnsembleStatistics.from_predictions(P, y)
-    with pytest.raises(ValueError, match="Block 0: P must have shape"):
-        EnsembleStatistics.from_blocks([(P, y)])
-
-
-P, Y = dirichlet()
 
 
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
+        (with_value(dirichlet(), np.nan), "NaN or infinite probabilities: member 2"),
+        (with_value(dirichlet(), -np.inf), "NaN or infinite probabilities: member 2"),
+        (with_value(dirichlet(), -0.3), "negative probabilities: member 2"),
+        (with_value(dirichlet(), 0.99), "sum to one: those of member 2"),
+        *(
+            ((np.full(shape, 0.25), np.zeros(40, dtype=int)), "P must have shape")
+            for shape in ((), (8,), (8, 40), (8, 40, 4, 1), (0, 40, 4), (8, 40, 0))
+        ),
         ((P, Y[:-1]), r"y must have shape \(40,\)"),
         ((P, Y[:, None]), r"y must have shape \(40,\)"),
         ((P, Y + 1), r"y must be in 0 \.\. 3"),
@@ -446,79 +366,66 @@ P, Y = dirichlet()
         ((P[:, :0], Y[:0]), "at least one calibration sample"),
     ],
 )
-def test_invalid_labels_and_sample_weights_are_refused(arguments, match):
+def test_invalid_predictions_labels_and_sample_weights_are_refused(arguments, match):
     with pytest.raises(ValueError, match=match):
-        EnsembleStatistics.from_predictions(*arguments)
+        of_classes(*arguments)
     with pytest.raises(ValueError, match=match):
-        EnsembleStatistics.from_blocks([arguments])
+        of_blocks([arguments])
+    if "member 2" in match:
+        with pytest.raises(ValueError, match=match):
+            of_classes(arguments[0].astype(np.float32), Y)
 
 
 @pytest.mark.parametrize(
-    ("blocks", "match"),
+    ("blocks", "error", "match"),
     [
-        ([], "at least one calibration sample"),
-        ([(P, Y), (P[:3], Y)], "Block 1 has 3 members and 4 classes"),
-        ([(P, Y), (np.pad(P, ((0, 0), (0, 0), (0, 1))), Y)], "Block 1 has 8 members and 5"),
+        ([], ValueError, "at least one calibration sample"),
+        ([(P, Y), (P[0], Y)], ValueError, "Block 1: P must have shape"),
+        ([(P, Y), (P[:3], Y)], ValueError, "Block 1 has 3 members and 4 classes"),
+        ([(P, Y), (np.eye(5)[np.tile(Y, (8, 1))], Y)], ValueError, "Block 1 has 8 members and 5"),
+        *((wrong, TypeError, "blocks must ") for wrong in (None, 3, "ab")),
+        *(([wrong], TypeError, "blocks must ") for wrong in (P, (P,), (P, Y, None, None))),
     ],
 )
-def test_blocks_that_disagree_are_refused(blocks, match):
-    with pytest.raises(ValueError, match=match):
-        EnsembleStatistics.from_blocks(blocks)
-
-
-@pytest.mark.parametrize("blocks", [None, 3, "ab", [P], [(P,)], [(P, Y, None, None)]])
-def test_what_is_no_block_is_refused(blocks):
-    with pytest.raises(TypeError, match="blocks must "):
-        EnsembleStatistics.from_blocks(blocks)
+def test_blocks_that_disagree_or_are_none_are_refused(blocks, error, match):
+    with pytest.raises(error, match=match):
+        of_blocks(blocks)
 
 
 @pytest.mark.parametrize("kind", [complex, str, object])
 def test_predictions_that_are_no_real_numbers_are_refused(kind):
     wrong = P.astype(kind)
     for call in (
-        lambda: EnsembleStatistics.from_predictions(wrong, Y),
-        lambda: EnsembleStatistics.from_blocks([(P, Y), (wrong, Y)]),
-        lambda: EnsembleStatistics.from_regression(wrong, P[0]),
-        lambda: EnsembleStatistics.from_regression(P, wrong[0]),
+        lambda: of_classes(wrong, Y),
+        lambda: of_blocks([(P, Y), (wrong, Y)]),
+        lambda: of_targets(wrong, P[0]),
+        lambda: of_targets(P, wrong[0]),
         lambda: solve_exact_entropy(wrong, Y),
     ):
         with pytest.raises(TypeError, match=r"(Block 1: P|P|F|y) must hold real numbers; got "):
             call()
 
 
-F, TARGETS = regressors()
-
-
 @pytest.mark.parametrize(
-    ("arguments", "match"),
+    ("arguments", "options", "match"),
     [
-        (with_value(regressors(), np.nan), "NaN or infinite predictions: member 2"),
-        (with_value(regressors(), -np.inf), "NaN or infinite predictions: member 2"),
-        (with_value(regressors(), 1e200), "too large to be squared: member 2"),
-        ((F, np.full_like(TARGETS, np.nan)), "y has NaN"),
-        ((F[0, 0], TARGETS), "F must have shape"),
-        ((F[:0], TARGETS), "F must have shape"),
-        ((F[:, :0], TARGETS[:0]), "F must have shape"),
-        ((F, TARGETS[:-1]), r"y must have shape \(40, 2\)"),
-        ((F, TARGETS[:, 0]), r"y must have shape \(40, 2\)"),
-        ((F, TARGETS, np.zeros(40)), "sums to zero"),
-        ((F, TARGETS, np.ones(39)), r"sample_weight must have shape \(40,\)"),
+        (with_value(regressors(), np.nan), {}, "NaN or infinite predictions: member 2"),
+        (with_value(regressors(), -np.inf), {}, "NaN or infinite predictions: member 2"),
+        (with_value(regressors(), 1e200), {}, "too large to be squared: member 2"),
+        ((F, np.full_like(TARGETS, np.nan)), {}, "y has NaN"),
+        ((F[0, 0], TARGETS), {}, "F must have shape"),
+        ((F[:0], TARGETS), {}, "F must have shape"),
+        ((F[:, :0], TARGETS[:0]), {}, "F must have shape"),
+        ((F, TARGETS[:-1]), {}, r"y must have shape \(40, 2\)"),
+        ((F, TARGETS[:, 0]), {}, r"y must have shape \(40, 2\)"),
+        ((F, TARGETS, np.zeros(40)), {}, "sums to zero"),
+        ((F, TARGETS, np.ones(39)), {}, r"sample_weight must have shape \(40,\)"),
+        ((F, TARGETS), {"center": np.ones(3)}, r"center must be finite and have shape \(2,\)"),
+        ((F, TARGETS), {"center": np.nan}, "center must be finite"),
+        ((F, TARGETS), {"scale": [1.0, np.inf]}, "scale must be finite"),
+        ((F, TARGETS), {"scale": [1.0, -1.0]}, "scale must not be negative"),
     ],
 )
-def test_invalid_predictions_of_regressors_are_refused(arguments, match):
+def test_invalid_predictions_of_regressors_and_units_are_refused(arguments, options, match):
     with pytest.raises(ValueError, match=match):
-        EnsembleStatistics.from_regression(*arguments)
-
-
-@pytest.mark.parametrize(
-    ("units", "match"),
-    [
-        ({"center": np.ones(3)}, r"center must be finite and have shape \(2,\)"),
-        ({"center": np.nan}, "center must be finite"),
-        ({"scale": [1.0, np.inf]}, "scale must be finite"),
-        ({"scale": [1.0, -1.0]}, "scale must not be negative"),
-    ],
-)
-def test_invalid_units_are_refused(units, match):
-    with pytest.raises(ValueError, match=match):
-        EnsembleStatistics.from_regression(F, TARGETS, **units)
+        of_targets(*arguments, **options)
