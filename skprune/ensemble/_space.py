@@ -2,16 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, isfinite, log
+from math import exp, log
 from numbers import Integral, Real
 
 import numpy as np
 
-from ..utils import ReprHTML
+from ..utils import Number, ReprHTML, SequenceOf, StrOptions, check_parameters
 
 __all__ = ["CNNArchitecture", "CNNSpace", "ConvBlock", "MemberPlan", "sample_members"]
 
 POOLINGS = ("average", "max")
+_CONSTRAINTS = {
+    "n_blocks": [SequenceOf(Number(Integral, 1))],
+    "filters": [SequenceOf(Number(Integral, 1))],
+    "pooling": [SequenceOf(StrOptions(set(POOLINGS)))],
+    "dense_units": [SequenceOf(Number(Integral, 1))],
+    "dropout": [SequenceOf(Number(Real, 0, 1))],
+    "learning_rate": [SequenceOf(Number(Real, 0, closed="neither"))],
+}
 
 
 @dataclass(frozen=True)
@@ -180,28 +188,15 @@ class CNNSpace(ReprHTML):
     learning_rate: tuple[float, float] = (1e-4, 1e-2)
 
     def __post_init__(self) -> None:
-        for name in ("n_blocks", "filters", "dense_units"):
-            self._set(name, _is_positive_int, "integers of at least 1", int)
-        self._set("dropout", _is_rate, "numbers in [0, 1)", float)
-        self._set("pooling", POOLINGS.__contains__, "'average' and 'max'", str)
-        self._set("learning_rate", _is_positive, "two positive numbers, lowest first", float)
+        check_parameters("CNNSpace", _CONSTRAINTS, **vars(self))
+        for name, values in vars(self).items():
+            kind = {"pooling": str, "dropout": float, "learning_rate": float}.get(name, int)
+            object.__setattr__(self, name, tuple(kind(value) for value in values))
         rates = self.learning_rate
         if len(rates) != 2 or rates[0] > rates[1]:
             raise ValueError(
                 f"CNNSpace: learning_rate must be two positive numbers, lowest first, got {rates}."
             )
-
-    def _set(self, name, is_right, what, kind) -> None:
-        """Replace a field by the tuple of its values, or raise an error that names it."""
-        values = getattr(self, name)
-        if isinstance(values, str) or not hasattr(values, "__iter__"):
-            raise TypeError(f"CNNSpace: {name} must be a sequence of {what}, got {values!r}.")
-        values = tuple(values)
-        if not values or not all(is_right(value) for value in values):
-            raise ValueError(
-                f"CNNSpace: {name} must hold one or more values, all {what}, got {values!r}."
-            )
-        object.__setattr__(self, name, tuple(kind(value) for value in values))
 
     @classmethod
     def paper(cls) -> "CNNSpace":
@@ -283,15 +278,3 @@ def sample_members(space: CNNSpace, n_members: int, seed: int) -> list[MemberPla
 def _pick(rng, values):
     # Generator.choice would return NumPy numbers.
     return values[int(rng.integers(len(values)))]
-
-
-def _is_positive_int(value) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
-
-
-def _is_rate(value) -> bool:
-    return isinstance(value, Real) and 0 <= value < 1
-
-
-def _is_positive(value) -> bool:
-    return isinstance(value, Real) and isfinite(value) and value > 0
