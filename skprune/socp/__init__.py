@@ -3,11 +3,16 @@
 This subpackage does not depend on classifiers, Keras or scikit-learn estimators. In reading
 order: ``_statistics`` sums up the predictions, ``_problem`` is the program made from them,
 ``_active_set`` and ``backends`` solve it for one penalty (``_solve``), ``_path`` for all
-penalties, ``_subset`` for a number of members, ``_exact_entropy`` without the expansion.
+penalties, ``_subset`` for a number of members, ``_exact_entropy`` without the expansion,
+``_log_pool`` for votes that multiply probabilities.
 """
 
 from ._active_set import minimize_active_set as minimize_active_set
 from ._exact_entropy import ExactEntropySolution, solve_exact_entropy
+from ._log_pool import LogPoolStatistics as LogPoolStatistics
+from ._log_pool import log_pool_problem as log_pool_problem
+from ._log_pool import refit_log_pool as refit_log_pool
+from ._log_pool import solve_log_pool as solve_log_pool
 from ._path import SOCPPath, socp_path
 from ._path import follow_path as follow_path
 from ._problem import SOCPProblem

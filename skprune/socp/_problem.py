@@ -12,7 +12,7 @@ from ._active_set import minimize_active_set
 from ._statistics import EnsembleStatistics
 from ._validation import check_costs
 
-__all__ = ["SOCPProblem", "check_member_left"]
+__all__ = ["SOCPProblem", "check_member_left", "nearest_semidefinite", "relative_costs"]
 
 # Curvature of the term that pulls the sum of the weights to one, relative to that of f.
 _STIFFNESS = 1e4
@@ -106,9 +106,7 @@ class SOCPProblem(ReprHTML):
         check_parameters(
             "SOCPProblem.from_statistics", constraints, stats=stats, diversity=diversity
         )
-        relative = check_costs(costs, stats.n_members)
-        relative /= relative.max()  # so that no sum overflows
-        relative /= relative.mean()
+        relative = relative_costs(costs, stats.n_members)
         if diversity == "gini":
             # H(x) = x (1 - x) in (3): both terms are quadratic, and the curvatures add to G.
             quadratic = stats.gram
@@ -124,7 +122,7 @@ class SOCPProblem(ReprHTML):
             quadratic = alpha * stats.gram + (1 - alpha) / 2 * stats.reference_gram
             linear = -2 * alpha * stats.agreement - (1 - alpha) * stats.divergence
             constant = alpha * stats.target_power + (1 - alpha) * (1 - stats.reference_mass / 2)
-        return cls(_nearest_semidefinite(quadratic), linear, penalty, constant, relative)
+        return cls(nearest_semidefinite(quadratic), linear, penalty, constant, relative)
 
     def with_penalty(self, penalty: float) -> "SOCPProblem":
         """Return the problem with another absolute penalty.
@@ -283,8 +281,16 @@ def check_member_left(problem: SOCPProblem, alpha: float) -> None:
         )
 
 
+def relative_costs(costs: ArrayLike | None, n_members: int) -> NDArray[np.float64]:
+    """Costs of the members, divided by their mean; None gives ones."""
+    relative = check_costs(costs, n_members)
+    relative /= relative.max()  # so that no sum overflows
+    relative /= relative.mean()
+    return relative
+
+
 @with_one_blas_thread
-def _nearest_semidefinite(Q: NDArray[np.float64]) -> NDArray[np.float64]:
+def nearest_semidefinite(Q: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return Q without the negative eigenvalues that rounding (float32) can leave in it."""
     try:
         np.linalg.cholesky(Q)

@@ -1,0 +1,338 @@
+"""The logarithmic pool: probabilities in proportion to ``prod_i p_i ** w_i``, by their log loss.
+
+With ``l_i = log max(p_i, eps)`` less its mean over the classes, ``z = sum_i w_i l_i`` and
+``q = softmax(z)``, the log loss ``L(w) = <logsumexp z - z_y>`` is convex in the exponents w (Genest
+and Zidek 1986). Everything here is its value, gradient and Hessian for blocks of samples.
+"""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
+from scipy.special import logsumexp
+from sklearn.exceptions import ConvergenceWarning
+
+from ..utils import Predictions, as_predictions, sample_blocks, with_one_blas_thread
+from ._active_set import minimize_active_set
+from ._problem import SOCPProblem, check_member_left, nearest_semidefinite, relative_costs
+from ._solve import SOCPSolution
+from ._validation import check_labels, check_probabilities, check_shape, check_weights
+
+__all__ = ["LogPool", "LogPoolStatistics", "log_pool_problem", "refit_log_pool", "solve_log_pool"]
+
+# Probabilities are at least this: a member that gives the true class none would decide alone.
+_EPS = 1e-3
+# Bounds of the scale of equal weights, as of a temperature.
+_SCALES = (0.05, 20.0)
+# Curvature that keeps opposite members bounded where diversity is weighted, as a share of the mean.
+_RIDGE = 1e-8
+_BLOCK_BYTES = 2**24
+
+
+@dataclass(frozen=True, eq=False)
+class LogPoolStatistics:
+    """Log loss of M members, expanded to second order around equal exponents ``scale / M``.
+
+    Those of disjoint samples can be added, and those of a subset subtracted, if they have the same
+    scale: give that of all samples to those of a fold.
+    """
+
+    loss: float  # L(w0)
+    gradient: NDArray[np.float64]  # (M,), g_i = <E_q l_i - l_iy>
+    hessian: NDArray[np.float64]  # (M, M), H_ik = <Cov_q(l_i, l_k)>
+    scale: float  # s0, of w0 = (s0 / M) 1
+    n_samples: int
+    n_classes: int
+    total_weight: float
+
+    @property
+    def n_members(self) -> int:
+        """Number of members M."""
+        return len(self.gradient)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        P: ArrayLike | Predictions,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        scale: float | None = None,
+    ) -> "LogPoolStatistics":
+        """Statistics of probabilities (M, N, C); the best scale of equal exponents by default."""
+        pool = LogPool(P, y, sample_weight)
+        scale = pool.equal_scale() if scale is None else float(scale)
+        M, N, C = pool.P.shape
+        loss, gradient, hessian = pool.expand(np.full(M, scale / M))
+        return cls(loss, gradient, hessian, scale, N, C, float(pool.weight.sum()))
+
+    def __add__(self, other: "LogPoolStatistics") -> "LogPoolStatistics":
+        return self._combined(other, 1)
+
+    def __radd__(self, other: int) -> "LogPoolStatistics":
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def __sub__(self, other: "LogPoolStatistics") -> "LogPoolStatistics":
+        return self._combined(other, -1)
+
+    def _combined(self, other: "LogPoolStatistics", sign: int) -> "LogPoolStatistics":
+        for name in ("n_members", "n_classes", "scale"):
+            one, two = getattr(self, name), getattr(other, name)
+            if one != two:
+                raise ValueError(
+                    f"Only statistics with the same {name} can be combined; got {one} and {two}. "
+                    "Give from_predictions the scale of all samples."
+                )
+        total = self.total_weight + sign * other.total_weight
+        n_samples = self.n_samples + sign * other.n_samples
+        if n_samples <= 0 or total <= 1e-9 * self.total_weight:
+            raise ValueError("The difference of statistics leaves no sample.")
+        share, rest = self.total_weight / total, sign * other.total_weight / total
+        return replace(
+            self,
+            loss=share * self.loss + rest * other.loss,
+            gradient=share * self.gradient + rest * other.gradient,
+            hessian=share * self.hessian + rest * other.hessian,
+            n_samples=n_samples,
+            total_weight=total,
+        )
+
+
+def log_pool_problem(
+    stats: LogPoolStatistics, alpha: float = 1.0, *, costs: ArrayLike | None = None
+) -> SOCPProblem:
+    """The quadratic f of the log loss, accuracy (alpha) against ambiguity (1 - alpha).
+
+    With h the diagonal of H at w0 and theta = w0'Hw0 / h'w0 (Heskes 1998, to second order)::
+
+        L_a(w) = alpha L(w) + (1 - alpha) (w'Hw / 2 - theta h'w)
+        f(w) = w'Qw + c'w + constant,  Q = H / 2,  c = alpha (g - H w0) - (1 - alpha) theta h
+    """
+    w0 = np.full(stats.n_members, stats.scale / stats.n_members)
+    return _expanded(stats, alpha, w0, (stats.loss, stats.gradient, stats.hessian), costs)
+
+
+def _expanded(
+    stats: LogPoolStatistics,
+    alpha: float,
+    v: NDArray[np.float64],
+    expansion: tuple[float, NDArray[np.float64], NDArray[np.float64]],
+    costs: ArrayLike | None,
+) -> SOCPProblem:
+    """The expansion of L_a around v, where L has this value, gradient and Hessian."""
+    loss, gradient, hessian = expansion
+    H, M = stats.hessian, stats.n_members
+    h, w0 = np.diagonal(H), np.full(M, stats.scale / M)
+    theta = float(w0 @ H @ w0) / max(float(h @ w0), np.finfo(float).tiny)
+    quadratic = (alpha * hessian + (1 - alpha) * H) / 2
+    if alpha < 1:
+        quadratic = quadratic + _RIDGE * np.trace(H) / M * np.eye(M)
+    curved = hessian @ v
+    return SOCPProblem(
+        nearest_semidefinite(quadratic),
+        alpha * (gradient - curved) - (1 - alpha) * theta * h,
+        0.0,
+        alpha * (loss - float(gradient @ v) + float(v @ curved) / 2),
+        relative_costs(costs, M),
+    )
+
+
+class LogPool:
+    """The log loss of all exponents, read block by block."""
+
+    def __init__(
+        self, P: ArrayLike | Predictions, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
+        self.P: Any = as_predictions(P)
+        check_shape(self.P, "P")
+        _, N, C = self.P.shape
+        if N == 0:
+            raise ValueError("P has no sample: at least one calibration sample is needed.")
+        self.y = check_labels(y, N, C)
+        self.weight = check_weights("sample_weight", sample_weight, N)
+        if not self.weight.any():
+            raise ValueError("sample_weight sums to zero: at least one weight must be positive.")
+        # Targets (1 - smoothing) Y + smoothing / C; l sums to zero over the classes.
+        self.smoothing = 0.0
+        self.with_bias = False  # 2 C more members, whose exponents are a bias of each class
+
+    def blocks(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """Centered logarithms l (M, n, C) of runs of samples."""
+        M, _, C = self.P.shape
+        for rows, block in sample_blocks(self.P, _BLOCK_BYTES, 8 * M * C):
+            P = np.asarray(block, dtype=np.float64)
+            check_probabilities(P)
+            logs = np.log(np.maximum(P, _EPS))
+            logs -= logs.mean(axis=2, keepdims=True)
+            if self.with_bias:
+                C = logs.shape[2]
+                unit = (np.eye(C) - 1 / C)[:, None].repeat(logs.shape[1], axis=1)
+                logs = np.concatenate([logs, unit, -unit])
+            yield rows, logs
+
+    def equal_scale(self) -> float:
+        """The scale s of equal exponents s / M with the lowest loss: one convex dimension."""
+        mean = np.concatenate([logs.mean(axis=0) for _, logs in self.blocks()])
+        true = (1 - self.smoothing) * mean[np.arange(len(mean)), self.y]
+
+        def slope(s: float) -> float:
+            z = s * mean
+            q = np.exp(z - logsumexp(z, axis=1, keepdims=True))
+            return float(self.weight @ ((q * mean).sum(axis=1) - true))
+
+        low, high = _SCALES
+        if slope(low) >= 0:
+            return low
+        return high if slope(high) <= 0 else float(brentq(slope, low, high, xtol=1e-12))
+
+    def expand(self, w: NDArray[np.float64]) -> tuple[float, NDArray, NDArray]:
+        """L, its gradient (M,) and its Hessian (M, M) at w: one product for each block."""
+        M = len(w)
+        loss, gradient, hessian = 0.0, np.zeros(M), np.zeros((M, M))
+        for rows, logs in self.blocks():
+            weight, y = self.weight[rows], self.y[rows]
+            z = np.tensordot(w, logs, 1)
+            norm = logsumexp(z, axis=1)
+            q = np.exp(z - norm[:, None])
+            each, share = np.arange(len(y)), 1 - self.smoothing
+            expected = np.einsum("mnc,nc->mn", logs, q)
+            loss += float(weight @ (norm - share * z[each, y]))
+            gradient += (expected - share * logs[:, each, y]) @ weight
+            logs -= expected[:, :, None]
+            logs *= np.sqrt(q * weight[:, None])
+            flat = logs.reshape(M, -1)
+            hessian += flat @ flat.T
+        total = float(self.weight.sum())
+        return loss / total, gradient / total, hessian / total
+
+    def loss(self, w: NDArray[np.float64]) -> float:
+        """L at w."""
+        total, share = 0.0, 1 - self.smoothing
+        for rows, logs in self.blocks():
+            z = np.tensordot(w, logs, 1)
+            true = z[np.arange(len(z)), self.y[rows]]
+            total += float(self.weight[rows] @ (logsumexp(z, axis=1) - share * true))
+        return total / float(self.weight.sum())
+
+
+def _minimize(
+    pool: LogPool,
+    share: float,
+    A: NDArray[np.float64],
+    a: NDArray[np.float64],
+    start: NDArray[np.float64],
+    *,
+    max_iter: int,
+    tol: float,
+) -> tuple[NDArray[np.float64], float, tuple[float, NDArray, NDArray]]:
+    """Minimize ``share L(w) + w'Aw + a'w`` over w >= 0, by Newton's method.
+
+    Returns the weights, their KKT residual, and the expansion of L around them.
+    """
+    w = start
+    unit = max(float(-(share * pool.expand(np.zeros(len(w)))[1] + a).min()), np.finfo(float).tiny)
+    steps = 2.0 ** -np.arange(12)
+    for round_ in range(max_iter + 1):
+        loss, gradient, hessian = pool.expand(w)
+        slope = share * gradient + 2 * (A @ w) + a
+        residual = float(np.abs(np.minimum(w, slope / unit)).max())
+        if residual <= tol or round_ == max_iter:
+            break
+        Q = share * hessian / 2 + A
+        target = minimize_active_set(Q, share * (gradient - hessian @ w) + a, w)
+        direction = target - w
+        value = share * loss + float(w @ A @ w + a @ w)
+        for step in steps:  # the first that lowers the objective enough
+            trial = np.maximum(w + step * direction, 0.0)
+            found = share * pool.loss(trial) + float(trial @ A @ trial + a @ trial)
+            if found <= value + 1e-4 * step * float(slope @ direction):
+                break
+        else:  # the rest is rounding
+            break
+        w = trial
+    return w, residual, (loss, gradient, hessian)
+
+
+@with_one_blas_thread
+def solve_log_pool(
+    P: ArrayLike | Predictions,
+    y: ArrayLike,
+    alpha: float = 1.0,
+    lam: float = 0.1,
+    *,
+    sample_weight: ArrayLike | None = None,
+    costs: ArrayLike | None = None,
+    max_iter: int = 100,
+    tol: float = 1e-8,
+) -> tuple[SOCPSolution, SOCPProblem]:
+    """Minimize the penalized L_a itself; also its expansion around the solution.
+
+    ``lam`` is relative to the penalty that leaves no member in the expansion around equal weights.
+    """
+    pool = LogPool(P, y, sample_weight)
+    stats = LogPoolStatistics.from_predictions(P, y, sample_weight)
+    first = log_pool_problem(stats, alpha, costs=costs)
+    penalty = lam * first.penalty_max
+    first = first.with_penalty(penalty)
+    check_member_left(first, alpha)
+    M = stats.n_members
+    w0 = np.full(M, stats.scale / M)
+    # L_a without L, from its expansion around w0.
+    A = first.quadratic - alpha * stats.hessian / 2
+    a = first.penalized_linear - alpha * (stats.gradient - stats.hessian @ w0)
+    w, residual, expansion = _minimize(pool, alpha, A, a, w0, max_iter=max_iter, tol=tol)
+    if residual > tol:
+        warnings.warn(
+            f"The Newton rounds stopped at a KKT residual of {residual:.1e}, above tol={tol:g}. "
+            "Raise max_iter or tol.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    problem = _expanded(stats, alpha, w, expansion, costs).with_penalty(penalty)
+    solution = SOCPSolution(
+        weights=w,
+        objective=problem.objective(w) + problem.constant - first.constant,
+        status="optimal" if residual <= tol else "inaccurate",
+        kkt_residual=residual,
+        duality_gap=np.nan,
+        solver="re-centered",
+        alpha=alpha,
+        lam=lam,
+        penalty=penalty,
+    )
+    return solution, problem
+
+
+@with_one_blas_thread
+def refit_log_pool(
+    P: ArrayLike | Predictions,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    ridge: float = 0.02,
+    bias: bool = False,
+    max_iter: int = 100,
+    tol: float = 1e-8,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Exponents (M,) and biases (C,) of members that are kept, without penalty.
+
+    The targets are smoothed, ``(1 - 1/N) Y + 1/(NC)``, so that separable samples give finite
+    exponents, and ``(ridge / 2) sum_i (w_i - mean w)^2`` draws them towards each other.
+    """
+    pool = LogPool(P, y, sample_weight)
+    M, N, C = pool.P.shape
+    pool.smoothing = 1 / N
+    start = np.full(M, pool.equal_scale() / M)
+    A = ridge / 2 * (np.eye(M) - 1 / M)
+    if bias:
+        pool.with_bias = True
+        start = np.concatenate([start, np.zeros(2 * C)])
+        A = np.block([[A, np.zeros((M, 2 * C))], [np.zeros((2 * C, M)), _RIDGE * np.eye(2 * C)]])
+    zeros = np.zeros(len(start))
+    w, _, _ = _minimize(pool, 1.0, A, zeros, start, max_iter=max_iter, tol=tol)
+    biases = w[M : M + C] - w[M + C :] if bias else np.zeros(C)
+    return w[:M], biases - biases.mean()
