@@ -139,7 +139,7 @@ class SavedVersionWarning(UserWarning):
 
 
 class CacheError(SkpruneError, OSError):
-    """The cache has no room for what is to be stored, or cannot keep or find what it must.
+    """The disk of the cache has no room for what is to be stored; raised before it is computed.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The one door to the ``cma`` package, which is loaded at the first search."""
+"""The only module that imports ``cma``, at the first search."""
 
 import warnings
 from collections.abc import Callable

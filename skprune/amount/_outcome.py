@@ -1,4 +1,4 @@
-"""From what a search found to an answer, and to what its user must be told."""
+"""From what a search found to an answer and its warnings."""
 
 import warnings
 from collections.abc import Mapping

@@ -188,7 +188,7 @@ def _add_amount(commands: Any) -> None:
     )
     parser.add_argument("file", metavar="FILE", help="measurements, a .csv file")
     limits = parser.add_argument_group("limits", "In the units of the columns.")
-    limits.add_argument("--min-accuracy", type=_positive, metavar="A", help="least accuracy")
+    limits.add_argument("--min-accuracy", type=_accuracy, metavar="A", help="least accuracy")
     limits.add_argument("--max-size", type=_positive, metavar="S", help="largest size")
     limits.add_argument("--max-time", type=_positive, metavar="T", help="longest time")
     curves = parser.add_argument_group("curves and rewards")
@@ -266,6 +266,11 @@ def _below_one(text: str) -> float:
 def _positive(text: str) -> float:
     value = _number(text, "a positive number", lambda value: value > 0)
     return int(value) if value.is_integer() else value  # 80 is said as 80
+
+
+def _accuracy(text: str) -> float:
+    _number(text, "a number above 0, and at most 100", lambda value: 0 < value <= 100)
+    return _positive(text)
 
 
 def _whole(text: str, least: int, most: int) -> int:

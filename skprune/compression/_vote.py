@@ -11,7 +11,7 @@ from sklearn.frozen import FrozenEstimator
 
 from .._keras import JointNetworks, get_compiled, seconds_to_compile, with_both_classes
 from ..metrics import ModelCost, model_cost
-from ..utils import SkpruneEstimator, weighted_sum
+from ..utils import SkpruneEstimator, reports_progress, weighted_sum
 from ._bench import probabilities
 from ._fitted_cnn import as_inputs
 from ._kept_model import KeptModel
@@ -31,6 +31,7 @@ class NetworkMember(ClassifierMixin, SkpruneEstimator):
     """
 
     _saved_packages = ("scikit-learn", "keras")
+    _doc_link_module = ""  # it has no page
 
     def __init__(self, kept: KeptModel, classes: NDArray) -> None:
         self.kept = kept
@@ -49,6 +50,7 @@ class NetworkMember(ClassifierMixin, SkpruneEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
+    @reports_progress(0)
     def fit(self, X: Any, y: Any) -> "NetworkMember":
         """Do nothing: a cut member is trained already."""
         return self

@@ -174,7 +174,7 @@ def latency(
     >>> found.times.shape, bool(found.q25 <= found.median <= found.q75)
     ((20, 4), True)
     """
-    size, n_samples = _check(X, batch_size, repeats, warm_up, predict=predict)
+    size, n_samples = _check("latency", X, batch_size, repeats, warm_up, predict=predict)
     calls = _calls(predict, X, size, n_samples)
     times = time_rounds(calls, repeats=repeats, warm_up=warm_up)
     return _latency(times, size, n_samples, *_machine())
@@ -226,7 +226,7 @@ def latency_ratio(
     >>> latency_ratio(np.linalg.svd, np.sum, X, repeats=4).ratio > 10
     True
     """
-    size, n_samples = _check(X, batch_size, repeats, warm_up, a=a, b=b)
+    size, n_samples = _check("latency_ratio", X, batch_size, repeats, warm_up, a=a, b=b)
     calls = [call for predict in (a, b) for call in _calls(predict, X, size, n_samples)]
     times = time_rounds(calls, repeats=repeats, warm_up=warm_up, there_and_back=True)
     halves = np.split(times, 2, axis=1)
@@ -240,7 +240,7 @@ def latency_ratio(
 
 
 def _check(
-    X: Any, batch_size: Any, repeats: Any, warm_up: Any, **callables: Any
+    owner: str, X: Any, batch_size: Any, repeats: Any, warm_up: Any, **callables: Any
 ) -> tuple[int, int]:
     """Batch size and number of samples, if all is well."""
     constraints: dict[str, Any] = {
@@ -250,7 +250,7 @@ def _check(
         **{name: [callable] for name in callables},
     }
     check_parameters(
-        "latency", constraints, repeats=repeats, warm_up=warm_up, batch_size=batch_size, **callables
+        owner, constraints, repeats=repeats, warm_up=warm_up, batch_size=batch_size, **callables
     )
     n_samples = num_samples(X)
     if n_samples == 0:

@@ -94,7 +94,7 @@ def view_importance(
         What is to be predicted.
     method : {"permute", "remove"}, default="permute"
         "permute" permutes the samples of a view. "remove" takes it away: an estimator whose
-        ``predict`` has an argument ``mask`` is told so, for any other the view becomes its mean
+        ``predict`` has an argument ``mask`` gets that, for any other the view becomes its mean
         over the samples (as it also does where it is a sample's only view).
     n_repeats : int, default=5
         Repeats, in each of which all views are ranked. Those of "permute" differ in the

@@ -7,6 +7,7 @@ a file, of the cache or temporary.
 import os
 import pickle
 import sys
+import threading
 import uuid
 import warnings
 import weakref
@@ -322,6 +323,7 @@ class _Ensemble:
     def __init__(self, memory: joblib.Memory, key: str | None, fit: Callable[[], Members]) -> None:
         self._memory, self.key, self._fit = memory, key, fit
         self._trained: Members | None = None
+        self._training = threading.Lock()
         self._part: tuple[int, list[bytes]] = (-1, [])  # the last one that was read
 
     def members(self) -> Members:
@@ -343,13 +345,16 @@ class _Ensemble:
                 number = i // self._step
                 part = self._stored(number)
                 self._part = number, part
+            if self._trained is not None:  # the part was missing: others may be, too
+                self._store_parts(len(self._trained))
             return pickle.loads(part[i % self._step])
         return self._trained.estimators[i]
 
     def _train(self) -> Members:
-        if self._trained is None:
-            self._trained = self._fit()
-        return self._trained
+        with self._training:  # threads that miss parts train once
+            if self._trained is None:
+                self._trained = self._fit()
+            return self._trained
 
     def _train_and_store(self) -> tuple[Members, str, int]:
         """What is read of the ensemble at first: all but the members, and where these are."""
@@ -357,11 +362,14 @@ class _Ensemble:
         self._name = uuid.uuid4().hex  # parts of two trainings are not mixed if one is killed
         try:
             self._step = max(1, _PART_BYTES // len(pickle.dumps(members.estimators[0])))
-            for number in range(-(-len(members) // self._step)):
-                self._stored(number)
+            self._store_parts(len(members))
         except (pickle.PicklingError, TypeError, AttributeError):
             return members, self._name, 1  # the cache says why they cannot be stored
         return replace(members, estimators=(None,) * len(members)), self._name, self._step
+
+    def _store_parts(self, n_members: int) -> None:
+        for number in range(-(-n_members // self._step)):
+            self._stored(number)
 
     def _stored(self, number: int) -> list[bytes]:
         def pickled() -> list[bytes]:

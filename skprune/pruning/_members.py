@@ -430,7 +430,8 @@ class ClassMapping:
 
     def columns(self, member: Any) -> NDArray[np.intp]:
         """Position of each of a member's classes; raise for one that is not known."""
-        known = np.asarray(member.classes_)
+        # An estimator that replaced a member of a fitted pruner may lack `classes_`.
+        known = np.asarray(getattr(member, "classes_", self.names))
         if np.array_equal(known, self.names):
             return self.positions
         unknown = known[~np.isin(known, self.names)]
@@ -580,6 +581,11 @@ def _predict(
     try:
         output = member.predict(rows) if mapping is None else member.predict_proba(rows)
         output = _aligned(i, member, output, mapping, n_outputs)
+        if len(output) != num_samples(X):
+            raise ValueError(
+                f"{_describe(i, member)} predicts {len(output)} samples where it was given "
+                f"{num_samples(X)}."
+            )
     except MemoryError:
         raise
     except Exception as error:
@@ -590,11 +596,6 @@ def _predict(
             f"{type(error).__name__}: {error}",
             path,
         ) from error
-    if len(output) != num_samples(X):
-        raise ValueError(
-            f"{_describe(i, member)} predicts {len(output)} samples where it was given "
-            f"{num_samples(X)}."
-        )
     return output
 
 

@@ -56,7 +56,7 @@ def shrinkage(reweight: str | float) -> float | None:
 class Program:
     """What stays the same while alpha, lambda, threshold and reweighting are tuned."""
 
-    diversity: str
+    diversity: str  # the H of equation (3)
     penalty: str
     solver: str
     costs: NDArray[np.float64] | None  # in the user's unit

@@ -225,11 +225,10 @@ def subset_path(
     >>> [each.n_members for each in found]
     [1, 2]
     """
+    check_parameters("subset_path", _CONSTRAINTS, problem=problem, max_cost=max_cost)
     sizes = list(sizes)
     for size in sizes:
-        check_parameters(
-            "solve_subset", _CONSTRAINTS, problem=problem, n_members=size, max_cost=max_cost
-        )
+        check_parameters("subset_path", _CONSTRAINTS, n_members=size)
     prices, budget = _check_budget(problem, costs, max_cost)
     if path is None:
         path = follow_path(problem, np.nan)

@@ -19,7 +19,6 @@ from ._npz import ArrayHeader as ArrayHeader
 from ._npz import NpzFile as NpzFile
 from ._parallel import streamed as streamed
 from ._predictions import Predictions as Predictions
-from ._predictions import PredictionSelection as PredictionSelection
 from ._predictions import PredictionStore as PredictionStore
 from ._predictions import ScratchFolder as ScratchFolder
 from ._predictions import as_predictions as as_predictions
@@ -36,7 +35,6 @@ from ._random import integer_seed as integer_seed
 from ._random import set_missing_seeds as set_missing_seeds
 from ._saved_types import SAVED_TYPES
 from ._sklearn import BaseSearchCV as BaseSearchCV
-from ._sklearn import InvalidParameterError as InvalidParameterError
 from ._sklearn import StrOptions as StrOptions
 from ._sklearn import check_method_params as check_method_params
 from ._sklearn import check_sample_weight as check_sample_weight

@@ -36,6 +36,8 @@ _MISSING = object()
 _warned: set[str] = set()
 # Filters of warnings are the process's: one thread changes them at a time.
 _filtering = threading.Lock()
+if hasattr(os, "register_at_fork"):  # a child may be forked while another thread holds it
+    os.register_at_fork(after_in_child=lambda: globals().update(_filtering=threading.Lock()))
 
 
 def check_cache(memory: Any) -> Memory:
@@ -136,7 +138,9 @@ def is_cached(memory: Memory, kind: str, key: Any) -> bool:
 @contextmanager
 def cache_lock(memory: Memory, kind: str, key: str) -> Iterator[None]:
     """Keep other threads and processes from computing the same entry."""
-    lock = FileLock(cache_folder(memory) / "skprune_locks" / f"{kind}_{key}.lock")
+    # On a disk without locks, a file would stand for one: a killed process would leave it behind.
+    path = cache_folder(memory) / "skprune_locks" / f"{kind}_{key}.lock"
+    lock = FileLock(path, fallback_to_soft=False)
     # Without room for a lock, or on a disk without locks, two may compute the same.
     with suppress(OSError):
         Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
@@ -198,8 +202,8 @@ def _store(memory: Memory, kind: str, key: str, value: Any) -> None:
             entry = _cached(memory).call_and_shelve(__version__, kind, key, lambda: stored)
         if _cached(memory).check_call_in_cache(__version__, kind, key, None):
             return
-        entry.clear()  # what was written of it
         why = f"its disk has {_free_bytes(memory) / 1e6:,.3g} MB free"
+        entry.clear()  # what was written of it
     except Exception as error:
         why = f"{type(error).__name__}: {error}"
     folder = str(cache_folder(memory))

@@ -48,7 +48,12 @@ def integer_seed(random_state: Any) -> int:
     """A non-negative int as it is; else a seed drawn from the RandomState, or fresh for None."""
     if is_integer(random_state) and random_state >= 0:
         return int(random_state)
-    return draw_seed(check_random_state(random_state))
+    if random_state is None or isinstance(random_state, np.random.RandomState):
+        return draw_seed(check_random_state(random_state))
+    raise InvalidParameterError(
+        "random_state must be an int of at least 0, a numpy.random.RandomState or None; got "
+        f"{random_state!r}."
+    )
 
 
 def generator(random_state: Any) -> np.random.Generator:

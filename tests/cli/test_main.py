@@ -66,7 +66,10 @@ def test_version_and_help(skprune):
         (["select", "x", "--max-mem", "3"], "unrecognized arguments: --max-mem"),
         (["select", "x", "--frontier", "f.bmp"], "its name must end in .png, .svg, .pdf"),
         (["select", "x", "--seed", "-1"], "a whole number of at least 0; got '-1'"),
-        (["amount", "x", "--min-accuracy", "-80"], "it must be a positive number; got '-80'"),
+        (
+            ["amount", "x", "--min-accuracy", "-80"],
+            "it must be a number above 0, and at most 100; got '-80'",
+        ),
         (["amount", "x", "--max-size", "big"], "it must be a positive number; got 'big'"),
         (["amount", "x", "--time-curve", "quartic"], "invalid choice: 'quartic'"),
         (["report", "x", "--format", "csv"], "invalid choice: 'csv'"),

@@ -271,9 +271,9 @@ def test_one_view_is_much_worse_than_twelve():
         ({"noise": None}, TypeError, "'noise' .* float in the range .0.0, inf.* Got None"),
         ({"n_classes": 11}, ValueError, "'n_classes' .* int in the range .2, 10.* Got 11"),
         ({"n_classes": 1}, ValueError, "'n_classes' .* int in the range .2, 10.* Got 1"),
-        ({"random_state": -1}, ValueError, "random_state must be an int in.*-1"),
-        ({"random_state": True}, TypeError, "random_state must be an int in.*True"),
-        ({"random_state": "0"}, TypeError, "random_state must be an int in.*'0'"),
+        ({"random_state": -1}, ValueError, "random_state must be an int of at least 0.*-1"),
+        ({"random_state": True}, TypeError, "random_state must be an int of at least 0.*True"),
+        ({"random_state": "0"}, TypeError, "random_state must be an int of at least 0.*'0'"),
     ],
 )
 def test_wrong_arguments(arguments, error, message, monkeypatch):

@@ -32,6 +32,8 @@ from skprune import (
 )
 from skprune.exceptions import CacheWarning
 
+from .conftest import CountingBag
+
 M = 7
 GRID = {"alpha": [0.3, 0.9], "lam": [0.05, 0.2]}
 
@@ -379,3 +381,22 @@ class TestWrongMemory:
 def test_splits_that_draw_from_a_generator_still_work(pruner, data):
     folds = KFold(3, shuffle=True, random_state=np.random.RandomState(0))
     assert pruner.set_params(cv=folds).fit(*data).n_members_ >= 1
+
+
+def test_missing_parts_of_an_ensemble_train_it_once(tmp_path):
+    """A cache that was reduced is completed by one training, also in threads."""
+    X, y = make_classification(400, 100, n_informative=8, random_state=0)
+    log = tmp_path / "log"
+    bag = CountingBag(KNeighborsClassifier(), 12, log=log)  # about 240 kB a member: three parts
+    pruner = SOCPEnsemblePruner(bag, lam=0.0, memory=tmp_path / "cache", random_state=0, n_jobs=4)
+    first = pruner.fit(X, y).weights_.copy()
+    assert log.read_text() == "300\n"
+    large = [p for p in (tmp_path / "cache").rglob("output.pkl") if p.stat().st_size > 5_000]
+    assert len(large) >= 4
+    for path in large:  # the members and their predictions, not what is read first
+        path.unlink()
+    for alpha in (0.9, 0.8, 0.7):
+        again = clone(pruner).set_params(alpha=alpha).fit(X, y)
+        if alpha == 0.9:
+            np.testing.assert_array_equal(again.weights_, first)
+        assert log.read_text() == "300\n" * 2

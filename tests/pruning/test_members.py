@@ -431,3 +431,17 @@ class TestRefused:
             match = rf"member 1 \(\w+\) must have shape \(n, {target.ndim}\)"
             with pytest.raises(ValueError, match=match):
                 SOCPEnsemblePrunerRegressor(members, cv="prefit").fit(D, target)
+
+
+def test_members_may_be_replaced_by_what_only_predicts(data):
+    """Such as a compiled model: the classes are those of the fit."""
+
+    class Compiled:
+        def __init__(self, member):
+            self.predict_proba = member.predict_proba
+
+    pruner = SOCPEnsemblePruner(RandomForestClassifier(5, random_state=0), random_state=0)
+    X, y = data
+    before = pruner.fit(X, y).predict_proba(X)
+    pruner.estimators_ = [Compiled(member) for member in pruner.estimators_]
+    np.testing.assert_array_equal(pruner.predict_proba(X), before)

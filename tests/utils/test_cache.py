@@ -1,5 +1,6 @@
 """The cache: broken entries, killed processes, full disks, two at once, other versions."""
 
+import errno
 import json
 import os
 import shutil
@@ -174,6 +175,19 @@ def test_a_broken_entry_is_made_again_with_one_warning(memory, tmp_path, breaks,
         warnings.simplefilter("error")
         get()
     assert len(calls) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="flock")
+def test_a_disk_without_locks_is_used_without_them(memory, tmp_path, monkeypatch):
+    """A file in the place of a lock would stay if its process were killed, and block the others."""
+    import fcntl
+
+    def flock(handle, how):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    for _ in range(2):
+        np.testing.assert_array_equal(fetch(memory, 3), array(3))
 
 
 def test_what_cannot_be_pickled_is_returned_all_the_same(memory, tmp_path):

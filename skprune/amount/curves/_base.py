@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ...utils import SkpruneEstimator, check_sample_weight
+from ...utils import SkpruneEstimator, check_sample_weight, reports_progress
 
 __all__ = ["BaseCurve", "distinct_counts"]
 
@@ -58,6 +58,7 @@ class BaseCurve(RegressorMixin, SkpruneEstimator, ABC):
         """
         return 1 + n_columns * (self.n_parameters - 1)
 
+    @reports_progress(0)
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit by weighted least squares.
 
