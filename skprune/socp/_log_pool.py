@@ -22,7 +22,13 @@ from ._problem import SOCPProblem, check_member_left, nearest_semidefinite, rela
 from ._solve import SOCPSolution
 from ._validation import check_labels, check_probabilities, check_shape, check_weights
 
-__all__ = ["LogPool", "LogPoolStatistics", "log_pool_problem", "refit_log_pool", "solve_log_pool"]
+__all__ = [
+    "LogPoolStatistics",
+    "fit_temperature",
+    "log_pool_problem",
+    "refit_log_pool",
+    "solve_log_pool",
+]
 
 # Probabilities are at least this: a member that gives the true class none would decide alone.
 _EPS = 1e-3
@@ -158,6 +164,7 @@ class LogPool:
             raise ValueError("sample_weight sums to zero: at least one weight must be positive.")
         # Targets (1 - smoothing) Y + smoothing / C; l sums to zero over the classes.
         self.smoothing = 0.0
+        self.eps = _EPS
         self.with_bias = False  # 2 C more members, whose exponents are a bias of each class
 
     def blocks(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
@@ -166,7 +173,7 @@ class LogPool:
         for rows, block in sample_blocks(self.P, _BLOCK_BYTES, 8 * M * C):
             P = np.asarray(block, dtype=np.float64)
             check_probabilities(P)
-            logs = np.log(np.maximum(P, _EPS))
+            logs = np.log(np.maximum(P, self.eps))
             logs -= logs.mean(axis=2, keepdims=True)
             if self.with_bias:
                 C = logs.shape[2]
@@ -217,6 +224,19 @@ class LogPool:
             true = z[np.arange(len(z)), self.y[rows]]
             total += float(self.weight[rows] @ (logsumexp(z, axis=1) - share * true))
         return total / float(self.weight.sum())
+
+
+def fit_temperature(
+    q: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, smoothed: bool = True
+) -> float:
+    """The b in [0.05, 20] for which probabilities in proportion to ``q ** b`` have least log loss.
+
+    ``q`` has shape (N, C); the targets are smoothed as in :func:`refit_log_pool`.
+    """
+    pool = LogPool(np.asarray(q)[None], y, sample_weight)
+    pool.eps = np.finfo(np.float64).tiny
+    pool.smoothing = 1 / pool.P.shape[1] if smoothed else 0.0
+    return pool.equal_scale()
 
 
 def _minimize(

@@ -4,10 +4,14 @@ import cvxpy as cp
 import numpy as np
 import pytest
 from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
 
 from skprune.exceptions import NoMemberLeftError
 from skprune.socp import (
     LogPoolStatistics,
+    fit_temperature,
     follow_path,
     log_pool_problem,
     refit_log_pool,
@@ -230,3 +234,41 @@ def test_invalid_arguments_are_refused(given, match):
     right = {"P": np.full((2, 5, 3), 1 / 3), "y": np.zeros(5, int)}
     with pytest.raises(ValueError, match=match):
         LogPoolStatistics.from_predictions(**(right | given))
+
+
+class Given(ClassifierMixin, BaseEstimator):
+    """Predicts its input."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        return X
+
+    def predict(self, X):
+        return self.classes_[X.argmax(axis=1)]
+
+
+@pytest.mark.parametrize("C", [2, 5])
+@pytest.mark.parametrize("power", [0.2, 1.0, 3.0])
+def test_the_temperature_is_that_of_scikit_learn(C, power):
+    P, y = made(M=1, N=400, C=C, seed=7)
+    q = P[0] ** power / (P[0] ** power).sum(axis=1, keepdims=True)
+    theirs = CalibratedClassifierCV(FrozenEstimator(Given().fit(q, y)), method="temperature")
+    expected = theirs.fit(q, y).predict_proba(q)
+    tempered = q ** fit_temperature(q, y, smoothed=False)
+    tempered /= tempered.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(tempered, expected, atol=2e-4)
+    assert (tempered.argmax(axis=1) == q.argmax(axis=1)).all()
+
+
+def test_the_temperature_of_votes_that_are_always_right_or_wrong_is_bounded():
+    y = np.arange(20) % 2
+    right = np.where(np.eye(2)[y] > 0, 0.9, 0.1)
+    assert fit_temperature(right, y, smoothed=False) == 20
+    assert 1 < fit_temperature(right, y) < 20
+    assert fit_temperature(1 - right, y) == 0.05
+    weight = np.r_[np.ones(10), np.zeros(10)]
+    half = fit_temperature(right[:10], y[:10], smoothed=False)
+    assert fit_temperature(right, y, weight, smoothed=False) == half
