@@ -63,11 +63,12 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         in proportion.
     voting : {"soft", "hard"}, default="soft"
         Weight the members' probabilities, or the class that each one chooses.
-    diversity : {"shannon", "exact", "gini"}, default="shannon"
+    diversity : {"shannon", "exact", "gini", "first-order"}, default="shannon"
         How diversity is measured: by Shannon's entropy, expanded to second order around the
         mean of all members; by the entropy itself, through Newton's method (slower, whatever
-        the solver; what is solved again on the kept members uses the expansion); or by the
-        Gini impurity x (1 - x).
+        the solver; what is solved again on the kept members uses the expansion); by the Gini
+        impurity x (1 - x); or by the entropy to first order only, equation (8) as printed, which
+        rewards members for being wrong and needs alpha > 0.
     penalty : {"l1", "l0"}, default="l1"
         "l0" takes the number of members that lambda leads to and looks for a better set of
         that size (and no costlier one), by local search.
@@ -152,7 +153,7 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BasePruner._parameter_constraints,
         "voting": [StrOptions({"soft", "hard"})],
-        "diversity": [StrOptions({"shannon", "exact", "gini"})],
+        "diversity": [StrOptions({"shannon", "exact", "gini", "first-order"})],
     }
 
     def __init__(
@@ -255,6 +256,14 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
             )
         return y
 
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        alphas = getattr(self, "alphas", None)
+        if self.diversity == "first-order" and 0 in ([self.alpha] if alphas is None else alphas):
+            raise ValueError(
+                "diversity='first-order' needs alpha > 0: without accuracy its program is linear."
+            )
+
     def _outputs(self, y: NDArray) -> dict[str, Any]:
         return {"classes": np.unique(y)}
 
@@ -328,11 +337,12 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         which makes the choice more stable; 0 solves it once, for all rows.
     voting : {"soft", "hard"}, default="soft"
         Weight the members' probabilities, or the class that each one chooses.
-    diversity : {"shannon", "exact", "gini"}, default="shannon"
+    diversity : {"shannon", "exact", "gini", "first-order"}, default="shannon"
         How diversity is measured: by Shannon's entropy, expanded to second order around the
         mean of all members; by the entropy itself, through Newton's method (slower, whatever
-        the solver; what is solved again on the kept members uses the expansion); or by the
-        Gini impurity x (1 - x).
+        the solver; what is solved again on the kept members uses the expansion); by the Gini
+        impurity x (1 - x); or by the entropy to first order only, equation (8) as printed, which
+        rewards members for being wrong and needs alpha > 0.
     penalty : {"l1", "l0"}, default="l1"
         "l0" takes the number of members that lambda leads to and looks for a better set of
         that size (and no costlier one), by local search.

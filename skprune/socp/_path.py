@@ -121,7 +121,7 @@ def socp_path(
         Statistics of the calibration predictions.
     alpha : float, default=0.5
         Weight of accuracy, in [0, 1]; 1 - alpha is that of diversity.
-    diversity : {"shannon", "gini"}, default="shannon"
+    diversity : {"shannon", "gini", "first-order"}, default="shannon"
         As in :func:`solve_socp`.
     costs : array-like of shape (M,), default=None
         As in :func:`solve_socp`.

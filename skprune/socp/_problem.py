@@ -82,9 +82,10 @@ class SOCPProblem(ReprHTML):
             Weight of the squared error; 1 - alpha is that of the diversity.
         penalty : float, default=0.0
             Absolute penalty.
-        diversity : {"shannon", "gini"}, default="shannon"
+        diversity : {"shannon", "gini", "first-order"}, default="shannon"
             The H of equation (3): ``-x log x``, expanded to second order, or ``x (1 - x)``,
-            for which f is exact. Regression supports "gini" only.
+            for which f is exact; or ``-x log x`` to first order only, which is (8) as printed and
+            needs alpha > 0. Regression supports "gini" only.
         costs : array-like of shape (M,), default=None
             Positive cost of each member; only their ratios matter.
 
@@ -95,13 +96,14 @@ class SOCPProblem(ReprHTML):
         Raises
         ------
         ValueError
-            If ``diversity`` is unknown or needs probabilities, or the costs are invalid.
+            If ``diversity`` is unknown or needs probabilities or a larger alpha, or the costs are
+            invalid.
         TypeError
             If ``stats`` is not EnsembleStatistics.
         """
         constraints = {
             "stats": [EnsembleStatistics],
-            "diversity": [StrOptions({"shannon", "gini"})],
+            "diversity": [StrOptions({"shannon", "gini", "first-order"})],
         }
         check_parameters(
             "SOCPProblem.from_statistics", constraints, stats=stats, diversity=diversity
@@ -114,9 +116,18 @@ class SOCPProblem(ReprHTML):
             constant = alpha * stats.target_power + (1 - alpha)
         elif stats.reference_gram is None or stats.divergence is None:
             raise ValueError(
-                "diversity='shannon' needs probabilities, which regressors do not predict: use "
+                f"diversity={diversity!r} needs probabilities, which regressors do not predict: use "
                 "diversity='gini'."
             )
+        elif diversity == "first-order":
+            if alpha == 0:
+                raise ValueError(
+                    "diversity='first-order' needs alpha > 0: without accuracy it is linear."
+                )
+            # (8) as printed: the entropy gives a linear term only.
+            quadratic = alpha * stats.gram
+            linear = -2 * alpha * stats.agreement - (1 - alpha) * stats.divergence
+            constant = alpha * stats.target_power
         else:
             # The second-order expansion of (3) is f(w) = w'Qw + c'w + constant.
             quadratic = alpha * stats.gram + (1 - alpha) / 2 * stats.reference_gram

@@ -95,9 +95,9 @@ def solve_socp(
         optimal; the others solve (8) as a cone program and need cvxpy.
     relative : bool, default=True
         Whether ``lam`` is relative.
-    diversity : {"shannon", "gini"}, default="shannon"
-        Entropy of the mixture, expanded to second order, or ``x (1 - x)``, which is exact
-        and which regression needs.
+    diversity : {"shannon", "gini", "first-order"}, default="shannon"
+        Entropy of the mixture, expanded to second order; ``x (1 - x)``, which is exact and which
+        regression needs; or the entropy to first order only, (8) as printed.
     costs : array-like of shape (M,), default=None
         Positive cost of each member, a factor of the penalty on its weight; only their ratios
         matter, and an absolute lambda is that of a member of mean cost.

@@ -139,6 +139,12 @@ def test_parameters_that_do_not_fit_together(change, message, cls, data):
     refused(cls, data, ValueError, message, **change)
 
 
+@for_classifiers
+def test_the_first_order_needs_accuracy(cls, data):
+    alpha = {"alphas": [0.5, 0.0]} if cls in SEARCHES else {"alpha": 0}
+    refused(cls, data, ValueError, "needs alpha > 0", diversity="first-order", **alpha)
+
+
 @for_searches
 def test_scorers_that_do_not_exist(cls, data):
     refused(cls, data, ValueError, "'loudness'", scoring="loudness")

@@ -24,6 +24,7 @@ from skprune.socp import (
 
 from .pools import AGREEING, POOLS, REGRESSORS, dirichlet, identical, problem_of, stats_of
 
+STATS, PROBLEM = stats_of("dirichlet"), problem_of("dirichlet")
 ALPHAS = np.arange(11) / 10
 LAMS = (0, 0.01, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99)
 SOLVERS = [
@@ -221,9 +222,41 @@ def test_invalid_costs_are_refused_and_the_member_named(costs, match):
     assert (found.tolist(), found.dtype) == ([3.0, 1.0, 2.0], np.float64)
 
 
-# Invalid arguments
+# Equation (8) as printed
 
-STATS, PROBLEM = stats_of("dirichlet"), problem_of("dirichlet")
+
+@pytest.mark.parametrize("alpha", [0.2, 0.9])
+def test_the_entropy_to_first_order_is_linear(alpha):
+    P, y = dirichlet()
+    M, N, C = P.shape
+    problem = SOCPProblem.from_statistics(STATS, alpha, diversity="first-order")
+    flat, true = P.reshape(M, -1), P[:, np.arange(N), y]
+    np.testing.assert_allclose(problem.quadratic, alpha * flat @ flat.T / (N * C))
+    divergence = (P * np.log(P / P.mean(axis=0))).sum(axis=(1, 2)) / (N * C)
+    accuracy = true.sum(axis=1) / (N * C)
+    np.testing.assert_allclose(problem.linear, -2 * alpha * accuracy - (1 - alpha) * divergence)
+    exact = solve_socp(STATS, alpha, 0.1, diversity="first-order")
+    conic = solve_socp(STATS, alpha, 0.1, diversity="first-order", solver="clarabel")
+    assert exact.objective == pytest.approx(conic.objective, abs=1e-6)
+    assert socp_path(STATS, alpha, diversity="first-order").kkt_residual < 1e-8
+    with pytest.raises(ValueError, match="needs alpha > 0"):
+        solve_socp(STATS, 0, diversity="first-order")
+    with pytest.raises(ValueError, match="'first-order' needs probabilities"):
+        solve_socp(stats_of(next(iter(REGRESSORS))), alpha, diversity="first-order")
+
+
+def test_to_first_order_poor_members_are_rewarded():
+    """Which is why it is not the default: the page about the papers."""
+    P, y = POOLS["digits_trees"]()
+    stats = stats_of("digits_trees")
+    accuracy = {}
+    for diversity in ("shannon", "first-order"):
+        w = solve_socp(stats, 0.2, 0.3, diversity=diversity).weights
+        accuracy[diversity] = (np.tensordot(w, P, 1).argmax(axis=1) == y).mean()
+    assert accuracy["first-order"] < accuracy["shannon"] - 0.05
+
+
+# Invalid arguments
 
 
 @pytest.mark.parametrize(
