@@ -116,8 +116,8 @@ class SOCPProblem(ReprHTML):
             constant = alpha * stats.target_power + (1 - alpha)
         elif stats.reference_gram is None or stats.divergence is None:
             raise ValueError(
-                f"diversity={diversity!r} needs probabilities, which regressors do not predict: use "
-                "diversity='gini'."
+                f"diversity={diversity!r} needs probabilities, which regressors do not predict: "
+                "use diversity='gini'."
             )
         elif diversity == "first-order":
             if alpha == 0:
