@@ -214,6 +214,22 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         outputs = self._member_outputs(X)
         return as_probabilities(weighted_sum(outputs, self.weights_[self.support_], self.voting))
 
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Logarithm of the weighted vote of the kept members.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
+            Samples of the shape seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Logarithm of ``predict_proba``: minus infinity where that is zero.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
     def member_predict_proba(self, X: Any) -> NDArray:
         """Probabilities of each kept member.
 

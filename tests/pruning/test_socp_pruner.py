@@ -230,3 +230,13 @@ def test_a_refit_that_fails_leaves_no_pruner_that_counts_as_fitted(data, monkeyp
         pruner.fit(*data)
     with pytest.raises(NotFittedError):
         pruner.predict(data[0])
+
+
+def test_log_probabilities_are_those_of_the_vote(data):
+    X, y = data
+    forest = RandomForestClassifier(5, max_depth=4, random_state=0)
+    pruner = SOCPEnsemblePruner(forest, random_state=0).fit(X, y)
+    found = pruner.predict_log_proba(X)
+    np.testing.assert_allclose(np.exp(found), pruner.predict_proba(X), rtol=1e-12)
+    pruner.set_params(voting="hard")
+    assert (pruner.predict_log_proba(X) == -np.inf).any()
