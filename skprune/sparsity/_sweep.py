@@ -14,7 +14,14 @@ from sklearn.utils import assert_all_finite
 
 from .._keras import layer_graph
 from ..metrics import model_cost
-from ..utils import Number, StrOptions, check_parameters, check_sample_weight, integer_seed
+from ..utils import (
+    Number,
+    StrOptions,
+    check_parameters,
+    check_random_state,
+    check_sample_weight,
+    draw_seed,
+)
 from ._fine_tune import TRAINING_CONSTRAINTS
 from ._measure import SIZES, TimingPlan, Trial, check_amounts, measure_amounts
 from ._recipe import (
@@ -161,7 +168,8 @@ def pruning_sweep(
     model_cost(model)  # refuses what it cannot count, before anything is trained
     X_train, y_train = _checked_samples("X", X, "y", y, model)
     # An int is the seed of fine-tuning as it is, so that pruning again gives the same network.
-    seed = integer_seed(random_state)
+    drawn = not isinstance(random_state, Integral)
+    seed = draw_seed(check_random_state(random_state)) if drawn else int(random_state)
     if path is not None and not isinstance(random_state, Integral):
         raise ValueError(
             "With path, random_state must be an int: a sweep that goes on must hold out the same "

@@ -1,6 +1,7 @@
 """Seeds, private generators and stratified draws, for every kind of ``random_state``.
 
-NumPy's global generator is never used: None takes fresh entropy.
+None means NumPy's global generator to estimators that split rows and train others, as in
+scikit-learn, and fresh entropy to networks and searches that are seeded by one integer.
 """
 
 from typing import Any
@@ -25,9 +26,7 @@ __all__ = [
 
 
 def check_random_state(random_state: Any) -> np.random.RandomState:
-    """The RandomState of an int, a fresh one for None, or the RandomState given."""
-    if random_state is None:
-        return np.random.RandomState()
+    """The RandomState that scikit-learn makes of it, or an error that says what is right."""
     if not isinstance(random_state, bool):
         try:
             return sklearn_random_state(random_state)
@@ -45,11 +44,13 @@ def draw_seed(rng: np.random.RandomState) -> int:
 
 
 def integer_seed(random_state: Any) -> int:
-    """A non-negative int as it is; else a seed drawn from the RandomState, or fresh for None."""
+    """A non-negative int as it is, one drawn from a RandomState, or fresh entropy for None."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if isinstance(random_state, np.random.RandomState):
+        return draw_seed(random_state)
     if is_integer(random_state) and random_state >= 0:
         return int(random_state)
-    if random_state is None or isinstance(random_state, np.random.RandomState):
-        return draw_seed(check_random_state(random_state))
     raise InvalidParameterError(
         "random_state must be an int of at least 0, a numpy.random.RandomState or None; got "
         f"{random_state!r}."
