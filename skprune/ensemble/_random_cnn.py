@@ -23,6 +23,7 @@ from ..utils import (
     SkpruneEstimator,
     StrOptions,
     Vote,
+    VotingRule,
     check_cache,
     check_sample_weight,
     data_hash,
@@ -271,7 +272,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
         check_is_fitted(self)
         M = len(self.estimators_)
         members = voting_members(self.estimators_, [1 / M] * M, [np.arange(len(self.classes_))] * M)
-        return Vote(members, self.classes_, self.voting, self.sample_shape_)
+        return Vote(members, self.classes_, VotingRule(self.voting), self.sample_shape_)
 
     def _settings(self, images, n_classes, *, stops_early) -> TrainingSettings:
         import keras

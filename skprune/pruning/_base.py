@@ -101,7 +101,7 @@ class BasePruner(
 
     estimator: Any
     cv: Any
-    alpha: float
+    alpha: Any
     lam: float
     threshold: float
     reweight: Any
@@ -142,6 +142,7 @@ class BasePruner(
     diversity: str = "gini"
     #: Name of the score of reports and figures.
     score_name: str
+    alpha_: float
     classes_: NDArray
     intercept_: NDArray[np.float64]
     estimators_: list[Any]
@@ -494,7 +495,8 @@ class BasePruner(
         """Weights of all members, zero for those to drop: one alpha, lambda and threshold."""
         program, every = self._program(calibration), np.arange(predictions.n_rows)
         stats = self._statistics(predictions, calibration)
-        relaxation = Relaxation(program, predictions, every, stats, self.alpha)
+        (self.alpha_,) = self._alphas()
+        relaxation = Relaxation(program, predictions, every, stats, self.alpha_)
         solution = relaxation.solve(self.lam)
         share = shrinkage(self.reweight)
         weights = relaxation.weights(solution.weights, self.threshold, [share])[0]
@@ -538,7 +540,8 @@ class BasePruner(
             weights.copy(),
             self.frontier_.member_score,
             relaxation.program.costs,
-            relaxation.stats,
+            predictions.member_diversity(relaxation.stats),
+            predictions.error_products(relaxation.stats),
             relaxation.problem,
             path,
         )
@@ -708,6 +711,10 @@ class BasePruner(
         """Raise for calibration rows that cannot be used, before anything is trained."""
         if sample_weight is not None and not sample_weight.any():
             raise ValueError("sample_weight is zero for all calibration samples.")
+
+    def _alphas(self) -> tuple[float, ...]:
+        """The weights of accuracy to solve for; cross-validated pruners try several."""
+        return (float(self.alpha),)
 
     def _is_prefit(self) -> bool:
         prefit = isinstance(self.cv, str) and self.cv == "prefit"

@@ -8,18 +8,11 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, column_or_1d
 
-from ..utils import (
-    Predictions,
-    StrOptions,
-    Vote,
-    as_probabilities,
-    refuse_multilabel,
-    weighted_sum,
-)
+from ..utils import ALPHA, Predictions, StrOptions, Vote, VotingRule, refuse_multilabel
 from ._base import BasePruner
 from ._calibration import Calibration
 from ._members import encode_labels
-from ._predictions import ClassPredictions
+from ._predictions import ClassPredictions, LogPoolPredictions
 from ._search import SEARCH_CONSTRAINTS, CrossValidatedSelection
 
 __all__ = ["SOCPEnsemblePruner", "SOCPEnsemblePrunerCV"]
@@ -48,8 +41,9 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         by class; "prefit" takes all rows and fitted members, which must not have been trained
         on them; folds give predictions for all rows, after which the members are trained on all
         of them: more training, and better if there are few rows.
-    alpha : float, default=0.9
-        Weight of accuracy in [0, 1], equation (3); 1 - alpha is that of diversity.
+    alpha : float or None, default=None
+        Weight of accuracy in [0, 1], equation (3); 1 - alpha is that of diversity. None is 0.9
+        for soft and hard votes, and 1 for the logarithmic pool.
     lam : float, default=0.05
         Penalty in [0, 1), lambda of equations (5) to (8) as a share of the smallest one that
         leaves no member. Larger keeps fewer.
@@ -61,8 +55,18 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         without penalty and with weights that sum to one, "equal" gives all the same weight, a
         number is a step from relaxed (0) to equal (1), and "none" leaves the program's weights
         in proportion.
-    voting : {"soft", "hard"}, default="soft"
-        Weight the members' probabilities, or the class that each one chooses.
+    voting : {"soft", "hard", "log"}, default="soft"
+        Weight the members' probabilities, the class that each one chooses, or the logarithms of
+        their probabilities. "log" is the logarithmic pool, probabilities in proportion to
+        ``prod_i max(p_i, 0.001) ** w_i``: its weights are exponents, which minimize its log loss
+        and need not sum to one. It takes ``diversity="shannon"`` only, and Newton's method
+        whatever the solver.
+    calibrate : {"temperature"} or None, default=None
+        "temperature" raises a soft vote to a power that is fitted to the calibration rows, since
+        the mean of many probabilities is too unsure. It changes no predicted class. (In the
+        logarithmic pool the scale of the exponents does this.)
+    fit_intercept : bool, default=False
+        Add a bias for each class to the logarithmic pool, fitted with its weights.
     diversity : {"shannon", "exact", "gini", "first-order"}, default="shannon"
         How diversity is measured: by Shannon's entropy, expanded to second order around the
         mean of all members; by the entropy itself, through Newton's method (slower, whatever
@@ -102,19 +106,27 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
     Attributes
     ----------
     weights_ : ndarray of shape (n_members_in_,)
-        Weights of all members, summing to one; zero for those that were dropped.
+        Weights of all members, summing to one except for ``voting="log"``; zero for those that
+        were dropped.
+    temperature_ : float
+        Probabilities of a soft vote are in proportion to its power ``1 / temperature_``; 1
+        without ``calibrate``.
+    intercept_ : ndarray of shape (n_classes,)
+        Only with ``voting="log"``: the bias of each class, summing to zero; zero without
+        ``fit_intercept``.
     support_ : ndarray of shape (n_members_in_,), bool
         Members that were kept.
     estimators_ : list of n_members_ classifiers
         The kept members only; ``weights_[support_]`` are their weights.
     n_members_, n_members_in_ : int
         Number of members kept, and to choose from.
-    threshold_ : float
-        The threshold that was used.
+    alpha_, threshold_ : float
+        The alpha and the threshold that were used.
     solution_ : SOCPSolution
         Solution of the program before threshold and reweighting, with its certificate.
     path_ : SOCPPath
-        Weights for every penalty at this alpha (with ``diversity="exact"``: of the expansion).
+        Weights for every penalty at this alpha (with ``diversity="exact"`` or ``voting="log"``:
+        of the expansion).
     frontier_ : Frontier
         Calibration score against the number of members along the path.
     classes_ : ndarray of shape (n_classes,)
@@ -152,7 +164,10 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
     score_name = "accuracy"
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BasePruner._parameter_constraints,
-        "voting": [StrOptions({"soft", "hard"})],
+        "alpha": [None, *ALPHA],
+        "voting": [StrOptions({"soft", "hard", "log"})],
+        "calibrate": [None, StrOptions({"temperature"})],
+        "fit_intercept": ["boolean"],
         "diversity": [StrOptions({"shannon", "exact", "gini", "first-order"})],
     }
 
@@ -161,11 +176,13 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         estimator: Any,
         *,
         cv: Any = 0.25,
-        alpha: float = 0.9,
+        alpha: float | None = None,
         lam: float = 0.05,
         threshold: float = 0.0,
         reweight: Any = 0.5,
         voting: str = "soft",
+        calibrate: str | None = None,
+        fit_intercept: bool = False,
         diversity: str = "shannon",
         penalty: str = "l1",
         costs: Any = None,
@@ -185,6 +202,8 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         self.threshold = threshold
         self.reweight = reweight
         self.voting = voting
+        self.calibrate = calibrate
+        self.fit_intercept = fit_intercept
         self.diversity = diversity
         self.penalty = penalty
         self.costs = costs
@@ -208,11 +227,12 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            Weighted mean of the members' probabilities; with ``voting="hard"``, the weighted
-            share of the members that choose each class.
+            Weighted mean of the members' probabilities, to the power ``1 / temperature_``; with
+            ``voting="hard"``, the weighted share of the members that choose each class; with
+            ``voting="log"``, the logarithmic pool.
         """
-        outputs = self._member_outputs(X)
-        return as_probabilities(weighted_sum(outputs, self.weights_[self.support_], self.voting))
+        votes = self._votes(X)
+        return self._rule.proba(votes)
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Logarithm of the weighted vote of the kept members.
@@ -227,8 +247,8 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         ndarray of shape (n_samples, n_classes)
             Logarithm of ``predict_proba``: minus infinity where that is zero.
         """
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
+        votes = self._votes(X)
+        return self._rule.log_proba(votes)
 
     def member_predict_proba(self, X: Any) -> NDArray:
         """Probabilities of each kept member.
@@ -258,8 +278,17 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         ndarray of shape (n_samples,)
             Labels.
         """
-        votes = self.predict_proba(X)
+        votes = self._votes(X)
         return self.classes_[votes.argmax(axis=1)]
+
+    @property
+    def _rule(self) -> VotingRule:
+        return VotingRule(self.voting, self.temperature_, getattr(self, "intercept_", None))
+
+    def _votes(self, X: Any) -> NDArray[np.float64]:
+        """What the predicted class has most of."""
+        outputs = self._member_outputs(X)
+        return self._rule.votes(outputs, self.weights_[self.support_])
 
     def _check_target(self, y: Any, *, partial: bool = False) -> NDArray:
         refuse_multilabel(y)
@@ -274,11 +303,27 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        alphas = getattr(self, "alphas", None)
-        if self.diversity == "first-order" and 0 in ([self.alpha] if alphas is None else alphas):
+        if self.diversity == "first-order" and 0 in self._alphas():
             raise ValueError(
                 "diversity='first-order' needs alpha > 0: without accuracy its program is linear."
             )
+        if self.voting == "log" and self.diversity != "shannon":
+            raise ValueError(
+                f"diversity={self.diversity!r} is for soft and hard votes; voting='log' takes "
+                "diversity='shannon' only."
+            )
+        if self.voting != "soft" and self.calibrate is not None:
+            raise ValueError(
+                f"calibrate={self.calibrate!r} is for voting='soft'; with voting={self.voting!r} "
+                "give calibrate=None."
+            )
+        if self.voting != "log" and self.fit_intercept:
+            raise ValueError(f"fit_intercept=True is for voting='log'; got voting={self.voting!r}.")
+
+    def _alphas(self) -> tuple[float, ...]:
+        if self.alpha is None:
+            return (1.0 if self.voting == "log" else 0.9,)
+        return super()._alphas()
 
     def _outputs(self, y: NDArray) -> dict[str, Any]:
         return {"classes": np.unique(y)}
@@ -292,7 +337,16 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         *,
         new_rows: bool = False,
     ) -> ClassPredictions:
-        return ClassPredictions(P, encode_labels(y, classes), sample_weight, classes, self.voting)
+        kind = LogPoolPredictions if self.voting == "log" else ClassPredictions
+        return kind(
+            P,
+            encode_labels(y, classes),
+            sample_weight,
+            classes,
+            self.voting,
+            self.calibrate,
+            self.fit_intercept,
+        )
 
     def _keep(
         self,
@@ -300,12 +354,18 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         weights: NDArray[np.float64],
         predictions: ClassPredictions,
     ) -> None:
-        super()._keep(calibration, weights / weights.sum(), predictions)
-        self.classes_ = predictions.classes
+        if self.voting != "log":
+            weights = weights / weights.sum()
+        super()._keep(calibration, weights, predictions)
+        rule = predictions.rule(weights)
+        self.classes_, self.temperature_ = predictions.classes, rule.temperature
+        self.__dict__.pop("intercept_", None)
+        if rule.intercept is not None:
+            self.intercept_ = rule.intercept
 
     def __skprune_vote__(self) -> Vote:
         check_is_fitted(self)
-        return Vote(self._voting_members(), self.classes_, self.voting, self.sample_shape_)
+        return Vote(self._voting_members(), self.classes_, self._rule, self.sample_shape_)
 
 
 class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
@@ -329,8 +389,9 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         by class; "prefit" takes all rows and fitted members, which must not have been trained
         on them; folds give predictions for all rows, after which the members are trained on all
         of them: more training, and better if there are few rows.
-    alphas : sequence of float, default=(0.7, 0.9, 1.0)
-        Weights of accuracy to try, in [0, 1]; 1 - alpha is that of diversity.
+    alphas : sequence of float or None, default=None
+        Weights of accuracy to try, in [0, 1]; 1 - alpha is that of diversity. None is 0.7, 0.9
+        and 1 for soft and hard votes, and 1 for the logarithmic pool.
     lams : sequence of float, default=(0.01, 0.03, 0.1, 0.2, 0.3, 0.45)
         Penalties to try, in [0, 1), as shares of the smallest one that leaves no member.
     thresholds : sequence of float, default=(0.05,)
@@ -351,8 +412,18 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
     n_resamples : int, default=6
         The weights of the program are averaged over this many random halves of the rows,
         which makes the choice more stable; 0 solves it once, for all rows.
-    voting : {"soft", "hard"}, default="soft"
-        Weight the members' probabilities, or the class that each one chooses.
+    voting : {"soft", "hard", "log"}, default="soft"
+        Weight the members' probabilities, the class that each one chooses, or the logarithms of
+        their probabilities. "log" is the logarithmic pool, probabilities in proportion to
+        ``prod_i max(p_i, 0.001) ** w_i``: its weights are exponents, which minimize its log loss
+        and need not sum to one. It takes ``diversity="shannon"`` only, and Newton's method
+        whatever the solver.
+    calibrate : {"temperature"} or None, default=None
+        "temperature" raises a soft vote to a power that is fitted to the calibration rows, since
+        the mean of many probabilities is too unsure. It changes no predicted class. (In the
+        logarithmic pool the scale of the exponents does this.)
+    fit_intercept : bool, default=False
+        Add a bias for each class to the logarithmic pool, fitted with its weights.
     diversity : {"shannon", "exact", "gini", "first-order"}, default="shannon"
         How diversity is measured: by Shannon's entropy, expanded to second order around the
         mean of all members; by the entropy itself, through Newton's method (slower, whatever
@@ -393,7 +464,14 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
     Attributes
     ----------
     weights_ : ndarray of shape (n_members_in_,)
-        Weights of all members, summing to one; zero for those that were dropped.
+        Weights of all members, summing to one except for ``voting="log"``; zero for those that
+        were dropped.
+    temperature_ : float
+        Probabilities of a soft vote are in proportion to its power ``1 / temperature_``; 1
+        without ``calibrate``.
+    intercept_ : ndarray of shape (n_classes,)
+        Only with ``voting="log"``: the bias of each class, summing to zero; zero without
+        ``fit_intercept``.
     support_ : ndarray of shape (n_members_in_,), bool
         Members that were kept.
     estimators_ : list of n_members_ classifiers
@@ -430,7 +508,8 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         Solution of the program at ``alpha_`` and ``lam_``, before resampling, threshold and
         reweighting, with its certificate.
     path_ : SOCPPath
-        Weights for every penalty at this alpha (with ``diversity="exact"``: of the expansion).
+        Weights for every penalty at this alpha (with ``diversity="exact"`` or ``voting="log"``:
+        of the expansion).
     frontier_ : Frontier
         Calibration score against the number of members along the path.
     classes_ : ndarray of shape (n_classes,)
@@ -472,6 +551,7 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **SOCPEnsemblePruner._parameter_constraints,
         **SEARCH_CONSTRAINTS,
+        "alphas": [None, *SEARCH_CONSTRAINTS["alphas"]],
     }
 
     def __init__(
@@ -479,7 +559,7 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         estimator: Any,
         *,
         cv: Any = 0.25,
-        alphas: Any = (0.7, 0.9, 1.0),
+        alphas: Any = None,
         lams: Any = (0.01, 0.03, 0.1, 0.2, 0.3, 0.45),
         thresholds: Any = (0.05,),
         reweights: Any = ("relaxed", 0.5, "equal"),
@@ -488,6 +568,8 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         inner_cv: Any = 5,
         n_resamples: int = 6,
         voting: str = "soft",
+        calibrate: str | None = None,
+        fit_intercept: bool = False,
         diversity: str = "shannon",
         penalty: str = "l1",
         costs: Any = None,
@@ -511,6 +593,8 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         self.inner_cv = inner_cv
         self.n_resamples = n_resamples
         self.voting = voting
+        self.calibrate = calibrate
+        self.fit_intercept = fit_intercept
         self.diversity = diversity
         self.penalty = penalty
         self.costs = costs

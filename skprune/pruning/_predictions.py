@@ -12,15 +12,45 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer
 
-from ..socp import EnsembleStatistics
-from ..utils import Predictions, as_probabilities, sample_blocks, select, weighted_votes
+from ..socp import (
+    EnsembleStatistics,
+    LogPoolStatistics,
+    SOCPProblem,
+    SOCPSolution,
+    fit_intercept,
+    fit_scale,
+    fit_temperature,
+    log_pool_problem,
+    refit_log_pool,
+    solve_exact_entropy,
+    solve_log_pool,
+    solve_support,
+)
+from ..utils import (
+    Predictions,
+    VotingRule,
+    as_probabilities,
+    floored_logs,
+    sample_blocks,
+    select,
+    weighted_votes,
+)
 
-__all__ = ["CalibrationPredictions", "CandidateScorer", "ClassPredictions", "TargetPredictions"]
+__all__ = [
+    "CalibrationPredictions",
+    "CandidateScorer",
+    "ClassPredictions",
+    "LogPoolPredictions",
+    "Statistics",
+    "TargetPredictions",
+]
 
 Rows = NDArray[np.intp]
+Statistics = EnsembleStatistics | LogPoolStatistics
 
 # Bytes of predictions (in double precision) held at once.
 _BLOCK_BYTES = 2**25
@@ -76,18 +106,84 @@ class CalibrationPredictions(ABC):
         total = share.sum()
         return share / total if total > 0 else np.full(len(rows), 1 / len(rows))
 
+    # The program, and weights from it
+
+    @abstractmethod
+    def statistics(self, rows: Rows) -> Any:
+        """Statistics of some rows; those of disjoint rows add up."""
+
+    def problem(
+        self, stats: Any, alpha: float, diversity: str, costs: NDArray[np.float64] | None
+    ) -> SOCPProblem:
+        """The quadratic f, without penalty; for the exact entropy, expanded around the mean."""
+        diversity = "shannon" if diversity == "exact" else diversity
+        return SOCPProblem.from_statistics(stats, alpha, diversity=diversity, costs=costs)
+
+    def solve_exactly(
+        self,
+        rows: Rows,
+        members: NDArray[np.intp],
+        stats: Any,
+        alpha: float,
+        lam: float,
+        costs: NDArray[np.float64] | None,
+    ) -> SOCPSolution:
+        """The optimum of the loss that f expands, for some members and their costs."""
+        return solve_exact_entropy(
+            select(self.P, rows, members),
+            self.y[rows],
+            alpha,
+            lam,
+            sample_weight=self.weights_of(rows),
+            costs=costs,
+        ).solution
+
+    def free(self, problem: SOCPProblem) -> SOCPProblem:
+        """What the weights of chosen members minimize."""
+        return problem.summing_to_one()
+
+    def averaged(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weights of the program, at a scale at which those of several samples are averaged."""
+        return weights / weights.sum()
+
+    def equal(self, support: NDArray[np.bool_], rows: Rows) -> NDArray[np.float64]:
+        """Equal weights of some members, (M,)."""
+        return support / support.sum()
+
+    def relaxed(
+        self, problem: SOCPProblem, support: NDArray[np.bool_], start: NDArray, rows: Rows
+    ) -> NDArray[np.float64]:
+        """Weights of some members without penalty, (M,); zero if there are none."""
+        relaxed = solve_support(problem.summing_to_one(), support, start=start)
+        # Off the path the program may give no member of a support a weight.
+        return self.rescaled(relaxed[None], rows)[0] if relaxed.any() else relaxed
+
+    @abstractmethod
+    def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+        """The weightings at the scale of a prediction, (K, M)."""
+
+    def member_diversity(self, stats: Any) -> NDArray[np.float64]:
+        """Mean distance of each member from the mean of all, (M,)."""
+        # |p_i - mean|^2; the columns of ones, which are half of all, cancel.
+        mean = stats.gram.mean(axis=0)
+        return np.asarray((np.diagonal(stats.gram) - 2 * mean + mean.mean()) * 2)
+
+    def error_products(self, stats: Any) -> NDArray[np.float64]:
+        """Mean products of the members' errors, (M, M): <P_i - Y, P_k - Y>."""
+        b = stats.agreement
+        return np.asarray(stats.gram - b[:, None] - b + stats.target_power)
+
+    # Votes, and their scores
+
     @property
     @abstractmethod
     def equal_weights(self) -> NDArray[np.float64]:
         """Weights of the full ensemble, (M,)."""
 
-    @abstractmethod
-    def statistics(self, rows: Rows) -> EnsembleStatistics:
-        """Statistics of some rows; those of disjoint rows add up."""
-
-    @abstractmethod
-    def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
-        """The weightings at the scale at which equal weights are 1 / M, (K, M)."""
+    def single_and_full(self, train: Rows) -> NDArray[np.float64]:
+        """Weightings of each member alone, and of all equally, (M + 1, M)."""
+        M = self.n_members
+        return np.vstack([np.eye(M), np.full(M, 1 / M)])
 
     @abstractmethod
     def outputs(self, weights: NDArray[np.float64], rows: Rows, train: Rows) -> NDArray:
@@ -127,12 +223,14 @@ class ClassPredictions(CalibrationPredictions):
     """Probabilities of classes; with ``voting="hard"`` each member votes for one."""
 
     classes: NDArray
-    voting: str
+    voting: str = "soft"
+    calibrate: str | None = None  # "temperature": one for each weighting
+    fit_intercept: bool = False  # of a logarithmic pool
 
     default_score: ClassVar[str] = "accuracy"
     tie_break: ClassVar[str] = "neg_log_loss"
 
-    def statistics(self, rows: Rows) -> EnsembleStatistics:
+    def statistics(self, rows: Rows) -> Any:
         return EnsembleStatistics.from_predictions(
             select(self.P, rows), self.y[rows], self.weights_of(rows)
         )
@@ -140,9 +238,40 @@ class ClassPredictions(CalibrationPredictions):
     def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
         return weights / weights.sum(axis=1, keepdims=True)
 
+    def member_diversity(self, stats: Any) -> NDArray[np.float64]:
+        return np.asarray(stats.divergence * stats.n_classes)
+
+    def rule(self, weights: NDArray[np.float64]) -> VotingRule:
+        """How members with these weights vote, fitted to all rows."""
+        (b,) = self._adjustments(weights[None], np.arange(self.n_rows))
+        return VotingRule(self.voting, temperature=float(1 / b[0]))
+
+    def _adjustments(self, weights: NDArray[np.float64], train: Rows) -> NDArray[np.float64]:
+        """What rows say of the votes of each weighting: the inverse of its temperature, (K, 1)."""
+        if self.calibrate is None:
+            return np.ones((len(weights), 1))
+        y, weight = self.y[train], self.weights_of(train)
+        votes = self._whole_votes(weights, train)
+        return np.array([[fit_temperature(as_probabilities(q), y, weight)] for q in votes])
+
+    def _whole_votes(self, weights: NDArray[np.float64], rows: Rows) -> Iterator[NDArray]:
+        """Votes (n, k) of one weighting after the other."""
+        step = max(1, _SCORED_BYTES // (8 * len(rows) * self.P.shape[2]))
+        for start in range(0, len(weights), step):
+            some = weights[start : start + step]
+            parts = weighted_votes(select(self.P, rows), some, self.voting)
+            yield from np.concatenate([votes for _, votes in parts], axis=1)
+
+    def _logs(self, votes: NDArray, adjustments: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Logarithms of the probabilities that votes (K, n, C) become."""
+        return np.asarray(log_softmax(floored_logs(votes) * adjustments[:, :, None], axis=2))
+
     def outputs(self, weights: NDArray[np.float64], rows: Rows, train: Rows) -> NDArray:
         parts = weighted_votes(select(self.P, rows), weights, self.voting)
-        return as_probabilities(np.concatenate([votes for _, votes in parts], axis=1))
+        votes = np.concatenate([votes for _, votes in parts], axis=1).astype(np.float64, copy=False)
+        if self.calibrate is None and self.voting != "log":
+            return as_probabilities(votes)
+        return np.exp(self._logs(votes, self._adjustments(weights, train)))
 
     @property
     def equal_weights(self) -> NDArray[np.float64]:
@@ -166,11 +295,16 @@ class ClassPredictions(CalibrationPredictions):
     ) -> dict[str, NDArray[np.float64]]:
         share, y = self._shares(rows), self.y[rows]
         hits, logs = np.zeros(len(weights)), np.zeros(len(weights))
+        adjustments = self._adjustments(weights, train)
+        # As sklearn.metrics.log_loss clips what predict_proba returns, which is float64.
+        tiny = np.finfo(np.float64).eps
         for part, votes in weighted_votes(select(self.P, rows), weights, self.voting):
+            if self.calibrate is not None or self.voting == "log":
+                votes = self._logs(votes.astype(np.float64, copy=False), adjustments)
             hits += (votes.argmax(axis=2) == y[part]) @ share[part]
             true = votes[:, np.arange(votes.shape[1]), y[part]].astype(np.float64)
-            # As sklearn.metrics.log_loss clips what predict_proba returns, which is float64.
-            tiny = np.finfo(np.float64).eps
+            if self.calibrate is not None or self.voting == "log":
+                true = np.exp(true)
             logs += np.log(np.clip(true, tiny, 1 - tiny)) @ share[part]
         return {"accuracy": hits, "neg_log_loss": logs}
 
@@ -184,6 +318,107 @@ class ClassPredictions(CalibrationPredictions):
 
     def responder(self) -> Any:
         return _GivenProbabilities(self.classes)
+
+
+@dataclass(frozen=True, eq=False)
+class LogPoolPredictions(ClassPredictions):
+    """Probabilities of classes, of which members vote by their logarithms.
+
+    Weights are exponents, and their scale matters.
+    """
+
+    @cached_property
+    def scale(self) -> float:
+        """Sum of equal exponents that fits all rows best, around which all are expanded."""
+        return self._scales(np.ones((1, self.n_members)) / self.n_members)[0]
+
+    def _scales(self, weights: NDArray[np.float64], rows: Rows | None = None) -> list[float]:
+        rows = np.arange(self.n_rows) if rows is None else rows
+        y, share = self.y[rows], self._shares(rows)
+        votes = self._whole_votes(weights, rows)
+        return [fit_scale(z, y, share, smoothing=1 / len(rows)) for z in votes]
+
+    def statistics(self, rows: Rows) -> Any:
+        return LogPoolStatistics.from_predictions(
+            select(self.P, rows), self.y[rows], self.weights_of(rows), scale=self.scale
+        )
+
+    def problem(
+        self, stats: Any, alpha: float, diversity: str, costs: NDArray[np.float64] | None
+    ) -> SOCPProblem:
+        return log_pool_problem(stats, alpha, costs=costs)
+
+    def solve_exactly(
+        self,
+        rows: Rows,
+        members: NDArray[np.intp],
+        stats: Any,
+        alpha: float,
+        lam: float,
+        costs: NDArray[np.float64] | None,
+    ) -> SOCPSolution:
+        return solve_log_pool(
+            select(self.P, rows, members),
+            self.y[rows],
+            alpha,
+            lam,
+            stats=stats.of(members),
+            sample_weight=self.weights_of(rows),
+            costs=costs,
+        )
+
+    def free(self, problem: SOCPProblem) -> SOCPProblem:
+        return problem.with_penalty(0.0)
+
+    def averaged(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return weights
+
+    def equal(self, support: NDArray[np.bool_], rows: Rows) -> NDArray[np.float64]:
+        return self.rescaled(support[None] / support.sum(), rows)[0]
+
+    def relaxed(
+        self, problem: SOCPProblem, support: NDArray[np.bool_], start: NDArray, rows: Rows
+    ) -> NDArray[np.float64]:
+        members, weights = np.flatnonzero(support), np.zeros(len(support))
+        weights[members], _ = refit_log_pool(
+            select(self.P, rows, members),
+            self.y[rows],
+            self.weights_of(rows),
+            bias=self.fit_intercept,
+        )
+        return weights
+
+    def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+        # The largest is one: a scale is sought from 0.05 to 20.
+        weights = weights / weights.sum(axis=1, keepdims=True)
+        return weights * np.array(self._scales(weights, rows))[:, None]
+
+    def member_diversity(self, stats: Any) -> NDArray[np.float64]:
+        # KL(q || p~_i) to second order: half the variance of s0 l_i - z under q.
+        s0, H = stats.scale, stats.hessian
+        mean = H.mean(axis=0)
+        return np.asarray(s0**2 / 2 * (np.diagonal(H) - 2 * mean + mean.mean()))
+
+    def error_products(self, stats: Any) -> NDArray[np.float64]:
+        return np.asarray(stats.hessian)
+
+    def single_and_full(self, train: Rows) -> NDArray[np.float64]:
+        return self.rescaled(super().single_and_full(train), train)
+
+    def rule(self, weights: NDArray[np.float64]) -> VotingRule:
+        (b,) = self._adjustments(weights[None], np.arange(self.n_rows))
+        return VotingRule(self.voting, intercept=b)
+
+    def _adjustments(self, weights: NDArray[np.float64], train: Rows) -> NDArray[np.float64]:
+        """The bias of each class for each weighting, (K, C)."""
+        if not self.fit_intercept:
+            return np.zeros((len(weights), len(self.classes)))
+        y, share = self.y[train], self._shares(train)
+        votes = self._whole_votes(weights, train)
+        return np.array([fit_intercept(z, y, share, smoothing=1 / len(train)) for z in votes])
+
+    def _logs(self, votes: NDArray, adjustments: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(log_softmax(votes + adjustments[:, None], axis=2))
 
 
 @dataclass(frozen=True, eq=False)

@@ -92,8 +92,8 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         Number of members kept, and to choose from.
     intercept_ : ndarray of shape (n_targets,)
         What is added to the weighted sum.
-    threshold_ : float
-        The threshold that was used.
+    alpha_, threshold_ : float
+        The alpha and the threshold that were used.
     solution_ : SOCPSolution
         Solution of the program before threshold and reweighting, with its certificate.
     path_ : SOCPPath

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..socp import EnsembleStatistics, SOCPPath, SOCPProblem, solve_support
+from ..socp import SOCPPath, SOCPProblem, solve_support
 from ..utils import ReprHTML, load_pandas, text_table
 from ._predictions import CalibrationPredictions
 
@@ -44,7 +44,8 @@ class MemberTable(ReprHTML):
         Its own accuracy, or R^2.
     diversity : ndarray of shape (M,)
         Mean distance of its predictions from the mean of all members: Kullback-Leibler
-        divergence in nats for classes; squared distance in variances of the targets.
+        divergence in nats for classes (in a logarithmic pool to second order, from the pool of
+        equal exponents); squared distance in variances of the targets.
     cost : ndarray of shape (M,) or None
         Its cost, where costs were asked for.
     entry_lam : ndarray of shape (M,)
@@ -53,8 +54,8 @@ class MemberTable(ReprHTML):
         Increase of the objective f if it alone is removed from the kept members and the others
         are reweighted; zero where it was dropped.
     most_similar_member : ndarray of shape (M,)
-        Position of the other kept member whose errors are most correlated with its own; -1
-        where there is none.
+        Position of the other kept member whose errors (in a logarithmic pool: logarithms of
+        probabilities) are most correlated with its own; -1 where there is none.
     error_correlation : ndarray of shape (M,)
         That correlation (not centered); NaN where there is none.
 
@@ -130,20 +131,16 @@ def explain_members(
     weights: NDArray[np.float64],
     scores: NDArray[np.float64],
     costs: NDArray[np.float64] | None,
-    stats: EnsembleStatistics,
+    diversity: NDArray[np.float64],
+    errors: NDArray[np.float64],
     problem: SOCPProblem,
     path: SOCPPath,
 ) -> MemberTable:
-    """The table, from statistics alone."""
+    """The table, from diversity (M,) and mean products of errors (M, M)."""
     kept = weights > 0
-    if stats.divergence is not None:
-        diversity = stats.divergence * stats.n_classes
-    else:  # |p_i - mean|^2; the columns of ones, which are half of all, cancel
-        mean = stats.gram.mean(axis=0)
-        diversity = (np.diagonal(stats.gram) - 2 * mean + mean.mean()) * 2
     first = (path.weights > 0).argmax(axis=0)
     enters = np.where((path.weights > 0).any(axis=0), path.lams[np.maximum(first - 1, 0)], np.nan)
-    similar, correlation = _most_similar(stats, kept)
+    similar, correlation = _most_similar(errors, kept)
     return MemberTable(
         names=names,
         kept=kept,
@@ -173,11 +170,9 @@ def _increases(problem: SOCPProblem, kept: NDArray[np.bool_]) -> NDArray[np.floa
 
 
 def _most_similar(
-    stats: EnsembleStatistics, kept: NDArray[np.bool_]
+    errors: NDArray[np.float64], kept: NDArray[np.bool_]
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """The kept member whose errors P_k - Y are most correlated with those of each member."""
-    b = stats.agreement
-    errors = stats.gram - b[:, None] - b + stats.target_power  # <P_i - Y, P_k - Y>
+    """The kept member whose errors are most correlated with those of each member."""
     norm = np.sqrt(np.maximum(np.diagonal(errors), 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         correlation = errors / np.outer(norm, norm)

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.model_selection import KFold, StratifiedKFold
 
-from ..socp import EnsembleStatistics
 from ..utils import (
     ALPHA,
     LAM,
@@ -34,7 +33,9 @@ from ._predictions import (
     CalibrationPredictions,
     CandidateScorer,
     ClassPredictions,
+    LogPoolPredictions,
     Rows,
+    Statistics,
     TargetPredictions,
 )
 from ._selection import (
@@ -99,11 +100,11 @@ class _Block:
     """Rows and their statistics: half a fold, or several of those joined."""
 
     rows: Rows
-    stats: EnsembleStatistics
+    stats: Statistics
 
 
 def _joined(blocks: list[_Block]) -> _Block:
-    stats = sum((block.stats for block in blocks[1:]), start=blocks[0].stats)
+    stats: Any = sum((block.stats for block in blocks[1:]), start=blocks[0].stats)
     return _Block(np.concatenate([block.rows for block in blocks]), stats)
 
 
@@ -173,15 +174,15 @@ def search(
     n_folds = len(folds)
     run = _Search(predictions, program, grid, folds, pruner.n_resamples, seed)
     M = predictions.n_members
-    alone = np.vstack([np.eye(M), np.full(M, 1 / M)])
     every = range(n_folds)
     others = [[i for i in every if i != fold] for fold in every]
 
     outer = [run.candidates((fold,))[0] for fold in every]
-    scored = [
-        scorer.table(predictions, np.vstack([W, alone]), run.rows(fold), run.rows(*others[fold]))
-        for fold, W in enumerate(outer)
-    ]
+    scored = []
+    for fold, W in enumerate(outer):
+        train = run.rows(*others[fold])
+        alone = predictions.single_and_full(train)
+        scored.append(scorer.table(predictions, np.vstack([W, alone]), run.rows(fold), train))
     tables = np.array(scored)  # fold, score or tie-break, candidate
     K = outer[0].shape[0]
     scores, ties = tables[:, 0, :K], tables[:, 1, :K]
@@ -295,11 +296,17 @@ class CrossValidatedSelection(BasePruner):
     selection: str
     inner_cv: Any
     n_resamples: int
+    voting: str  # of classifiers
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BasePruner._parameter_constraints,
         **SEARCH_CONSTRAINTS,
     }
+
+    def _alphas(self) -> tuple[float, ...]:
+        if self.alphas is None:
+            return (1.0,) if self.voting == "log" else (0.7, 0.9, 1.0)
+        return tuple(map(float, self.alphas))
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -344,7 +351,8 @@ class CrossValidatedSelection(BasePruner):
             P = np.full((1, len(codes), C), 0.1 / C)
             P[0, np.arange(len(codes)), codes] += 0.9
             weight = None if sample_weight is None else np.ones(len(codes))
-            made = ClassPredictions(P, codes, weight, classes, self.voting)
+            kind = LogPoolPredictions if self.voting == "log" else ClassPredictions
+            made = kind(P, codes, weight, classes, self.voting)
         CandidateScorer(self.scoring).check(made)
 
     def _select(
@@ -371,7 +379,7 @@ class CrossValidatedSelection(BasePruner):
 
 
 def _grid(pruner: CrossValidatedSelection) -> _Grid:
-    tried: list[Any] = [pruner.alphas, pruner.lams, pruner.thresholds, pruner.reweights]
+    tried: list[Any] = [pruner._alphas(), pruner.lams, pruner.thresholds, pruner.reweights]
     values: list[Any] = [tuple(v if isinstance(v, str) else float(v) for v in vs) for vs in tried]
     return _Grid(*values)
 

@@ -14,20 +14,18 @@ from numpy.typing import NDArray
 from ..exceptions import NoMemberLeftError
 from ..metrics import check_countable, latencies, n_parameters
 from ..socp import (
-    EnsembleStatistics,
     SOCPPath,
     SOCPProblem,
     SOCPSolution,
     check_costs,
     follow_path,
-    solve_exact_entropy,
     solve_problem,
     solve_subset,
     solve_support,
 )
-from ..utils import Number, StrOptions, select
+from ..utils import Number, StrOptions
 from ._members import Members, expected_n_members, known_members, named_members
-from ._predictions import CalibrationPredictions, Rows
+from ._predictions import CalibrationPredictions, LogPoolPredictions, Rows, Statistics
 
 __all__ = [
     "REWEIGHT",
@@ -88,20 +86,18 @@ class Relaxation:
     program: Program
     predictions: CalibrationPredictions
     rows: Rows
-    stats: EnsembleStatistics  # of these rows
+    stats: Statistics  # of these rows
     alpha: float
     min_lam: float = 0.0  # the smallest lambda that is needed
     _subsets: dict[tuple[int, float | None], NDArray[np.float64]] = field(default_factory=dict)
+    _equal: dict[bytes, NDArray[np.float64]] = field(default_factory=dict)
     _relaxed: dict[bytes, NDArray[np.float64]] = field(default_factory=dict)
 
     @cached_property
     def problem(self) -> SOCPProblem:
-        """The quadratic f, without penalty; for the exact entropy, expanded around the mean."""
-        problem = SOCPProblem.from_statistics(
-            self.stats,
-            self.alpha,
-            diversity="shannon" if self.program.diversity == "exact" else self.program.diversity,
-            costs=self.program.costs,
+        """The quadratic f, without penalty."""
+        problem = self.predictions.problem(
+            self.stats, self.alpha, self.program.diversity, self.program.costs
         )
         members = self._affordable
         if len(members) == self.stats.n_members:
@@ -123,13 +119,13 @@ class Relaxation:
 
     def solve(self, lam: float) -> SOCPSolution:
         """The certified solution for one lambda, by the back end that was asked for."""
-        if self.program.diversity == "exact":
+        if self.program.diversity == "exact" or isinstance(self.predictions, LogPoolPredictions):
             return self._solve_exact(lam)
         problem = self.problem.with_penalty(lam * self.problem.penalty_max)
         return solve_problem(problem, self.alpha, self.program.solver)
 
     def at(self, lam: float) -> NDArray[np.float64]:
-        """Weights at one lambda, summing to one; equal where the program keeps no member."""
+        """Weights at one lambda, to be averaged; equal where the program keeps no member."""
         weights = np.zeros(self.stats.n_members)
         if self.program.diversity != "exact":
             weights = self.path.at(lam)
@@ -137,16 +133,17 @@ class Relaxation:
             with suppress(NoMemberLeftError):
                 weights = self._solve_exact(lam).weights
         if not weights.any():
-            weights[self._affordable] = 1.0
-        return weights / weights.sum()
+            support = np.zeros(len(weights), dtype=bool)
+            support[self._affordable] = True
+            return self.predictions.equal(support, self.rows)
+        return self.predictions.averaged(weights)
 
     def weights(
         self, base: NDArray[np.float64], threshold: float, shrinkages: Sequence[float | None]
     ) -> NDArray[np.float64]:
         """Weights after threshold, limits, zero norm and each reweighting, (n_shrinkages, M).
 
-        ``base`` are the program's weights at one lambda. The result has the scale at which
-        equal weights of k members are 1 / k.
+        ``base`` are the program's weights at one lambda; the result has the scale of a prediction.
         """
         support = self.program.support(base, threshold)
         if self.program.penalty == "l0":
@@ -161,15 +158,14 @@ class Relaxation:
     ) -> NDArray[np.float64]:
         if share is None:
             return self.predictions.rescaled(np.where(support, base, 0.0)[None], self.rows)[0]
-        equal = support / support.sum()
+        key = support.tobytes()
+        if key not in self._equal:
+            self._equal[key] = self.predictions.equal(support, self.rows)
+        equal = self._equal[key]
         if share == 1:
             return equal
-        key = support.tobytes()
         if key not in self._relaxed:
-            relaxed = solve_support(self.problem.summing_to_one(), support, start=base)
-            # Off the path the program may give no member of a support a weight.
-            if relaxed.any():
-                relaxed = self.predictions.rescaled(relaxed[None], self.rows)[0]
+            relaxed = self.predictions.relaxed(self.problem, support, base, self.rows)
             self._relaxed[key] = relaxed if relaxed.any() else equal
         return (1 - share) * self._relaxed[key] + share * equal
 
@@ -178,7 +174,7 @@ class Relaxation:
         program, size, budget = self.program, int(support.sum()), None
         if program.costs is not None:
             budget = float(program.costs[support].sum()) * (1 + 1e-12)
-        f = self.problem.summing_to_one()
+        f = self.predictions.free(self.problem)
         if (size, budget) not in self._subsets:
             self._subsets[size, budget] = solve_subset(
                 f, size, path=self.path, costs=program.costs, max_cost=budget
@@ -190,17 +186,17 @@ class Relaxation:
 
     def _solve_exact(self, lam: float) -> SOCPSolution:
         members, costs = self._affordable, self.program.costs
-        exact = solve_exact_entropy(
-            select(self.predictions.P, self.rows, members),
-            self.predictions.y[self.rows],
+        exact = self.predictions.solve_exactly(
+            self.rows,
+            members,
+            self.stats,
             self.alpha,
             lam,
-            sample_weight=self.predictions.weights_of(self.rows),
-            costs=None if costs is None else costs[members],
+            None if costs is None else costs[members],
         )
         weights = np.zeros(self.stats.n_members)
-        weights[members] = exact.solution.weights
-        return replace(exact.solution, weights=weights)
+        weights[members] = exact.weights
+        return replace(exact, weights=weights)
 
     @cached_property
     def _affordable(self) -> NDArray[np.intp]:

@@ -64,7 +64,7 @@ def check_graph(
                 f"{gap:.2g} on {where}. {_why(member, X is not None)}"
             )
     rows = np.ones(len(found), bool)
-    if vote.classes is not None and vote.voting == "hard":
+    if vote.classes is not None and vote.rule.voting == "hard":
         # A vote of choices jumps where two classes are equally probable.
         ranked = np.sort(members, axis=2)
         rows = (ranked[:, :, -1] - ranked[:, :, -2] > 1e-3).all(axis=0)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from .._keras import widest_output
 from .._version import __version__
 from ..exceptions import GraphFileError, UnsupportedMemberError
-from ..utils import Vote, VotingMember, atomic_write, unfreeze
+from ..utils import Vote, VotingMember, atomic_write, probability_floor, unfreeze
 from ._check import check_graph
 from ._metadata import KEY, GraphMetadata
 from ._networks import is_network, network_of, network_shape, vote_of
@@ -106,7 +106,8 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], X: ArrayLike | Non
 
 
 def _described(estimator: Any, vote: Vote) -> GraphMetadata:
-    total = sum(member.weight for member in vote.members) if vote.classes is not None else 1.0
+    is_mean = vote.classes is not None and vote.rule.voting != "log"
+    total = sum(member.weight for member in vote.members) if is_mean else 1.0
     about = GraphMetadata(
         version=__version__,
         estimator=type(unfreeze(estimator)).__name__,
@@ -122,7 +123,13 @@ def _described(estimator: Any, vote: Vote) -> GraphMetadata:
     )
     if vote.classes is None:
         return about
-    return replace(about, voting=vote.voting).with_classes(vote.classes)
+    intercept = vote.rule.intercept
+    return replace(
+        about,
+        voting=vote.rule.voting,
+        temperature=vote.rule.temperature,
+        intercept=None if intercept is None else intercept.tolist(),
+    ).with_classes(vote.classes)
 
 
 def _column_names(estimator: Any) -> list[str] | None:
@@ -222,15 +229,21 @@ def _aligned(graph: OnnxGraph, member: VotingMember, name: str, vote: Vote) -> s
 
 
 def _vote(graph: OnnxGraph, vote: Vote, members: str) -> str:
-    """Equation (1): the weighted mean of the members, or a regressor's weighted sum."""
+    """Equation (1): the weighted mean of the members; a logarithmic pool; a regressor's sum."""
     weights = np.array([[member.weight for member in vote.members]])
     if vote.classes is None:
         k = len(vote.intercept)
         total = graph.node("MatMul", graph.constant(weights.astype(np.float32)), members)
         intercept = graph.constant(vote.intercept.astype(np.float32))
         return graph.node("Add", graph.reshaped(total, (k,)), intercept)
-    C = len(vote.classes)
-    if vote.voting == "hard":
+    C, rule = len(vote.classes), vote.rule
+    if rule.voting == "log":
+        exponents = graph.constant(weights.astype(np.float32))
+        pooled = graph.node("MatMul", exponents, _floored_logs(graph, members, C))
+        of_classes = np.zeros(C) if rule.intercept is None else rule.intercept
+        bias = graph.constant(of_classes.astype(np.float32))
+        return graph.node("Softmax", graph.node("Add", graph.reshaped(pooled, (C,)), bias), axis=1)
+    if rule.voting == "hard":
         chosen = graph.node("ArgMax", members, axis=2, keepdims=0)
         depth = graph.constant(np.array(C, np.int64))
         off_and_on = graph.constant(np.array([0, 1], np.float32))
@@ -239,4 +252,13 @@ def _vote(graph: OnnxGraph, vote: Vote, members: str) -> str:
     counts = graph.constant((weights / weights.max()).astype(np.float32))
     total = graph.reshaped(graph.node("MatMul", counts, members), (C,))
     axis = graph.constant(np.array([1], np.int64))
-    return graph.node("Div", total, graph.node("ReduceSum", total, axis, keepdims=1))
+    mean = graph.node("Div", total, graph.node("ReduceSum", total, axis, keepdims=1))
+    if rule.temperature == 1:
+        return mean
+    power = graph.constant(np.array(1 / rule.temperature, np.float32))
+    return graph.node("Softmax", graph.node("Mul", _floored_logs(graph, mean, C), power), axis=1)
+
+
+def _floored_logs(graph: OnnxGraph, probabilities: str, n_classes: int) -> str:
+    floor = graph.constant(np.array(probability_floor(n_classes), np.float32))
+    return graph.node("Log", graph.node("Max", probabilities, floor))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..exceptions import UnsupportedMemberError
 from ..sparsity import copy_model
-from ..utils import Vote
+from ..utils import Vote, probability_floor
 from ._check import check_graph
 from ._networks import network_of, network_shape, vote_of
 from ._predictor import as_samples, in_single_precision
@@ -98,19 +98,56 @@ def _fused(models: list[Any], vote: Vote, shape: tuple[int, ...]) -> tuple[Any, 
         if p.shape[-1] == 1 and member.columns is not None:
             p = ops.concatenate([1.0 - p, p], axis=-1)
         said.append(ops.matmul(p, _places(member.columns, vote)))
-        if vote.voting == "hard":
+        if vote.rule.voting == "log":
+            p = _floored_logs(said[-1])
+        elif vote.rule.voting == "hard":
             p = ops.one_hot(ops.argmax(p, axis=-1), p.shape[-1])
         outputs.append(p)
     joined = outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, axis=-1)
-    # A dense layer adds up what the members say of each class: a layer of Keras's own, which
-    # every installation can load.
+    # Layers of Keras's own, which every installation can load.
+    if vote.rule.voting == "log":
+        probabilities = _log_pool(vote, joined)
+    else:
+        probabilities = _weighted_mean(vote, joined)
+    model = keras.Model(pixels, probabilities, name="weighted_vote")
+    model.trainable = False
+    return model, keras.Model(pixels, said)
+
+
+def _floored_logs(p: Any) -> Any:
+    from keras import ops
+
+    return ops.log(ops.maximum(p, probability_floor(p.shape[-1])))
+
+
+def _log_pool(vote: Vote, logs: Any) -> Any:
+    """Softmax of the weighted sum of the members' logarithms, and of a bias for each class."""
+    from keras import layers
+
+    assert vote.classes is not None
+    C = len(vote.classes)
+    add = layers.Dense(C, activation="softmax", name="vote", dtype="float32")
+    probabilities = add(logs)
+    kernel = np.concatenate([member.weight * np.eye(C) for member in vote.members])
+    intercept = np.zeros(C) if vote.rule.intercept is None else vote.rule.intercept
+    add.set_weights([kernel.astype(np.float32), intercept.astype(np.float32)])
+    return probabilities
+
+
+def _weighted_mean(vote: Vote, joined: Any) -> Any:
+    """The weighted mean of the members' probabilities or choices, and its temperature."""
+    from keras import layers
+
     kernel = _vote_kernel(vote)
     add = layers.Dense(kernel.shape[1], use_bias=False, name="vote", dtype="float32")
     share = layers.Rescaling(1 / _total(vote), name="share", dtype="float32")
-    model = keras.Model(pixels, share(add(joined)), name="weighted_vote")
+    probabilities = share(add(joined))
     add.set_weights([kernel])
-    model.trainable = False
-    return model, keras.Model(pixels, said)
+    if vote.rule.temperature != 1:
+        logs = _floored_logs(probabilities)
+        scale = layers.Rescaling(1 / vote.rule.temperature, name="temperature", dtype="float32")
+        probabilities = layers.Softmax(name="probabilities", dtype="float32")(scale(logs))
+    return probabilities
 
 
 def _copied(model: Any, name: str) -> Any:

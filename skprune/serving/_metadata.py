@@ -41,12 +41,12 @@ class GraphMetadata:
         The labels of the columns; None for a regressor.
     label_type : str or None
         Their NumPy type.
-    voting : {"soft", "hard"} or None
+    voting : {"soft", "hard", "log"} or None
         What the members' votes were; None for a regressor.
     members : list of str
         Names of the members.
     weights : list of float
-        Their weights.
+        Their weights; exponents with ``voting="log"``.
     sample_shape : list of int
         Shape of one sample.
     batch_rows : int
@@ -57,6 +57,10 @@ class GraphMetadata:
         Whether a regressor has one target, given as a vector.
     quantization : {"int8"} or None, default=None
         What the numbers were rounded to.
+    temperature : float, default=1.0
+        Of a soft vote.
+    intercept : list of float or None, default=None
+        The bias of each class of a logarithmic pool.
 
     Examples
     --------
@@ -86,6 +90,8 @@ class GraphMetadata:
     feature_names: list[str] | None = None
     flat: bool = False
     quantization: str | None = None
+    temperature: float = 1.0
+    intercept: list[float] | None = None
 
     @property
     def classes(self) -> NDArray | None:
@@ -177,7 +183,7 @@ class GraphMetadata:
             "version": isinstance(self.version, str),
             "estimator": isinstance(self.estimator, str),
             "labels": self.labels is None or isinstance(self.labels, list),
-            "voting": self.voting in ("soft", "hard", None),
+            "voting": self.voting in ("soft", "hard", "log", None),
             "members": _is_list_of(str, self.members),
             "weights": _is_list_of(float, self.weights) and all(map(math.isfinite, self.weights)),
             "sample_shape": _is_list_of(int, shape) and shape and min(shape) >= 0,
@@ -185,6 +191,8 @@ class GraphMetadata:
             "feature_names": names is None or _is_list_of(str, names),
             "flat": isinstance(self.flat, bool),
             "quantization": self.quantization in ("int8", None),
+            "temperature": type(self.temperature) is float and 0 < self.temperature < math.inf,
+            "intercept": self.intercept is None or _is_list_of(float, self.intercept),
         }
         for name in (name for name, is_right in right.items() if not is_right):
             raise ValueError(f"{name} is {reprlib.repr(getattr(self, name))}")

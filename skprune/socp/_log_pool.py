@@ -12,11 +12,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
-from scipy.special import logsumexp
+from scipy.optimize import brentq, minimize
+from scipy.special import logsumexp, softmax
 from sklearn.exceptions import ConvergenceWarning
 
-from ..utils import Predictions, as_predictions, sample_blocks, with_one_blas_thread
+from ..utils import (
+    Predictions,
+    as_predictions,
+    floored_logs,
+    sample_blocks,
+    select,
+    with_one_blas_thread,
+)
 from ._active_set import minimize_active_set
 from ._problem import SOCPProblem, check_member_left, nearest_semidefinite, relative_costs
 from ._solve import SOCPSolution
@@ -24,19 +31,21 @@ from ._validation import check_labels, check_probabilities, check_shape, check_w
 
 __all__ = [
     "LogPoolStatistics",
+    "fit_intercept",
+    "fit_scale",
     "fit_temperature",
     "log_pool_problem",
     "refit_log_pool",
     "solve_log_pool",
 ]
 
-# Probabilities are at least this: a member that gives the true class none would decide alone.
-_EPS = 1e-3
-# Bounds of the scale of equal weights, as of a temperature.
+# Bounds of a scale, and so of a temperature.
 _SCALES = (0.05, 20.0)
 # Curvature that keeps opposite members bounded where diversity is weighted, as a share of the mean.
 _RIDGE = 1e-8
 _BLOCK_BYTES = 2**24
+# Logarithms are kept from one pass to the next if they take no more bytes than this.
+_KEPT_BYTES = 2**27
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +84,10 @@ class LogPoolStatistics:
         M, N, C = pool.P.shape
         loss, gradient, hessian = pool.expand(np.full(M, scale / M))
         return cls(loss, gradient, hessian, scale, N, C, float(pool.weight.sum()))
+
+    def of(self, members: NDArray[np.intp]) -> "LogPoolStatistics | None":
+        """Those of some members: these if all are meant, else None, since w0 is another one."""
+        return self if len(members) == self.n_members else None
 
     def __add__(self, other: "LogPoolStatistics") -> "LogPoolStatistics":
         return self._combined(other, 1)
@@ -118,40 +131,36 @@ def log_pool_problem(
         L_a(w) = alpha L(w) + (1 - alpha) (w'Hw / 2 - theta h'w)
         f(w) = w'Qw + c'w + constant,  Q = H / 2,  c = alpha (g - H w0) - (1 - alpha) theta h
     """
-    w0 = np.full(stats.n_members, stats.scale / stats.n_members)
-    return _expanded(stats, alpha, w0, (stats.loss, stats.gradient, stats.hessian), costs)
-
-
-def _expanded(
-    stats: LogPoolStatistics,
-    alpha: float,
-    v: NDArray[np.float64],
-    expansion: tuple[float, NDArray[np.float64], NDArray[np.float64]],
-    costs: ArrayLike | None,
-) -> SOCPProblem:
-    """The expansion of L_a around v, where L has this value, gradient and Hessian."""
-    loss, gradient, hessian = expansion
     H, M = stats.hessian, stats.n_members
     h, w0 = np.diagonal(H), np.full(M, stats.scale / M)
-    theta = float(w0 @ H @ w0) / max(float(h @ w0), np.finfo(float).tiny)
-    quadratic = (alpha * hessian + (1 - alpha) * H) / 2
+    curved = H @ w0
+    theta = float(w0 @ curved) / max(float(h @ w0), np.finfo(float).tiny)
+    quadratic = H / 2
     if alpha < 1:
         quadratic = quadratic + _RIDGE * np.trace(H) / M * np.eye(M)
-    curved = hessian @ v
     return SOCPProblem(
         nearest_semidefinite(quadratic),
-        alpha * (gradient - curved) - (1 - alpha) * theta * h,
+        alpha * (stats.gradient - curved) - (1 - alpha) * theta * h,
         0.0,
-        alpha * (loss - float(gradient @ v) + float(v @ curved) / 2),
+        alpha * (stats.loss - float(stats.gradient @ w0) + float(w0 @ curved) / 2),
         relative_costs(costs, M),
     )
 
 
 class LogPool:
-    """The log loss of all exponents, read block by block."""
+    """The log loss of all exponents, read block by block.
+
+    The targets are ``(1 - smoothing) Y + smoothing / C``.
+    """
 
     def __init__(
-        self, P: ArrayLike | Predictions, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        P: ArrayLike | Predictions,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        smoothing: float = 0.0,
+        with_bias: bool = False,
     ) -> None:
         self.P: Any = as_predictions(P)
         check_shape(self.P, "P")
@@ -162,39 +171,38 @@ class LogPool:
         self.weight = check_weights("sample_weight", sample_weight, N)
         if not self.weight.any():
             raise ValueError("sample_weight sums to zero: at least one weight must be positive.")
-        # Targets (1 - smoothing) Y + smoothing / C; l sums to zero over the classes.
-        self.smoothing = 0.0
-        self.eps = _EPS
-        self.with_bias = False  # 2 C more members, whose exponents are a bias of each class
+        self.smoothing = smoothing
+        self.with_bias = with_bias  # 2 C more members, whose exponents are a bias of each class
+        self._kept: list[tuple[slice, NDArray[np.float64]]] | None = None
 
     def blocks(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        """Centered logarithms l (M, n, C) of runs of samples."""
+        """Logarithms l (M, n, C) of runs of samples, which sum to zero over the classes."""
+        M, N, C = self.P.shape
+        if self._kept is None and 8 * M * N * C <= _KEPT_BYTES:
+            self._kept = list(self._computed_blocks())
+        return self._computed_blocks() if self._kept is None else iter(self._kept)
+
+    def _computed_blocks(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         M, _, C = self.P.shape
         for rows, block in sample_blocks(self.P, _BLOCK_BYTES, 8 * M * C):
             P = np.asarray(block, dtype=np.float64)
             check_probabilities(P)
-            logs = np.log(np.maximum(P, self.eps))
+            logs = floored_logs(P)
             logs -= logs.mean(axis=2, keepdims=True)
             if self.with_bias:
-                C = logs.shape[2]
                 unit = (np.eye(C) - 1 / C)[:, None].repeat(logs.shape[1], axis=1)
                 logs = np.concatenate([logs, unit, -unit])
             yield rows, logs
 
+    def of(self, members: NDArray[np.intp]) -> "LogPool":
+        """The loss of the exponents of some members."""
+        P = select(self.P, np.arange(self.P.shape[1]), members)
+        return LogPool(P, self.y, self.weight, smoothing=self.smoothing)
+
     def equal_scale(self) -> float:
-        """The scale s of equal exponents s / M with the lowest loss: one convex dimension."""
+        """The scale s of equal exponents s / M with the lowest loss."""
         mean = np.concatenate([logs.mean(axis=0) for _, logs in self.blocks()])
-        true = (1 - self.smoothing) * mean[np.arange(len(mean)), self.y]
-
-        def slope(s: float) -> float:
-            z = s * mean
-            q = np.exp(z - logsumexp(z, axis=1, keepdims=True))
-            return float(self.weight @ ((q * mean).sum(axis=1) - true))
-
-        low, high = _SCALES
-        if slope(low) >= 0:
-            return low
-        return high if slope(high) <= 0 else float(brentq(slope, low, high, xtol=1e-12))
+        return fit_scale(mean, self.y, self.weight, smoothing=self.smoothing)
 
     def expand(self, w: NDArray[np.float64]) -> tuple[float, NDArray, NDArray]:
         """L, its gradient (M,) and its Hessian (M, M) at w: one product for each block."""
@@ -209,12 +217,20 @@ class LogPool:
             expected = np.einsum("mnc,nc->mn", logs, q)
             loss += float(weight @ (norm - share * z[each, y]))
             gradient += (expected - share * logs[:, each, y]) @ weight
-            logs -= expected[:, :, None]
-            logs *= np.sqrt(q * weight[:, None])
-            flat = logs.reshape(M, -1)
+            flat = ((logs - expected[:, :, None]) * np.sqrt(q * weight[:, None])).reshape(M, -1)
             hessian += flat @ flat.T
         total = float(self.weight.sum())
         return loss / total, gradient / total, hessian / total
+
+    def gradient(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Gradient of L at w, (M,)."""
+        gradient = np.zeros(len(w))
+        for rows, logs in self.blocks():
+            weight, y = self.weight[rows], self.y[rows]
+            off = softmax(np.tensordot(w, logs, 1), axis=1)
+            off[np.arange(len(y)), y] -= 1 - self.smoothing
+            gradient += logs.reshape(len(w), -1) @ (off * weight[:, None]).ravel()
+        return gradient / float(self.weight.sum())
 
     def loss(self, w: NDArray[np.float64]) -> float:
         """L at w."""
@@ -226,6 +242,25 @@ class LogPool:
         return total / float(self.weight.sum())
 
 
+def fit_scale(
+    z: NDArray, y: NDArray[np.intp], weight: NDArray[np.float64], *, smoothing: float = 0.0
+) -> float:
+    """The s in [0.05, 20] for which ``softmax(s z)``, z (N, C), has the lowest log loss."""
+    z = z - z.max(axis=1, keepdims=True)
+    true = weight @ (
+        (1 - smoothing) * z[np.arange(len(z)), y] + smoothing * z.mean(axis=1, dtype=np.float64)
+    )
+
+    def slope(s: float) -> float:
+        q = np.exp(s * z)
+        return float(weight @ (np.einsum("nc,nc->n", q, z) / q.sum(axis=1)) - true)
+
+    low, high = _SCALES
+    if slope(low) >= 0:
+        return low
+    return high if slope(high) <= 0 else float(brentq(slope, low, high, xtol=1e-12))
+
+
 def fit_temperature(
     q: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, smoothed: bool = True
 ) -> float:
@@ -233,10 +268,25 @@ def fit_temperature(
 
     ``q`` has shape (N, C); the targets are smoothed as in :func:`refit_log_pool`.
     """
-    pool = LogPool(np.asarray(q)[None], y, sample_weight)
-    pool.eps = np.finfo(np.float64).tiny
-    pool.smoothing = 1 / pool.P.shape[1] if smoothed else 0.0
-    return pool.equal_scale()
+    z = floored_logs(np.asarray(q))
+    weight = check_weights("sample_weight", sample_weight, len(z))
+    return fit_scale(z, np.asarray(y), weight, smoothing=1 / len(z) if smoothed else 0.0)
+
+
+def fit_intercept(
+    z: NDArray, y: NDArray[np.intp], weight: NDArray[np.float64], *, smoothing: float = 0.0
+) -> NDArray[np.float64]:
+    """The b (C,), of sum zero, for which ``softmax(z + b)``, z (N, C), has the lowest log loss."""
+    C, share = z.shape[1], weight / weight.sum()
+    target = (1 - smoothing) * np.bincount(y, share, C) + smoothing / C
+
+    def loss(b: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        norm = logsumexp(z + b, axis=1)
+        q = np.exp(z + b - norm[:, None])
+        return float(share @ norm - target @ b), share @ q - target
+
+    b = minimize(loss, np.zeros(C), jac=True, method="BFGS", options={"gtol": 1e-9}).x
+    return b - b.mean()
 
 
 def _minimize(
@@ -246,21 +296,20 @@ def _minimize(
     a: NDArray[np.float64],
     start: NDArray[np.float64],
     *,
+    unit: float,
     max_iter: int,
     tol: float,
-) -> tuple[NDArray[np.float64], float, tuple[float, NDArray, NDArray]]:
+) -> NDArray[np.float64]:
     """Minimize ``share L(w) + w'Aw + a'w`` over w >= 0, by Newton's method.
 
-    Returns the weights, their KKT residual, and the expansion of L around them.
+    It ends when the KKT residual, in the unit of its gradient, is at most ``tol``.
     """
     w = start
-    unit = max(float(-(share * pool.expand(np.zeros(len(w)))[1] + a).min()), np.finfo(float).tiny)
-    steps = 2.0 ** -np.arange(12)
-    for round_ in range(max_iter + 1):
+    steps = 2.0 ** -np.arange(30)
+    for _ in range(max_iter):
         loss, gradient, hessian = pool.expand(w)
         slope = share * gradient + 2 * (A @ w) + a
-        residual = float(np.abs(np.minimum(w, slope / unit)).max())
-        if residual <= tol or round_ == max_iter:
+        if np.abs(np.minimum(w, slope / unit)).max() <= tol:
             break
         Q = share * hessian / 2 + A
         target = minimize_active_set(Q, share * (gradient - hessian @ w) + a, w)
@@ -274,7 +323,7 @@ def _minimize(
         else:  # the rest is rounding
             break
         w = trial
-    return w, residual, (loss, gradient, hessian)
+    return w
 
 
 @with_one_blas_thread
@@ -284,27 +333,48 @@ def solve_log_pool(
     alpha: float = 1.0,
     lam: float = 0.1,
     *,
+    stats: LogPoolStatistics | None = None,
     sample_weight: ArrayLike | None = None,
     costs: ArrayLike | None = None,
     max_iter: int = 100,
     tol: float = 1e-8,
-) -> tuple[SOCPSolution, SOCPProblem]:
-    """Minimize the penalized L_a itself; also its expansion around the solution.
+) -> SOCPSolution:
+    """Minimize the penalized L_a itself, re-centering its expansion by Newton's method.
 
-    ``lam`` is relative to the penalty that leaves no member in the expansion around equal weights.
+    ``lam`` is relative to the penalty that leaves no member in the expansion around equal weights,
+    from whose solution it starts; ``stats`` are those of these predictions, if they are known.
     """
     pool = LogPool(P, y, sample_weight)
-    stats = LogPoolStatistics.from_predictions(P, y, sample_weight)
+    if stats is None:
+        stats = LogPoolStatistics.from_predictions(P, y, sample_weight)
     first = log_pool_problem(stats, alpha, costs=costs)
     penalty = lam * first.penalty_max
     first = first.with_penalty(penalty)
     check_member_left(first, alpha)
     M = stats.n_members
-    w0 = np.full(M, stats.scale / M)
     # L_a without L, from its expansion around w0.
     A = first.quadratic - alpha * stats.hessian / 2
+    w0 = np.full(M, stats.scale / M)
     a = first.penalized_linear - alpha * (stats.gradient - stats.hessian @ w0)
-    w, residual, expansion = _minimize(pool, alpha, A, a, w0, max_iter=max_iter, tol=tol)
+    unit = max(float(-(alpha * pool.gradient(np.zeros(M)) + a).min()), np.finfo(float).tiny)
+
+    def value(w: NDArray[np.float64]) -> float:
+        return alpha * pool.loss(w) + float(w @ A @ w + a @ w)
+
+    # Where L is flat, the expansion may lead too far.
+    found = minimize_active_set(first.quadratic, first.penalized_linear, np.zeros(M))
+    w = min((found, w0.copy()), key=value)
+    for _ in range(max_iter):
+        slope = alpha * pool.gradient(w) + 2 * (A @ w) + a
+        residual = float(np.abs(np.minimum(w, slope / unit)).max())
+        if residual <= tol:
+            break
+        # Only members with a weight, or whose weight would lower L_a, take part.
+        part = np.flatnonzero((w > 0) | (slope < 0))
+        both = np.ix_(part, part)
+        w[part] = _minimize(
+            pool.of(part), alpha, A[both], a[part], w[part], unit=unit, max_iter=max_iter, tol=tol
+        )
     if residual > tol:
         warnings.warn(
             f"The Newton rounds stopped at a KKT residual of {residual:.1e}, above tol={tol:g}. "
@@ -312,10 +382,9 @@ def solve_log_pool(
             ConvergenceWarning,
             stacklevel=3,
         )
-    problem = _expanded(stats, alpha, w, expansion, costs).with_penalty(penalty)
-    solution = SOCPSolution(
+    return SOCPSolution(
         weights=w,
-        objective=problem.objective(w) + problem.constant - first.constant,
+        objective=value(w) - first.constant,
         status="optimal" if residual <= tol else "inaccurate",
         kkt_residual=residual,
         duality_gap=np.nan,
@@ -324,7 +393,6 @@ def solve_log_pool(
         lam=lam,
         penalty=penalty,
     )
-    return solution, problem
 
 
 @with_one_blas_thread
@@ -343,16 +411,16 @@ def refit_log_pool(
     The targets are smoothed, ``(1 - 1/N) Y + 1/(NC)``, so that separable samples give finite
     exponents, and ``(ridge / 2) sum_i (w_i - mean w)^2`` draws them towards each other.
     """
-    pool = LogPool(P, y, sample_weight)
-    M, N, C = pool.P.shape
-    pool.smoothing = 1 / N
+    M, N, C = np.shape(P)
+    pool = LogPool(P, y, sample_weight, smoothing=1 / max(N, 1))
     start = np.full(M, pool.equal_scale() / M)
     A = ridge / 2 * (np.eye(M) - 1 / M)
     if bias:
-        pool.with_bias = True
+        pool = LogPool(P, y, sample_weight, smoothing=1 / N, with_bias=True)
         start = np.concatenate([start, np.zeros(2 * C)])
         A = np.block([[A, np.zeros((M, 2 * C))], [np.zeros((2 * C, M)), _RIDGE * np.eye(2 * C)]])
     zeros = np.zeros(len(start))
-    w, _, _ = _minimize(pool, 1.0, A, zeros, start, max_iter=max_iter, tol=tol)
+    unit = max(float(-pool.gradient(zeros).min()), np.finfo(float).tiny)
+    w = _minimize(pool, 1.0, A, zeros, start, unit=unit, max_iter=max_iter, tol=tol)
     biases = w[M : M + C] - w[M + C :] if bias else np.zeros(C)
     return w[:M], biases - biases.mean()

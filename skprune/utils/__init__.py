@@ -59,8 +59,11 @@ from ._validation import is_integer as is_integer
 from ._validation import refuse_multilabel as refuse_multilabel
 from ._voting import Vote as Vote
 from ._voting import VotingMember as VotingMember
+from ._voting import VotingRule as VotingRule
 from ._voting import as_compared as as_compared
 from ._voting import as_probabilities as as_probabilities
+from ._voting import floored_logs as floored_logs
+from ._voting import probability_floor as probability_floor
 from ._voting import voting_members as voting_members
 from ._voting import weighted_sum as weighted_sum
 from ._voting import weighted_votes as weighted_votes

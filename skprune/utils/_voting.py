@@ -1,4 +1,8 @@
-"""Weighted votes, or sums, of one or many candidates; and a vote for export to one graph."""
+"""Weighted votes, or sums, of one or many candidates; and a vote for export to one graph.
+
+Members vote by their probabilities ("soft"), by the class that they choose ("hard"), or by the
+logarithms of their probabilities ("log", a logarithmic pool).
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -6,14 +10,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+from scipy.special import log_softmax
 
 from ._predictions import Predictions, sample_blocks
 
 __all__ = [
     "Vote",
     "VotingMember",
+    "VotingRule",
     "as_compared",
     "as_probabilities",
+    "floored_logs",
+    "probability_floor",
     "voting_members",
     "weighted_sum",
     "weighted_votes",
@@ -41,11 +49,22 @@ def weighted_votes(
         members, weights = weighted, weights[:, weighted]
     a_sample = precision.itemsize * C * (K + M)
     for rows, block in sample_blocks(P, _BLOCK_BYTES, a_sample, members):
-        block = block.astype(precision, copy=False)
-        if voting == "hard":
-            block = _choices(block)
+        block = _as_cast(block.astype(precision, copy=False), voting)
         n = block.shape[1]
         yield rows, (weights @ block.reshape(len(block), n * C)).reshape(K, n, C)
+
+
+def probability_floor(n_classes: int) -> float:
+    """What a probability counts as at least, where its logarithm is taken.
+
+    A member that gives the true class none would otherwise decide alone.
+    """
+    return min(1e-3, 0.01 / n_classes)  # all classes together have at most 1 %
+
+
+def floored_logs(P: NDArray) -> NDArray:
+    """Logarithms of probabilities (..., C), which count as at least the floor."""
+    return np.log(np.maximum(P, P.dtype.type(probability_floor(P.shape[-1]))))
 
 
 def as_probabilities(votes: NDArray) -> NDArray[np.float64]:
@@ -58,13 +77,48 @@ def as_probabilities(votes: NDArray) -> NDArray[np.float64]:
 def weighted_sum(
     outputs: Iterable[NDArray], weights: Iterable[float], voting: str = "soft"
 ) -> NDArray[np.float64]:
-    """Sum of one output (n, C) a member, by weights; "hard" counts the chosen class only."""
+    """Sum of one output (n, C) a member, by weights."""
     total: Any = 0.0
     for output, weight in zip(outputs, weights, strict=True):
-        if voting == "hard":
-            output = np.eye(output.shape[1])[output.argmax(axis=1)]
+        if voting != "soft":
+            output = _as_cast(output.astype(np.float64, copy=False), voting)
         total = total + np.float64(weight) * output
     return total
+
+
+@dataclass(frozen=True, eq=False)
+class VotingRule:
+    """How the outputs of members become probabilities.
+
+    A soft vote is ``p = sum_i w_i p_i``, with a temperature ``softmax(log max(p, eps) /
+    temperature)``; a logarithmic pool is ``softmax(sum_i w_i log max(p_i, eps) + intercept)``.
+    """
+
+    voting: str = "soft"
+    temperature: float = 1.0
+    intercept: NDArray[np.float64] | None = None  # (C,), of a logarithmic pool
+
+    def votes(self, outputs: Iterable[NDArray], weights: Iterable[float]) -> NDArray[np.float64]:
+        """Votes (n, C); the predicted class has the largest. A temperature changes none."""
+        total = weighted_sum(outputs, weights, self.voting)
+        if self.voting != "log":
+            return as_probabilities(total)
+        return total if self.intercept is None else total + self.intercept
+
+    def log_proba(self, votes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Logarithms of the probabilities, from the votes."""
+        if self.voting != "log" and self.temperature == 1:
+            with np.errstate(divide="ignore"):
+                return np.log(votes)
+        logs = votes
+        if self.voting != "log":
+            logs = floored_logs(votes) / self.temperature
+        return np.asarray(log_softmax(logs, axis=-1))
+
+    def proba(self, votes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probabilities, from the votes."""
+        as_they_are = self.voting != "log" and self.temperature == 1
+        return votes if as_they_are else np.exp(self.log_proba(votes))
 
 
 def as_compared(means: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -73,11 +127,15 @@ def as_compared(means: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.round(means / scale, 12) if scale > 0 else means
 
 
-def _choices(block: NDArray) -> NDArray:
-    """One for the class that each member chooses (the first of equals), zero for the others."""
-    chosen = np.zeros_like(block)
-    np.put_along_axis(chosen, block.argmax(axis=2)[:, :, None], 1, axis=2)
-    return chosen
+def _as_cast(P: NDArray, voting: str) -> NDArray:
+    """What members with probabilities (..., C) vote, by class."""
+    if voting == "log":
+        return floored_logs(P)
+    if voting == "hard":  # one for the class that a member chooses, the first of equals
+        chosen = np.zeros_like(P)
+        np.put_along_axis(chosen, P.argmax(axis=-1)[..., None], 1, axis=-1)
+        return chosen
+    return P
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +158,7 @@ class Vote:
 
     members: tuple[VotingMember, ...]
     classes: NDArray | None  # the labels; None for a regressor
-    voting: str = "soft"
+    rule: VotingRule = VotingRule()
     sample_shape: tuple[int, ...] | None = None  # of the samples seen in fit, if known
     intercept: NDArray[np.float64] = field(default_factory=lambda: np.zeros(1))  # of a regressor
     flat: bool = False  # whether a regressor returns its one target as a vector

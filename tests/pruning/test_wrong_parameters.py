@@ -72,7 +72,7 @@ WRONG = {
     "cv": (0.0, 1.0, 1, True, KFold, ..., np.array(0.5), np.array("prefit"), "folds"),
 }
 WRONG_SINGLE = {
-    "alpha": (1.5, -1, *NOT_NUMBERS),
+    "alpha": (1.5, -1, *(value for value in NOT_NUMBERS if value is not None)),
     "lam": (1.0, -0.1, 10**30, np.inf, *NOT_NUMBERS),
     "threshold": ("auto", 1.5, *NOT_NUMBERS),
     "reweight": ("half", -0.1, 1.1, np.array("equal"), *NOT_NUMBERS),
@@ -81,6 +81,8 @@ WRONG_SINGLE = {
 WRONG_CLASSIFIER = {
     "diversity": ("entropy", None, 1, np.array(["gini"])),
     "voting": ("loud", np.array(["soft"]), {}, None),
+    "calibrate": ("isotonic", True, 1.0, np.array(["temperature"])),
+    "fit_intercept": (None, "yes", 2),
 }
 WRONG_SEARCH = {
     "alphas": ([], 0.5, np.array(0.5), iter([0.5]), "0.5", [0.5, 1.5], ["0.5"]),
@@ -143,6 +145,21 @@ def test_parameters_that_do_not_fit_together(change, message, cls, data):
 def test_the_first_order_needs_accuracy(cls, data):
     alpha = {"alphas": [0.5, 0.0]} if cls in SEARCHES else {"alpha": 0}
     refused(cls, data, ValueError, "needs alpha > 0", diversity="first-order", **alpha)
+
+
+@for_classifiers
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"voting": "log", "diversity": "gini"}, "voting='log' takes diversity='shannon' only"),
+        ({"voting": "log", "diversity": "exact"}, "voting='log' takes diversity='shannon' only"),
+        ({"voting": "log", "calibrate": "temperature"}, "for voting='soft'.*give calibrate=None"),
+        ({"voting": "hard", "calibrate": "temperature"}, "for voting='soft'.*give calibrate=None"),
+        ({"fit_intercept": True}, "fit_intercept=True is for voting='log'; got voting='soft'"),
+    ],
+)
+def test_parameters_of_another_kind_of_vote(change, message, cls, data):
+    refused(cls, data, ValueError, message, **change)
 
 
 @for_searches

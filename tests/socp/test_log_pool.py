@@ -108,7 +108,7 @@ def test_the_exact_solution_is_that_of_exponential_cones(name, alpha):
     h = np.diag(H)
     theta = w0 @ H @ w0 / (h @ w0)
     for lam in (0.05, 0.4):
-        found, problem = solve_log_pool(P, y, alpha, lam)
+        found = solve_log_pool(P, y, alpha, lam)
         assert found.kkt_residual < 1e-8
         if name == "more members than samples" and alpha < 1:  # too flat for an interior point
             continue
@@ -121,8 +121,6 @@ def test_the_exact_solution_is_that_of_exponential_cones(name, alpha):
         assert found.objective + first.constant == pytest.approx(best, abs=2e-7)
         if name != "more members than samples":  # there many exponents are nearly optimal
             np.testing.assert_allclose(found.weights, weights, atol=5e-3)
-            # The last expansion is optimal at the solution too.
-            assert problem.kkt_residual(found.weights) < 1e-7
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -197,7 +195,7 @@ def test_separable_samples_give_finite_exponents():
     assert np.isfinite(w).all()
     assert w.max() < 50
     assert loss(w, P, y) < 0.05
-    found, _ = solve_log_pool(P, y, lam=0.1)
+    found = solve_log_pool(P, y, lam=0.1)
     assert np.isfinite(found.weights).all()
 
 
@@ -214,7 +212,7 @@ def test_opposite_members_are_bounded():
 def test_members_that_know_nothing_are_left_out():
     P, y = made(M=3)
     P[1] = 1 / 3
-    found, _ = solve_log_pool(P, y, lam=0.05)
+    found = solve_log_pool(P, y, lam=0.05)
     assert found.weights[1] == 0
     with pytest.raises(NoMemberLeftError):
         solve_log_pool(np.full((2, 60, 3), 1 / 3), y)
@@ -255,6 +253,7 @@ class Given(ClassifierMixin, BaseEstimator):
 def test_the_temperature_is_that_of_scikit_learn(C, power):
     P, y = made(M=1, N=400, C=C, seed=7)
     q = P[0] ** power / (P[0] ** power).sum(axis=1, keepdims=True)
+    q = 0.98 * q + 0.02 / C  # above the floor of probabilities
     theirs = CalibratedClassifierCV(FrozenEstimator(Given().fit(q, y)), method="temperature")
     expected = theirs.fit(q, y).predict_proba(q)
     tempered = q ** fit_temperature(q, y, smoothed=False)
