@@ -20,6 +20,7 @@ from ..utils import (
     SkpruneEstimator,
     StrOptions,
     Vote,
+    VotingRule,
     check_cache,
     check_random_state,
     clone_unfitted,
@@ -115,7 +116,11 @@ class EnsembleCompressor(ClassifierMixin, SkpruneEstimator):
     estimators_ : list of classifiers
         The cut members, with networks ``model_``.
     weights_ : ndarray of shape (n_members_,)
-        Weights of their votes, summing to one.
+        Weights of their votes, summing to one; exponents if the pruner's ``voting`` is "log".
+    voting_ : {"soft", "hard", "log"}
+        How they vote, the pruner's ``voting``.
+    temperature_, intercept_ : float, ndarray of shape (n_classes,)
+        As the pruner's, fitted again for the cut members; ``intercept_`` with "log" only.
     n_members_, n_members_in_ : int
         Number of members at the end, and at the start.
     support_ : ndarray of shape (n_members_in_,), bool
@@ -283,7 +288,8 @@ class EnsembleCompressor(ClassifierMixin, SkpruneEstimator):
         pruner = self._chosen(full, classes, held_out, limits["min_accuracy"], seed)
         support, votes = pruner.support_, pruner.weights_[pruner.support_]
         models = tuple(m for m, kept in zip(full.models, support, strict=True) if kept)
-        bench = self._bench(NetworkVote(models, votes), train, held_out, classes, seed)
+        kept = NetworkVote(models, votes, pruner.__skprune_vote__().rule)
+        bench = self._bench(kept, train, held_out, classes, seed)
         self._report(f"measuring pruning amounts of {len(models)} of {len(support)} members")
         location = check_cache(self.memory).location
         amounts = check_amounts(self.amounts)
@@ -307,6 +313,11 @@ class EnsembleCompressor(ClassifierMixin, SkpruneEstimator):
         self.classes_, self.support_, self.n_members_in_ = classes, support, len(support)
         self.estimators_ = [NetworkMember(KeptModel(model), classes) for model in found.vote.models]
         self.weights_, self.n_members_ = found.vote.weights, len(found.vote.models)
+        rule = found.vote.rule
+        self.voting_, self.temperature_ = rule.voting, rule.temperature
+        self.__dict__.pop("intercept_", None)
+        if rule.intercept is not None:
+            self.intercept_ = rule.intercept
         self.program_weights_ = pruner.weights_
         self.member_amounts_, self.sweep_ = found.amounts, found.sweep
         self.optimizer_, self.promised_ = found.optimizer, found.promised
@@ -316,7 +327,7 @@ class EnsembleCompressor(ClassifierMixin, SkpruneEstimator):
         return self
 
     def predict_proba(self, X: Any) -> NDArray:
-        """Probabilities of the classes, the weighted mean of the members'.
+        """Probabilities of the classes, by the pruner's kind of vote.
 
         Parameters
         ----------
@@ -328,14 +339,35 @@ class EnsembleCompressor(ClassifierMixin, SkpruneEstimator):
         ndarray of shape (n_samples, n_classes)
             Classes in the order of ``classes_``.
         """
+        votes = self._votes(X)
+        return self._rule.proba(votes)
+
+    def predict_log_proba(self, X: Any) -> NDArray:
+        """Logarithms of the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Classes in the order of ``classes_``; minus infinity where a probability is zero.
+        """
+        votes = self._votes(X)
+        return self._rule.log_proba(votes)
+
+    def _votes(self, X: Any) -> NDArray[np.float64]:
         check_is_fitted(self)
         X = validate_data(self, X, allow_nd=True, dtype=PIXELS, reset=False)
         joint = joint_prediction(self.estimators_)
         outputs = joint(X) if joint else (m.predict_proba(X) for m in self.estimators_)
-        total: Any = 0.0
-        for weight, output in zip(self.weights_, outputs, strict=True):
-            total = total + weight * output
-        return np.asarray(total)
+        return self._rule.votes(outputs, self.weights_)
+
+    @property
+    def _rule(self) -> VotingRule:
+        return VotingRule(self.voting_, self.temperature_, getattr(self, "intercept_", None))
 
     def predict(self, X: Any) -> NDArray:
         """The label with the highest probability, the first of ``classes_`` among equals.
@@ -350,15 +382,15 @@ class EnsembleCompressor(ClassifierMixin, SkpruneEstimator):
         ndarray of shape (n_samples,)
             Labels.
         """
-        p = self.predict_proba(X)
-        return self.classes_[p.argmax(axis=1)]
+        votes = self._votes(X)
+        return self.classes_[votes.argmax(axis=1)]
 
     def __skprune_vote__(self) -> Vote:
         check_is_fitted(self)
         every = [np.arange(len(self.classes_))] * self.n_members_
         members = voting_members(self.estimators_, self.weights_, every)
         shape = seen_shape(self.n_features_in_, self.estimators_[0].model_)
-        return Vote(members, self.classes_, sample_shape=shape)
+        return Vote(members, self.classes_, self._rule, shape)
 
     def _state(self) -> dict[str, Any]:
         state = super()._state()

@@ -1,7 +1,7 @@
 """A few networks that vote, and what they cost together."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from sklearn.frozen import FrozenEstimator
 
 from .._keras import JointNetworks, get_compiled, seconds_to_compile, with_both_classes
 from ..metrics import ModelCost, model_cost
-from ..utils import SkpruneEstimator, reports_progress, weighted_sum
+from ..utils import SkpruneEstimator, VotingRule, reports_progress
 from ._bench import probabilities
 from ._fitted_cnn import as_inputs
 from ._kept_model import KeptModel
@@ -117,18 +117,11 @@ def seen_shape(n_features: int, network: Any) -> tuple[int, ...] | None:
 
 @dataclass(frozen=True, eq=False)
 class NetworkVote:
-    """Networks and the weights of their votes.
+    """Networks, the weights of their votes, and how these become probabilities."""
 
-    Attributes
-    ----------
-    models : tuple of k keras.Model
-        From samples to probabilities.
-    weights : ndarray of shape (k,)
-        Weights of their probabilities.
-    """
-
-    models: tuple[Any, ...]
-    weights: NDArray[np.float64]
+    models: tuple[Any, ...]  # from samples to probabilities
+    weights: NDArray[np.float64]  # (k,)
+    rule: VotingRule = field(default_factory=VotingRule)
 
     def members(self, classes: NDArray) -> list[tuple[str, FrozenEstimator]]:
         """The networks as fitted classifiers with labels, as a pruner takes them."""
@@ -144,20 +137,9 @@ class NetworkVote:
         )
 
     def accuracy(self, X: NDArray, y: NDArray[np.intp]) -> float:
-        """Share of right answers of the weighted vote.
-
-        Parameters
-        ----------
-        X : ndarray of shape (n, ...)
-            Samples.
-        y : ndarray of shape (n,)
-            Classes as positions.
-
-        Returns
-        -------
-        float
-        """
-        return vote_accuracy(self.outputs(X), self.weights, y)
+        """Share of right answers of the vote; y has the classes as positions."""
+        votes = self.rule.votes(self.outputs(X), self.weights)
+        return float((votes.argmax(axis=1) == y).mean())
 
     def cost(self) -> ModelCost:
         """The sum over the networks."""
@@ -170,25 +152,6 @@ class NetworkVote:
         def predict(X: NDArray) -> NDArray:
             pairs = zip(self.models, shapes, strict=True)
             outputs = (model.predict_on_batch(as_inputs(X, shape)) for model, shape in pairs)
-            return weighted_sum(outputs, self.weights)
+            return self.rule.proba(self.rule.votes(outputs, self.weights))
 
         return predict
-
-
-def vote_accuracy(P: NDArray, weights: NDArray[np.float64], y: NDArray[np.intp]) -> float:
-    """Share of right answers of a weighted mean of probabilities.
-
-    Parameters
-    ----------
-    P : ndarray of shape (k, n, C)
-        Probabilities from each member.
-    weights : ndarray of shape (k,)
-        Weights.
-    y : ndarray of shape (n,)
-        Classes as positions.
-
-    Returns
-    -------
-    float
-    """
-    return float((np.tensordot(weights, P, 1).argmax(axis=1) == y).mean())

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,7 @@ class VoteBench:
             self.tuning,
             batch_size=self.batch_size,
             votes=self.kept.weights,
+            rule=vars(self.kept.rule),
         )
         path = None
         if location is not None:
@@ -123,7 +124,7 @@ class VoteBench:
             pruned_quietly(model, float(amount), self.method)
             for model, amount in zip(self.kept.models, amounts, strict=True)
         )
-        return NetworkVote(models, self.kept.weights)
+        return replace(self.kept, models=models)
 
     @no_retracing_warnings()
     def tuned(self, vote: NetworkVote) -> NetworkVote:
@@ -139,7 +140,7 @@ class VoteBench:
             )
             for model in vote.models
         )
-        return NetworkVote(models, vote.weights)
+        return replace(vote, models=models)
 
     def weighed(self, vote: NetworkVote, pruner: Any, classes: NDArray) -> NetworkVote:
         """Weigh cut members again, by the same program without its penalty.
@@ -162,14 +163,17 @@ class VoteBench:
         again = SOCPEnsemblePruner(
             vote.members(classes),
             cv="prefit",
-            alpha=getattr(pruner, "alpha_", getattr(pruner, "alpha", 0.9)),
+            alpha=pruner.alpha_,
             lam=0.0,
             reweight=getattr(pruner, "reweight_", getattr(pruner, "reweight", 0.5)),
+            voting=pruner.voting,
+            calibrate=pruner.calibrate,
+            fit_intercept=pruner.fit_intercept,
             diversity=pruner.diversity,
         )
         again.fit(self.held_out.X, classes[self.held_out.y])
         models = tuple(m for m, kept in zip(vote.models, again.support_, strict=True) if kept)
-        return NetworkVote(models, again.weights_[again.support_])
+        return NetworkVote(models, again.weights_[again.support_], again.__skprune_vote__().rule)
 
     @no_retracing_warnings()
     def stage(

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pandas
 import pytest
+from scipy.special import softmax
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
@@ -31,6 +32,7 @@ from skprune.compression._bench import covering
 from skprune.compression._cut_members import _amounts, _smaller
 from skprune.exceptions import AmountCorrectedWarning, InfeasibleLimitsWarning
 from skprune.metrics import model_cost
+from skprune.serving import fuse
 from skprune.sparsity import held_out_rows
 from skprune.utils import draw_seed
 
@@ -130,6 +132,44 @@ def test_the_vote_is_a_weighted_mean(fitted, several, digits):
     assert fitted.score(X_test, y_test) > 0.7
     for other in (X_test[..., None], X_test.astype(float)):
         np.testing.assert_array_equal(fitted.predict_proba(other), p)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"voting": "soft", "calibrate": "temperature"},
+        {"voting": "log", "fit_intercept": True},
+        {"voting": "hard"},
+    ],
+    ids=lambda params: params["voting"],
+)
+def test_cut_members_vote_as_the_pruner_says(params, several, parts, digits):
+    X, X_val, y, y_val = parts
+    pruner = SOCPEnsemblePruner(None, lam=0.05, max_members=2, **params)
+    found = compressor(several, pruner=pruner).fit(X, y, X_val=X_val, y_val=y_val)
+    again = pickle.loads(pickle.dumps(found))
+    X_test, _ = digits[1], digits[3]
+    inputs = X_test[..., None].astype("float32")
+    P = np.stack([m.model_.predict_on_batch(inputs) for m in found.estimators_]).astype(float)
+    if params["voting"] == "log":
+        z = np.tensordot(found.weights_, np.log(np.maximum(P, 1e-3)), 1) + found.intercept_
+        expected = softmax(z, axis=1)
+        assert abs(found.intercept_).max() > 0
+    elif params["voting"] == "hard":
+        expected = np.tensordot(found.weights_, np.eye(P.shape[2])[P.argmax(axis=2)], 1)
+    else:
+        q = np.maximum(np.tensordot(found.weights_, P, 1), 1e-3) ** (1 / found.temperature_)
+        expected = q / q.sum(axis=1, keepdims=True)
+        assert found.temperature_ != 1
+    for each in (found, again):
+        np.testing.assert_allclose(each.predict_proba(X_test), expected, atol=1e-6)
+        np.testing.assert_allclose(np.exp(each.predict_log_proba(X_test)), expected, atol=1e-6)
+        np.testing.assert_array_equal(each.predict(X_test), found.classes_[expected.argmax(axis=1)])
+    assert found.report_.stages[2].accuracy == found.score(X_val, y_val)
+    kept = pruner.set_params(estimator=FrozenEstimator(several), random_state=0).fit(X_val, y_val)
+    assert found.report_.stages[1].accuracy == kept.score(X_val, y_val)
+    model = fuse(found)
+    np.testing.assert_allclose(model.predict_on_batch(inputs), expected, atol=1e-5)
 
 
 def test_the_curves_go_through_what_was_measured(fitted):
