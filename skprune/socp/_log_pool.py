@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq, minimize
 from scipy.special import logsumexp, softmax
 from sklearn.exceptions import ConvergenceWarning
 
@@ -217,7 +216,9 @@ class LogPool:
             expected = np.einsum("mnc,nc->mn", logs, q)
             loss += float(weight @ (norm - share * z[each, y]))
             gradient += (expected - share * logs[:, each, y]) @ weight
-            flat = ((logs - expected[:, :, None]) * np.sqrt(q * weight[:, None])).reshape(M, -1)
+            centered = logs - expected[:, :, None]
+            centered *= np.sqrt(q * weight[:, None])
+            flat = centered.reshape(M, -1)
             hessian += flat @ flat.T
         total = float(self.weight.sum())
         return loss / total, gradient / total, hessian / total
@@ -247,18 +248,24 @@ def fit_scale(
 ) -> float:
     """The s in [0.05, 20] for which ``softmax(s z)``, z (N, C), has the lowest log loss."""
     z = z - z.max(axis=1, keepdims=True)
-    true = weight @ (
-        (1 - smoothing) * z[np.arange(len(z)), y] + smoothing * z.mean(axis=1, dtype=np.float64)
-    )
-
-    def slope(s: float) -> float:
+    true = (1 - smoothing) * z[np.arange(len(z)), y] + smoothing * z.mean(axis=1)
+    aim, s, low, high = float(weight @ true), 1.0, 0.0, np.inf
+    for _ in range(100):
         q = np.exp(s * z)
-        return float(weight @ (np.einsum("nc,nc->n", q, z) / q.sum(axis=1)) - true)
-
-    low, high = _SCALES
-    if slope(low) >= 0:
-        return low
-    return high if slope(high) <= 0 else float(brentq(slope, low, high, xtol=1e-12))
+        norm = q.sum(axis=1)
+        q *= z
+        mean = q.sum(axis=1) / norm
+        slope = float(weight @ mean) - aim
+        curvature = float(weight @ (np.einsum("nc,nc->n", q, z) / norm - mean**2))
+        low, high = (s, high) if slope < 0 else (low, s)
+        # Newton's step, or the middle of the bounds where it leaves them.
+        target = float(np.clip(s - slope / max(curvature, np.finfo(float).tiny), *_SCALES))
+        if target != s and not low < target < high:
+            target = float(np.sqrt(low * high))
+        if abs(target - s) <= np.sqrt(np.finfo(z.dtype).eps) * s:  # the next is exact
+            return target
+        s = target
+    return s
 
 
 def fit_temperature(
@@ -279,13 +286,29 @@ def fit_intercept(
     """The b (C,), of sum zero, for which ``softmax(z + b)``, z (N, C), has the lowest log loss."""
     C, share = z.shape[1], weight / weight.sum()
     target = (1 - smoothing) * np.bincount(y, share, C) + smoothing / C
+    z = z.astype(np.float64) - z.max(axis=1, keepdims=True)
 
     def loss(b: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        norm = logsumexp(z + b, axis=1)
-        q = np.exp(z + b - norm[:, None])
-        return float(share @ norm - target @ b), share @ q - target
+        q = np.exp(z + b)
+        norm = q.sum(axis=1)
+        q /= norm[:, None]
+        return float(share @ np.log(norm) - target @ b), q
 
-    b = minimize(loss, np.zeros(C), jac=True, method="BFGS", options={"gtol": 1e-9}).x
+    b = np.zeros(C)
+    value, q = loss(b)
+    for _ in range(100):
+        mean = share @ q
+        slope = mean - target
+        if np.abs(slope).max() <= 1e-9:
+            break
+        # Newton's step; the ones, a direction without curvature, keep the sum of b at zero.
+        hessian = np.diag(mean + _RIDGE) - q.T @ (q * share[:, None])
+        step = np.linalg.solve(hessian + 1 / C, slope)
+        size, (found, q) = 1.0, loss(b - step)
+        while found > value - 1e-4 * size * float(slope @ step) and size > 1e-9:
+            size /= 2
+            found, q = loss(b - size * step)
+        b, value = b - size * step, found
     return b - b.mean()
 
 
