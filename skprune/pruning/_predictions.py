@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer
 
 from ..socp import (
+    SCALES,
     EnsembleStatistics,
     LogPoolStatistics,
     SOCPProblem,
@@ -330,13 +331,9 @@ class LogPoolPredictions(ClassPredictions):
     @cached_property
     def scale(self) -> float:
         """Sum of equal exponents that fits all rows best, around which all are expanded."""
-        return self._scales(np.ones((1, self.n_members)) / self.n_members)[0]
-
-    def _scales(self, weights: NDArray[np.float64], rows: Rows | None = None) -> list[float]:
-        rows = np.arange(self.n_rows) if rows is None else rows
-        y, share = self.y[rows], self._shares(rows)
-        votes = self._whole_votes(weights, rows)
-        return [fit_scale(z, y, share, smoothing=1 / len(rows)) for z in votes]
+        equal = np.full((1, self.n_members), 1 / self.n_members)
+        (z,) = self._whole_votes(equal, np.arange(self.n_rows))
+        return fit_scale(z.astype(np.float64), self.y, self.sample_weight, smoothed=False)
 
     def statistics(self, rows: Rows) -> Any:
         return LogPoolStatistics.from_predictions(
@@ -346,7 +343,14 @@ class LogPoolPredictions(ClassPredictions):
     def problem(
         self, stats: Any, alpha: float, diversity: str, costs: NDArray[np.float64] | None
     ) -> SOCPProblem:
-        return log_pool_problem(stats, alpha, costs=costs)
+        problem = log_pool_problem(stats, alpha, costs=costs)
+        if problem.max_descent_rate > 1e-12:
+            return problem
+        # No member is better than equal probabilities of all classes, and any penalty would leave
+        # none: a program that keeps the least bad one, with the smallest exponent.
+        linear = np.ones(self.n_members)
+        linear[(problem.linear / problem.costs).argmin()] = -2 * SCALES[0]
+        return replace(problem, quadratic=np.eye(self.n_members), linear=linear)
 
     def solve_exactly(
         self,
@@ -389,9 +393,10 @@ class LogPoolPredictions(ClassPredictions):
         return weights
 
     def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
-        # The largest is one: a scale is sought from 0.05 to 20.
+        y, weight = self.y[rows], self.weights_of(rows)
         weights = weights / weights.sum(axis=1, keepdims=True)
-        return weights * np.array(self._scales(weights, rows))[:, None]
+        scales = [fit_scale(z, y, weight) for z in self._whole_votes(weights, rows)]
+        return weights * np.array(scales)[:, None]
 
     def member_diversity(self, stats: Any) -> NDArray[np.float64]:
         # KL(q || p~_i) to second order: half the variance of s0 l_i - z under q.
@@ -413,9 +418,9 @@ class LogPoolPredictions(ClassPredictions):
         """The bias of each class for each weighting, (K, C)."""
         if not self.fit_intercept:
             return np.zeros((len(weights), len(self.classes)))
-        y, share = self.y[train], self._shares(train)
+        y, weight = self.y[train], self.weights_of(train)
         votes = self._whole_votes(weights, train)
-        return np.array([fit_intercept(z, y, share, smoothing=1 / len(train)) for z in votes])
+        return np.array([fit_intercept(z, y, weight) for z in votes])
 
     def _logs(self, votes: NDArray, adjustments: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(log_softmax(votes + adjustments[:, None], axis=2))

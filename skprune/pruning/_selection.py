@@ -119,8 +119,12 @@ class Relaxation:
 
     def solve(self, lam: float) -> SOCPSolution:
         """The certified solution for one lambda, by the back end that was asked for."""
-        if self.program.diversity == "exact" or isinstance(self.predictions, LogPoolPredictions):
+        if self.program.diversity == "exact":
             return self._solve_exact(lam)
+        if isinstance(self.predictions, LogPoolPredictions):
+            # Where the loss itself keeps no member, its expansion keeps one.
+            with suppress(NoMemberLeftError):
+                return self._solve_exact(lam)
         problem = self.problem.with_penalty(lam * self.problem.penalty_max)
         return solve_problem(problem, self.alpha, self.program.solver)
 

@@ -9,6 +9,7 @@ penalties, ``_subset`` for a number of members, ``_exact_entropy`` without the e
 
 from ._active_set import minimize_active_set as minimize_active_set
 from ._exact_entropy import ExactEntropySolution, solve_exact_entropy
+from ._log_pool import SCALES as SCALES
 from ._log_pool import LogPoolStatistics as LogPoolStatistics
 from ._log_pool import fit_intercept as fit_intercept
 from ._log_pool import fit_scale as fit_scale

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp, softmax
 from sklearn.exceptions import ConvergenceWarning
 
+from ..exceptions import NoMemberLeftError
 from ..utils import (
     Predictions,
     as_predictions,
@@ -29,6 +30,7 @@ from ._solve import SOCPSolution
 from ._validation import check_labels, check_probabilities, check_shape, check_weights
 
 __all__ = [
+    "SCALES",
     "LogPoolStatistics",
     "fit_intercept",
     "fit_scale",
@@ -39,7 +41,7 @@ __all__ = [
 ]
 
 # Bounds of a scale, and so of a temperature.
-_SCALES = (0.05, 20.0)
+SCALES = (0.05, 20.0)
 # Curvature that keeps opposite members bounded where diversity is weighted, as a share of the mean.
 _RIDGE = 1e-8
 _BLOCK_BYTES = 2**24
@@ -158,7 +160,7 @@ class LogPool:
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
-        smoothing: float = 0.0,
+        smoothed: bool = False,
         with_bias: bool = False,
     ) -> None:
         self.P: Any = as_predictions(P)
@@ -170,7 +172,7 @@ class LogPool:
         self.weight = check_weights("sample_weight", sample_weight, N)
         if not self.weight.any():
             raise ValueError("sample_weight sums to zero: at least one weight must be positive.")
-        self.smoothing = smoothing
+        self.smoothing = _smoothing(self.weight) if smoothed else 0.0
         self.with_bias = with_bias  # 2 C more members, whose exponents are a bias of each class
         self._kept: list[tuple[slice, NDArray[np.float64]]] | None = None
 
@@ -196,12 +198,12 @@ class LogPool:
     def of(self, members: NDArray[np.intp]) -> "LogPool":
         """The loss of the exponents of some members."""
         P = select(self.P, np.arange(self.P.shape[1]), members)
-        return LogPool(P, self.y, self.weight, smoothing=self.smoothing)
+        return LogPool(P, self.y, self.weight, smoothed=self.smoothing > 0)
 
     def equal_scale(self) -> float:
         """The scale s of equal exponents s / M with the lowest loss."""
         mean = np.concatenate([logs.mean(axis=0) for _, logs in self.blocks()])
-        return fit_scale(mean, self.y, self.weight, smoothing=self.smoothing)
+        return fit_scale(mean, self.y, self.weight, smoothed=self.smoothing > 0)
 
     def expand(self, w: NDArray[np.float64]) -> tuple[float, NDArray, NDArray]:
         """L, its gradient (M,) and its Hessian (M, M) at w: one product for each block."""
@@ -243,10 +245,21 @@ class LogPool:
         return total / float(self.weight.sum())
 
 
+def _smoothing(weight: NDArray[np.float64]) -> float:
+    """One in the number of samples; a sample of weight two counts as two."""
+    return 1 / max(float(weight.sum()), float(np.count_nonzero(weight)))
+
+
 def fit_scale(
-    z: NDArray, y: NDArray[np.intp], weight: NDArray[np.float64], *, smoothing: float = 0.0
+    z: NDArray,
+    y: NDArray[np.intp],
+    sample_weight: ArrayLike | None = None,
+    *,
+    smoothed: bool = True,
 ) -> float:
     """The s in [0.05, 20] for which ``softmax(s z)``, z (N, C), has the lowest log loss."""
+    weight = check_weights("sample_weight", sample_weight, len(z))
+    smoothing = _smoothing(weight) if smoothed else 0.0
     z = z - z.max(axis=1, keepdims=True)
     true = (1 - smoothing) * z[np.arange(len(z)), y] + smoothing * z.mean(axis=1)
     aim, s, low, high = float(weight @ true), 1.0, 0.0, np.inf
@@ -259,7 +272,7 @@ def fit_scale(
         curvature = float(weight @ (np.einsum("nc,nc->n", q, z) / norm - mean**2))
         low, high = (s, high) if slope < 0 else (low, s)
         # Newton's step, or the middle of the bounds where it leaves them.
-        target = float(np.clip(s - slope / max(curvature, np.finfo(float).tiny), *_SCALES))
+        target = float(np.clip(s - slope / max(curvature, np.finfo(float).tiny), *SCALES))
         if target != s and not low < target < high:
             target = float(np.sqrt(low * high))
         if abs(target - s) <= np.sqrt(np.finfo(z.dtype).eps) * s:  # the next is exact
@@ -275,16 +288,18 @@ def fit_temperature(
 
     ``q`` has shape (N, C); the targets are smoothed as in :func:`refit_log_pool`.
     """
-    z = floored_logs(np.asarray(q))
-    weight = check_weights("sample_weight", sample_weight, len(z))
-    return fit_scale(z, np.asarray(y), weight, smoothing=1 / len(z) if smoothed else 0.0)
+    return fit_scale(floored_logs(np.asarray(q)), np.asarray(y), sample_weight, smoothed=smoothed)
 
 
 def fit_intercept(
-    z: NDArray, y: NDArray[np.intp], weight: NDArray[np.float64], *, smoothing: float = 0.0
+    z: NDArray, y: NDArray[np.intp], sample_weight: ArrayLike | None = None
 ) -> NDArray[np.float64]:
-    """The b (C,), of sum zero, for which ``softmax(z + b)``, z (N, C), has the lowest log loss."""
-    C, share = z.shape[1], weight / weight.sum()
+    """The b (C,), of sum zero, for which ``softmax(z + b)``, z (N, C), has the lowest log loss.
+
+    The targets are smoothed as in :func:`refit_log_pool`.
+    """
+    weight = check_weights("sample_weight", sample_weight, len(z))
+    C, share, smoothing = z.shape[1], weight / weight.sum(), _smoothing(weight)
     target = (1 - smoothing) * np.bincount(y, share, C) + smoothing / C
     z = z.astype(np.float64) - z.max(axis=1, keepdims=True)
 
@@ -373,6 +388,11 @@ def solve_log_pool(
     first = log_pool_problem(stats, alpha, costs=costs)
     penalty = lam * first.penalty_max
     first = first.with_penalty(penalty)
+    if first.max_descent_rate <= 1e-12:
+        raise NoMemberLeftError(
+            "No lam keeps a member of the logarithmic pool: none predicts y better than equal "
+            "probabilities of all classes. Check that y belongs to these predictions."
+        )
     check_member_left(first, alpha)
     M = stats.n_members
     # L_a without L, from its expansion around w0.
@@ -397,6 +417,10 @@ def solve_log_pool(
         both = np.ix_(part, part)
         w[part] = _minimize(
             pool.of(part), alpha, A[both], a[part], w[part], unit=unit, max_iter=max_iter, tol=tol
+        )
+    if not w.any():
+        raise NoMemberLeftError(
+            f"lam={lam:g} leaves no member of the logarithmic pool: give a smaller one."
         )
     if residual > tol:
         warnings.warn(
@@ -434,12 +458,12 @@ def refit_log_pool(
     The targets are smoothed, ``(1 - 1/N) Y + 1/(NC)``, so that separable samples give finite
     exponents, and ``(ridge / 2) sum_i (w_i - mean w)^2`` draws them towards each other.
     """
-    M, N, C = np.shape(P)
-    pool = LogPool(P, y, sample_weight, smoothing=1 / max(N, 1))
+    pool = LogPool(P, y, sample_weight, smoothed=True)
+    M, _, C = pool.P.shape
     start = np.full(M, pool.equal_scale() / M)
     A = ridge / 2 * (np.eye(M) - 1 / M)
     if bias:
-        pool = LogPool(P, y, sample_weight, smoothing=1 / N, with_bias=True)
+        pool = LogPool(P, y, sample_weight, smoothed=True, with_bias=True)
         start = np.concatenate([start, np.zeros(2 * C)])
         A = np.block([[A, np.zeros((M, 2 * C))], [np.zeros((2 * C, M)), _RIDGE * np.eye(2 * C)]])
     zeros = np.zeros(len(start))

@@ -35,7 +35,9 @@ def expected_failures(estimator):
     [
         SOCPEnsemblePruner(TREES),
         SOCPEnsemblePruner(BAG, cv=2),
+        SOCPEnsemblePruner(TREES, voting="log", fit_intercept=True),
         SOCPEnsemblePrunerCV(TREES, **SMALL),
+        SOCPEnsemblePrunerCV(TREES, calibrate="temperature", **SMALL),
         SOCPEnsemblePrunerRegressor(NUMBER_TREES),
         SOCPEnsemblePrunerRegressor(NUMBER_BAG, cv=2),
         SOCPEnsemblePrunerRegressorCV(NUMBER_TREES, **SMALL),
