@@ -530,9 +530,8 @@ class BasePruner(
         """Set the attributes that reports and figures show."""
         path = relaxation.path
         self.solution_, self.path_ = solution, path
-        knots = path.n_members > 0
-        along = predictions.rescaled(path.weights[knots], np.arange(predictions.n_rows))
-        self.frontier_ = frontier(predictions, path.lams[knots], along, weights)
+        lams, along = path.lams[path.n_members > 0], predictions.along(path)
+        self.frontier_ = frontier(predictions, lams, along, weights)
         # The table is computed when it is asked for: it takes a third of the time of a selection.
         self._member_table = partial(
             explain_members,

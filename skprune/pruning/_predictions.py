@@ -20,6 +20,7 @@ from ..socp import (
     SCALES,
     EnsembleStatistics,
     LogPoolStatistics,
+    SOCPPath,
     SOCPProblem,
     SOCPSolution,
     fit_intercept,
@@ -162,6 +163,10 @@ class CalibrationPredictions(ABC):
     @abstractmethod
     def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
         """The weightings at the scale of a prediction, (K, M)."""
+
+    def along(self, path: SOCPPath) -> NDArray[np.float64]:
+        """Weights at the knots of a path that keep a member, as they are scored, (K, M)."""
+        return self.rescaled(path.weights[path.n_members > 0], np.arange(self.n_rows))
 
     def member_diversity(self, stats: Any) -> NDArray[np.float64]:
         """Mean distance of each member from the mean of all, (M,)."""
@@ -406,6 +411,9 @@ class LogPoolPredictions(ClassPredictions):
 
     def error_products(self, stats: Any) -> NDArray[np.float64]:
         return np.asarray(stats.hessian)
+
+    def along(self, path: SOCPPath) -> NDArray[np.float64]:
+        return path.weights[path.n_members > 0]  # only accuracies are asked for: no scale
 
     def single_and_full(self, train: Rows) -> NDArray[np.float64]:
         return self.rescaled(super().single_and_full(train), train)

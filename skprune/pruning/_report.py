@@ -208,7 +208,8 @@ class Frontier(ReprHTML):
     n_samples : int
         Number of rows.
     weights : ndarray of shape (K, M)
-        The weights that were scored, at the scale of a prediction.
+        The weights that were scored, at the scale of a prediction (of a logarithmic pool, whose
+        accuracy does not depend on the scale: those of the path).
 
     Examples
     --------

@@ -186,9 +186,10 @@ class LogPool:
     def _computed_blocks(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         M, _, C = self.P.shape
         for rows, block in sample_blocks(self.P, _BLOCK_BYTES, 8 * M * C):
-            P = np.asarray(block, dtype=np.float64)
+            # In float32 if the predictions are; all that is formed of them is in float64.
+            P = block.astype(np.result_type(np.float32, block.dtype), copy=False)
             check_probabilities(P)
-            logs = floored_logs(P)
+            logs = floored_logs(P).astype(np.float64)
             logs -= logs.mean(axis=2, keepdims=True)
             if self.with_bias:
                 unit = (np.eye(C) - 1 / C)[:, None].repeat(logs.shape[1], axis=1)
