@@ -1,5 +1,6 @@
 """Pruning an ensemble of classifiers: members vote."""
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -362,6 +363,10 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         self.__dict__.pop("intercept_", None)
         if rule.intercept is not None:
             self.intercept_ = rule.intercept
+        if self.fit_intercept:  # the frontier was scored without a bias
+            every = np.arange(predictions.n_rows)
+            (score,) = predictions.quick_scores(weights[None], every, every)["accuracy"]
+            self.frontier_ = replace(self.frontier_, pruned_score=float(score))
 
     def __skprune_vote__(self) -> Vote:
         check_is_fitted(self)
