@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ReliabilityDisplay", "probability_scores"]
 
-# Points squared of the marker of a bin with all rows, and of the smallest marker.
-_LARGEST, _SMALLEST = 400.0, 14.0
+# Points squared of the marker of a bin with all rows.
+_LARGEST = 400.0
 
 
 class ReliabilityDisplay:
@@ -215,8 +215,11 @@ class ReliabilityDisplay:
             line: dict[str, Any] = {
                 "color": CHOSEN if last else colors[i % 3],
                 "linestyle": "-" if last else "--",
-                # Bins with few rows jump; what counts are the markers.
+                # Thin: what counts are the markers, and bins with few rows jump.
                 "linewidth": 1.0,
+                "alpha": 0.6,
+                "marker": "o",
+                "markersize": 3.5,
                 "label": f"{name}:\ncalibration error {self.calibration_error[i]:.1%}, "
                 f"log loss {self.log_loss[i]:.3f}",
             }
@@ -229,11 +232,10 @@ class ReliabilityDisplay:
             ax.scatter(
                 self.confidence[i, rows],
                 self.accuracy[i, rows],
-                s=np.maximum(_SMALLEST, _LARGEST * self.share[i, rows]),
+                s=_LARGEST * self.share[i, rows],
                 color=drawn.get_color(),
                 alpha=0.7,
-                edgecolors="white",
-                linewidths=0.7,
+                linewidths=0,
                 zorder=3,
             )
         ax.set(
