@@ -41,7 +41,7 @@ FILE is an .npz file (of NumPy) with
 and, if you like,
   classes        what the positions along the last axis of P are called
   names          names of the members
-  costs          what each member costs; dear ones are penalised more
+  costs          what each member costs; a higher cost is penalized more
   sample_weight  weights of the samples"""
 
 _AMOUNT = """\
@@ -123,7 +123,8 @@ def _add_choice(parser: ArgumentParser) -> None:
         "--alpha",
         type=_share,
         metavar="A",
-        help="weight of accuracy in [0, 1]; 1 - A is that of diversity (default: 0.9)",
+        help="weight of accuracy in [0, 1]; 1 - A is that of diversity (default: 0.9, or 1 with "
+        "--voting log)",
     )
     choice.add_argument(
         "--lam",
@@ -159,9 +160,20 @@ def _add_choice(parser: ArgumentParser) -> None:
     )
     choice.add_argument(
         "--voting",
-        choices=("soft", "hard"),
+        choices=("soft", "hard", "log"),
         default="soft",
-        help="weigh probabilities, or the class that each member chooses",
+        help="weight probabilities, the class that each member chooses, or the logarithms of "
+        "probabilities: with 'log', a logarithmic pool, weights are exponents (default: soft)",
+    )
+    choice.add_argument(
+        "--calibrate",
+        choices=("temperature",),
+        help="raise a soft vote to the power 1 / temperature, which is fitted to the samples",
+    )
+    choice.add_argument(
+        "--fit-intercept",
+        action="store_true",
+        help="add a bias for each class to --voting log",
     )
 
 
@@ -175,7 +187,7 @@ def _add_tuning(parser: ArgumentParser) -> None:
     tuned.add_argument(
         "--scoring",
         choices=("accuracy", "balanced_accuracy", "neg_log_loss"),
-        help="what --tune maximises (default: accuracy)",
+        help="what --tune maximizes (default: accuracy)",
     )
     tuned.add_argument("--seed", type=_seed, default=0, help="seed of its folds (default: 0)")
 

@@ -7,10 +7,11 @@ import numpy as np
 
 from ..inspection import PruningReport, pruning_report
 from ..metrics import n_parameters
-from ..pruning import BasePruner, MemberTable
+from ..pruning import BasePruner, MemberTable, SOCPEnsemblePruner
+from ..utils import format_value, probability_floor
 from ._document import Part, facts, passage
 
-__all__ = ["Rows", "pruner_parts", "score_part"]
+__all__ = ["Rows", "pruner_parts", "score_part", "vote_part"]
 
 _SETTINGS = ("alpha", "lam", "threshold", "reweight")
 _LIMITS = ("max_members", "max_cost")
@@ -50,6 +51,8 @@ def pruner_parts(pruner: BasePruner, rows: Rows | None, ensemble: Any) -> list[P
     list of Part
     """
     parts = [_kept_part(pruner), _settings_part(pruner)]
+    if isinstance(pruner, SOCPEnsemblePruner):
+        parts.append(vote_part(pruner, pruner.classes_))
     if hasattr(pruner, "nested_score_"):
         scores = {
             "all_members_equal_weights": pruner.full_score_,
@@ -68,6 +71,33 @@ def pruner_parts(pruner: BasePruner, rows: Rows | None, ensemble: Any) -> list[P
         if rows is not None:
             parts.append(_kept_scores(pruner, rows))
     return [*parts, _members_part(pruner)]
+
+
+def vote_part(pruner: SOCPEnsemblePruner, classes: Any) -> Part:
+    """How votes become probabilities: nothing to read where they are the probabilities."""
+    log, biases = pruner.voting == "log", None
+    if log and pruner.fit_intercept:
+        biases = dict(zip(np.asarray(classes).tolist(), pruner.intercept_.tolist(), strict=True))
+    values = {
+        "weights_are": "exponents" if log else "shares",
+        "temperature": pruner.temperature_,
+        "biases": biases,
+    }
+    text, least = "", probability_floor(len(classes))
+    if log:
+        times = "" if biases is None else " times exp(bias)"
+        text = (
+            "weights are exponents w: probabilities are in proportion to the product of "
+            f"max(p, {least:g}) ** w{times}"
+        )
+        if biases is not None:
+            text += f"\nbias of each class: {format_value(biases)}"
+    elif pruner.calibrate is not None:
+        text = (
+            f"temperature {pruner.temperature_:.4g}: probabilities are in proportion to "
+            f"max(vote, {least:g}) ** (1 / temperature)"
+        )
+    return passage("vote", text, values)
 
 
 def score_part(estimator: Any, rows: Rows) -> Part:
@@ -104,9 +134,10 @@ def _settings_part(pruner: BasePruner) -> Part:
     used = {name: getattr(pruner, f"{name}_", given.get(name)) for name in _SETTINGS}
     limits = {name: given.get(name) for name in _LIMITS}
     other = {name: given[name] for name in ("penalty", "voting", "diversity") if name in given}
+    vote = {name: given[name] for name in ("calibrate", "fit_intercept") if name in given}
     said = [f"{name} {_shown(value)}" for name, value in {**used, **other}.items()]
-    said += [f"{name} {value}" for name, value in limits.items() if value is not None]
-    return passage("settings", ", ".join(said), {**used, **other, **limits})
+    said += [f"{name} {value}" for name, value in {**vote, **limits}.items() if value]
+    return passage("settings", ", ".join(said), {**used, **other, **vote, **limits})
 
 
 def _shown(value: Any) -> str:

@@ -4,8 +4,12 @@ import csv
 import warnings
 from argparse import Namespace
 from io import StringIO
+from operator import itemgetter
 from typing import Any
 
+import numpy as np
+
+from ..inspection import equal_vote, probability_scores
 from ..pruning import MemberTable, SOCPEnsemblePruner, SOCPEnsemblePrunerCV
 from ..utils import format_value
 from ._document import Answer, Part, as_json, as_text, facts, passage, table
@@ -13,10 +17,11 @@ from ._errors import LIMITS_NOT_MET, Refused, refusing
 from ._figures import draw_frontier
 from ._output import check_apart, check_output
 from ._predictions import PredictionPool, StandInEnsemble, read_predictions
+from ._pruner_parts import vote_part
 
 __all__ = ["run"]
 
-_DEFAULTS = {"alpha": 0.9, "lam": 0.05, "threshold": 0.0, "reweight": 0.5}
+_TUNED = ("alpha", "lam", "threshold", "reweight")
 
 
 def run(args: Namespace) -> Answer:
@@ -44,11 +49,11 @@ def run(args: Namespace) -> Answer:
     pruner = _pruner(args, pool)
     with refusing(args.file):
         pruner.fit_predictions(pool.P, pool.y, pool.sample_weight)
-    members = _members(pruner.explain(), pool)
+    members = _members(pruner, pool)
     if args.frontier is not None:
         draw_frontier(pruner, args.frontier)
     if args.format == "csv":
-        return Answer(_csv(members))
+        return Answer(_csv(members, _of_the_vote(args, pool, pruner)))
     parts = _parts(args, pool, pruner, members)
     return Answer(as_json(parts) if args.format == "json" else as_text(parts))
 
@@ -58,7 +63,17 @@ def _check_options(args: Namespace) -> None:
         check_output(getattr(args, option), f"--{option}", args.file, args.names)
     check_apart(args.output, args.frontier, "--frontier")
     if args.scoring is not None and not args.tune:
-        raise Refused("--scoring is what --tune maximises: give --tune too.")
+        raise Refused("--scoring is what --tune maximizes: give --tune too.")
+    if args.calibrate is not None and args.voting != "soft":
+        raise Refused(
+            f"--calibrate {args.calibrate} is for --voting soft; got --voting {args.voting}. "
+            "Leave one of them out."
+        )
+    if args.fit_intercept and args.voting != "log":
+        raise Refused(
+            f"--fit-intercept is for --voting log; got --voting {args.voting}. Give --voting log, "
+            "or leave --fit-intercept out."
+        )
 
 
 def _check_budget(args: Namespace, pool: PredictionPool) -> None:
@@ -81,22 +96,26 @@ def _pruner(args: Namespace, pool: PredictionPool) -> Any:
     shared: dict[str, Any] = {
         "cv": "prefit",
         "voting": args.voting,
+        "calibrate": args.calibrate,
+        "fit_intercept": args.fit_intercept,
         "penalty": args.penalty,
         "costs": pool.costs,
         "max_members": args.max_members,
         "max_cost": args.max_cost,
         "random_state": args.seed,
     }
-    given = {name: getattr(args, name) for name in _DEFAULTS if getattr(args, name) is not None}
+    given = {name: getattr(args, name) for name in _TUNED if getattr(args, name) is not None}
     ensemble = StandInEnsemble(n_members, n_classes)
     if not args.tune:
-        return SOCPEnsemblePruner(ensemble, **{**_DEFAULTS, **given}, **shared)
+        return SOCPEnsemblePruner(ensemble, **given, **shared)
     grid: dict[str, Any] = {f"{name}s": [value] for name, value in given.items()}
     return SOCPEnsemblePrunerCV(ensemble, **grid, scoring=args.scoring, **shared)
 
 
-def _members(explained: MemberTable, pool: PredictionPool) -> list[dict[str, Any]]:
+def _members(pruner: Any, pool: PredictionPool) -> list[dict[str, Any]]:
     """A row a member, in the order of P."""
+    explained: MemberTable = pruner.explain()
+    weight = "exponent" if pruner.voting == "log" else "weight"
     rows = []
     for i in range(len(explained.weight)):
         row: dict[str, Any] = {"member": i}
@@ -104,7 +123,7 @@ def _members(explained: MemberTable, pool: PredictionPool) -> list[dict[str, Any
             row["name"] = pool.names[i]
         row |= {
             "kept": bool(explained.kept[i]),
-            "weight": float(explained.weight[i]),
+            weight: float(explained.weight[i]),
             "accuracy": _exact(explained.score[i]),
             "diversity": float(explained.diversity[i]),
         }
@@ -123,30 +142,38 @@ def _parts(
         f"{pruner.n_members_} of {n_members} members kept, by {n_samples:,} samples of "
         f"{n_classes} classes"
     )
-    settings = {name: _used(pruner, name) for name in _DEFAULTS}
+    settings = {name: _used(pruner, name) for name in _TUNED}
+    vote = [f"voting {args.voting}"]
+    if args.calibrate is not None:
+        vote.append(f"calibrate {args.calibrate}")
+    if args.fit_intercept:
+        vote.append("fit intercept")
     chosen = "chosen by cross-validation" if args.tune else ""
     kept = [
         {name: value for name, value in row.items() if name != "kept"}
-        for row in sorted(members, key=lambda row: -row["weight"])
+        for _, row in sorted(zip(-pruner.weights_, members, strict=True), key=itemgetter(0))
         if row["kept"]
     ]
-    formats = dict.fromkeys(("weight", "accuracy", "diversity"), ".4f")
+    formats = dict.fromkeys(("weight", "exponent", "accuracy", "diversity"), ".4f")
     used = [f"{name} {format_value(value)}" for name, value in settings.items()]
     parts = [
         passage("pool", head, {"file": args.file, **size, "classes": pool.classes}),
         passage(
             "settings",
-            ", ".join([*used, f"voting {args.voting}"]) + (f" ({chosen})" if chosen else ""),
+            ", ".join([*used, *vote]) + (f" ({chosen})" if chosen else ""),
             {
                 **settings,
                 "voting": args.voting,
+                "calibrate": args.calibrate,
+                "fit_intercept": args.fit_intercept,
                 "penalty": args.penalty,
                 "max_members": args.max_members,
                 "max_cost": args.max_cost,
                 "tuned": args.tune,
             },
         ),
-        _accuracies(pruner),
+        vote_part(pruner, pool.classes),
+        *_scores(args, pool, pruner),
     ]
     if args.tune:
         parts.append(
@@ -164,31 +191,53 @@ def _parts(
     return [*parts, table("members", "", members, shown=kept, formats=formats)]
 
 
-def _accuracies(pruner: Any) -> Part:
-    """Accuracy of the votes on the samples of the file."""
-    found = pruner.frontier_
-    rows: list[dict[str, Any]] = [
-        {
-            "vote_of": "all members, equal weights",
-            "members": pruner.n_members_in_,
-            "accuracy": _exact(found.full_score),
-        },
-        {
-            "vote_of": "kept members, their weights",
-            "members": pruner.n_members_,
-            "accuracy": _exact(found.pruned_score),
-        },
-        {
-            "vote_of": "best single member",
-            "members": 1,
-            "accuracy": _exact(found.member_score.max()),
-        },
-    ]
-    part = table("accuracy", "", rows, formats={"accuracy": ".4f"})
+def _scores(args: Namespace, pool: PredictionPool, pruner: Any) -> list[Part]:
+    """Accuracy, log loss and calibration error of the votes on the samples of the file."""
+    found, kept = pruner.frontier_, np.flatnonzero(pruner.support_)
+    best = int(found.member_score.argmax())
+    weights = "exponents" if args.voting == "log" else "weights"
+    votes = pruner._rule.votes((pool.P[i] for i in kept), pruner.weights_[kept])
+    rows: list[dict[str, Any]] = []
+    for vote_of, members, accuracy, proba in (
+        (
+            f"all members, equal {weights}",
+            pruner.n_members_in_,
+            found.full_score,
+            equal_vote(pool.P, args.voting),
+        ),
+        (
+            f"kept members, their {weights}",
+            pruner.n_members_,
+            found.pruned_score,
+            pruner._rule.proba(votes),
+        ),
+        (
+            "best single member",
+            1,
+            found.member_score[best],
+            equal_vote(pool.P[[best]], "soft"),
+        ),
+    ):
+        log_loss, error = probability_scores(proba, pool.y, pool.sample_weight)
+        rows.append(
+            {
+                "vote_of": vote_of,
+                "members": members,
+                "accuracy": _exact(accuracy),
+                "log_loss": log_loss,
+                "calibration_error": error,
+            }
+        )
+    formats = {"accuracy": ".4f", "log_loss": ".4f", "calibration_error": ".4f"}
+    text = table("accuracy", "", rows, formats=formats).text
     note = "On the samples that they were chosen by, which flatters the kept ones."
     names = ("all_members", "kept_members", "best_single_member")
-    values = {name: row["accuracy"] for name, row in zip(names, rows, strict=True)}
-    return passage(part.key, f"{part.text}\n{note}", values)
+    values = {
+        key: {name: row[key] for name, row in zip(names, rows, strict=True)} for key in formats
+    }
+    return [
+        passage(key, f"{text}\n{note}" if key == "accuracy" else "", values[key]) for key in values
+    ]
 
 
 def _used(pruner: Any, name: str) -> Any:
@@ -201,9 +250,19 @@ def _exact(score: Any) -> float:
     return round(float(score), 12)
 
 
-def _csv(rows: list[dict[str, Any]]) -> str:
+def _of_the_vote(args: Namespace, pool: PredictionPool, pruner: Any) -> dict[str, float]:
+    """What a table of members has for the whole vote: the same in each row."""
+    if args.calibrate is not None:
+        return {"temperature": pruner.temperature_}
+    if args.fit_intercept:
+        biases = pruner.intercept_.tolist()
+        return {f"bias_{name}": b for name, b in zip(pool.classes, biases, strict=True)}
+    return {}
+
+
+def _csv(rows: list[dict[str, Any]], of_the_vote: dict[str, float]) -> str:
     written = StringIO()
-    writer = csv.DictWriter(written, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(written, [*rows[0], *of_the_vote], lineterminator="\n")
     writer.writeheader()
-    writer.writerows({**row, "kept": int(row["kept"])} for row in rows)
+    writer.writerows({**row, "kept": int(row["kept"]), **of_the_vote} for row in rows)
     return written.getvalue()

@@ -2,10 +2,13 @@
 
 from ._amount_frontier_display import AmountFrontierDisplay
 from ._frequency_display import SelectionFrequencyDisplay
+from ._full import equal_vote as equal_vote
 from ._grid_display import ScoreGridDisplay
 from ._importance_amount_display import ImportanceAmountDisplay
 from ._member_display import AccuracyDiversityDisplay
 from ._path_display import PruningPathDisplay
+from ._reliability_display import ReliabilityDisplay
+from ._reliability_display import probability_scores as probability_scores
 from ._report import PruningReport, pruning_report
 from ._reward_display import RewardDisplay
 from ._total_reward_display import TotalRewardDisplay
@@ -18,6 +21,7 @@ __all__ = [
     "ImportanceAmountDisplay",
     "PruningPathDisplay",
     "PruningReport",
+    "ReliabilityDisplay",
     "RewardDisplay",
     "ScoreGridDisplay",
     "SelectionFrequencyDisplay",

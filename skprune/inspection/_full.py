@@ -2,44 +2,43 @@
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from ..pruning import BasePruner, CalibrationPredictions
+from ..utils import VotingRule
 
-__all__ = ["full_predictions"]
+__all__ = ["equal_vote", "full_ensemble", "full_predictions"]
+
+
+def full_ensemble(pruner: BasePruner, ensemble: Any) -> Any:
+    """The given ensemble, or that of a pruner with fitted members; None if there is neither."""
+    if ensemble is not None:
+        return ensemble
+    found = pruner.estimator
+    try:
+        check_is_fitted(found[0][1] if isinstance(found, list) else found)
+    except Exception:
+        return None
+    return found
 
 
 def full_predictions(pruner: BasePruner, X: Any, y: Any, ensemble: Any) -> CalibrationPredictions:
-    """Predictions of all members on the user's rows.
-
-    Parameters
-    ----------
-    pruner : fitted pruner
-        Whose members are meant.
-    X, y : array-like
-        Rows and their classes or targets.
-    ensemble : fitted ensemble, list of (name, estimator), or None
-        The ensemble that was pruned. None takes that of a pruner with fitted members.
-
-    Returns
-    -------
-    CalibrationPredictions
-
-    Raises
-    ------
-    ValueError
-        If the ensemble is needed and not given, or is not the one that was pruned.
-    """
+    """Predictions of all members on the user's rows; ``ensemble`` as for :func:`full_ensemble`."""
     check_is_fitted(pruner)
     if y is None:
         raise ValueError("y must be given with X.")
+    ensemble = full_ensemble(pruner, ensemble)
     if ensemble is None:
-        ensemble = pruner.estimator
-        try:
-            check_is_fitted(ensemble[0][1] if isinstance(ensemble, list) else ensemble)
-        except Exception as error:
-            raise ValueError(
-                "The pruner holds only the members it kept. Pass the fitted full ensemble as "
-                "ensemble=, or leave X and y out for the figures on the calibration rows."
-            ) from error
+        raise ValueError(
+            "The pruner holds only the members it kept. Pass the fitted full ensemble as "
+            "ensemble=, or leave X and y out for the figures on the calibration rows."
+        )
     return pruner.predictions_on(ensemble, X, y)
+
+
+def equal_vote(P: Any, voting: str) -> NDArray[np.float64]:
+    """Probabilities that members with predictions (M, N, C) give with equal weights."""
+    M, rule = P.shape[0], VotingRule(voting)
+    return rule.proba(rule.votes((P[[i]][0] for i in range(M)), np.full(M, 1 / M)))

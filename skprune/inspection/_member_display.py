@@ -29,7 +29,7 @@ _MOST_NAMES = 8
 
 
 class AccuracyDiversityDisplay:
-    """How good each member is alone, and how far it stands from the others.
+    """How good each member is alone, and how far it is from the others.
 
     A good ensemble keeps members that are high and to the right; weight says what each one
     adds to the others. Make one with :meth:`from_estimator`; the arrays are attributes, and
@@ -38,7 +38,7 @@ class AccuracyDiversityDisplay:
     Parameters
     ----------
     diversity : array-like of shape (M,)
-        How far each member's predictions stand from the mean of all.
+        How far each member's predictions are from the mean of all.
     score : array-like of shape (M,)
         Score of each member alone: accuracy, or R^2 for regressors.
     weight : array-like of shape (M,)
@@ -134,7 +134,12 @@ class AccuracyDiversityDisplay:
         """
         check_has(pruner, "explain", "a pruner, such as SOCPEnsemblePruner")
         table = pruner.explain()
-        units = "squared distance from the mean, in variances"
+        if is_regressor(pruner):
+            distance = "squared distance from the mean, in variances"
+        elif pruner.voting == "log":
+            distance = "divergence from the pool of equal exponents, in nats"
+        else:
+            distance = "divergence from the mean, in nats"
         return cls(
             diversity=table.diversity,
             score=table.score,
@@ -142,7 +147,7 @@ class AccuracyDiversityDisplay:
             kept=table.kept,
             names=table.names,
             score_name=pruner.score_name,
-            **({"diversity_name": units} if is_regressor(pruner) else {}),
+            diversity_name=distance,
         ).plot(ax=ax, annotate=annotate, **scatter_kwargs)
 
     def plot(

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from ..pruning import BasePruner
+from ..pruning import BasePruner, SOCPEnsemblePruner
 from ..utils import ReprHTML, load_pandas, text_table
-from ._full import full_predictions
+from ._full import equal_vote, full_predictions
+from ._reliability_display import probability_scores
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -27,7 +28,7 @@ class MemberScores:
 
     @classmethod
     def of(cls, scores: NDArray[np.float64]) -> "MemberScores":
-        """Summarise the scores of some members."""
+        """Summarize the scores of some members."""
         return cls(float(scores.max()), float(scores.mean()), float(scores.min()))
 
 
@@ -51,6 +52,11 @@ class PruningReport(ReprHTML):
         Best, mean and worst single member.
     score_name : str, default="accuracy"
         What the scores are: "accuracy" or "R^2".
+    full_log_loss, pruned_log_loss : float or None, default=None
+        Log loss of the votes of classifiers, on test rows only (else None). The full ensemble
+        votes as the pruner does, with equal weights or exponents that sum to one.
+    full_calibration_error, pruned_calibration_error : float or None, default=None
+        Expected calibration error of the same votes, as in :class:`ReliabilityDisplay`.
 
     Examples
     --------
@@ -77,6 +83,10 @@ class PruningReport(ReprHTML):
     full_members: MemberScores
     pruned_members: MemberScores
     score_name: str = "accuracy"
+    full_log_loss: float | None = None
+    pruned_log_loss: float | None = None
+    full_calibration_error: float | None = None
+    pruned_calibration_error: float | None = None
 
     def vote_table(self) -> "DataFrame":
         """Table 1: accuracy of the vote, number of models and threshold.
@@ -84,12 +94,13 @@ class PruningReport(ReprHTML):
         Returns
         -------
         DataFrame
-            Rows ``accuracy`` (or ``R^2``), ``models``, ``threshold``; columns ``full`` and
-            ``pruned``.
+            Rows ``accuracy`` (or ``R^2``), ``models``, ``threshold``, and of classifiers on test
+            rows ``log loss`` and ``calibration error``; columns ``full`` and ``pruned``.
         """
         return _frame(
             {
                 self.score_name: (self.full_score, self.pruned_score),
+                **self._probability_rows(),
                 "models": (self.n_full, self.n_pruned),
                 "threshold": (np.nan, self.threshold),
             }
@@ -113,13 +124,30 @@ class PruningReport(ReprHTML):
             }
         )
 
+    def _probability_rows(self) -> dict[str, tuple[float, float]]:
+        """What is known of the votes' probabilities."""
+        rows = {
+            "log loss": (self.full_log_loss, self.pruned_log_loss),
+            "calibration error": (self.full_calibration_error, self.pruned_calibration_error),
+        }
+        return {
+            name: (full, pruned)
+            for name, (full, pruned) in rows.items()
+            if full is not None and pruned is not None
+        }
+
     def __str__(self) -> str:
         full, pruned = self.full_members, self.pruned_members
         name = f"{self.sample} {self.score_name}"
         fmt = ".2%" if self.score_name == "accuracy" else ".4f"
+        fmts = {"log loss": ".4f", "calibration error": ".2%"}
         models = ("Number of models", self.n_full, self.n_pruned)
         votes = [
             (name[0].upper() + name[1:], self.full_score, self.pruned_score),
+            *(
+                (f"{self.sample.capitalize()} {what}", format(a, fmts[what]), format(b, fmts[what]))
+                for what, (a, b) in self._probability_rows().items()
+            ),
             models,
             ("Threshold", "N/A", f"{self.threshold:.3f}"),
         ]
@@ -183,6 +211,7 @@ def pruning_report(
     ('calibration', 20)
     """
     check_is_fitted(pruner)
+    votes: dict[str, float] = {}
     if X is None:
         found, sample = pruner.frontier_, "calibration"
         pruned, kept = found.pruned_score, found.member_score[pruner.support_]
@@ -191,6 +220,11 @@ def pruning_report(
         found, sample = pruner.frontier_.on(predictions, pruner.weights_), "test"
         # Of the pruner's own members: those of ``ensemble`` may have been trained on other rows.
         pruned, kept = pruner.score(X, y), pruner.member_scores(X, y)
+        if isinstance(pruner, SOCPEnsemblePruner):
+            full = equal_vote(predictions.P, pruner.voting)
+            for name, proba in (("full", full), ("pruned", pruner.predict_proba(X))):
+                log_loss, error = probability_scores(proba, predictions.y)
+                votes |= {f"{name}_log_loss": log_loss, f"{name}_calibration_error": error}
     return PruningReport(
         sample=sample,
         full_score=found.full_score,
@@ -201,6 +235,7 @@ def pruning_report(
         full_members=MemberScores.of(found.member_score),
         pruned_members=MemberScores.of(kept),
         score_name=pruner.score_name,
+        **votes,
     )
 
 

@@ -28,11 +28,12 @@ __all__ = ["WeightPathDisplay"]
 
 
 class WeightPathDisplay:
-    """Who enters, and how far, as the penalty falls.
+    """Which members get a weight, and how much, as the penalty falls.
 
-    Weights are those of the program itself, exact for every penalty: lines between knots are
-    straight. They shrink as the penalty grows, which voting does not mind. Make one with
-    :meth:`from_estimator`; the arrays are attributes, and :meth:`plot` can be called again.
+    Weights (exponents, in a logarithmic pool) are those of the program itself, exact for every
+    penalty: lines between knots are straight. They shrink as the penalty grows; the weights with
+    which the kept members vote do not. Make one with :meth:`from_estimator`; the arrays are
+    attributes, and :meth:`plot` can be called again.
 
     Parameters
     ----------
@@ -104,7 +105,7 @@ class WeightPathDisplay:
             is that of all calibration rows at its ``alpha_``; the weights it took are averaged
             over resamples, so members may be kept that have no weight on this path.
         n_named : int, default=8
-            How many kept members have a colour of their own and a name: those with the
+            How many kept members have a color of their own and a name: those with the
             largest weights at the penalty that was taken.
         ax : matplotlib Axes, default=None
             Where to draw; a new figure by default.
@@ -141,7 +142,7 @@ class WeightPathDisplay:
         ax : matplotlib Axes, default=None
             Where to draw; a new figure by default.
         n_named : int, default=8
-            How many kept members have a colour of their own and a name.
+            How many kept members have a color of their own and a name.
         **line_kwargs : dict
             Passed to matplotlib's ``plot`` for the kept members.
 
@@ -173,7 +174,7 @@ class WeightPathDisplay:
         ax.set(
             xlim=(1, 0),
             xlabel="Relative penalty lam (1: no member left)",
-            ylabel="Program weight (not normalised)",
+            ylabel="Program weight (not normalized)",
         )
         ax.set_ylim(bottom=0)
         ax.vlines(

@@ -1,5 +1,6 @@
 """Pruning an ensemble of classifiers: members vote."""
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -51,10 +52,10 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         Members below this share of the largest weight are dropped, h of Algorithm 1; 0 keeps
         every member with a positive weight.
     reweight : {"relaxed", "equal", "none"} or float, default=0.5
-        Weights of the members that are kept. "relaxed" solves the program again on them,
-        without penalty and with weights that sum to one, "equal" gives all the same weight, a
-        number is a step from relaxed (0) to equal (1), and "none" leaves the program's weights
-        in proportion.
+        Weights of the members that are kept. "relaxed" solves the program again on them, without
+        penalty (and, except for ``voting="log"``, with weights that sum to one), "equal" gives
+        all the same weight, a number is a step from relaxed (0) to equal (1), and "none" leaves
+        the program's weights in proportion.
     voting : {"soft", "hard", "log"}, default="soft"
         Weight the members' probabilities, the class that each one chooses, or the logarithms of
         their probabilities. "log" is the logarithmic pool, probabilities in proportion to
@@ -362,6 +363,10 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         self.__dict__.pop("intercept_", None)
         if rule.intercept is not None:
             self.intercept_ = rule.intercept
+        if self.fit_intercept:  # the frontier was scored without a bias
+            every = np.arange(predictions.n_rows)
+            (score,) = predictions.quick_scores(weights[None], every, every)["accuracy"]
+            self.frontier_ = replace(self.frontier_, pruned_score=float(score))
 
     def __skprune_vote__(self) -> Vote:
         check_is_fitted(self)
@@ -398,8 +403,9 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         Shares of the largest weight to try, below which members are dropped.
     reweights : sequence of str or float, default=("relaxed", 0.5, "equal")
         Weights of the kept members to try: "relaxed" solves the program again on them, without
-        penalty and with weights that sum to one, "equal" gives all the same weight, a number is a
-        step from relaxed (0) to equal (1), and "none" leaves the weights of the program.
+        penalty (and, except for ``voting="log"``, with weights that sum to one), "equal" gives
+        all the same weight, a number is a step from relaxed (0) to equal (1), and "none" leaves
+        the weights of the program.
     scoring : str, callable or None, default=None
         A scorer, or the name of one, that works on labels or probabilities. None is
         accuracy. Ties are broken by log loss, then by the number of members.

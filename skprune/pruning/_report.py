@@ -198,7 +198,7 @@ class Frontier(ReprHTML):
     n_members : ndarray of shape (K,)
         Members with a positive weight there.
     score : ndarray of shape (K,)
-        Score of their weighted vote.
+        Score of their weighted vote, without the biases of ``fit_intercept``.
     member_score : ndarray of shape (M,)
         Score of each single member.
     full_score : float

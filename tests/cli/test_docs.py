@@ -35,7 +35,7 @@ def test_the_page(tmp_path, monkeypatch, skprune, capsys):
                 said = skprune(*shlex.split(command)[1:])
                 assert_alike(said.out + said.err, shown)
                 codes.append(said.code)
-    assert codes == [0, 0, 0, 0, 3, 0, 2, 2, 2]
+    assert codes == [0, 0, 0, 0, 0, 3, 0, 2, 2, 2]
 
 
 def assert_alike(said, shown):

@@ -11,6 +11,7 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -80,6 +81,44 @@ def test_a_pruner(skprune, saved, pruner):
     np.testing.assert_allclose(weights, pruner.weights_)
     assert found["tables"]["pruned_score"] == pruner.frontier_.pruned_score
     assert found["settings"]["alpha"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("params", "settings", "vote"),
+    [
+        ({}, "alpha 0.9, lam 0.05, threshold 0, reweight 0.5, penalty l1, voting soft, ", None),
+        ({"voting": "hard"}, "voting hard, ", None),
+        (
+            {"calibrate": "temperature"},
+            "voting soft, diversity shannon, calibrate temperature",
+            "temperature {:.4g}: probabilities are in proportion to max(vote, 0.001) ** ",
+        ),
+        ({"voting": "log"}, "alpha 1, ", "weights are exponents w: "),
+        ({"voting": "log", "fit_intercept": True}, "fit_intercept True", "each class: setosa "),
+    ],
+    ids=str,
+)
+def test_every_way_to_vote(params, settings, vote, skprune, saved, forest, iris, data):
+    X, y = iris
+    pruner = SOCPEnsemblePruner(FrozenEstimator(forest), **params).fit(X, y)
+    path, full = saved(pruner), saved(forest, "forest.joblib")
+    command = ["report", path, "--data", data, "--ensemble", full]
+    text = skprune(*command).out
+    assert settings in text
+    if vote is None:
+        assert "probabilities are" not in text
+    else:
+        assert vote.format(pruner.temperature_) in text
+    found = json.loads(skprune(*command, "--format", "json").out)
+    assert found["settings"]["alpha"] == pruner.alpha_
+    assert found["vote"]["temperature"] == pruner.temperature_
+    assert (found["vote"]["weights_are"] == "exponents") == (pruner.voting == "log")
+    if pruner.fit_intercept:
+        assert list(found["vote"]["biases"].values()) == pruner.intercept_.tolist()
+    X_test, y_test = iris[0][1::2], iris[1][1::2]
+    loss = log_loss(y_test, pruner.predict_proba(X_test))
+    assert found["tables"]["pruned_log_loss"] == pytest.approx(loss)
+    assert "Test calibration error" in text
 
 
 def test_on_other_samples(skprune, saved, pruner, forest, iris, data):

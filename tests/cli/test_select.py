@@ -7,6 +7,7 @@ from io import StringIO
 import numpy as np
 import pytest
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import log_loss
 
 from skprune import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
 
@@ -34,6 +35,90 @@ def test_weights_are_those_of_the_pruner_with_the_models(params, skprune, pool, 
     pruner = SOCPEnsemblePruner(FrozenEstimator(forest), **params).fit(X, y)
     np.testing.assert_allclose(weights, pruner.weights_, atol=1e-12)
     assert [row["kept"] == "1" for row in rows] == pruner.support_.tolist()
+
+
+WORDS = np.array(["nil", "one", "two", "tre"])
+WAYS = {
+    "temperature": (["--calibrate", "temperature"], {"calibrate": "temperature"}),
+    "log": (["--voting", "log"], {"voting": "log"}),
+    "bias": (["--voting", "log", "--fit-intercept"], {"voting": "log", "fit_intercept": True}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_probabilities_from_the_table_are_those_of_the_pruner(way, skprune, pool, P, digits):
+    forest, X, y = digits
+    options, params = WAYS[way]
+    pruner = SOCPEnsemblePruner(FrozenEstimator(forest), max_members=6, **params).fit(X, y)
+    command = ["select", pool(classes=WORDS), "--max-members", 6, *options]
+    rows = list(csv.DictReader(StringIO(skprune(*command, "--format", "csv").out)))
+    if way == "temperature":
+        assert {float(row["temperature"]) for row in rows} == {pruner.temperature_}
+        vote = np.tensordot([float(row["weight"]) for row in rows], P, 1)
+        logs = np.log(np.maximum(vote, 0.001)) / float(rows[0]["temperature"])
+    else:
+        assert "weight" not in rows[0]
+        exponents = [float(row["exponent"]) for row in rows]
+        logs = np.tensordot(exponents, np.log(np.maximum(P, 0.001)), 1)
+        biases = {name: value for name, value in rows[0].items() if name.startswith("bias_")}
+        assert list(biases) == ([f"bias_{word}" for word in WORDS] if way == "bias" else [])
+        logs += [float(value) for value in biases.values()] or 0
+    proba = np.exp(logs)
+    proba /= proba.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(proba, pruner.predict_proba(X), atol=1e-12)
+
+    found = json.loads(skprune(*command, "--format", "json").out)
+    assert found["settings"]["alpha"] == pruner.alpha_ == (0.9 if way == "temperature" else 1)
+    assert found["settings"]["calibrate"] == pruner.calibrate
+    assert found["settings"]["fit_intercept"] == pruner.fit_intercept
+    assert found["vote"] == {
+        "weights_are": "shares" if way == "temperature" else "exponents",
+        "temperature": pruner.temperature_,
+        "biases": dict(zip(WORDS, pruner.intercept_, strict=True)) if way == "bias" else None,
+    }
+    text = skprune(*command).out
+    if way == "temperature":
+        assert ", voting soft, calibrate temperature\n" in text
+        assert f"temperature {pruner.temperature_:.4g}: probabilities are in" in text
+    else:
+        assert "alpha 1, " in text
+        assert "weights are exponents w: probabilities are in proportion to the product of" in text
+        assert "member  exponent  accuracy" in text
+        assert ("\nbias of each class: nil " in text) == (way == "bias")
+
+
+@pytest.mark.parametrize("options", [[], ["--voting", "hard"], *(way[0] for way in WAYS.values())])
+def test_log_loss_and_calibration_error(options, skprune, pool, P, digits):
+    y, weight = digits[2], np.linspace(0, 1, len(digits[2]))
+    path = pool(sample_weight=weight)
+    found = json.loads(skprune("select", path, "--format", "json", *options).out)
+    equal = P.mean(axis=0)
+    if "hard" in options:
+        equal = np.eye(4)[P.argmax(axis=2)].mean(axis=0)
+    elif "log" in options:
+        equal = np.exp(np.log(np.maximum(P, 0.001)).mean(axis=0))
+        equal /= equal.sum(axis=1, keepdims=True)
+    alone = P[(P.argmax(axis=2) == y) @ weight == ((P.argmax(axis=2) == y) @ weight).max()][0]
+    for name, proba in (("all_members", equal), ("best_single_member", alone)):
+        assert found["log_loss"][name] == pytest.approx(log_loss(y, proba, sample_weight=weight))
+        sure, right = proba.max(axis=1), proba.argmax(axis=1) == y
+        in_bin = np.minimum(np.round(sure * 15, 9).astype(int), 14) == np.arange(15)[:, None]
+        error = np.abs(in_bin @ (weight * (sure - right))).sum() / weight.sum()
+        assert found["calibration_error"][name] == pytest.approx(error)
+    assert 0 < found["log_loss"]["kept_members"] < 2
+    assert f"{found['log_loss']['kept_members']:.4f}" in skprune("select", path, *options).out
+
+
+def test_a_tuned_logarithmic_pool(skprune, pool, digits):
+    forest, X, y = digits
+    options = ["--voting", "log", "--tune", "--lam", 0.1, "--reweight", "relaxed"]
+    found = json.loads(skprune("select", pool(), "--format", "json", *options).out)
+    pruner = SOCPEnsemblePrunerCV(
+        FrozenEstimator(forest), lams=[0.1], reweights=["relaxed"], voting="log", random_state=0
+    ).fit(X, y)
+    exponents = [row["exponent"] for row in found["members"]]
+    np.testing.assert_allclose(exponents, pruner.weights_, atol=1e-12)
+    assert found["settings"]["alpha"] == pruner.alpha_ == 1
 
 
 def test_tuned_as_the_cv_pruner_with_the_models(skprune, pool, digits):

@@ -146,6 +146,22 @@ def test_options_that_the_file_or_other_options_do_not_allow(skprune, pool):
     assert "give --tune too" in why
 
 
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (
+            ["--voting", "hard", "--calibrate", "temperature"],
+            "--calibrate temperature is for --voting soft; got --voting hard. ",
+        ),
+        (["--voting", "log", "--calibrate", "temperature"], "; got --voting log. "),
+        (["--fit-intercept"], "--fit-intercept is for --voting log; got --voting soft. "),
+    ],
+)
+def test_options_that_do_not_fit_together(options, reason, skprune, tmp_path):
+    """Before a file is read: this one does not exist."""
+    assert reason in skprune("select", tmp_path / "none.npz", *options).refused("select")
+
+
 def test_too_few_samples_to_tune(skprune, pool, P, digits):
     rows = np.flatnonzero(np.arange(len(digits[2])) < 14)
     path = pool(P=P[:, rows], y=digits[2][rows])

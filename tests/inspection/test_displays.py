@@ -6,6 +6,7 @@ from sklearn.datasets import load_diabetes, load_digits
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, ValidationCurveDisplay
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -16,9 +17,11 @@ from sklearn.tree import DecisionTreeClassifier
 from skprune import SOCPEnsemblePruner, SOCPEnsemblePrunerCV, SOCPEnsemblePrunerRegressor
 from skprune.inspection import (
     AccuracyDiversityDisplay,
+    PruningPathDisplay,
     ScoreGridDisplay,
     SelectionFrequencyDisplay,
     WeightPathDisplay,
+    pruning_report,
 )
 from skprune.inspection._drawing import shortened, spread
 
@@ -67,6 +70,23 @@ def searched(digits, forest):
         reweights=["none", 0.5],
         inner_cv=3,
         n_resamples=4,
+        random_state=0,
+    ).fit(X[500:], y[500:])
+
+
+@pytest.fixture(scope="module")
+def pool(digits, forest):
+    """A logarithmic pool, whose weights are exponents."""
+    X, y = digits
+    return SOCPEnsemblePrunerCV(
+        FrozenEstimator(forest),
+        lams=[0.05, 0.3],
+        reweights=["relaxed"],
+        inner_cv=3,
+        n_resamples=2,
+        voting="log",
+        fit_intercept=True,
+        max_members=12,
         random_state=0,
     ).fit(X[500:], y[500:])
 
@@ -129,6 +149,36 @@ class TestEveryDisplay:
         monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
         with pytest.raises(ImportError, match=r"skprune\[report\]"):
             display.from_estimator(searched)
+
+
+@pytest.mark.parametrize("display", [*DISPLAYS, PruningPathDisplay])
+def test_of_a_logarithmic_pool(display, pool, axes):
+    shown = display.from_estimator(pool, ax=axes)
+    assert "mean" not in axes.get_xlabel()
+    if hasattr(shown, "weight"):
+        np.testing.assert_array_equal(shown.weight, pool.weights_)
+        assert shown.kept.sum() == pool.n_members_ <= 12
+    assert len(axes.get_children()) > 5
+
+
+def test_figures_of_a_logarithmic_pool_are_those_of_its_predictions(digits, forest, pool, axes):
+    X, y = digits[0][500:], digits[1][500:]
+    assert pool.weights_.sum() > 1.2  # exponents
+    logs = np.log(np.maximum([tree.predict_proba(X) for tree in forest.estimators_], 1e-3))
+    votes = np.tensordot(pool.weights_, logs, 1) + pool.intercept_
+    accuracy = (votes.argmax(axis=1) == y).mean()
+    full = (logs.sum(axis=0).argmax(axis=1) == y).mean()
+    for rows in ((), (X, y)):
+        shown = PruningPathDisplay.from_estimator(pool, *rows, ax=axes)
+        assert shown.chosen == (pool.n_members_, pytest.approx(accuracy))
+        assert shown.full == (45, pytest.approx(full))
+        report = pruning_report(pool, *rows)
+        assert (report.pruned_score, report.full_score) == pytest.approx((accuracy, full))
+    pooled = np.exp(logs.mean(axis=0))
+    pooled /= pooled.sum(axis=1, keepdims=True)
+    assert report.full_log_loss == pytest.approx(log_loss(y, pooled))
+    assert report.pruned_log_loss == pytest.approx(log_loss(y, pool.predict_proba(X)))
+    np.testing.assert_array_equal(pool.explain().weight, pool.weights_)
 
 
 @pytest.mark.parametrize("display", [ScoreGridDisplay, SelectionFrequencyDisplay])
@@ -211,7 +261,7 @@ class TestWeightPath:
         np.testing.assert_array_equal(shown.kept, pruner.support_)
         assert shown.lam == pytest.approx(0.2)
         assert axes.get_xlim() == (1, 0)
-        assert "not normalised" in axes.get_ylabel()
+        assert "not normalized" in axes.get_ylabel()
         assert len(axes.lines) == 45
         drawn = np.array([np.nan_to_num(line.get_ydata()) for line in axes.lines])
         columns = {tuple(w) for w in pruner.path_.weights.T}

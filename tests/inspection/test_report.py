@@ -6,7 +6,7 @@ from sklearn.datasets import load_diabetes, load_digits
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import r2_score
+from sklearn.metrics import log_loss, r2_score
 from sklearn.model_selection import train_test_split
 
 from skprune import (
@@ -14,7 +14,7 @@ from skprune import (
     SOCPEnsemblePrunerRegressor,
     SOCPEnsemblePrunerRegressorCV,
 )
-from skprune.inspection import PruningPathDisplay, pruning_report
+from skprune.inspection import PruningPathDisplay, ReliabilityDisplay, pruning_report
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,23 @@ class TestReport:
             assert summary.mean == pytest.approx(accuracy.mean())
             assert summary.minimum == pytest.approx(accuracy.min())
 
+    def test_log_loss_and_calibration_error(self, fitted, split, plt):
+        forest, pruner = fitted
+        X, y = split[-2:]
+        report = pruning_report(pruner, X, y)
+        P = np.array([tree.predict_proba(X) for tree in forest.estimators_])
+        votes = P if pruner.voting == "soft" else np.eye(10)[P.argmax(axis=2)]
+        assert report.full_log_loss == pytest.approx(log_loss(y, votes.mean(axis=0)))
+        assert report.pruned_log_loss == pytest.approx(log_loss(y, pruner.predict_proba(X)))
+        shown = ReliabilityDisplay.from_estimator(pruner, X, y)
+        errors = [report.full_calibration_error, report.pruned_calibration_error]
+        np.testing.assert_allclose(errors, shown.calibration_error, atol=1e-12)
+        lines = [line.split() for line in str(report).splitlines()]
+        logs = [f"{report.full_log_loss:.4f}", f"{report.pruned_log_loss:.4f}"]
+        assert ["Test", "log", "loss", *logs] in lines
+        assert ["Test", "calibration", "error", *(f"{error:.2%}" for error in errors)] in lines
+        assert pruning_report(pruner).full_log_loss is None
+
     def test_on_calibration_rows_without_the_full_ensemble(self, fitted, split):
         pruner, X, y = fitted[1], split[1], split[3]
         here, there = pruning_report(pruner), pruning_report(pruner, X, y)
@@ -102,13 +119,16 @@ class TestReport:
         for value in (report.full_score, report.pruned_score, report.pruned_members.mean):
             assert f"{value:.2%}" in text
         assert "Table 1. Vote of the members" in text
-        assert f"{0:.3f}" in text.splitlines()[5]  # the threshold
+        assert "Threshold                         N/A            0.000" in text
+        assert "log loss" not in str(pruning_report(fitted[1]))
         assert "Table 2" in text
         votes, members = report.vote_table(), report.member_table()
         assert isinstance(votes, pd.DataFrame)
         assert votes.loc["accuracy", "full"] == report.full_score
         assert votes.loc["models", "pruned"] == report.n_pruned
         assert np.isnan(votes.loc["threshold", "full"])
+        assert votes.loc["log loss", "pruned"] == report.pruned_log_loss
+        assert votes.loc["calibration error", "full"] == report.full_calibration_error
         assert members.loc["minimum", "pruned"] == report.pruned_members.minimum
         assert list(members.index) == ["maximum", "mean", "minimum", "models"]
 
@@ -152,6 +172,7 @@ class TestRegressors:
         assert f"{rows.capitalize()} R^2" in str(report)
         assert f"{report.pruned_score:.4f}" in str(report)
         assert "%" not in str(report)
+        assert "log loss" not in str(report)
 
     def test_table_is_named_after_the_score(self, fitted_regressor):
         pytest.importorskip("pandas")

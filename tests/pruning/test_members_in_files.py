@@ -213,7 +213,8 @@ class TestLoads:
         recorded("predictions")
         found = pruning_report(pruner, X, y, ensemble=paths)
         assert set(recorded("predictions")) == set(range(M))
-        assert found == pruning_report(pruner, X, y, ensemble=members)
+        # As text: predictions of files are float32, which log loss shows in its tenth digit.
+        assert str(found) == str(pruning_report(pruner, X, y, ensemble=members))
 
     @pytest.mark.parametrize(("n_jobs", "most"), [(None, 2), (2, 3)])
     def test_few_are_in_memory_at_a_time(self, n_jobs, most, given, monkeypatch):
