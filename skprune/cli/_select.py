@@ -196,7 +196,8 @@ def _scores(args: Namespace, pool: PredictionPool, pruner: Any) -> list[Part]:
     found, kept = pruner.frontier_, np.flatnonzero(pruner.support_)
     best = int(found.member_score.argmax())
     weights = "exponents" if args.voting == "log" else "weights"
-    votes = pruner._rule.votes((pool.P[i] for i in kept), pruner.weights_[kept])
+    rule = pruner.__skprune_vote__().rule
+    votes = rule.votes((pool.P[i] for i in kept), pruner.weights_[kept])
     rows: list[dict[str, Any]] = []
     for vote_of, members, accuracy, proba in (
         (
@@ -209,7 +210,7 @@ def _scores(args: Namespace, pool: PredictionPool, pruner: Any) -> list[Part]:
             f"kept members, their {weights}",
             pruner.n_members_,
             found.pruned_score,
-            pruner._rule.proba(votes),
+            rule.proba(votes),
         ),
         (
             "best single member",

@@ -165,11 +165,12 @@ class ReliabilityDisplay:
             raise ValueError(f"n_bins must be at least 1; got {n_bins}.")
         y = column_or_1d(y)
         truth = encode_labels(y, pruner.classes_)
-        votes = pruner._votes(X)
+        rule = pruner.__skprune_vote__().rule
+        votes = rule.votes(pruner.member_predict_proba(X), pruner.weights_[pruner.support_])
         check_consistent_length(votes, y)
         kept = f"{pruner.n_members_} kept member{'s' * (pruner.n_members_ > 1)}"
         name = f"{kept}, logarithmic pool" if pruner.voting == "log" else kept
-        curves = {name: pruner._rule.proba(votes)}
+        curves = {name: rule.proba(votes)}
         if pruner.calibrate is not None:
             curves = {
                 f"{kept}, before the temperature": votes,
