@@ -1,9 +1,10 @@
 """Run all benchmarks and write docs/benchmarks.md (`make bench`).
 
-python benchmarks/run.py [--cache cnns] [--race race.jsonl] [--images mnist.npz]
+python benchmarks/run.py [--cache cnns] [--race race.jsonl] [--images mnist.npz] [--pools pools]
 
 The race of selectors takes an hour or two, and AutoGluon, so it is run by itself
 (`race.py`); --race takes its results into the page, and writes all of its tables to docs/race.md.
+--pools compares kinds of votes on the pools that pools.py has made there.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from regression import regression
 from search import search_times
 from serving import serving_section
 from training import memory, training
+from votes import VOTES, time_of_a_fit, votes_section
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,7 +34,7 @@ PAGE = """# Benchmarks
 Written by `make bench`. Times are medians within one run on a shared machine: read the ratios.
 
 Machine: {machine}.
-{race}
+{race}{votes}
 ## The whole path of the penalty
 
 Every lambda at once, from the statistics, against 100 values of lambda solved one by one through
@@ -193,11 +195,15 @@ if __name__ == "__main__":
     parser.add_argument("--cache", type=Path, help="folder of trained CNNs, to go on from")
     parser.add_argument("--race", type=Path, help="results of race.py")
     parser.add_argument("--images", type=Path, help="an .npz such as Keras's mnist.npz")
+    parser.add_argument("--pools", type=Path, help="folder of pools that pools.py has made")
     options = parser.parse_args()
     channels, rounding = networks_section(path=options.images, cache=options.cache)
     page = PAGE.format(
         machine=machine(),
         race=race_section(options.race) if options.race else "",
+        votes=VOTES.format(time=time_of_a_fit(), tables=votes_section(options.pools))
+        if options.pools
+        else "",
         path=path_against_ecos(),
         zero_norm=zero_norm(),
         statistics=statistics_against_a_product(),
