@@ -35,9 +35,10 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], X: ArrayLike | Non
 
     It runs in onnxruntime with nothing else installed, see :class:`OnnxPredictor`. Its input ``X``
     is a batch of samples in single precision; its outputs are ``vote``, of shape (n, n_classes) or
-    (n, n_targets), and ``members``, of shape (n, n_members, n_classes). Batch normalisations are
-    folded into the convolutions before them; labels, weights and a format number stand in the
-    metadata.
+    (n, n_targets), and ``members``, of shape (n, n_members, n_classes). A temperature and a
+    logarithmic pool are part of the graph: ``vote`` holds what ``predict_proba`` gives. Batch
+    normalizations are folded into the convolutions before them; labels, weights and a format
+    number stand in the metadata.
 
     Parameters
     ----------
@@ -66,7 +67,9 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], X: ArrayLike | Non
         If a member has no counterpart in ONNX, or says something else there, to 1e-5; the message
         names it and what to use instead.
     GraphFileError
-        If the graph is too large for one file, or labels cannot be written.
+        If the graph is too large for one file, labels cannot be written, or the vote differs from
+        that of the estimator: by more than 1e-5, or by more than 1e-3 if it has logarithms
+        (``voting="log"``, ``calibrate="temperature"``), which enlarge differences of the members.
     OSError
         If the path cannot be written; before any work.
     ImportError

@@ -18,6 +18,9 @@ __all__ = ["fuse"]
 def fuse(estimator: Any) -> Any:
     """One Keras model of the kept networks and their weighted vote.
 
+    A temperature and a logarithmic pool are part of the model: it gives what ``predict_proba``
+    gives.
+
     Its layers are Keras's own, so that neither skprune nor scikeras is needed where it is loaded:
     save it with ``model.save("vote.keras")``, or as a SavedModel with ``model.export("vote")``.
 
@@ -41,6 +44,10 @@ def fuse(estimator: Any) -> Any:
     UnsupportedMemberError
         If a member is not a network, or says something else than its network, to 1e-5; the message
         names it and what to use instead.
+    GraphFileError
+        If only the vote differs from that of the estimator: by more than 1e-5, or by more than 1e-3
+        if it has logarithms (``voting="log"``, ``calibrate="temperature"``), which enlarge
+        differences of the members.
     TypeError
         If it is an estimator of another kind.
 
