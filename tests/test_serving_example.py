@@ -68,7 +68,8 @@ def write_graph(path, pixels=64, labels=LABELS):
         [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    about = GraphMetadata("1", "Hand", labels, "<U11", "soft", ["a", "b", "c"], WEIGHTS, [8, 8, 1],
+    voting = None if labels is None else "soft"
+    about = GraphMetadata("1", "Hand", labels, "<U11", voting, ["a", "b", "c"], WEIGHTS, [8, 8, 1],
                           batch_rows=64)  # fmt: skip
     helper.set_model_props(model, {"skprune": about.to_json()})
     onnx.save(model, path)

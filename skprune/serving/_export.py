@@ -1,5 +1,6 @@
 """One ONNX graph of a vote, checked against the estimator that it was."""
 
+import math
 import os
 from dataclasses import replace
 from typing import Any
@@ -34,9 +35,10 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], X: ArrayLike | Non
 
     It runs in onnxruntime with nothing else installed, see :class:`OnnxPredictor`. Its input ``X``
     is a batch of samples in single precision; its outputs are ``vote``, of shape (n, n_classes) or
-    (n, n_targets), and ``members``, of shape (n, n_members, n_classes). Batch normalisations are
-    folded into the convolutions before them; labels, weights and a format number stand in the
-    metadata.
+    (n, n_targets), and ``members``, of shape (n, n_members, n_classes). A temperature and a
+    logarithmic pool are part of the graph: ``vote`` holds what ``predict_proba`` gives. Batch
+    normalizations are folded into the convolutions before them; labels, weights and a format
+    number stand in the metadata.
 
     Parameters
     ----------
@@ -65,7 +67,9 @@ def export_onnx(estimator: Any, path: str | os.PathLike[str], X: ArrayLike | Non
         If a member has no counterpart in ONNX, or says something else there, to 1e-5; the message
         names it and what to use instead.
     GraphFileError
-        If the graph is too large for one file, or labels cannot be written.
+        If the graph is too large for one file, labels cannot be written, or the vote differs from
+        that of the estimator: by more than 1e-5, or by more than 1e-3 if it has logarithms
+        (``voting="log"``, ``calibrate="temperature"``), which enlarge differences of the members.
     OSError
         If the path cannot be written; before any work.
     ImportError
@@ -195,8 +199,8 @@ def _network(graph: OnnxGraph, member: VotingMember, model: Any, pixels: Value) 
             f"{member.name} ({type(unfreeze(member.estimator)).__name__}) cannot be written as "
             f"ONNX: {error}. skprune.serving.fuse makes a Keras model of it."
         ) from error
-    if model.outputs[0].shape[-1] == 1 and member.columns is not None:
-        other = graph.node("Sub", graph.constant(np.array(1, np.float32)), name)
+    if member.columns is not None and model.outputs[0].shape[-1] < len(member.columns):
+        other = graph.node("Sub", _single(graph, 1), name)
         name = graph.node("Concat", other, name, axis=1)
     return name
 
@@ -237,13 +241,10 @@ def _vote(graph: OnnxGraph, vote: Vote, members: str) -> str:
         intercept = graph.constant(vote.intercept.astype(np.float32))
         return graph.node("Add", graph.reshaped(total, (k,)), intercept)
     C, rule = len(vote.classes), vote.rule
+    unit = -math.log(probability_floor(C))
     if rule.voting == "log":
-        exponents = graph.constant(weights.astype(np.float32))
-        pooled = graph.node("MatMul", exponents, _floored_logs(graph, members, C))
-        of_classes = np.zeros(C) if rule.intercept is None else rule.intercept
-        bias = graph.constant(of_classes.astype(np.float32))
-        return graph.node("Softmax", graph.node("Add", graph.reshaped(pooled, (C,)), bias), axis=1)
-    if rule.voting == "hard":
+        members = _floored_logs(graph, members, C, unit)
+    elif rule.voting == "hard":
         chosen = graph.node("ArgMax", members, axis=2, keepdims=0)
         depth = graph.constant(np.array(C, np.int64))
         off_and_on = graph.constant(np.array([0, 1], np.float32))
@@ -251,14 +252,30 @@ def _vote(graph: OnnxGraph, vote: Vote, members: str) -> str:
     # Equal members count exactly one each, so that what is equal of their votes stays equal.
     counts = graph.constant((weights / weights.max()).astype(np.float32))
     total = graph.reshaped(graph.node("MatMul", counts, members), (C,))
+    if rule.voting == "log":
+        logs = graph.node("Mul", total, _single(graph, unit * weights.max()))
+        if rule.intercept is not None:
+            logs = graph.node("Add", logs, graph.constant(rule.intercept.astype(np.float32)))
+        return graph.node("Softmax", logs, axis=1)
     axis = graph.constant(np.array([1], np.int64))
     mean = graph.node("Div", total, graph.node("ReduceSum", total, axis, keepdims=1))
     if rule.temperature == 1:
         return mean
-    power = graph.constant(np.array(1 / rule.temperature, np.float32))
-    return graph.node("Softmax", graph.node("Mul", _floored_logs(graph, mean, C), power), axis=1)
+    power = _single(graph, unit / rule.temperature)
+    logs = graph.node("Mul", _floored_logs(graph, mean, C, unit), power)
+    return graph.node("Softmax", logs, axis=1)
 
 
-def _floored_logs(graph: OnnxGraph, probabilities: str, n_classes: int) -> str:
-    floor = graph.constant(np.array(probability_floor(n_classes), np.float32))
-    return graph.node("Log", graph.node("Max", probabilities, floor))
+def _floored_logs(graph: OnnxGraph, probabilities: str, n_classes: int, unit: float) -> str:
+    """Logarithms, divided by that of the floor: -1 to 0, both exact where trees give 0 and 1.
+
+    So equal sums of them stay equal in whatever order they are added.
+    """
+    # Half the floor, so that rounding does not matter before the last Max.
+    positive = graph.node("Max", probabilities, _single(graph, probability_floor(n_classes) / 2))
+    units = graph.node("Div", graph.node("Log", positive), _single(graph, unit))
+    return graph.node("Max", units, _single(graph, -1))
+
+
+def _single(graph: OnnxGraph, number: float) -> str:
+    return graph.constant(np.array(number, np.float32))

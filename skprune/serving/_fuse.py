@@ -18,6 +18,9 @@ __all__ = ["fuse"]
 def fuse(estimator: Any) -> Any:
     """One Keras model of the kept networks and their weighted vote.
 
+    A temperature and a logarithmic pool are part of the model: it gives what ``predict_proba``
+    gives.
+
     Its layers are Keras's own, so that neither skprune nor scikeras is needed where it is loaded:
     save it with ``model.save("vote.keras")``, or as a SavedModel with ``model.export("vote")``.
 
@@ -41,6 +44,10 @@ def fuse(estimator: Any) -> Any:
     UnsupportedMemberError
         If a member is not a network, or says something else than its network, to 1e-5; the message
         names it and what to use instead.
+    GraphFileError
+        If only the vote differs from that of the estimator: by more than 1e-5, or by more than 1e-3
+        if it has logarithms (``voting="log"``, ``calibrate="temperature"``), which enlarge
+        differences of the members.
     TypeError
         If it is an estimator of another kind.
 
@@ -71,83 +78,86 @@ def fuse(estimator: Any) -> Any:
         )
     models = [network_of(member) for member in vote.members]
     shape = network_shape(models, vote)
-    model, members = _fused(models, vote, shape)
+    model, with_members = _fused(models, vote, shape)
 
     def predict(X: Any) -> tuple[NDArray, NDArray]:
         samples = in_single_precision(as_samples(X, shape))
-        said = members.predict_on_batch(samples)
-        return model.predict_on_batch(samples), np.stack(said if len(models) > 1 else [said])
+        found, *members = with_members.predict_on_batch(samples)
+        return found, np.stack(members)
 
     check_graph(estimator, vote, shape, predict)
     return model
 
 
 def _fused(models: list[Any], vote: Vote, shape: tuple[int, ...]) -> tuple[Any, Any]:
-    """From samples to the vote, and to what the members say of all classes."""
+    """From samples to the vote; and to the vote and the members' probabilities of all classes."""
     import keras
     from keras import layers, ops
 
+    assert vote.classes is not None
+    C = len(vote.classes)
     pixels = keras.Input(shape, name="pixels", dtype="float32")
-    outputs, said = [], []
+    members, outputs = [], []
+    # Layers and operations of Keras's own, which every installation can load.
     for member, model in zip(vote.members, models, strict=True):
         own = tuple(model.inputs[0].shape[1:])
         given = pixels
         if own != shape and None not in own:
             given = layers.Reshape(own, name=f"{member.name}_samples", dtype="float32")(pixels)
         p = _copied(model, member.name)(given)
-        if p.shape[-1] == 1 and member.columns is not None:
+        columns = np.asarray(member.columns)
+        if p.shape[-1] < len(columns):
             p = ops.concatenate([1.0 - p, p], axis=-1)
-        said.append(ops.matmul(p, _places(member.columns, vote)))
+        if not np.array_equal(columns, np.arange(C)):
+            p = _matmul(p, np.eye(C)[columns], name=f"{member.name}_classes")
+        members.append(p)
         if vote.rule.voting == "log":
-            p = _floored_logs(said[-1])
+            p = _floored_logs(p)
         elif vote.rule.voting == "hard":
-            p = ops.one_hot(ops.argmax(p, axis=-1), p.shape[-1])
+            p = ops.one_hot(ops.argmax(p, axis=-1), C)
         outputs.append(p)
     joined = outputs[0] if len(outputs) == 1 else ops.concatenate(outputs, axis=-1)
-    # Layers of Keras's own, which every installation can load.
-    if vote.rule.voting == "log":
-        probabilities = _log_pool(vote, joined)
-    else:
-        probabilities = _weighted_mean(vote, joined)
+    # Equal members count exactly one each, so that what is equal of their votes stays equal.
+    weights = np.array([member.weight for member in vote.members])
+    counts = weights / weights.max()
+    total = _matmul(joined, np.kron(counts[:, None], np.eye(C)), name="vote")
+    probabilities = _probabilities(vote, total, counts.sum(), weights.max())
     model = keras.Model(pixels, probabilities, name="weighted_vote")
     model.trainable = False
-    return model, keras.Model(pixels, said)
+    return model, keras.Model(pixels, [probabilities, *members])
+
+
+def _probabilities(vote: Vote, total: Any, n_counted: float, exponent: float) -> Any:
+    """Of the sum of the members' votes, in which the weightiest member counts one."""
+    from keras import layers
+
+    rule, C = vote.rule, total.shape[-1]
+    if rule.voting == "log":
+        bias = np.zeros(C) if rule.intercept is None else rule.intercept
+        return _matmul(total, exponent * np.eye(C), bias, name="pool", activation="softmax")
+    mean = layers.Rescaling(1 / n_counted, name="share", dtype="float32")(total)
+    if rule.temperature == 1:
+        return mean
+    power = layers.Rescaling(1 / rule.temperature, name="temperature", dtype="float32")
+    return layers.Softmax(name="probabilities", dtype="float32")(power(_floored_logs(mean)))
+
+
+def _matmul(x: Any, *arrays: NDArray, name: str, **options: Any) -> Any:
+    """A dense layer with this kernel, and bias if there is one."""
+    from keras import layers
+
+    layer = layers.Dense(
+        arrays[0].shape[1], use_bias=len(arrays) > 1, name=name, dtype="float32", **options
+    )
+    y = layer(x)
+    layer.set_weights([array.astype(np.float32) for array in arrays])
+    return y
 
 
 def _floored_logs(p: Any) -> Any:
     from keras import ops
 
     return ops.log(ops.maximum(p, probability_floor(p.shape[-1])))
-
-
-def _log_pool(vote: Vote, logs: Any) -> Any:
-    """Softmax of the weighted sum of the members' logarithms, and of a bias for each class."""
-    from keras import layers
-
-    assert vote.classes is not None
-    C = len(vote.classes)
-    add = layers.Dense(C, activation="softmax", name="vote", dtype="float32")
-    probabilities = add(logs)
-    kernel = np.concatenate([member.weight * np.eye(C) for member in vote.members])
-    intercept = np.zeros(C) if vote.rule.intercept is None else vote.rule.intercept
-    add.set_weights([kernel.astype(np.float32), intercept.astype(np.float32)])
-    return probabilities
-
-
-def _weighted_mean(vote: Vote, joined: Any) -> Any:
-    """The weighted mean of the members' probabilities or choices, and its temperature."""
-    from keras import layers
-
-    kernel = _vote_kernel(vote)
-    add = layers.Dense(kernel.shape[1], use_bias=False, name="vote", dtype="float32")
-    share = layers.Rescaling(1 / _total(vote), name="share", dtype="float32")
-    probabilities = share(add(joined))
-    add.set_weights([kernel])
-    if vote.rule.temperature != 1:
-        logs = _floored_logs(probabilities)
-        scale = layers.Rescaling(1 / vote.rule.temperature, name="temperature", dtype="float32")
-        probabilities = layers.Softmax(name="probabilities", dtype="float32")(scale(logs))
-    return probabilities
 
 
 def _copied(model: Any, name: str) -> Any:
@@ -158,34 +168,3 @@ def _copied(model: Any, name: str) -> Any:
         return copy_model(keras.Model(model.inputs[0], model.outputs[0], name=name))
     except ValueError as error:
         raise UnsupportedMemberError(f"The network of {name} cannot be copied. {error}") from error
-
-
-def _vote_kernel(vote: Vote) -> NDArray[np.float32]:
-    """What each column of each member counts for each class, the weightiest member one.
-
-    So that equal members count exactly one each, and what is equal of their votes stays equal.
-
-    Parameters
-    ----------
-    vote : Vote
-        Of classifiers.
-
-    Returns
-    -------
-    ndarray of shape (sum of the members' classes, C)
-        Members after one another.
-    """
-    most = max(member.weight for member in vote.members)
-    rows = [member.weight / most * _places(member.columns, vote) for member in vote.members]
-    return np.concatenate(rows).astype(np.float32)
-
-
-def _places(columns: Any, vote: Vote) -> NDArray[np.float32]:
-    """One where a member's class stands among all."""
-    assert vote.classes is not None
-    return np.eye(len(vote.classes), dtype=np.float32)[columns]
-
-
-def _total(vote: Vote) -> float:
-    weights = [member.weight for member in vote.members]
-    return float(sum(weights) / max(weights))

@@ -46,7 +46,7 @@ class GraphMetadata:
     members : list of str
         Names of the members.
     weights : list of float
-        Their weights; exponents with ``voting="log"``.
+        Their weights, summing to one for soft and hard votes; exponents with ``voting="log"``.
     sample_shape : list of int
         Shape of one sample.
     batch_rows : int
@@ -58,9 +58,9 @@ class GraphMetadata:
     quantization : {"int8"} or None, default=None
         What the numbers were rounded to.
     temperature : float, default=1.0
-        Of a soft vote.
+        Of a soft vote, and part of its graph: probabilities are to the power ``1 / temperature``.
     intercept : list of float or None, default=None
-        The bias of each class of a logarithmic pool.
+        The bias of each class of a logarithmic pool, part of its graph; None for other votes.
 
     Examples
     --------
@@ -179,31 +179,40 @@ class GraphMetadata:
     def _check(self) -> None:
         """Refuse what no release writes, before it is used."""
         shape, names = self.sample_shape, self.feature_names
+        labels, intercept, temperature = self.labels, self.intercept, self.temperature
         right = {
             "version": isinstance(self.version, str),
             "estimator": isinstance(self.estimator, str),
-            "labels": self.labels is None or isinstance(self.labels, list),
-            "voting": self.voting in ("soft", "hard", "log", None),
+            "labels": labels is None or isinstance(labels, list),
+            "voting": self.voting in ([None] if labels is None else ["soft", "hard", "log"]),
             "members": _is_list_of(str, self.members),
-            "weights": _is_list_of(float, self.weights) and all(map(math.isfinite, self.weights)),
+            "weights": _is_list_of_numbers(self.weights),
             "sample_shape": _is_list_of(int, shape) and shape and min(shape) >= 0,
             "batch_rows": type(self.batch_rows) is int and self.batch_rows >= 1,
             "feature_names": names is None or _is_list_of(str, names),
             "flat": isinstance(self.flat, bool),
             "quantization": self.quantization in ("int8", None),
-            "temperature": type(self.temperature) is float and 0 < self.temperature < math.inf,
-            "intercept": self.intercept is None or _is_list_of(float, self.intercept),
+            "temperature": type(temperature) is float
+            and (temperature == 1 or (self.voting == "soft" and 0 < temperature < math.inf)),
+            "intercept": intercept is None
+            or (_is_list_of_numbers(intercept) and self.voting == "log"),
         }
         for name in (name for name, is_right in right.items() if not is_right):
             raise ValueError(f"{name} is {reprlib.repr(getattr(self, name))}")
         if len(self.members) != len(self.weights):
             raise ValueError(f"{len(self.members)} members have {len(self.weights)} weights")
-        if self.labels is not None:
-            _check_labels(self.labels, self.label_type)
+        if intercept is not None and len(intercept) != len(labels or ()):
+            raise ValueError(f"{len(labels or ())} labels have an intercept of {len(intercept)}")
+        if labels is not None:
+            _check_labels(labels, self.label_type)
 
 
 def _is_list_of(kind: type, values: Any) -> bool:
     return isinstance(values, list) and all(type(value) is kind for value in values)
+
+
+def _is_list_of_numbers(values: Any) -> bool:
+    return _is_list_of(float, values) and all(map(math.isfinite, values))
 
 
 def _check_labels(labels: list[Any], label_type: Any) -> None:

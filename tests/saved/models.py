@@ -74,9 +74,13 @@ def of_trees():
     R, t = make_regression(120, 3, n_targets=2, noise=5.0, random_state=0)
     extra = ExtraTreesRegressor(6, max_depth=2, random_state=0)
     listed = SOCPEnsemblePruner(trees, cv="prefit", voting="hard", costs=[1, 2, 3])
+    log = SOCPEnsemblePruner(forest, voting="log", fit_intercept=True, random_state=0)
+    tempered = SOCPEnsemblePruner(forest, calibrate="temperature", random_state=0)
     with _quietly():
         fitted = {
             "pruner": (SOCPEnsemblePruner(forest, random_state=0).fit(X, y), X),
+            "log_pruner": (log.fit(X, y), X),
+            "tempered_pruner": (tempered.fit(X, y), X),
             "pruner_of_a_list": (listed.fit(X, y), X),
             "pruner_cv": (SOCPEnsemblePrunerCV(forest, **CV).fit(X, y), X),
             "regressor": (SOCPEnsemblePrunerRegressor(extra, random_state=0).fit(R, t), R),

@@ -43,6 +43,13 @@ def test_saved_again(trees, amounts):
     check_again_and_again({**trees, **amounts})
 
 
+def test_compressed(trees, tmp_path):
+    for name, saved in trees.items():
+        joblib.dump(saved.estimator, tmp_path / name, compress=3)
+        loaded = Saved(joblib.load(tmp_path / name), saved.X)
+        np.testing.assert_array_equal(loaded.answer(), saved.answer())
+
+
 # What stands in a file
 
 
@@ -56,6 +63,9 @@ def test_attributes_come_back(trees, amounts):
                 assert str(loaded.explain()) == str(saved.estimator.explain())
                 assert loaded.solution_.lam == saved.estimator.solution_.lam
                 np.testing.assert_array_equal(loaded.support_, saved.estimator.support_)
+            for attribute in ("temperature_", "intercept_"):
+                values = [getattr(o, attribute, None) for o in (loaded, saved.estimator)]
+                np.testing.assert_array_equal(*values)
             if hasattr(loaded, "bootstrap"):
                 boots = [o.bootstrap(5, random_state=0) for o in (loaded, saved.estimator)]
                 np.testing.assert_array_equal(boots[0].amounts, boots[1].amounts)

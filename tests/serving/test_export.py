@@ -57,8 +57,21 @@ def pruner():
 
 
 @pytest.fixture(scope="module")
+def log_pruner():
+    forest = RandomForestClassifier(20, max_depth=3, random_state=0)
+    return SOCPEnsemblePruner(
+        forest, max_members=4, voting="log", fit_intercept=True, random_state=0
+    ).fit(X, Y)
+
+
+@pytest.fixture(scope="module")
 def graph(pruner, tmp_path_factory):
     return export_onnx(pruner, tmp_path_factory.mktemp("graph") / "iris.onnx")
+
+
+@pytest.fixture(scope="module")
+def log_graph(log_pruner, tmp_path_factory):
+    return export_onnx(log_pruner, tmp_path_factory.mktemp("graph") / "log.onnx")
 
 
 def check(estimator, path, samples, **about):
@@ -77,14 +90,24 @@ def check(estimator, path, samples, **about):
     return predictor
 
 
+OF_LOGARITHMS = [
+    {"voting": "log"},
+    {"voting": "log", "fit_intercept": True},
+    {"calibrate": "temperature"},
+]
+
+
 class TestClassifiers:
-    @pytest.mark.parametrize("voting", ["soft", "hard"])
-    def test_a_forest(self, tmp_path, voting):
+    @pytest.mark.parametrize("params", [{}, {"voting": "hard"}, *OF_LOGARITHMS])
+    def test_a_forest(self, tmp_path, params):
         forest = RandomForestClassifier(20, random_state=0)
-        pruner = SOCPEnsemblePruner(forest, voting=voting, random_state=0).fit(X, Y)
+        pruner = SOCPEnsemblePruner(forest, **params, random_state=0).fit(X, Y)
         predictor = check(pruner, tmp_path / "g.onnx", X)
         about = predictor.metadata_
-        assert about.voting == voting
+        assert about.voting == pruner.voting
+        assert about.temperature == pruner.temperature_
+        assert (about.temperature != 1) == ("calibrate" in params)
+        np.testing.assert_array_equal(about.intercept, getattr(pruner, "intercept_", None))
         assert about.estimator == "SOCPEnsemblePruner"
         assert about.version == skprune.__version__
         assert about.members == [f"member_{i}" for i in np.flatnonzero(pruner.support_)]
@@ -98,9 +121,32 @@ class TestClassifiers:
         pruner = SOCPEnsemblePruner(forest, random_state=0).fit(X, np.asarray(labels)[Y])
         check(pruner, tmp_path / "g.onnx", X)
 
-    def test_two_classes_that_are_booleans(self, tmp_path):
+    @pytest.mark.parametrize("params", [{}, *OF_LOGARITHMS])
+    def test_two_classes_that_are_booleans(self, tmp_path, params):
         forest = RandomForestClassifier(8, random_state=0)
-        check(SOCPEnsemblePruner(forest, random_state=0).fit(X, Y == 1), tmp_path / "g.onnx", X)
+        pruner = SOCPEnsemblePruner(forest, **params, random_state=0).fit(X, Y == 1)
+        check(pruner, tmp_path / "g.onnx", X)
+
+    @pytest.mark.parametrize("params", OF_LOGARITHMS[::2])
+    def test_equal_votes_of_trees_stay_equal(self, tmp_path, params):
+        """Among equals the first class wins, in the graph as in the estimator; 16 classes."""
+        samples, y = make_classification(
+            700, 8, n_informative=6, n_classes=16, n_clusters_per_class=1, flip_y=0.3,
+            random_state=0,
+        )  # fmt: skip
+        samples = samples.astype(np.float32)
+        pruner = SOCPEnsemblePruner(
+            RandomForestClassifier(20, random_state=0),
+            lam=0.0, reweight="equal", random_state=0, **params,
+        ).fit(samples[:400], y[:400])  # fmt: skip
+        best = np.sort(pruner.predict_log_proba(samples), axis=1)
+        assert np.isclose(best[:, -1], best[:, -2], rtol=0, atol=1e-12).sum() > 30
+        check(pruner, tmp_path / "g.onnx", samples)
+
+    def test_exponents_that_are_large(self, tmp_path, log_pruner):
+        pruner = pickle.loads(pickle.dumps(log_pruner))
+        pruner.weights_ *= 20 / pruner.weights_.sum()
+        check(pruner, tmp_path / "g.onnx", X)
 
     def test_labels_that_cannot_be_written(self, tmp_path, pruner):
         pruner = pickle.loads(pickle.dumps(pruner))
@@ -130,13 +176,14 @@ class TestClassifiers:
         samples = np.random.default_rng(0).normal(X, 0.05).astype(np.float32)
         check(pruner, tmp_path / "g.onnx", samples)
 
-    def test_members_that_lack_a_class(self, tmp_path):
+    @pytest.mark.parametrize("params", [{}, *OF_LOGARITHMS])
+    def test_members_that_lack_a_class(self, tmp_path, params):
         members = []
         for lacking in range(3):
             tree = DecisionTreeClassifier(max_depth=2, random_state=0)
             members.append(FrozenEstimator(tree.fit(X[lacking != Y], Y[lacking != Y])))
         named = [(f"without {i}", member) for i, member in enumerate(members)]
-        pruner = SOCPEnsemblePruner(named, lam=0.0).fit(X, Y)
+        pruner = SOCPEnsemblePruner(named, lam=0.0, **params).fit(X, Y)
         assert pruner.n_members_ > 1
         check(pruner, tmp_path / "g.onnx", X)
 
@@ -180,9 +227,32 @@ class TestClassifiers:
         assert not list(tmp_path.iterdir())
         export_onnx(pruner, tmp_path / "g.onnx", samples - [1.7e9, 0])
 
-    def test_one_member(self, tmp_path):
+    @pytest.mark.parametrize("params", [{}, *OF_LOGARITHMS])
+    def test_one_member(self, tmp_path, params):
         tree = DecisionTreeClassifier(max_depth=3, random_state=0).fit(X, Y)
-        check(SOCPEnsemblePruner([("t", FrozenEstimator(tree))]).fit(X, Y), tmp_path / "g.onnx", X)
+        pruner = SOCPEnsemblePruner([("t", FrozenEstimator(tree))], **params).fit(X, Y)
+        check(pruner, tmp_path / "g.onnx", X)
+
+    def test_logarithms_enlarge_differences_of_members(self, tmp_path):
+        """Rounding moves a probability near 0.001 by 1e-6, and the vote by up to 1e-3."""
+        samples = np.random.default_rng(0).uniform(-0.2, 0.2, (60, 1))
+        y = (samples[:, 0] > 0).astype(int)
+        members = [LogisticRegression().fit(samples, y) for _ in range(2)]
+        frozen = [(name, FrozenEstimator(m)) for name, m in zip("ab", members, strict=True)]
+        pruner = SOCPEnsemblePruner(frozen, lam=0.0, voting="log").fit(samples, y)
+        pruner.estimators_, pruner.support_ = members, np.ones(2, bool)
+        pruner.n_members_, pruner.weights_ = 2, np.full(2, 2.0)
+        samples += 2**16
+        # One member gives about 0.998 to the first class, the other 0.998 to the second.
+        members[1].coef_[:], members[1].intercept_[:] = 0, 6.5
+        members[0].coef_[:], members[0].intercept_[:] = 0.1, -6.5 - 0.1 * 2**16
+        path = export_onnx(pruner, tmp_path / "g.onnx", samples)
+        vote = OnnxPredictor(path).predict_proba(samples)
+        assert 1e-5 < np.abs(vote - pruner.predict_proba(samples)).max() < 1e-3
+        members[0].coef_[:], members[0].intercept_[:] = 1, -6.5 - 2**16
+        with pytest.raises(GraphFileError, match=r"logarithms of small .* enlarge"):
+            export_onnx(pruner, tmp_path / "other.onnx", samples)
+        assert [p.name for p in tmp_path.iterdir()] == ["g.onnx"]
 
     def test_the_same_bytes_every_time(self, tmp_path, pruner, graph):
         again = export_onnx(pruner, tmp_path / "again.onnx")
@@ -302,14 +372,15 @@ class TestWrongInput:
             export_onnx(pruner, small_disk / "g.onnx")
         assert [p.name for p in small_disk.iterdir()] == ["other"]
 
-    def test_a_graph_that_differs_is_not_written(self, tmp_path, pruner):
+    @pytest.mark.parametrize("of", ["pruner", "log_pruner"])
+    def test_a_graph_that_differs_is_not_written(self, tmp_path, request, of):
         """A file that stands there stays as it was."""
         path = tmp_path / "g.onnx"
         path.write_bytes(b"before")
-        wrong = pickle.loads(pickle.dumps(pruner))
+        wrong = pickle.loads(pickle.dumps(request.getfixturevalue(of)))
         proba = wrong.predict_proba
         wrong.predict_proba = lambda X: proba(X)[:, ::-1]
-        with pytest.raises(GraphFileError, match="vote of the graph differs from that of SO"):
+        with pytest.raises(GraphFileError, match=r"differs from that of SOCP.* its class"):
             export_onnx(wrong, path)
         assert path.read_bytes() == b"before"
         assert len(list(tmp_path.iterdir())) == 1
@@ -423,7 +494,8 @@ class TestPredictor:
             (lambda about: {**about, "label_type": "nonsense"}, "skprune did not write"),
             (lambda about: {**about, "weights": []}, "members have 0 weights"),
             (lambda about: {**about, "sample_shape": [-1]}, "sample_shape is"),
-            (lambda about: {**about, "labels": [0, 1]}, "not those of its 2 labels"),
+            (lambda about: {**about, "labels": [0, 1], "intercept": None}, "of its 2 labels"),
+            (lambda about: {**about, "labels": [0, 1]}, "2 labels have an intercept of 3"),
             (lambda about: {**about, "labels": [10**400, 1, 2]}, "labels are not"),
             (lambda about: {**about, "labels": [0.5, 1, 2]}, "labels are not"),
             (lambda about: {**about, "labels": ["a", 1, 2], "label_type": "O"}, "labels are not"),
@@ -446,10 +518,24 @@ class TestPredictor:
             (lambda about: {**about, "feature_names": [["a"]]}, "feature_names is"),
             (lambda about: {**about, "quantization": 4}, "quantization is"),
             (lambda about: {**about, "flat": "no"}, "flat is"),
+            (lambda about: {**about, "voting": None}, "voting is None"),
+            (lambda about: {**about, "labels": None, "label_type": None}, "voting is 'log'"),
+            (lambda about: {**about, "temperature": 2.0}, "temperature is 2.0"),
+            (lambda about: {**about, "voting": "hard"}, "intercept is"),
+            (lambda about: {**about, "intercept": [0.0, 0.0]}, "3 labels have an intercept of 2"),
+            (lambda about: {**about, "intercept": []}, "3 labels have an intercept of 0"),
+            (lambda about: {**about, "intercept": [0.0, 0.0, "0"]}, "intercept is"),
+            (lambda about: {**about, "intercept": [0.0, 0.0, float("nan")]}, "intercept is"),
+            (lambda about: {**about, "intercept": 0.0}, "intercept is 0.0"),
+            *(
+                (lambda about, t=t: {**about, "voting": "soft", "intercept": None,
+                                     "temperature": t}, "temperature is")
+                for t in (0.0, -1.0, float("nan"), float("inf"), "2", None, [], 1, True)
+            ),
         ],
-    )
-    def test_another_format(self, tmp_path, graph, change, said):
-        model = onnx.load(graph)
+    )  # fmt: skip
+    def test_another_format(self, tmp_path, log_graph, change, said):
+        model = onnx.load(log_graph)
         about = json.loads(model.metadata_props[0].value)
         model.metadata_props[0].value = json.dumps(change(about))
         onnx.save(model, tmp_path / "g.onnx")

@@ -1,5 +1,6 @@
 """Graphs of networks: fused by Keras, exported to ONNX, and rounded to eight bits."""
 
+import dataclasses
 import pickle
 import re
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import softmax as softmax_of
 from sklearn.frozen import FrozenEstimator
 from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
@@ -71,6 +73,11 @@ def kinds_of(digits, ensemble):
     hard = pickle.loads(pickle.dumps(ensemble)).set_params(voting="hard")
     two = np.isin(y, ["zero", "one"])
     half = FrozenEstimator(scikeras(sigmoid, epochs=1).fit(f32[two], y[two]))
+    lacking = [
+        (without, FrozenEstimator(RandomFeatureNetwork(random_state=0).fit(f32[rest], y[rest])))
+        for without in ("one", "two", "three")
+        for rest in [y != without]
+    ]
     codes = np.unique(y, return_inverse=True)[1]
     mixed = [("cnn", FrozenEstimator(rows.estimators_[0])),
              ("bayes", FrozenEstimator(GaussianNB().fit(flat, codes)))]  # fmt: skip
@@ -80,6 +87,27 @@ def kinds_of(digits, ensemble):
         "pruner": (SOCPEnsemblePruner(frozen, lam=0.0, max_members=2).fit(X, y), X),
         "hard pruner": (
             SOCPEnsemblePruner(frozen, lam=0.0, max_members=2, voting="hard").fit(X, y), X
+        ),
+        "log pruner": (
+            SOCPEnsemblePruner(frozen, lam=0.0, max_members=2, voting="log").fit(X, y), X
+        ),
+        "log pruner with a bias": (
+            SOCPEnsemblePruner(frozen, lam=0.0, voting="log", fit_intercept=True).fit(X, y), X
+        ),
+        "log pruner of one column": (
+            SOCPEnsemblePruner([("h", half)], voting="log", fit_intercept=True).fit(
+                f32[two], y[two]
+            ),
+            f32[two],
+        ),
+        "log pruner of members that lack classes": (
+            SOCPEnsemblePruner(lacking, lam=0.0, voting="log", reweight="equal").fit(f32, y), f32
+        ),
+        "pruner with a temperature": (
+            SOCPEnsemblePruner(frozen, lam=0.0, calibrate="temperature").fit(X, y), X
+        ),
+        "pruner with a temperature of members that lack classes": (
+            SOCPEnsemblePruner(lacking, lam=0.0, calibrate="temperature").fit(f32, y), f32
         ),
         "pruner of rows": (SOCPEnsemblePruner(FrozenEstimator(rows)).fit(flat, y), flat),
         "pruner of scikeras": (SOCPEnsemblePruner(members, lam=0.0).fit(f32, y), f32),
@@ -118,10 +146,15 @@ KINDS = (
     "one cut network of rows",
     "compressor of rows",
 )  # fmt: skip
+OF_LOGARITHMS = (
+    "log pruner", "log pruner with a bias", "log pruner of one column",
+    "log pruner of members that lack classes", "pruner with a temperature",
+    "pruner with a temperature of members that lack classes",
+)  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore::skprune.exceptions.InfeasibleLimitsWarning")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS + OF_LOGARITHMS)
 def test_every_kind_is_exported(kinds, kind, tmp_path):
     estimator, X = kinds[kind]
     predictor = OnnxPredictor(export_onnx(estimator, tmp_path / "g.onnx"))
@@ -136,7 +169,7 @@ def test_every_kind_is_exported(kinds, kind, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "mixed pruner"])
+@pytest.mark.parametrize("kind", [k for k in KINDS + OF_LOGARITHMS if k != "mixed pruner"])
 def test_every_kind_is_fused(kinds, kind):
     estimator, X = kinds[kind]
     model = fuse(estimator)
@@ -145,6 +178,24 @@ def test_every_kind_is_fused(kinds, kind):
     np.testing.assert_allclose(found, estimator.predict_proba(X), atol=1e-5)
     assert [i.name for i in model.inputs] == ["pixels"]
     assert len({layer.name for layer in model.layers}) == len(model.layers)
+
+
+@pytest.mark.parametrize("kind", OF_LOGARITHMS)
+def test_a_graph_computes_the_equation_of_its_metadata(kinds, kind, tmp_path):
+    estimator, X = kinds[kind]
+    predictor = OnnxPredictor(export_onnx(estimator, tmp_path / "g.onnx"))
+    about, (vote, members) = predictor.metadata_, predictor.predict_proba(X, return_members=True)
+    weights, p = np.array(about.weights), members.astype(np.float64)
+    if about.voting == "log":
+        assert about.weights == estimator.weights_[estimator.support_].tolist()
+        np.testing.assert_array_equal(about.intercept, estimator.intercept_)
+        assert np.any(estimator.intercept_) == estimator.fit_intercept
+        logs = np.tensordot(weights, np.log(np.maximum(p, 1e-3)), 1) + about.intercept
+    else:
+        assert about.temperature == estimator.temperature_ != 1
+        assert about.intercept is None
+        logs = np.log(np.maximum(np.tensordot(weights, p, 1), 1e-3)) / about.temperature
+    np.testing.assert_allclose(vote, softmax_of(logs, axis=1), atol=1e-6)
 
 
 def test_a_member_that_is_no_network_is_named(kinds):
@@ -168,16 +219,19 @@ def test_fused_models_load_where_only_keras_is(kinds, tmp_path):
     soft = fuse(estimator)
     soft.save(tmp_path / "soft.keras")
     soft.export(tmp_path / "saved", verbose=False)
-    fuse(hard).save(tmp_path / "hard.keras")
+    log, _ = kinds["log pruner of members that lack classes"]
+    tempered, _ = kinds["pruner with a temperature"]
+    for name, each in (("hard", hard), ("log", log), ("tempered", tempered)):
+        fuse(each).save(tmp_path / f"{name}.keras")
     np.save(tmp_path / "X.npy", samples)
     code = """
 import sys
 sys.modules["skprune"] = sys.modules["scikeras"] = None
 import keras, numpy as np, tensorflow as tf
 X = np.load("X.npy")
-for name in ("soft", "hard"):
+for name in ("soft", "hard", "log", "tempered"):
     model = keras.models.load_model(f"{name}.keras", safe_mode=True)
-    np.save(f"{name}.npy", model(X, training=False).numpy())
+    np.save(f"{name}.npy", model(X.reshape(-1, *model.input_shape[1:]), training=False).numpy())
 saved = tf.saved_model.load("saved")
 np.save("saved.npy", saved.serve(X).numpy())
 """
@@ -185,9 +239,10 @@ np.save("saved.npy", saved.serve(X).numpy())
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
-    for name, by in (("soft", estimator), ("hard", hard), ("saved", estimator)):
-        found = np.load(tmp_path / f"{name}.npy")
-        np.testing.assert_allclose(found, by.predict_proba(X[:50]), atol=1e-5)
+    by = {"soft": estimator, "saved": estimator, "hard": hard, "log": log, "tempered": tempered}
+    for name, each in by.items():
+        expected = each.predict_proba(X[:50].astype(np.float32))
+        np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), expected, atol=1e-5)
 
 
 def test_the_estimator_stays_as_it_was(kinds, tmp_path):
@@ -370,6 +425,14 @@ class TestEightBits:
         assert report.n_bytes_int8 == (tmp_path / "q.onnx").stat().st_size < report.n_bytes
         with pytest.raises(GraphFileError, match="quantised already"):
             quantize_onnx(report.path, tmp_path / "again.onnx", X)
+
+    @pytest.mark.parametrize("kind", ["log pruner with a bias", "pruner with a temperature"])
+    def test_a_vote_of_logarithms_stays_in_single_precision(self, kinds, kind, digits, tmp_path):
+        source = export_onnx(kinds[kind][0], tmp_path / "g.onnx")
+        report = quantize_onnx(source, tmp_path / "q.onnx", *digits, verbose=0)
+        assert report.agreement > 0.9
+        before, after = (OnnxPredictor(path).metadata_ for path in (source, report.path))
+        assert after == dataclasses.replace(before, quantization="int8")
 
     def test_quietly_and_without_labels(self, source, digits, tmp_path, capsys):
         report = quantize_onnx(source, tmp_path / "q.onnx", digits[0], verbose=0)
