@@ -145,6 +145,23 @@ class OnnxPredictor:
             return self._run([VOTE], X)[0]
         return self._vote_and_members(X)
 
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Logarithms of :meth:`predict_proba`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            As for :meth:`predict_proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float32
+            Minus infinity where a probability is zero.
+        """
+        self._check_classifier("predict_log_proba")
+        with np.errstate(divide="ignore"):
+            return np.log(self._run([VOTE], X)[0])
+
     def member_predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
         """Probabilities of each member.
 

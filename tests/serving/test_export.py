@@ -143,6 +143,14 @@ class TestClassifiers:
         assert np.isclose(best[:, -1], best[:, -2], rtol=0, atol=1e-12).sum() > 30
         check(pruner, tmp_path / "g.onnx", samples)
 
+    @pytest.mark.parametrize("params", OF_LOGARITHMS)
+    def test_log_probabilities(self, tmp_path, params):
+        forest = RandomForestClassifier(6, max_depth=4, random_state=0)
+        pruner = SOCPEnsemblePruner(forest, random_state=0, **params).fit(X, Y)
+        predictor = OnnxPredictor(export_onnx(pruner, tmp_path / "g.onnx"))
+        found = predictor.predict_log_proba(X)
+        np.testing.assert_allclose(found, pruner.predict_log_proba(X), atol=1e-4)
+
     def test_exponents_that_are_large(self, tmp_path, log_pruner):
         pruner = pickle.loads(pickle.dumps(log_pruner))
         pruner.weights_ *= 20 / pruner.weights_.sum()

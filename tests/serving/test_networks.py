@@ -387,7 +387,7 @@ def test_networks_with_a_call_of_their_own_inside_are_fused(digits):
     import keras
     from keras import layers
 
-    @keras.saving.register_keras_serializable(package="skprune_tests")
+    @keras.saving.register_keras_serializable(package="skprune_tests.serving")
     class Doubled(keras.Sequential):
         def call(self, inputs, **kwargs):
             return 2 * super().call(inputs, **kwargs)

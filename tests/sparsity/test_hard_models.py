@@ -146,7 +146,7 @@ def test_statistics_that_were_not_finite_are_mended():
     assert np.isfinite(again.moving_variance.numpy()).all()
 
 
-@keras.saving.register_keras_serializable(package="skprune_tests")
+@keras.saving.register_keras_serializable(package="skprune_tests.sparsity")
 def centred(x):
     return x - ops.mean(x, axis=-1, keepdims=True)
 
