@@ -3,6 +3,7 @@
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
 from operator import is_
@@ -12,6 +13,7 @@ import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import MetaEstimatorMixin, clone, is_classifier
+from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import (
     _safe_indexing,
     check_consistent_length,
@@ -55,12 +57,14 @@ from ._calibration import (
     MemberOutputCache,
     StoredBlocks,
     TrainingData,
+    calibrated_out_of_bag,
     calibration_splits,
     check_given_predictions,
     is_fraction,
     predict_fitted,
     predictions_of,
     train_and_predict,
+    train_out_of_bag,
 )
 from ._members import (
     ClassMapping,
@@ -73,6 +77,7 @@ from ._members import (
     named_members,
     needs_no_training,
 )
+from ._out_of_bag import check_draws_rows, draws_rows, out_of_bag_rows
 from ._predictions import CalibrationPredictions
 from ._report import MemberTable, explain_members, frontier
 from ._selection import (
@@ -119,7 +124,7 @@ class BasePruner(
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "cv": [
             None,
-            StrOptions({"prefit"}),
+            StrOptions({"auto", "oob", "prefit"}),
             Number(Real, 0, 1, closed="neither", meaning="a share of the rows"),
             Number(Integral, 2, meaning="a number of folds"),
             Splitter(iterable=True),
@@ -189,7 +194,8 @@ class BasePruner(
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, used in the members' fit (where they take them) and in calibration.
         **fit_params : dict
-            Passed to the members' ``fit``; routed if metadata routing is enabled.
+            Passed to the members' ``fit``, except for ``groups``, which are not cut in two by
+            ``cv``; routed if metadata routing is enabled.
 
         Returns
         -------
@@ -322,6 +328,10 @@ class BasePruner(
             )
         check_fitted_members(self.estimator)
         members = self._fitted_members(y)
+        own = None
+        if self._cv_name == "oob":
+            check_draws_rows(self.estimator, len(y))
+            own = out_of_bag_rows(self.estimator, len(y))
         self._check_calibration_rows(y, sample_weight, members.classes)
         self._report(f"predicting {len(y)} samples with {len(members)} fitted members")
         self._phase("predicting")
@@ -333,7 +343,11 @@ class BasePruner(
             scratch=scratch,
             n_jobs=self.n_jobs,
         )
-        return Calibration(members, P, y, sample_weight, X[:TIMED_ROWS])
+        calibration = Calibration(members, P, y, sample_weight, X[:TIMED_ROWS])
+        if own is None:
+            return calibration
+        seed = draw_seed(check_random_state(self.random_state))
+        return calibrated_out_of_bag(calibration, own, seed)
 
     def _train_and_predict(
         self,
@@ -360,27 +374,48 @@ class BasePruner(
             estimator = set_missing_seeds(clone(self.estimator), rng)
         member_params, split_params = self._routed_params(sample_weight, fit_params)
         outputs, by_class = self._outputs(y), is_classifier(self)
-        splits = calibration_splits(
-            self.cv, X, y, by_class=by_class, seed=seed, split_params=split_params
-        )
-        rows = np.concatenate([test for _, test in splits])
+        cv = self._training_cv(len(y), split_params)
+        out_of_bag = isinstance(cv, str)
+        splits: list[Any] = []
+        rows = np.arange(len(y))
+        if not out_of_bag:
+            splits = calibration_splits(
+                cv, X, y, by_class=by_class, seed=seed, split_params=split_params
+            )
+            rows = np.concatenate([test for _, test in splits])
         weight = None if sample_weight is None else sample_weight[rows]
         self._check_calibration_rows(y[rows], weight, outputs.get("classes"))
-        refit = not is_fraction(self.cv)
-        self._report(f"training members on {len(y)} samples, cv={self.cv}")
-        self._phase("training members", len(splits) + refit)
-        return train_and_predict(
-            estimator,
-            TrainingData(X, y, member_params),
-            splits,
-            refit=refit,
-            outputs=outputs,
-            sample_weight=weight,
-            dtype=self.prediction_dtype,
-            memory=memory,
-            n_jobs=self.n_jobs,
-            training=self._training,
-        )
+        refit = not out_of_bag and not is_fraction(cv)
+        self._report(f"training members on {len(y)} samples, cv={cv}")
+        self._phase("training members", max(1, len(splits) + refit))
+        data = TrainingData(X, y, member_params)
+        options: dict[str, Any] = {
+            "outputs": outputs,
+            "sample_weight": weight,
+            "dtype": self.prediction_dtype,
+            "memory": memory,
+            "n_jobs": self.n_jobs,
+            "training": self._training,
+        }
+        if out_of_bag:
+            return train_out_of_bag(estimator, data, seed, **options)
+        return train_and_predict(estimator, data, splits, refit=refit, **options)
+
+    def _training_cv(self, n_rows: int, split_params: dict[str, Any]) -> Any:
+        """``cv``, or what "auto" stands for; raise if it does not suit the ensemble or groups."""
+        grouped = split_params.get("groups") is not None
+        if self._cv_name == "auto":
+            whole = grouped or self.diversity == "exact"
+            return 0.25 if whole or not draws_rows(self.estimator, n_rows) else "oob"
+        if self._cv_name == "oob":
+            check_draws_rows(self.estimator, n_rows)
+        if grouped and isinstance(self.cv, str | Integral | None):
+            raise ValueError(
+                f"cv={self.cv!r} knows no groups: out-of-bag rows and plain folds cut them in two. "
+                "Give a share of the groups to hold out, such as 0.25, or a splitter such as "
+                "GroupKFold."
+            )
+        return self.cv
 
     def _predict_blocks(
         self, blocks: Iterable[tuple], scratch: ScratchFolder
@@ -462,6 +497,11 @@ class BasePruner(
                 f"{method} takes fitted members only, and cv={self.cv!r} would train them: give "
                 "cv='prefit', FrozenEstimators, or paths of fitted members."
             )
+        if self._cv_name == "oob":
+            raise ValueError(
+                f"{method} takes rows that no member was trained on; cv='oob' takes the training "
+                "rows: call fit."
+            )
         check_fitted_members(self.estimator)
 
     def _fitted_members(self, y: NDArray) -> Members:
@@ -480,8 +520,11 @@ class BasePruner(
         n_samples, members = len(calibration.y), calibration.members
         self._report(f"choosing among {len(members)} members on {n_samples} samples")
         self._phase("choosing members")
-        predictions = self._predictions(
-            calibration.P, calibration.y, calibration.sample_weight, members.classes
+        predictions = replace(
+            self._predictions(
+                calibration.P, calibration.y, calibration.sample_weight, members.classes
+            ),
+            own=calibration.own,
         ).with_positive_weight()
         weights = self._select(predictions, calibration)
         self._keep(calibration, weights, predictions)
@@ -494,11 +537,11 @@ class BasePruner(
     ) -> NDArray[np.float64]:
         """Weights of all members, zero for those to drop: one alpha, lambda and threshold."""
         program, every = self._program(calibration), np.arange(predictions.n_rows)
-        stats = self._statistics(predictions, calibration)
+        stats = self._statistics(predictions, calibration).completed()
         (self.alpha_,) = self._alphas()
         relaxation = Relaxation(program, predictions, every, stats, self.alpha_)
         solution = relaxation.solve(self.lam)
-        share = shrinkage(self.reweight)
+        share = shrinkage(self._reweight(out_of_bag=predictions.own is not None))
         weights = relaxation.weights(solution.weights, self.threshold, [share])[0]
         self.threshold_ = float(self.threshold)
         self._note_program(predictions, relaxation, solution, weights)
@@ -701,6 +744,11 @@ class BasePruner(
         prefit = self._is_prefit()
         if not prefit:
             check_unfitted_members(self.estimator, self.cv, classifiers=is_classifier(self))
+        if self.diversity == "exact" and self._cv_name == "oob":
+            raise ValueError(
+                "diversity='exact' needs rows that no member was trained on, which cv='oob' does "
+                "not give. Give diversity='shannon', or a share of the rows to hold out as cv."
+            )
         check_installed(self.solver)
         check_costs_and_limits(self.costs, self.max_cost, self.estimator, prefit=prefit)
 
@@ -715,9 +763,17 @@ class BasePruner(
         """The weights of accuracy to solve for; cross-validated pruners try several."""
         return (float(self.alpha),)
 
+    def _reweight(self, *, out_of_bag: bool) -> str | float:
+        """How the kept members are reweighted; classifiers have a default for each case."""
+        return self.reweight
+
     def _is_prefit(self) -> bool:
-        prefit = isinstance(self.cv, str) and self.cv == "prefit"
-        return prefit or needs_no_training(self.estimator)
+        return self._cv_name == "prefit" or needs_no_training(self.estimator)
+
+    @property
+    def _cv_name(self) -> str | None:
+        """``cv`` if it is a name; a splitter or an array cannot be compared with one."""
+        return self.cv if isinstance(self.cv, str) else None
 
     def _names(self, n_members: int) -> tuple[str, ...]:
         if isinstance(self.estimator, list):
@@ -740,7 +796,9 @@ class BasePruner(
             named = named_members(self.estimator)
             members = {name: m for name, m in named if not isinstance(m, MemberFile)}
         router.add(**members, method_mapping=to_fit)
-        return router.add(splitter=self.cv, method_mapping=to_split)
+        # Without a splitter, whole groups are held out.
+        splitter = self.cv if hasattr(self.cv, "split") else GroupShuffleSplit()
+        return router.add(splitter=splitter, method_mapping=to_split)
 
     def _routed_params(
         self, sample_weight: NDArray[np.float64] | None, fit_params: dict[str, Any]
@@ -751,10 +809,13 @@ class BasePruner(
         if routing_enabled():
             routed = process_routing(self, "fit", sample_weight=sample_weight, **fit_params)
             given = {name: dict(routed[name].fit) for name in members}
-            split_params = dict(routed.splitter.split)
+            split_params = {k: v for k, v in routed.splitter.split.items() if v is not None}
         else:
-            given = {name: dict(fit_params) for name in members}
-            split_params = {}
+            split_params = {k: v for k, v in fit_params.items() if k == "groups"}
+            given = {
+                name: {k: v for k, v in fit_params.items() if k not in split_params}
+                for name in members
+            }
             for name, member in members.items():
                 if sample_weight is None:
                     continue

@@ -1,4 +1,4 @@
-"""Where calibration predictions come from: held-out rows, folds, or members fitted before.
+"""Where calibration predictions come from: held-out rows, folds, out-of-bag rows, fitted members.
 
 Trained ensembles and their predictions are cached; predictions of members in files are written to
 a file, of the cache or temporary.
@@ -25,7 +25,7 @@ import sklearn
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import GroupShuffleSplit, check_cv
 from sklearn.utils import _safe_indexing
 
 from .._version import __version__
@@ -48,6 +48,7 @@ from ..utils import (
     write_predictions,
 )
 from ._members import MemberFile, Members
+from ._out_of_bag import fill_with_others, out_of_bag_rows
 
 __all__ = [
     "Calibration",
@@ -55,6 +56,7 @@ __all__ = [
     "StoredBlocks",
     "TIMED_ROWS",
     "TrainingData",
+    "calibrated_out_of_bag",
     "calibration_splits",
     "check_given_predictions",
     "checked_rows",
@@ -62,6 +64,7 @@ __all__ = [
     "predict_fitted",
     "predictions_of",
     "train_and_predict",
+    "train_out_of_bag",
 ]
 
 # Calibration rows that members are timed on.
@@ -95,6 +98,8 @@ class Calibration:
     memory: joblib.Memory | None = None  # of what is computed from P; None for fitted members
     key: tuple = ()  # what P and the weights depend on
     output_cache: "MemberOutputCache | None" = None  # of what the kept members predict
+    # (M, N), rows that each member was not trained on; None if no member was trained on any
+    own: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +124,9 @@ def calibration_splits(
 ) -> list[Split]:
     """Rows to train on and rows to calibrate on; one such pair for a fraction, else one a fold."""
     if is_fraction(cv):
+        if split_params:
+            splitter = GroupShuffleSplit(1, test_size=float(cv), random_state=seed)
+            return list(splitter.split(X, y, **split_params))
         codes = np.unique(y, return_inverse=True)[1] if by_class else np.zeros(len(y), np.intp)
         return [_hold_out(codes, float(cv), seed)]
     if cv is None or isinstance(cv, Integral) or hasattr(cv, "split"):
@@ -215,16 +223,7 @@ def train_and_predict(
     are the weights of the calibration rows; ``training`` is entered around the fit of each
     ensemble, to report progress.
     """
-    key = None
-    if memory.location is not None:
-        # Another version of scikit-learn may misread pickled members, or train them differently.
-        known = (estimator, outputs, data.X, data.y, data.fit_params, sklearn.__version__)
-        key = data_hash(*known, *_training_keys(estimator))
-
-    def ensemble(rows: NDArray[np.intp] | None) -> _Ensemble:
-        fit = partial(_fit_members, estimator, rows, outputs, data, n_jobs, training)
-        return _Ensemble(memory, None if key is None else data_hash(key, rows), fit)
-
+    ensemble = _trainer(estimator, data, outputs, memory, n_jobs, training)
     parts: list[NDArray] = []
     tested = []
     for train, test in splits:  # nothing else refers to `trained`: one ensemble in memory at a time
@@ -237,11 +236,7 @@ def train_and_predict(
             f"The ensemble has a different number of members in each fold: {sorted(sizes)}. "
             "Out-of-fold calibration needs member i in all of them; use a fraction as cv."
         )
-    P = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-    if dtype is not None:
-        P, given = np.empty(P.shape, dtype), P
-        for i, output in enumerate(given):
-            P[i] = cast(output, P.dtype, i)
+    P = _cast_all(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1), dtype)
     if refit:
         trained = ensemble(None)
     rows = np.concatenate([test for _, test in splits])
@@ -255,6 +250,83 @@ def train_and_predict(
         (tested, sample_weight, dtype),
         None if trained.key is None else MemberOutputCache(memory, trained.key),
     )
+
+
+def train_out_of_bag(
+    estimator: Any,
+    data: TrainingData,
+    seed: int,
+    *,
+    outputs: dict[str, Any],
+    sample_weight: NDArray[np.float64] | None,
+    dtype: str | None,
+    memory: joblib.Memory,
+    n_jobs: int | None,
+    training: Callable[[Any], AbstractContextManager],
+) -> Calibration:
+    """Train on all rows once, and calibrate each member on those that it did not draw."""
+    every = np.arange(len(data.y))
+    ensemble = _trainer(estimator, data, outputs, memory, n_jobs, training)
+    trained = ensemble("out of bag")
+    P = _cast_all(_predict_rows(trained, data.X, every, memory, n_jobs), dtype)
+    members = trained.members()
+    assert members.own is not None
+    return calibrated_out_of_bag(
+        Calibration(
+            members,
+            P,
+            data.y,
+            sample_weight,
+            _safe_indexing(data.X, every[:TIMED_ROWS]),
+            memory,
+            ("out of bag", trained.key, sample_weight, dtype),
+            None if trained.key is None else MemberOutputCache(memory, trained.key),
+        ),
+        members.own,
+        seed,
+    )
+
+
+def calibrated_out_of_bag(
+    calibration: Calibration, own: NDArray[np.bool_], seed: int
+) -> Calibration:
+    """The same, with what other members predict for rows that a member was trained on."""
+    P: Any = calibration.P
+    if not P.flags.writeable:  # a cache may give a memory map
+        P = np.array(P)
+    fill_with_others(P, own, seed)
+    return replace(calibration, P=P, own=own, key=(*calibration.key, seed))
+
+
+def _trainer(
+    estimator: Any,
+    data: TrainingData,
+    outputs: dict[str, Any],
+    memory: joblib.Memory,
+    n_jobs: int | None,
+    training: Callable[[Any], AbstractContextManager],
+) -> Callable[[Any], "_Ensemble"]:
+    """What trains the ensemble on some rows: positions, None for all, or "out of bag" for all."""
+    key = None
+    if memory.location is not None:
+        # Another version of scikit-learn may misread pickled members, or train them differently.
+        known = (estimator, outputs, data.X, data.y, data.fit_params, sklearn.__version__)
+        key = data_hash(*known, *_training_keys(estimator))
+
+    def ensemble(rows: Any) -> _Ensemble:
+        fit = partial(_fit_members, estimator, rows, outputs, data, n_jobs, training)
+        return _Ensemble(memory, None if key is None else data_hash(key, rows), fit)
+
+    return ensemble
+
+
+def _cast_all(P: NDArray, dtype: str | None) -> NDArray:
+    if dtype is None:
+        return P
+    found = np.empty(P.shape, dtype)
+    for i, output in enumerate(P):
+        found[i] = cast(output, found.dtype, i)
+    return found
 
 
 def _predict_rows(
@@ -284,13 +356,14 @@ def _training_keys(estimator: Any) -> list[Any]:
 
 def _fit_members(
     estimator: Any,
-    rows: NDArray[np.intp] | None,
+    rows: Any,
     outputs: dict[str, Any],
     data: TrainingData,
     n_jobs: int | None,
     training: Callable[[Any], AbstractContextManager],
 ) -> Members:
-    """Fit a clone of the ensemble, or of each member of a list, on some rows (None: all)."""
+    """Fit a clone of the ensemble, or of each member of a list, on some rows or on all."""
+    out_of_bag, rows = isinstance(rows, str), None if isinstance(rows, str) else rows
     if isinstance(estimator, list):
         with training(estimator):
             fitted = Parallel(n_jobs=n_jobs)(
@@ -301,7 +374,10 @@ def _fit_members(
         ensemble = clone(estimator)
         with training(ensemble):
             fitted = _fit_rows(ensemble, data.X, data.y, data.fit_params, rows)
-    return Members.of(fitted, **outputs)
+    members = Members.of(fitted, **outputs)
+    if out_of_bag:
+        members = replace(members, own=out_of_bag_rows(fitted, len(data.y)))
+    return members
 
 
 def _fit_rows(

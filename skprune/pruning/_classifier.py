@@ -15,6 +15,7 @@ from ._calibration import Calibration
 from ._members import encode_labels
 from ._predictions import ClassPredictions, LogPoolPredictions
 from ._search import SEARCH_CONSTRAINTS, CrossValidatedSelection
+from ._selection import REWEIGHT
 
 __all__ = ["SOCPEnsemblePruner", "SOCPEnsemblePrunerCV"]
 
@@ -37,11 +38,16 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         files, which cannot be mixed with members to train; if there are no others, ``cv`` is
         "prefit". Members in files are loaded one at a time; the kept ones stay in memory. If
         all members are files, they are read until all classes of y are known.
-    cv : float, "prefit", int, splitter or iterable, default=0.25
-        Where the calibration predictions come from. A float holds out that share of the rows,
-        by class; "prefit" takes all rows and fitted members, which must not have been trained
-        on them; folds give predictions for all rows, after which the members are trained on all
-        of them: more training, and better if there are few rows.
+    cv : "auto", "oob", float, "prefit", int, splitter or iterable, default="auto"
+        Where the calibration predictions come from. "oob", for forests and bags, trains on all
+        rows and calibrates each member on those that it did not draw; a
+        :class:`~sklearn.frozen.FrozenEstimator` then takes its training rows in their order. A
+        float holds out that share of the rows, by class, or of ``groups`` where these are passed to
+        ``fit``. "auto" is "oob" if the ensemble draws rows (``bootstrap``, or ``max_samples`` below
+        all), there are no groups, and ``diversity`` is not "exact"; else 0.25. "prefit" takes all
+        rows and fitted members, which must not have been trained on them. Folds give predictions
+        for all rows, after which the members are trained on all of them: more training, and better
+        if there are few rows.
     alpha : float or None, default=None
         Weight of accuracy in [0, 1], equation (3); 1 - alpha is that of diversity. None is 0.9
         for soft and hard votes, and 1 for the logarithmic pool.
@@ -51,17 +57,17 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
     threshold : float, default=0.0
         Members below this share of the largest weight are dropped, h of Algorithm 1; 0 keeps
         every member with a positive weight.
-    reweight : {"relaxed", "equal", "none"} or float, default=0.5
+    reweight : {"relaxed", "equal", "none"}, float or None, default=None
         Weights of the members that are kept. "relaxed" solves the program again on them, without
         penalty (and, except for ``voting="log"``, with weights that sum to one), "equal" gives
         all the same weight, a number is a step from relaxed (0) to equal (1), and "none" leaves
-        the program's weights in proportion.
-    voting : {"soft", "hard", "log"}, default="soft"
-        Weight the members' probabilities, the class that each one chooses, or the logarithms of
-        their probabilities. "log" is the logarithmic pool, probabilities in proportion to
+        the program's weights in proportion. None is 0.5, and "equal" for out-of-bag calibration.
+    voting : {"log", "soft", "hard"}, default="log"
+        Weight the logarithms of the members' probabilities, the probabilities, or the class that
+        each member chooses. "log" is the logarithmic pool, probabilities in proportion to
         ``prod_i max(p_i, 0.001) ** w_i``: its weights are exponents, which minimize its log loss
         and need not sum to one. It takes ``diversity="shannon"`` only, and Newton's method
-        whatever the solver.
+        whatever the solver. "soft" is the vote of the paper, equation (3).
     calibrate : {"temperature"} or None, default=None
         "temperature" raises a soft vote to a power that is fitted to the calibration rows, since
         the mean of many probabilities is too unsure. It changes no predicted class. (In the
@@ -107,8 +113,8 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
     Attributes
     ----------
     weights_ : ndarray of shape (n_members_in_,)
-        Weights of all members, summing to one except for ``voting="log"``; zero for those that
-        were dropped.
+        Weights of all members: exponents, or for soft and hard votes shares that sum to one. Zero
+        for those that were dropped.
     temperature_ : float
         Probabilities of a soft vote are in proportion to its power ``1 / temperature_``; 1
         without ``calibrate``.
@@ -166,6 +172,7 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BasePruner._parameter_constraints,
         "alpha": [None, *ALPHA],
+        "reweight": [None, *REWEIGHT],
         "voting": [StrOptions({"soft", "hard", "log"})],
         "calibrate": [None, StrOptions({"temperature"})],
         "fit_intercept": ["boolean"],
@@ -176,12 +183,12 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         self,
         estimator: Any,
         *,
-        cv: Any = 0.25,
+        cv: Any = "auto",
         alpha: float | None = None,
         lam: float = 0.05,
         threshold: float = 0.0,
-        reweight: Any = 0.5,
-        voting: str = "soft",
+        reweight: Any = None,
+        voting: str = "log",
         calibrate: str | None = None,
         fit_intercept: bool = False,
         diversity: str = "shannon",
@@ -310,13 +317,12 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
             )
         if self.voting == "log" and self.diversity != "shannon":
             raise ValueError(
-                f"diversity={self.diversity!r} is for soft and hard votes; voting='log' takes "
+                f"diversity={self.diversity!r} is for voting='soft' and 'hard'; voting='log' takes "
                 "diversity='shannon' only."
             )
         if self.voting != "soft" and self.calibrate is not None:
             raise ValueError(
-                f"calibrate={self.calibrate!r} is for voting='soft'; with voting={self.voting!r} "
-                "give calibrate=None."
+                f"calibrate={self.calibrate!r} is for voting='soft'; got voting={self.voting!r}."
             )
         if self.voting != "log" and self.fit_intercept:
             raise ValueError(f"fit_intercept=True is for voting='log'; got voting={self.voting!r}.")
@@ -325,6 +331,12 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         if self.alpha is None:
             return (1.0 if self.voting == "log" else 0.9,)
         return super()._alphas()
+
+    def _reweight(self, *, out_of_bag: bool) -> str | float:
+        if self.reweight is None:
+            # What differs between trees of a forest is mostly noise (docs/decisions.md).
+            return "equal" if out_of_bag else 0.5
+        return super()._reweight(out_of_bag=out_of_bag)
 
     def _outputs(self, y: NDArray) -> dict[str, Any]:
         return {"classes": np.unique(y)}
@@ -389,11 +401,16 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         files, which cannot be mixed with members to train; if there are no others, ``cv`` is
         "prefit". Members in files are loaded one at a time; the kept ones stay in memory. If
         all members are files, they are read until all classes of y are known.
-    cv : float, "prefit", int, splitter or iterable, default=0.25
-        Where the calibration predictions come from. A float holds out that share of the rows,
-        by class; "prefit" takes all rows and fitted members, which must not have been trained
-        on them; folds give predictions for all rows, after which the members are trained on all
-        of them: more training, and better if there are few rows.
+    cv : "auto", "oob", float, "prefit", int, splitter or iterable, default="auto"
+        Where the calibration predictions come from. "oob", for forests and bags, trains on all
+        rows and calibrates each member on those that it did not draw; a
+        :class:`~sklearn.frozen.FrozenEstimator` then takes its training rows in their order. A
+        float holds out that share of the rows, by class, or of ``groups`` where these are passed to
+        ``fit``. "auto" is "oob" if the ensemble draws rows (``bootstrap``, or ``max_samples`` below
+        all), there are no groups, and ``diversity`` is not "exact"; else 0.25. "prefit" takes all
+        rows and fitted members, which must not have been trained on them. Folds give predictions
+        for all rows, after which the members are trained on all of them: more training, and better
+        if there are few rows.
     alphas : sequence of float or None, default=None
         Weights of accuracy to try, in [0, 1]; 1 - alpha is that of diversity. None is 0.7, 0.9
         and 1 for soft and hard votes, and 1 for the logarithmic pool.
@@ -418,12 +435,12 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
     n_resamples : int, default=6
         The weights of the program are averaged over this many random halves of the rows,
         which makes the choice more stable; 0 solves it once, for all rows.
-    voting : {"soft", "hard", "log"}, default="soft"
-        Weight the members' probabilities, the class that each one chooses, or the logarithms of
-        their probabilities. "log" is the logarithmic pool, probabilities in proportion to
+    voting : {"log", "soft", "hard"}, default="log"
+        Weight the logarithms of the members' probabilities, the probabilities, or the class that
+        each member chooses. "log" is the logarithmic pool, probabilities in proportion to
         ``prod_i max(p_i, 0.001) ** w_i``: its weights are exponents, which minimize its log loss
         and need not sum to one. It takes ``diversity="shannon"`` only, and Newton's method
-        whatever the solver.
+        whatever the solver. "soft" is the vote of the paper, equation (3).
     calibrate : {"temperature"} or None, default=None
         "temperature" raises a soft vote to a power that is fitted to the calibration rows, since
         the mean of many probabilities is too unsure. It changes no predicted class. (In the
@@ -470,8 +487,8 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
     Attributes
     ----------
     weights_ : ndarray of shape (n_members_in_,)
-        Weights of all members, summing to one except for ``voting="log"``; zero for those that
-        were dropped.
+        Weights of all members: exponents, or for soft and hard votes shares that sum to one. Zero
+        for those that were dropped.
     temperature_ : float
         Probabilities of a soft vote are in proportion to its power ``1 / temperature_``; 1
         without ``calibrate``.
@@ -564,7 +581,7 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         self,
         estimator: Any,
         *,
-        cv: Any = 0.25,
+        cv: Any = "auto",
         alphas: Any = None,
         lams: Any = (0.01, 0.03, 0.1, 0.2, 0.3, 0.45),
         thresholds: Any = (0.05,),
@@ -573,7 +590,7 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         selection: str = "best",
         inner_cv: Any = 5,
         n_resamples: int = 6,
-        voting: str = "soft",
+        voting: str = "log",
         calibrate: str | None = None,
         fit_intercept: bool = False,
         diversity: str = "shannon",

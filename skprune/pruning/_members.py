@@ -452,6 +452,7 @@ class Members:
     features: tuple[NDArray[np.intp], ...] | None  # columns of X that each sees, if not all
     n_outputs: int  # number of classes or targets
     mapping: ClassMapping | None  # None for regressors
+    own: NDArray[np.bool_] | None = None  # (M, N), out-of-bag rows, where these are asked for
 
     @classmethod
     def of(
@@ -511,7 +512,8 @@ class Members:
         """The members where the mask is true; files stay files."""
         kept = np.flatnonzero(mask)
         features = None if self.features is None else tuple(self.features[i] for i in kept)
-        return replace(self, estimators=tuple(self.estimators[i] for i in kept), features=features)
+        estimators = tuple(self.estimators[i] for i in kept)
+        return replace(self, estimators=estimators, features=features, own=None)
 
     def member_outputs(
         self, X: Any, n_jobs: int | None = None, *, first: int = 0

@@ -6,7 +6,7 @@ search use only what they have in common.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -27,6 +27,9 @@ from ..socp import (
     fit_scale,
     fit_temperature,
     log_pool_problem,
+    out_of_bag_log_pool,
+    out_of_bag_regression,
+    out_of_bag_statistics,
     refit_log_pool,
     solve_exact_entropy,
     solve_log_pool,
@@ -64,6 +67,9 @@ _SCORED_BYTES = 2**27
 class CalibrationPredictions(ABC):
     """Predictions of M members on N rows that no member was trained on.
 
+    Out of bag, ``own`` marks what counts in statistics and scores of single members; the rest of P
+    is what random other members predict there.
+
     ``weights`` below has a weighting of the members in each of its K rows; ``rows`` are
     positions of calibration rows; ``train`` those that an intercept is fitted to.
     """
@@ -71,6 +77,7 @@ class CalibrationPredictions(ABC):
     P: Predictions  # (M, N, k), probabilities or targets; read block by block only
     y: NDArray  # (N,) classes as positions, or (N, k) targets
     sample_weight: NDArray[np.float64] | None
+    own: NDArray[np.bool_] | None = field(default=None, kw_only=True)  # (M, N)
 
     default_score: ClassVar[str]
     tie_break: ClassVar[str]
@@ -86,12 +93,27 @@ class CalibrationPredictions(ABC):
         return self.P.shape[1]
 
     def with_positive_weight(self) -> Self:
-        """The rows that have a weight."""
-        weight = self.sample_weight
-        if weight is None or weight.all():
+        """The rows that have a weight, and a member that was not trained on them."""
+        weight, own = self.sample_weight, self.own
+        used = np.ones(self.n_rows, dtype=bool) if weight is None else weight > 0
+        if own is not None:
+            used &= own.any(axis=0)
+        if used.all():
             return self
-        rows = np.flatnonzero(weight)
-        return replace(self, P=select(self.P, rows), y=self.y[rows], sample_weight=weight[rows])
+        rows = np.flatnonzero(used)
+        if own is not None and len(rows) < 2:
+            raise ValueError(
+                f"cv='oob' leaves {len(rows)} of {self.n_rows} samples: all others are in the "
+                "training rows of every member, or have no weight. Give more members, or a share "
+                "of the rows to hold out as cv."
+            )
+        return replace(
+            self,
+            P=select(self.P, rows),
+            y=self.y[rows],
+            sample_weight=None if weight is None else weight[rows],
+            own=None if own is None else own[:, rows],
+        )
 
     @cached_property
     def shares(self) -> NDArray[np.float64]:
@@ -199,9 +221,23 @@ class CalibrationPredictions(ABC):
     def scores(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Accuracy, or R^2, of weightings on all rows, (K,)."""
 
-    @abstractmethod
     def member_scores(self) -> NDArray[np.float64]:
-        """Accuracy, or R^2, of each member as it is, (M,)."""
+        """Accuracy, or R^2, of each member as it is, (M,); out of bag on its own rows."""
+        if self.own is None:
+            return self._member_scores()
+        scores = np.full(self.n_members, np.nan)
+        for i, own in enumerate(self.own):
+            rows = np.flatnonzero(own)
+            if len(rows):
+                weight = self.weights_of(rows)
+                P = select(self.P, rows, np.array([i]))
+                of_one = replace(self, P=P, y=self.y[rows], sample_weight=weight, own=None)
+                scores[i] = of_one._member_scores()[0]
+        return scores
+
+    @abstractmethod
+    def _member_scores(self) -> NDArray[np.float64]:
+        """Accuracy, or R^2, of each member on all rows."""
 
     @abstractmethod
     def quick_scores(
@@ -237,9 +273,10 @@ class ClassPredictions(CalibrationPredictions):
     tie_break: ClassVar[str] = "neg_log_loss"
 
     def statistics(self, rows: Rows) -> Any:
-        return EnsembleStatistics.from_predictions(
-            select(self.P, rows), self.y[rows], self.weights_of(rows)
-        )
+        P, y, weight = select(self.P, rows), self.y[rows], self.weights_of(rows)
+        if self.own is not None:
+            return out_of_bag_statistics(P, y, self.own[:, rows], weight)
+        return EnsembleStatistics.from_predictions(P, y, weight)
 
     def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
         return weights / weights.sum(axis=1, keepdims=True)
@@ -290,7 +327,7 @@ class ClassPredictions(CalibrationPredictions):
             hits += (votes.argmax(axis=2) == self.y[rows]) @ self.shares[rows]
         return hits
 
-    def member_scores(self) -> NDArray[np.float64]:
+    def _member_scores(self) -> NDArray[np.float64]:
         hits = np.zeros(self.n_members)
         for rows, block in _blocks(self.P):
             hits += (block.argmax(axis=2) == self.y[rows]) @ self.shares[rows]
@@ -336,14 +373,17 @@ class LogPoolPredictions(ClassPredictions):
     @cached_property
     def scale(self) -> float:
         """Sum of equal exponents that fits all rows best, around which all are expanded."""
+        if self.own is not None:
+            return out_of_bag_log_pool(self.P, self.y, self.own, self.sample_weight).scale
         equal = np.full((1, self.n_members), 1 / self.n_members)
         (z,) = self._whole_votes(equal, np.arange(self.n_rows))
-        return fit_scale(z.astype(np.float64), self.y, self.sample_weight, smoothed=False)
+        return fit_scale(z.astype(np.float64), self.y, self.sample_weight)
 
     def statistics(self, rows: Rows) -> Any:
-        return LogPoolStatistics.from_predictions(
-            select(self.P, rows), self.y[rows], self.weights_of(rows), scale=self.scale
-        )
+        P, y, weight = select(self.P, rows), self.y[rows], self.weights_of(rows)
+        if self.own is not None:
+            return out_of_bag_log_pool(P, y, self.own[:, rows], weight, scale=self.scale)
+        return LogPoolStatistics.from_predictions(P, y, weight, scale=self.scale)
 
     def problem(
         self, stats: Any, alpha: float, diversity: str, costs: NDArray[np.float64] | None
@@ -459,12 +499,12 @@ class TargetPredictions(CalibrationPredictions):
 
     def statistics(self, rows: Rows) -> EnsembleStatistics:
         # With the center and scale of all rows, so that statistics of folds add up.
+        P, y, weight = select(self.P, rows), self.y[rows], self.weights_of(rows)
+        if self.own is not None:
+            own = self.own[:, rows]
+            return out_of_bag_regression(P, y, own, weight, self.center, self.scale)
         return EnsembleStatistics.from_regression(
-            select(self.P, rows),
-            self.y[rows],
-            self.weights_of(rows),
-            center=self.center,
-            scale=self.scale,
+            P, y, weight, center=self.center, scale=self.scale
         )
 
     def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
@@ -506,7 +546,7 @@ class TargetPredictions(CalibrationPredictions):
         every = np.arange(self.n_rows)
         return self.quick_scores(weights, every, every)["r2"]
 
-    def member_scores(self) -> NDArray[np.float64]:
+    def _member_scores(self) -> NDArray[np.float64]:
         none = np.zeros((self.n_members, self.P.shape[2])), np.zeros(self.P.shape[2])
         return replace(self, means=none).scores(np.eye(self.n_members))
 

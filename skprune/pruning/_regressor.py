@@ -31,11 +31,16 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         :class:`~sklearn.frozen.FrozenEstimator` are not trained again, nor are paths of joblib
         files, which cannot be mixed with members to train; if there are no others, ``cv`` is
         "prefit". Members in files are loaded one at a time; the kept ones stay in memory.
-    cv : float, "prefit", int, splitter or iterable, default=0.25
-        Where the calibration predictions come from. A float holds out that share of the rows;
-        "prefit" takes all rows and fitted members, which must not have been trained on them;
-        folds give predictions for all rows, after which the members are trained on all of them:
-        more training, and better if there are few rows.
+    cv : "auto", "oob", float, "prefit", int, splitter or iterable, default="auto"
+        Where the calibration predictions come from. "oob", for forests and bags, trains on all
+        rows and calibrates each member on those that it did not draw; a
+        :class:`~sklearn.frozen.FrozenEstimator` then takes its training rows in their order. A
+        float holds out that share of the rows, or of ``groups`` where these are passed to
+        ``fit``. "auto" is "oob" if the ensemble draws rows (``bootstrap``, or ``max_samples`` below
+        all) and there are no groups; else 0.25. "prefit" takes all rows and
+        fitted members, which must not have been trained on them. Folds give predictions for all
+        rows, after which the members are trained on all of them: more training, and better if
+        there are few rows.
     alpha : float, default=0.9
         Weight of accuracy in [0, 1], equation (3); 1 - alpha is that of diversity.
     lam : float, default=0.05
@@ -137,7 +142,7 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         self,
         estimator: Any,
         *,
-        cv: Any = 0.25,
+        cv: Any = "auto",
         alpha: float = 0.9,
         lam: float = 0.05,
         threshold: float = 0.0,
@@ -265,11 +270,16 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
         :class:`~sklearn.frozen.FrozenEstimator` are not trained again, nor are paths of joblib
         files, which cannot be mixed with members to train; if there are no others, ``cv`` is
         "prefit". Members in files are loaded one at a time; the kept ones stay in memory.
-    cv : float, "prefit", int, splitter or iterable, default=0.25
-        Where the calibration predictions come from. A float holds out that share of the rows;
-        "prefit" takes all rows and fitted members, which must not have been trained on them;
-        folds give predictions for all rows, after which the members are trained on all of them:
-        more training, and better if there are few rows.
+    cv : "auto", "oob", float, "prefit", int, splitter or iterable, default="auto"
+        Where the calibration predictions come from. "oob", for forests and bags, trains on all
+        rows and calibrates each member on those that it did not draw; a
+        :class:`~sklearn.frozen.FrozenEstimator` then takes its training rows in their order. A
+        float holds out that share of the rows, or of ``groups`` where these are passed to
+        ``fit``. "auto" is "oob" if the ensemble draws rows (``bootstrap``, or ``max_samples`` below
+        all) and there are no groups; else 0.25. "prefit" takes all rows and
+        fitted members, which must not have been trained on them. Folds give predictions for all
+        rows, after which the members are trained on all of them: more training, and better if
+        there are few rows.
     alphas : sequence of float, default=(0.7, 0.9, 1.0)
         Weights of accuracy to try, in [0, 1]; 1 - alpha is that of diversity.
     lams : sequence of float, default=(0.01, 0.03, 0.1, 0.2, 0.3, 0.45)
@@ -403,7 +413,7 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
         self,
         estimator: Any,
         *,
-        cv: Any = 0.25,
+        cv: Any = "auto",
         alphas: Any = (0.7, 0.9, 1.0),
         lams: Any = (0.01, 0.03, 0.1, 0.2, 0.3, 0.45),
         thresholds: Any = (0.05,),

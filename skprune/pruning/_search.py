@@ -149,7 +149,8 @@ class _Search:
 
     def _relax(self, block: _Block, alpha: float) -> Relaxation:
         min_lam = min(self.grid.lams)
-        return Relaxation(self.program, self.predictions, block.rows, block.stats, alpha, min_lam)
+        stats = block.stats.completed()
+        return Relaxation(self.program, self.predictions, block.rows, stats, alpha, min_lam)
 
 
 def search(

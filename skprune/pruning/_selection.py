@@ -121,7 +121,7 @@ class Relaxation:
         """The certified solution for one lambda, by the back end that was asked for."""
         if self.program.diversity == "exact":
             return self._solve_exact(lam)
-        if isinstance(self.predictions, LogPoolPredictions):
+        if isinstance(self.predictions, LogPoolPredictions) and self.predictions.own is None:
             # Where the loss itself keeps no member, its expansion keeps one.
             with suppress(NoMemberLeftError):
                 return self._solve_exact(lam)

@@ -4,7 +4,7 @@ This subpackage does not depend on classifiers, Keras or scikit-learn estimators
 order: ``_statistics`` sums up the predictions, ``_problem`` is the program made from them,
 ``_active_set`` and ``backends`` solve it for one penalty (``_solve``), ``_path`` for all
 penalties, ``_subset`` for a number of members, ``_exact_entropy`` without the expansion,
-``_log_pool`` for votes that multiply probabilities.
+``_log_pool`` for votes that multiply probabilities, ``_out_of_bag`` for the rows of forests.
 """
 
 from ._active_set import minimize_active_set as minimize_active_set
@@ -17,6 +17,9 @@ from ._log_pool import fit_temperature as fit_temperature
 from ._log_pool import log_pool_problem as log_pool_problem
 from ._log_pool import refit_log_pool as refit_log_pool
 from ._log_pool import solve_log_pool as solve_log_pool
+from ._out_of_bag import out_of_bag_log_pool as out_of_bag_log_pool
+from ._out_of_bag import out_of_bag_regression as out_of_bag_regression
+from ._out_of_bag import out_of_bag_statistics as out_of_bag_statistics
 from ._path import SOCPPath, socp_path
 from ._path import follow_path as follow_path
 from ._problem import SOCPProblem

@@ -4,8 +4,8 @@ Equation numbers are those of Guldogus et al., "Autoselection of the Ensemble of
 Convolutional Neural Networks with Second-Order Cone Programming".
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,14 @@ from ._validation import (
     check_weights,
 )
 
-__all__ = ["REFERENCE_FLOOR", "EnsembleStatistics"]
+__all__ = [
+    "REFERENCE_FLOOR",
+    "EnsembleStatistics",
+    "combined_means",
+    "combined_pairs",
+    "completed_means",
+    "standardized_blocks",
+]
 
 # Bytes of predictions in a block: large enough for fast matrix products, small enough that the
 # element-wise passes stay in cache (measured: 2**24 to 2**25 is best).
@@ -66,6 +73,9 @@ class EnsembleStatistics(ReprHTML):
         ``<m, 1>``. None means 1 / C, the value for the uniform mean.
     center, scale : ndarray of shape (T,) or None, default=None
         Center and scale by which targets and predictions were standardized; None for classes.
+    pair_weight : ndarray of shape (M, M) or None, default=None
+        Sum of the weights of the samples that each product of two members is averaged over,
+        where members were asked about different samples; None where all were asked about all.
 
     Examples
     --------
@@ -88,6 +98,7 @@ class EnsembleStatistics(ReprHTML):
     reference_mass: float = None  # type: ignore[assignment]
     center: NDArray[np.float64] | None = None
     scale: NDArray[np.float64] | None = None
+    pair_weight: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         for name in ("target_power", "reference_mass"):
@@ -281,14 +292,8 @@ class EnsembleStatistics(ReprHTML):
         mean, deviation = _center_and_scale(target, share, center, scale)
 
         gram, agreement, power = np.zeros((M, M)), np.zeros(M), 0.0
-        for part, predicted in sample_blocks(given, _BLOCK_BYTES, 8 * M * T):
-            block = np.array(predicted, dtype=np.float64)
-            infinite = ~np.isfinite(block).all(axis=(1, 2))
-            if infinite.any():
-                raise ValueError(f"F has NaN or infinite predictions: member {infinite.argmax()}.")
+        for part, block in standardized_blocks(given, mean, deviation):
             root = np.sqrt(share[part])[:, None]
-            block -= mean
-            block /= deviation
             block *= root
             flat = block.reshape(M, -1)
             flat_target = ((target[part] - mean) / deviation * root).ravel()
@@ -325,7 +330,6 @@ class EnsembleStatistics(ReprHTML):
                 f"are subtracted from {self.n_samples} of {self.total_weight:g}. Subtract the "
                 "statistics of a proper subset."
             )
-        share, rest = self.total_weight / total, sign * other.total_weight / total
         fields: dict[str, Any] = {}
         for name in (
             *("gram", "reference_gram", "agreement", "divergence"),
@@ -333,7 +337,7 @@ class EnsembleStatistics(ReprHTML):
         ):
             a, b = getattr(self, name), getattr(other, name)
             same = a is None or (np.ndim(a) == 0 and a == b)  # so that 1 / C stays exact
-            fields[name] = a if same else share * a + rest * b
+            fields[name] = a if same else combined_means(self, other, sign, a, b)
         return EnsembleStatistics(
             **fields,
             n_samples=n_samples,
@@ -341,7 +345,83 @@ class EnsembleStatistics(ReprHTML):
             total_weight=total,
             center=self.center,
             scale=self.scale,
+            pair_weight=combined_pairs(self, other, sign),
         )
+
+    def completed(self) -> "EnsembleStatistics":
+        """The same, with the mean of the others for what no sample tells.
+
+        Returns
+        -------
+        EnsembleStatistics
+            Products of two members that share no sample are the mean of the others.
+        """
+        pairs = self.pair_weight
+        if pairs is None or pairs.min() > 0:
+            return self
+        fields: dict[str, Any] = {}
+        for name in ("gram", "reference_gram", "agreement", "divergence"):
+            values = getattr(self, name)
+            fields[name] = None if values is None else completed_means(values, pairs)
+        return replace(self, **fields)
+
+
+def standardized_blocks(
+    F: Predictions, center: NDArray[np.float64], scale: NDArray[np.float64]
+) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """Predictions (M, n, T) of targets, less their center and divided by their scale."""
+    M, _, T = F.shape
+    for rows, predicted in sample_blocks(F, _BLOCK_BYTES, 8 * M * T):
+        block = np.array(predicted, dtype=np.float64)
+        infinite = ~np.isfinite(block).all(axis=(1, 2))
+        if infinite.any():
+            raise ValueError(f"F has NaN or infinite predictions: member {infinite.argmax()}.")
+        block -= center
+        block /= scale
+        yield rows, block
+
+
+# Means over samples that differ from member to member: `one` and `other` have a `total_weight`, and
+# a `pair_weight` where the samples differ.
+
+
+def combined_pairs(one: Any, other: Any, sign: int) -> NDArray[np.float64] | None:
+    """Weights of the samples of both (sign 1), or of one without the other (-1), by pairs."""
+    if one.pair_weight is None:
+        return None
+    pairs: NDArray[np.float64] = one.pair_weight + sign * other.pair_weight
+    # What is left by rounding is no sample.
+    return np.where(pairs > _MIN_REMAINDER * one.pair_weight, pairs, 0.0)
+
+
+def combined_means(one: Any, other: Any, sign: int, a: Any, b: Any) -> Any:
+    """A mean over the samples of both, or of one without the other, from those of each."""
+    weight, less = one.total_weight, other.total_weight
+    total = weight + sign * less
+    pairs = combined_pairs(one, other, sign)
+    if pairs is None or np.ndim(a) == 0:
+        return weight / total * a + sign * less / total * b
+    weight, less, total = one.pair_weight, other.pair_weight, pairs
+    if np.ndim(a) == 1:
+        weight, less, total = map(np.diagonal, (weight, less, total))
+    sums = weight * a + sign * less * b
+    return np.divide(sums, total, out=np.zeros_like(sums), where=total > 0)
+
+
+def completed_means(
+    values: NDArray[np.float64], pair_weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Means of members (M,) or pairs (M, M), with the mean of the others where there is none."""
+    own = np.diagonal(pair_weight) > 0
+    if values.ndim == 1:
+        return np.where(own, values, values[own].mean() if own.any() else 0.0)
+    found = values.copy()
+    np.fill_diagonal(found, completed_means(np.diagonal(values), pair_weight))
+    unknown = pair_weight <= 0
+    others = ~unknown & ~np.eye(len(values), dtype=bool)
+    np.fill_diagonal(unknown, False)
+    found[unknown] = values[others].mean() if others.any() else 0.0
+    return found
 
 
 def _block_sums(
@@ -469,6 +549,8 @@ def _check_same_kind(one: EnsembleStatistics, other: EnsembleStatistics) -> None
             raise ValueError(
                 f"Only statistics with the same {what} can be combined; got {a!r} and {b!r}."
             )
+    if (one.pair_weight is None) != (other.pair_weight is None):
+        raise ValueError("Statistics of out-of-bag predictions combine with each other only.")
     for name in ("center", "scale"):
         a, b = getattr(one, name), getattr(other, name)
         if a is not None and not np.array_equal(a, b):
