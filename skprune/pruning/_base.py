@@ -797,7 +797,8 @@ class BasePruner(
             members = {name: m for name, m in named if not isinstance(m, MemberFile)}
         router.add(**members, method_mapping=to_fit)
         # Without a splitter, whole groups are held out.
-        splitter = self.cv if hasattr(self.cv, "split") else GroupShuffleSplit()
+        has_splitter = self._cv_name is None and hasattr(self.cv, "split")
+        splitter = self.cv if has_splitter else GroupShuffleSplit()
         return router.add(splitter=splitter, method_mapping=to_split)
 
     def _routed_params(

@@ -365,7 +365,7 @@ def _minimize(
     It ends when the KKT residual, in the unit of its gradient, is at most ``tol``.
     """
     w = start
-    steps = 2.0 ** -np.arange(30)
+    steps, rounding = 2.0 ** -np.arange(30), 4 * np.finfo(float).eps
     for _ in range(max_iter):
         loss, gradient, hessian = pool.expand(w)
         slope = share * gradient + 2 * (A @ w) + a
@@ -378,9 +378,10 @@ def _minimize(
         for step in steps:  # the first that lowers the objective enough
             trial = np.maximum(w + step * direction, 0.0)
             found = share * pool.loss(trial) + float(trial @ A @ trial + a @ trial)
-            if found <= value + 1e-4 * step * float(slope @ direction):
+            # Near the optimum what a step gains is less than the rounding of the objective.
+            if found <= value + 1e-4 * step * float(slope @ direction) + rounding * abs(value):
                 break
-        else:  # the rest is rounding
+        else:
             break
         w = trial
     return w
@@ -488,7 +489,9 @@ def refit_log_pool(
     if bias:
         pool = LogPool(P, y, sample_weight, smoothed=True, with_bias=True)
         start = np.concatenate([start, np.zeros(2 * C)])
-        A = np.block([[A, np.zeros((M, 2 * C))], [np.zeros((2 * C, M)), _BIAS_RIDGE * np.eye(2 * C)]])
+        A = np.block(
+            [[A, np.zeros((M, 2 * C))], [np.zeros((2 * C, M)), _BIAS_RIDGE * np.eye(2 * C)]]
+        )
     zeros = np.zeros(len(start))
     unit = max(float(-pool.gradient(zeros).min()), np.finfo(float).tiny)
     w = _minimize(pool, 1.0, A, zeros, start, unit=unit, max_iter=max_iter, tol=tol)
