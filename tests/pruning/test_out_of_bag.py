@@ -89,7 +89,7 @@ def test_regressors_are_scored_on_rows_that_they_did_not_draw():
 
 @pytest.mark.parametrize("params", VOTES)
 def test_what_members_say_of_their_training_rows_does_not_count(params):
-    """Pure noise: on the training rows every tree is right, out of bag none is better than chance."""
+    """On noise every tree is right on its training rows, and no better than chance elsewhere."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(600, 5)), rng.integers(0, 2, 600)
     search = SOCPEnsemblePrunerCV(
