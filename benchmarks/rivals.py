@@ -255,10 +255,10 @@ def _squared(P: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """G and b of the squared error w'Gw - 2b'w."""
     M, N, C = P.shape
     flat = P.reshape(M, N * C)
-    # In float32, but averaged over blocks in float64.
+    # In float64, as members may be almost alike; in blocks, to save memory.
     G = np.zeros((M, M))
     for start in range(0, N * C, 2**14):
-        block = flat[:, start : start + 2**14]
+        block = flat[:, start : start + 2**14].astype(np.float64)
         G += block @ block.T
     return G / N, true_class(P, y).mean(axis=1)
 
@@ -342,9 +342,10 @@ def shrunk_nnls(P: np.ndarray, y: np.ndarray, max_members: int | None = None) ->
     G, b = _squared(P, y)
 
     def solve(members: np.ndarray) -> np.ndarray:
-        # G = LL', so |L'w - L^-1 b|^2 is the squared error.
-        L = np.linalg.cholesky(G[np.ix_(members, members)] + 1e-9 * np.eye(len(members)))
-        w = nnls(L.T, np.linalg.solve(L, b[members]))[0]
+        # With G = V diag(e) V' and A = diag(e^0.5) V', |Aw - diag(e^-0.5) V'b|^2 is the error.
+        e, V = np.linalg.eigh(G[np.ix_(members, members)])
+        e, V = e[e > 1e-12 * e[-1]], V[:, e > 1e-12 * e[-1]]
+        w = nnls(np.sqrt(e)[:, None] * V.T, V.T @ b[members] / np.sqrt(e))[0]
         return w / w.sum()
 
     members = np.arange(len(P))
