@@ -1,34 +1,53 @@
 """Selectors raced on the same predictions: the pruners against what a user would pick instead.
 
-python benchmarks/race.py --cache pools --results race.jsonl [--pools digits mnist] [--seeds 5]
-    [--methods "top-k" "pruner"] [--sizes 5 10 none] [--redo] [--report race.md]
-    [--folder predictions] [--fashion FOLDER]
+python benchmarks/race.py --cache pools --data data --results race.jsonl
+    [--pools digits dna] [--methods ours rivals "top-k"] [--redo]
+python benchmarks/race.py --results race.jsonl --report docs
 
-Every result is a line of the file as soon as it is there, and what is there is not run again
-(--redo runs it again, and the last line counts). --report writes the tables from all of them.
-Methods that are not installed, or not written yet, are left out with a note.
+`pools.py` says where the data come from. Results are lines of a file, and what is there is not run
+again (--redo runs it again, and the last line counts). --report writes race.csv and the section
+"The race" of benchmarks.md. Methods that are not installed are left out with a note.
 """
 
 import argparse
-import inspect
 import json
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from _common import machine, table
-from pools import NAMES, Pool, load
-from rivals import RIVALS, UNLIMITED, AutoGluon, Missing, cut
+import pandas as pd
+from _common import table
+from pools import NAMES, NEW, SEEDS, Pool, load
+from rivals import CUT, LIMITED, UNLIMITED, Missing, floored
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import log_loss
 
-SIZES = (5, 10, 20, 50, None)
+from skprune import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
+from skprune.socp import fit_temperature, refit_log_pool
 
-# Ours
+SIZES = (5, 10, 20, 50, None)
+DEFAULT = "skprune, default"
+OURS: dict[str, tuple[type, dict]] = {
+    DEFAULT: (SOCPEnsemblePruner, {}),
+    "skprune, soft": (SOCPEnsemblePruner, {"voting": "soft", "calibrate": None}),
+    "skprune, soft, temperature": (
+        SOCPEnsemblePruner,
+        {"voting": "soft", "calibrate": "temperature"},
+    ),
+    "skprune, log": (SOCPEnsemblePruner, {"voting": "log"}),
+    "skprune, log, bias": (SOCPEnsemblePruner, {"voting": "log", "fit_intercept": True}),
+    "skprune CV, log loss": (SOCPEnsemblePrunerCV, {"scoring": "neg_log_loss"}),
+}
+RIVALS = (*LIMITED, *UNLIMITED, *CUT)
+# Rivals that choose members well: given our weights, they say what choosing is worth.
+REFITTED = ("top-k", "greedy, 100 rounds")
+TEMPERATURE, REFIT = ", temperature", ", log refit"
+
+# Votes
 
 
 class Recalled(ClassifierMixin, BaseEstimator):
@@ -63,54 +82,50 @@ def given(P: np.ndarray) -> list[tuple[str, FrozenEstimator]]:
     return [(f"m{i}", FrozenEstimator(Recalled(p))) for i, p in enumerate(P)]
 
 
-@dataclass(frozen=True)
-class Ours:
-    """One of our pruners, given the calibration predictions as members fitted beforehand."""
+def timed(function: Callable, *args) -> tuple:
+    """What comes out, the seconds of the clock, and those of the processor.
 
-    estimator: str
-    options: dict = field(default_factory=dict)
-
-    def prepare(self, P: np.ndarray, y: np.ndarray, max_members: int | None, seed: int) -> Callable:
-        """The call to be timed: the predictions exist already, as they do for the rivals."""
-        try:
-            import skprune
-
-            pruner = getattr(skprune, self.estimator)
-        except (ImportError, AttributeError) as error:
-            raise Missing(f"{self.estimator}: {error}") from error
-        arguments = {"cv": "prefit", "max_members": max_members, "random_state": seed}
-        arguments |= self.options
-        unknown = set(arguments) - set(inspect.signature(pruner).parameters)
-        if unknown:
-            raise Missing(f"{self.estimator} has no {sorted(unknown)} yet.")
-        members = given(P)
-        X = np.arange(len(y))[:, None]
-        return lambda: pruner(members, **arguments).fit(X, y).weights_
+    Other work on the machine lengthens the first more than the second.
+    """
+    start, cpu = time.perf_counter(), time.process_time()
+    result = function(*args)
+    return result, time.perf_counter() - start, time.process_time() - cpu
 
 
-# Squared error alone, weights summing to one: what a user without time to tune takes for log loss.
-PLAIN = {"alpha": 1.0, "lam": 0.01, "reweight": "relaxed"}
-ACCURACY, LOG_LOSS, L0 = {"scoring": "accuracy"}, {"scoring": "neg_log_loss"}, {"penalty": "l0"}
-OURS = {
-    "pruner": Ours("SOCPEnsemblePruner"),
-    "pruner, alpha 1, relaxed": Ours("SOCPEnsemblePruner", PLAIN),
-    "pruner l0, alpha 1, relaxed": Ours("SOCPEnsemblePruner", PLAIN | L0),
-    "pruner CV, accuracy": Ours("SOCPEnsemblePrunerCV", ACCURACY),
-    "pruner CV, log loss": Ours("SOCPEnsemblePrunerCV", LOG_LOSS),
-    "pruner CV l0, accuracy": Ours("SOCPEnsemblePrunerCV", ACCURACY | L0),
-    "pruner CV l0, log loss": Ours("SOCPEnsemblePrunerCV", LOG_LOSS | L0),
-}
-METHODS = {**OURS, **RIVALS}
+def pruned(pool: Pool, pruner) -> tuple[np.ndarray, int, float, float]:
+    """Test probabilities of a pruner, its members, and the seconds of its fit."""
+    n_cal = len(pool.y_cal)
+    P = np.concatenate([pool.P_cal, pool.P_test], axis=1)
+    X = np.arange(P.shape[1])[:, None]
+    pruner.set_params(estimator=given(P), cv="prefit")
+    _, wall, cpu = timed(pruner.fit, X[:n_cal], pool.y_cal)
+    return pruner.predict_proba(X[n_cal:]), pruner.n_members_, wall, cpu
+
+
+def vote(found, P: np.ndarray) -> np.ndarray:
+    """Probabilities of a model, or the weighted mean of the members, in float64."""
+    if not isinstance(found, np.ndarray):
+        return found.predict_proba(P)
+    total = np.zeros(P.shape[1:])
+    for i in np.flatnonzero(found):
+        total += found[i] * P[i]
+    return total / total.sum(axis=1, keepdims=True)
+
+
+def tempered(found, P: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """The vote to the power that fits these rows."""
+    b = fit_temperature(vote(found, P), y)
+    return lambda P: softmax(b * floored(vote(found, P)), axis=1)
+
+
+def refitted(weights, P: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """The logarithmic pool of the members that have a weight."""
+    kept = weights > 0
+    exponents, _ = refit_log_pool(P[kept], y)
+    return lambda P: softmax(np.tensordot(exponents, floored(P[kept]), 1), axis=1)
+
 
 # Scores
-
-
-def vote(weights: np.ndarray, P: np.ndarray) -> np.ndarray:
-    """Weighted mean in float64, of the members that have a weight."""
-    total = np.zeros(P.shape[1:])
-    for i in np.flatnonzero(weights):
-        total += weights[i] * P[i]
-    return total / total.sum(axis=1, keepdims=True)
 
 
 def calibration_error(proba: np.ndarray, y: np.ndarray, bins: int = 15) -> float:
@@ -132,320 +147,302 @@ def scores(proba: np.ndarray, y: np.ndarray) -> dict[str, float]:
 # Running
 
 
-def read(path: Path) -> dict[tuple, dict]:
-    """Results by pool, seed, size and method; of several the last."""
-    if not path.exists():
-        return {}
+def run_ours(name: str, pool: Pool, seed: int) -> Iterator[dict]:
+    pruner, params = OURS[name]
+    for size in SIZES:
+        found = pruned(pool, pruner([], max_members=size, random_state=seed, **params))
+        yield record(name, size, scores(found[0], pool.y_test), *found[1:])
+
+
+def run_rival(name: str, pool: Pool, seed: int) -> Iterator[dict]:
+    P, y = pool.P_cal, pool.y_cal
+    if name in CUT:
+        runs = [
+            (run.name, size, run.weights(size), run.seconds, run.cpu_seconds)
+            for run in CUT[name](P, y)
+            for size in SIZES
+        ]
+    elif name in UNLIMITED:
+        runs = [(name, None, *timed(UNLIMITED[name], P, y))]
+    else:
+        runs = [(name, size, *timed(LIMITED[name], P, y, size)) for size in SIZES]
+    for method, size, found, *seconds in runs:
+        weights = found if isinstance(found, np.ndarray) else getattr(found, "weights_", None)
+        members = len(P) if weights is None else np.count_nonzero(weights)
+        plain = scores(vote(found, pool.P_test), pool.y_test)
+        yield record(method, size, plain, members, *seconds)
+        for what, fit in ((TEMPERATURE, tempered), (REFIT, refitted)):
+            if fit is tempered or method in REFITTED:
+                model, *more = timed(fit, found, P, y)
+                better = scores(model(pool.P_test), pool.y_test)
+                if fit is tempered:
+                    # A temperature changes no class; the floor of the logarithm could tie some.
+                    better["accuracy"] = plain["accuracy"]
+                yield record(method + what, size, better, members, *np.add(seconds, more))
+
+
+def record(method: str, size: int | None, found: dict, members, wall, cpu) -> dict:
+    numbers = {"members": int(members), "seconds": float(wall), "cpu_seconds": float(cpu)}
+    return {"method": method, "size": size, **found, **numbers}
+
+
+def read(path: Path) -> list[dict]:
+    """Results, of several for the same the last."""
     records = {}
-    for line in path.read_text().splitlines():
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            continue  # a line that was cut off: it is run again
-        records[record["pool"], record["seed"], record["size"], record["method"]] = record
-    return records
+    for line in path.read_text().splitlines() if path.exists() else ():
+        r = json.loads(line)
+        records[r["pool"], r["seed"], r["method"], r["size"]] = r
+    return list(records.values())
 
 
-def sizes_of(method: str, sizes: list) -> list:
-    return [None] if method in UNLIMITED else sizes
-
-
-def timed(function: Callable) -> tuple[object, float, float]:
-    start, cpu = time.perf_counter(), time.process_time()
-    result = function()
-    # Other work on the machine lengthens the wall time; the processor time is less moved by it.
-    return result, time.perf_counter() - start, time.process_time() - cpu
-
-
-def run_method(name: str, pool: Pool, seed: int, sizes: list):
-    """Size, what came out (weights or a model) and seconds, for every size."""
-    method, P, y = METHODS[name], pool.P_cal, pool.y_cal
-    if isinstance(method, AutoGluon):
-        # It knows no limit: the same rounds are cut for each, and each costs all of them.
-        (order, errors), wall, cpu = timed(lambda: method.order(P, y))
-        for size in sizes:
-            yield size, cut(order, errors, len(P), size), wall, cpu
-        return
-    for size in sizes:
-        if isinstance(method, Ours):
-            call = method.prepare(P, y, size, seed)
-        else:
-
-            def call(size=size):
-                return method(P, y, size)
-
-        yield size, *timed(call)
-
-
-def race(results: Path, names, keys, seeds, sizes, redo, where) -> None:
-    done = {} if redo else read(results)
+def race(results: Path, names, keys, redo: bool, cache: Path, data: Path | None) -> None:
+    done = set() if redo else {(r["pool"], r["seed"], r["run"]) for r in read(results)}
     missing: set[str] = set()
     for key in keys:
-        for seed in range(seeds):
-            todo = {}
-            for name in names:
-                left = [s for s in sizes_of(name, sizes) if (key, seed, s, name) not in done]
-                if left and name not in missing:
-                    todo[name] = left
-            if not todo:
-                continue
-            try:
-                pool = load(key, seed, *where)
-            except (FileNotFoundError, ValueError) as error:
-                print(f"{key} {seed} left out: {error}", flush=True)
-                continue
-            for name, left in todo.items():
+        for seed in SEEDS[key]:
+            left = [n for n in names if n not in missing and (key, seed, n) not in done]
+            pool = load(key, seed, cache, data) if left else None
+            for name in left:
+                start = time.perf_counter()
                 try:
-                    for size, found, wall, cpu in run_method(name, pool, seed, left):
-                        record = judge(pool, found)
-                        record |= {"pool": key, "seed": seed, "size": size, "method": name}
-                        record |= {"seconds": wall, "cpu_seconds": cpu}
-                        with results.open("a") as file:
-                            file.write(json.dumps(record) + "\n")
-                        print(
-                            f"{key} {seed} {size} {name}: {record['accuracy']:.4f}, "
-                            f"{record['log_loss']:.4f}, {record['members']} members, {wall:.3f} s",
-                            flush=True,
-                        )
+                    found = list((run_ours if name in OURS else run_rival)(name, pool, seed))
                 except Missing as error:
                     missing.add(name)
                     print(f"{name} left out: {error}", flush=True)
-
-
-def judge(pool: Pool, found) -> dict:
-    if isinstance(found, np.ndarray):
-        if not np.isclose(found.sum(), 1) or found.min() < 0:
-            raise ValueError(f"Weights must sum to one; these sum to {found.sum()}.")
-        return scores(vote(found, pool.P_test), pool.y_test) | {"members": int((found > 0).sum())}
-    return scores(found.predict_proba(pool.P_test), pool.y_test) | {"members": len(pool.P_test)}
+                    continue
+                # All at once: what was interrupted is run again.
+                at = {"pool": key, "seed": seed, "run": name}
+                with results.open("a") as file:
+                    file.write("".join(json.dumps(at | r) + "\n" for r in found))
+                print(f"{key} {seed} {name}: {time.perf_counter() - start:.1f} s", flush=True)
 
 
 # Report
 
+AT = ["pool", "seed", "size"]
+MEASURES = ["log_loss", "calibration_error", "accuracy", "members", "seconds", "cpu_seconds"]
+# For tables: no limit is a size of its own.
+NO_LIMIT = 0
 
-class Report:
-    """Tables of all results of a file."""
 
-    def __init__(self, records: dict[tuple, dict]):
-        self.records = records
-        self.keys = [k for k in NAMES if any(r[0] == k for r in records)]
-        self.methods = [m for m in METHODS if any(r[3] == m for r in records)]
-        self.sizes = [s for s in SIZES if any(r[2] == s for r in records)]
-        self.seeds = sorted({r[1] for r in records})
+def summary(records: list[dict]) -> pd.DataFrame:
+    """Means over pools, and paired differences of the default, by group, method and limit.
 
-    def get(self, key, seed, size, method) -> dict | None:
-        # What knows no limit stands in the tables of all sizes.
-        size = None if method in UNLIMITED else size
-        return self.records.get((key, seed, size, method))
-
-    def values(self, key, size, method, what) -> np.ndarray:
-        found = [self.get(key, seed, size, method) for seed in self.seeds]
-        return np.array([record[what] for record in found if record is not None])
-
-    def mean(self, size, method, what) -> float:
-        """Mean over pools of the mean over seeds; NaN where a pool or a seed is missing."""
-        found = [self.values(key, size, method, what) for key in self.keys]
-        # Methods with other pools or seeds missing could not be compared.
-        if any(len(values) < len(self.seeds) for values in found):
-            return np.nan
-        return float(np.mean([values.mean() for values in found]))
-
-    def pairs(self, size, a, b, what, keys=None) -> np.ndarray:
-        """Differences a - b, one for every pool and seed that both have."""
-        both = [
-            (self.get(key, seed, size, a), self.get(key, seed, size, b))
-            for key in keys or self.keys
-            for seed in self.seeds
-        ]
-        return np.array([x[what] - y[what] for x, y in both if x is not None and y is not None])
-
-    def of_pool(self, key: str, size) -> str:
-        head = ["method", "accuracy, %", "log loss", "calibration error, %", "members", "seconds"]
-        rows = []
-        for method in self.methods:
-            cells = [
-                with_error(scale * self.values(key, size, method, what), digits)
-                for what, scale, digits in (
-                    ("accuracy", 100, 2),
-                    ("log_loss", 1, 4),
-                    ("calibration_error", 100, 2),
-                    ("members", 1, 1),
-                )
-            ]
-            seconds = self.values(key, size, method, "seconds")
-            if len(seconds):
-                rows.append([method, *cells, f"{np.median(seconds):.3g}"])
-        return table(head, rows)
-
-    def over_pools(self, what: str, scale: float, digits: int) -> str:
-        head = ["method", *(words(size) for size in self.sizes)]
-        best = np.nanmax if what == "accuracy" else np.nanmin
-        means = np.array([[self.mean(s, m, what) for s in self.sizes] for m in self.methods])
-        # Under a limit those that break it stand for comparison only.
-        barred = np.array(
-            [
-                [s is not None and m in ("full", "stacking") for s in self.sizes]
-                for m in self.methods
-            ]
-        )
-        able = np.where(barred, np.nan, scale * means)
-        tops = [best(column) if np.isfinite(column).any() else np.nan for column in able.T]
-        rows = []
-        for method, line, bar in zip(self.methods, scale * means, barred, strict=True):
-            cells = ["" if np.isnan(v) else f"{v:.{digits}f}" for v in line]
-            marked = [
-                f"**{cell}**" if cell and not no and cell == f"{top:.{digits}f}" else cell
-                for cell, no, top in zip(cells, bar, tops, strict=True)
-            ]
-            rows.append([method, *marked])
-        return table(head, rows)
-
-    def duels(self, ours: str) -> str:
-        """Wins, draws and losses of one of ours; what stands after them is the mean difference."""
-        head = ["against"]
-        for size in self.sizes:
-            head += [f"accuracy, {words(size)}", f"log loss, {words(size)}"]
-        rows = []
-        for rival in self.methods:
-            if rival in OURS:
+    A mean over seeds comes first. Methods that lack a pool or a seed have no line.
+    """
+    frame = pd.DataFrame(records).astype({"size": object})
+    frame["size"] = [NO_LIMIT if pd.isna(s) else int(s) for s in frame["size"]]
+    default = frame[frame["method"] == DEFAULT]
+    rows = []
+    for group, keys in (("new", set(NEW)), ("old", set(NAMES) - set(NEW))):
+        expected = sum(len(SEEDS[key]) for key in keys)
+        part = frame[frame["pool"].isin(keys)]
+        for (method, size), found in part.groupby(["method", "size"], sort=False):
+            if len(found) < expected:
                 continue
-            row = [rival]
-            for size in self.sizes:
-                row.append(duel(100 * self.pairs(size, ours, rival, "accuracy"), 2))
-                row.append(duel(-self.pairs(size, ours, rival, "log_loss"), 4))
+            row = {"pools": group, "method": method, "max_members": size}
+            row |= found.groupby("pool")[MEASURES].mean().mean().to_dict()
+            both = found.merge(default, on=AT, suffixes=("", "_default"))
+            if len(both) == expected:
+                for measure in ("log_loss", "accuracy"):
+                    both["d"] = both[f"{measure}_default"] - both[measure]
+                    row |= {f"{measure}_{k}": v for k, v in paired(both, measure).items()}
             rows.append(row)
-        return table(head, rows)
+    return pd.DataFrame(rows).set_index(["pools", "method", "max_members"])
 
-    def against_full(self) -> str:
-        head = ["method", *(words(size) for size in self.sizes)]
-        rows = []
-        for method in self.methods:
-            cells = []
-            for size in self.sizes:
-                points = {
-                    key: 100 * self.pairs(size, method, "full", "accuracy", [key])
-                    for key in self.keys
-                }
-                means = {key: values.mean() for key, values in points.items() if len(values)}
-                worst = min(means, key=means.__getitem__, default=None)
-                cells.append("" if worst is None else f"{means[worst]:+.2f} ({worst})")
-            rows.append([method, *cells])
-        return table(head, rows)
 
-    def times(self) -> str:
-        """Median seconds, and how many times as long AutoGluon's greedy selection took."""
-        bases = [m for m in self.methods if m.startswith("AutoGluon")]
-        head = ["method", "wall, s", "processor, s", *(f"{base} / this" for base in bases)]
-        rows = []
-        for method in self.methods:
-            own = {k: r for k, r in self.records.items() if k[3] == method}
-            cells = []
-            for base in bases:
-                ratios = [
-                    self.get(*key[:3], base)["cpu_seconds"] / max(record["cpu_seconds"], 1e-6)
-                    for key, record in own.items()
-                    if self.get(*key[:3], base) is not None
-                ]
-                cells.append(f"{np.median(ratios):,.0f} ({min(ratios):,.0f})" if ratios else "")
-            medians = [
-                f"{np.median([r[what] for r in own.values()]):.3g}"
-                for what in ("seconds", "cpu_seconds")
-            ]
-            rows.append([method, *medians, *cells])
-        return table(head, rows)
+def paired(both: pd.DataFrame, measure: str) -> dict:
+    """Mean of the default less the other, its standard errors, and the default's wins."""
+    by_pool, sign = both.groupby("pool")["d"].mean(), 1 if measure == "accuracy" else -1
+    return {
+        "difference": by_pool.mean(),
+        "error_over_pools": by_pool.std() / np.sqrt(len(by_pool)),
+        "error_over_runs": both["d"].std() / np.sqrt(len(both)),
+        # Accuracies are counts over the same rows: what differs by less is the same count.
+        "wins": int((sign * both["d"] > 1e-9).sum()),
+        "losses": int((sign * both["d"] < -1e-9).sum()),
+    }
 
-    def text(self) -> str:
-        # Summaries, then the details by pool.
-        parts = [
-            "# The race of selectors",
-            f"Machine: {machine()}. Pools: {', '.join(NAMES[k] for k in self.keys)}; seeds "
-            f"{len(self.seeds)}. All methods get the same predictions. What knows no limit (full, "
-            "best single, stacking) stands in all columns. AutoGluon's selection has no limit: its "
-            "rounds are cut. A mean over pools is left out until every pool and seed is there.",
-            "## Mean test accuracy over pools, %",
-            self.over_pools("accuracy", 100, 2),
-            "## Mean test log loss over pools",
-            self.over_pools("log_loss", 1, 4),
-            "## Mean calibration error over pools, % (15 bins, top label)",
-            self.over_pools("calibration_error", 100, 2),
-            "## Worst mean difference of any pool to the full ensemble, points of accuracy",
-            self.against_full(),
+
+RACE = """## The race
+
+All selectors get the same calibration predictions of a pool and are judged on test rows. Settings
+of skprune were chosen on {n_old} old pools; below are means over {n_new} new ones, three seeds
+each, on which nothing was tried before. `benchmarks/pools.py` makes them from data that
+scikit-learn and Debian ship. All numbers, those of the old pools, and paired differences with their
+standard errors are in [race.csv](race.csv). The new pools:
+
+{pools}
+
+"skprune, default" is `SOCPEnsemblePruner` with a limit only. Every rival has one temperature,
+fitted on its calibration vote; "untempered" is its log loss without. Models of all predictions
+(stacking, CMA-ES) fit these rows too well for that. "log refit" are members that a rival chose,
+with skprune's weights. AutoGluon's selection is that of `autogluon.core`; "greedy" is the same
+rule, vectorized. `hillclimbers` has its defaults. AutoGluon, `hillclimbers` and greedy selection
+know no limit: the rounds that obey one are taken. CMA-ES, and its sparse weights ("ExplicitGES"),
+are those of PHEM, whose release lacks them, on the package `cma`. Non-negative least squares is
+moved a quarter of the way towards equal weights, as in TabFM. Calibration error: 15 bins of equal
+width. The best log loss of each column is in bold. "won" counts the pools and seeds in which the
+default has the lower log loss, and the higher.
+
+{table}
+
+{aims}
+"""
+
+
+def of(frame: pd.DataFrame, method: str, size: int, column: str) -> float:
+    """A number of the new pools; NaN where there is none."""
+    at = ("new", method, size)
+    return frame.at[at, column] if at in frame.index and column in frame else np.nan
+
+
+def shown(frame: pd.DataFrame) -> list[str]:
+    """Methods of the table: ours, rivals with their temperature, and rivals with our weights."""
+    methods = frame.loc["new"].index.unique("method")
+    rivals = [m for m in methods if m not in OURS]
+    return [
+        *(m for m in OURS if m in methods),
+        *(m for m in rivals if m.endswith(TEMPERATURE)),
+        *(m for m in rivals if m.endswith(REFIT)),
+    ]
+
+
+def race_table(frame: pd.DataFrame) -> str:
+    methods, sizes = shown(frame), [s or NO_LIMIT for s in SIZES]
+    head = ["method", *(f"log loss, {words(s)}" for s in sizes), "untempered"]
+    for what in ("calibration error, %", "accuracy, %"):
+        head += [f"{what}, {words(s)}" for s in (10, NO_LIMIT)]
+    head += ["members", "seconds", f"won, {words(10)}", "won, no limit"]
+    best = {s: np.nanmin([of(frame, m, s, "log_loss") for m in methods]) for s in sizes}
+    rows = []
+    for method in methods:
+        plain = method if method in OURS else method.removesuffix(TEMPERATURE)
+        row = [plain]
+        for s in sizes:
+            value = of(frame, method, s, "log_loss")
+            row.append(f"**{value:.3f}**" if value == best[s] else number(value, ".3f"))
+        untempered = of(frame, plain, NO_LIMIT, "log_loss") if plain != method else np.nan
+        row.append(number(untempered, ".3f"))
+        for what, form in (("calibration_error", ".1f"), ("accuracy", ".2f")):
+            row += [number(100 * of(frame, method, s, what), form) for s in (10, NO_LIMIT)]
+        row.append(number(of(frame, method, NO_LIMIT, "members"), ".0f"))
+        row.append(number(of(frame, method, NO_LIMIT, "seconds"), ".2g"))
+        for s in (10, NO_LIMIT):
+            won, lost = (of(frame, method, s, f"log_loss_{w}") for w in ("wins", "losses"))
+            known = method != DEFAULT and not np.isnan(won)
+            row.append(f"{won:.0f}-{lost:.0f}" if known else "")
+        rows.append(row)
+    return table(head, rows)
+
+
+def words(size: int) -> str:
+    return f"at most {size}" if size else "no limit"
+
+
+def number(value: float, form: str) -> str:
+    return "" if np.isnan(value) else format(value, form)
+
+
+def aims(frame: pd.DataFrame) -> str:
+    """What was aimed at for the default, and what came out."""
+    rivals = [m for m in shown(frame) if m not in OURS and m.endswith(TEMPERATURE)]
+    sizes = [s or NO_LIMIT for s in SIZES]
+
+    def aim(text: str, met: bool, found: str) -> str:
+        return f"- {text}: {'met' if met else 'missed'}. {found}."
+
+    def against_best(text, measure, scale, form, part, slack) -> str:
+        """How far the default is ahead of the best rival; slack is in standard errors."""
+        sign, met, cells = (1 if measure == "accuracy" else -1), True, []
+        for s in part:
+            values = pd.Series({m: sign * of(frame, m, s, measure) for m in rivals})
+            top = values.idxmax()
+            ahead = sign * scale * of(frame, top, s, f"{measure}_difference")
+            error = scale * of(frame, top, s, f"{measure}_error_over_pools")
+            met &= bool(ahead >= -slack * error if slack else ahead > 0)
+            name = top.removesuffix(TEMPERATURE)
+            cells.append(f"{words(s)} {ahead:+{form}} ± {error:{form}} ({name})")
+        return aim(text, met, f"Ahead of the best rival: {'; '.join(cells)}")
+
+    errors = [100 * of(frame, DEFAULT, s, "calibration_error") for s in sizes]
+    taken = of(frame, DEFAULT, NO_LIMIT, "seconds")
+    one_round = of(frame, "AutoGluon, 100 rounds", NO_LIMIT, "seconds") / 100
+    return "\n".join(
+        [
+            "Aims for the default, with standard errors over pools of the paired differences:",
+            "",
+            against_best("log loss below every rival", "log_loss", 1, ".3f", sizes[:3], 0),
+            against_best(
+                "log loss at most one standard error above the best rival",
+                *("log_loss", 1, ".3f", sizes[3:], 1),
+            ),
+            against_best(
+                "accuracy, in points, at most one standard error below the best rival",
+                *("accuracy", 100, ".2f", sizes, 1),
+            ),
+            aim(
+                "calibration error of at most 4 %",
+                max(errors) <= 4,
+                f"It is {min(errors):.1f} to {max(errors):.1f} %",
+            ),
+            aim(
+                "time of at most one round of AutoGluon",
+                taken <= one_round,
+                f"{taken:.3f} s against {one_round:.3f} s",
+            ),
         ]
-        for ours in OURS:
-            if ours in self.methods:
-                parts += [
-                    f"## {ours}: wins-draws-losses by pool and seed, and mean difference",
-                    "Positive differences are in its favour (accuracy in points).",
-                    self.duels(ours),
-                ]
-        parts += [
-            "## Time",
-            "Medians over pools, seeds and sizes. Ratios are of processor time, which other work "
-            "on the machine moves less: median, and the least in brackets.",
-            self.times(),
-        ]
-        for key in self.keys:
-            parts.append(f"## {NAMES[key]}")
-            for size in self.sizes:
-                parts += [f"### {words(size)} (means and standard errors)", self.of_pool(key, size)]
-        return "\n\n".join(parts) + "\n"
+    )
 
 
-def words(size) -> str:
-    return "no limit" if size is None else f"{size} members"
+def section(frame: pd.DataFrame) -> str:
+    """The section of benchmarks.md."""
+    return RACE.format(
+        n_new=len(NEW),
+        n_old=len(NAMES) - len(NEW),
+        pools="\n".join(f"- {key}: {text}" for key, text in NEW.items()),
+        table=race_table(frame),
+        aims=aims(frame),
+    )
 
 
-def with_error(values: np.ndarray, digits: int) -> str:
-    if not len(values):
-        return ""
-    if len(values) == 1:
-        return f"{values[0]:.{digits}f}"
-    error = values.std(ddof=1) / np.sqrt(len(values))
-    return f"{values.mean():.{digits}f} ± {error:.{digits}f}"
+def write_csv(frame: pd.DataFrame, docs: Path) -> None:
+    frame = frame.reset_index()
+    frame["max_members"] = frame["max_members"].replace(NO_LIMIT, "none")
+    frame.to_csv(docs / "race.csv", index=False, float_format="%.5g")
 
 
-def duel(differences: np.ndarray, digits: int) -> str:
-    if not len(differences):
-        return ""
-    # Accuracies are counts over the same rows: what differs by less is the same count.
-    won, lost = (differences > 1e-9).sum(), (differences < -1e-9).sum()
-    drawn = len(differences) - won - lost
-    return f"{won}-{drawn}-{lost}, {with_sign(differences.mean(), digits)}"
-
-
-def with_sign(value: float, digits: int) -> str:
-    return f"{value:+.{digits}f}"
-
-
-def size_from(text: str) -> int | None:
-    return None if text == "none" else int(text)
+def write_report(records: list[dict], docs: Path) -> None:
+    """race.csv, and the section of benchmarks.md in place of the one that is there."""
+    frame = summary(records)
+    write_csv(frame, docs)
+    page = docs / "benchmarks.md"
+    text = page.read_text()
+    start = text.index("## The race\n")
+    end = text.index("\n## ", start)
+    page.write_text(text[:start] + section(frame) + text[end:])
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--results", type=Path, required=True, help="file of lines of JSON")
-    parser.add_argument("--report", type=Path, help="write the tables of all results here")
-    parser.add_argument("--only-report", action="store_true", help="run nothing")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--report", type=Path, help="write into this folder, and run nothing")
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        choices=[*OURS, *RIVALS, "ours", "rivals"],
+        default=["ours", "rivals"],
+    )
     parser.add_argument("--pools", nargs="+", choices=NAMES, default=list(NAMES))
-    parser.add_argument("--sizes", nargs="+", type=size_from, default=list(SIZES))
-    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--redo", action="store_true", help="run again what is there")
     parser.add_argument("--cache", type=Path, default=Path("pools"), help="folder of pools")
-    parser.add_argument("--folder", type=Path, help="folder of the CNNs' predictions")
-    parser.add_argument("--fashion", type=Path, help="folder of Fashion-MNIST's .gz files")
+    parser.add_argument("--data", type=Path, help="folder of the extracted packages")
     options = parser.parse_args()
-    if not options.only_report:
+    if options.report is not None:
+        write_report(read(options.results), options.report)
+    else:
         # scikit-learn's note on rows whose float32 sum is not one, thousands of times.
         warnings.filterwarnings("ignore", "The y_prob values do not sum to one")
-        race(
-            options.results,
-            options.methods,
-            options.pools,
-            options.seeds,
-            options.sizes,
-            options.redo,
-            (options.cache, options.folder, options.fashion),
-        )
-    if options.report is not None:
-        options.report.write_text(Report(read(options.results)).text())
+        groups = {"ours": list(OURS), "rivals": list(RIVALS)}
+        names = [n for name in options.methods for n in groups.get(name, [name])]
+        race(options.results, names, options.pools, options.redo, options.cache, options.data)

@@ -1,14 +1,22 @@
 """What a user would pick instead, all from the predictions of a pool.
 
-Each takes probabilities (M, N, C), classes (N,) and the most members allowed (None: any number),
-and returns the members' weights, which sum to one; stacking returns a model of predictions.
+Each takes probabilities (M, N, C), classes (N,) and the most members allowed (None: any number).
+It returns the members' weights, which sum to one, or a model of predictions. AutoGluon and
+hillclimbers know no limit: one run gives an order of members, which is cut.
 """
 
+import contextlib
+import io
+import re
+import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import nnls
+from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
@@ -37,6 +45,11 @@ def equal_weights(members: np.ndarray, M: int) -> np.ndarray:
     weights = np.zeros(M)
     weights[members] = 1 / len(members)
     return weights
+
+
+def floored(P: np.ndarray) -> np.ndarray:
+    """Logarithms as skprune takes them."""
+    return np.log(np.maximum(P, min(1e-3, 0.01 / P.shape[-1])))
 
 
 # Simple ones
@@ -88,32 +101,45 @@ def cut(order: list, errors: list, M: int, max_members: int | None) -> np.ndarra
     return np.bincount(order[: last + 1], minlength=M) / (last + 1)
 
 
-@dataclass(frozen=True)
-class AutoGluon:
-    """AutoGluon's EnsembleSelection: one run of all rounds serves every limit."""
+class Order(NamedTuple):
+    """One run of a method without a limit of its own: its weights for a limit, and its time."""
 
-    metric: str
-    rounds: int
-    # Its weighted ensembles leave this at "random"; "second_metric" breaks ties by log loss.
-    tie_breaker: str = "random"
+    name: str
+    weights: Callable[[int | None], np.ndarray]
+    seconds: float
+    cpu_seconds: float
 
-    def order(self, P: np.ndarray, y: np.ndarray) -> tuple[list, list]:
-        try:
-            from autogluon.core.metrics import get_metric
-            from autogluon.core.models.greedy_ensemble.ensemble_selection import EnsembleSelection
-        except ImportError as error:
-            raise Missing(f"AutoGluon: {error}; run `pip install autogluon.core`.") from error
-        problem = "multiclass" if P.shape[2] > 2 else "binary"
-        selection = EnsembleSelection(
-            self.rounds, problem, get_metric(self.metric, problem), tie_breaker=self.tie_breaker
-        )
-        selection.use_best = False
-        # For two classes it wants the probability of the second alone.
-        selection.fit(list(P if problem == "multiclass" else P[:, :, 1]), y)
-        return list(selection.indices_), list(selection.trajectory_)
 
-    def __call__(self, P: np.ndarray, y: np.ndarray, max_members: int | None = None) -> np.ndarray:
-        return cut(*self.order(P, y), len(P), max_members)
+def autogluon(P: np.ndarray, y: np.ndarray) -> list[Order]:
+    """AutoGluon's EnsembleSelection on log loss: 100 rounds, of which the first are 25 rounds."""
+    try:
+        from autogluon.core.metrics import get_metric
+        from autogluon.core.models.greedy_ensemble.ensemble_selection import EnsembleSelection
+    except ImportError as error:
+        raise Missing(f"{error}; run `pip install autogluon.core`.") from error
+
+    class Timed(EnsembleSelection):
+        def _calculate_regret(self, *args, **kwargs):
+            try:
+                return super()._calculate_regret(*args, **kwargs)
+            finally:
+                ticks.append((time.perf_counter(), time.process_time()))
+
+    problem = "multiclass" if P.shape[2] > 2 else "binary"
+    selection = Timed(100, problem, get_metric("log_loss", problem))
+    # All rounds are wanted, not only those up to the best.
+    selection.use_best = False
+    ticks = [(time.perf_counter(), time.process_time())]
+    # For two classes it wants the probability of the second alone.
+    selection.fit(list(P if problem == "multiclass" else P[:, :, 1]), y)
+    order, errors = selection.indices_, selection.trajectory_
+    runs = []
+    for rounds in (25, 100):
+        weights = partial(cut, order[:rounds], errors[:rounds], len(P))
+        # A round is one score for each member.
+        taken = np.subtract(ticks[rounds * len(P)], ticks[0])
+        runs.append(Order(f"AutoGluon, {rounds} rounds", weights, *map(float, taken)))
+    return runs
 
 
 class _LogLosses:
@@ -150,82 +176,91 @@ class _LogLosses:
         self.n += 1
 
 
-class _Hits:
-    """Accuracy of a running sum of members with each one added, for all of them at once.
-
-    One more member moves a margin between two classes by at most one, so samples whose margin is
-    larger than that are settled, and only the others are looked at.
-    """
-
-    def __init__(self, P: np.ndarray, y: np.ndarray):
-        M, N, C = P.shape
-        self.y, self.rows = y, np.arange(N)
-        self.P = P
-        self.total = np.zeros((N, C))
-        self.M = M
-
-    def after(self) -> np.ndarray:
-        others = self.total.copy()
-        others[self.rows, self.y] = -np.inf
-        margin = self.total[self.rows, self.y] - others.max(axis=1)
-        # A hair more than one, for the rounding of the sums.
-        open_ = np.flatnonzero(np.abs(margin) <= 1 + 1e-6)
-        hits = np.full(self.M, (margin > 1 + 1e-6).sum())
-        y, total = self.y[open_], self.total[open_]
-        # In blocks that stay in the cache.
-        step = max(1, 2**18 // (self.M * self.P.shape[2]))
-        for start in range(0, len(open_), step):
-            part = slice(start, start + step)
-            votes = total[part] + self.P[:, open_[part]]
-            hits += (votes.argmax(axis=2) == y[part]).sum(axis=1)
-        return 1 - hits / len(self.y)
-
-    def add(self, member: int) -> None:
-        self.total += self.P[member]
-
-
-def _greedy(P, y, max_members, rounds, metric) -> np.ndarray:
-    """AutoGluon's rounds and rules, errors of all candidates in one vectorised pass."""
+def greedy(
+    P: np.ndarray, y: np.ndarray, max_members: int | None = None, rounds: int = 100
+) -> np.ndarray:
+    """AutoGluon's rounds and rules on log loss, all candidates of a round at once."""
     losses = _LogLosses(P, y)
-    first = _Hits(P, y) if metric == "accuracy" else losses
     order: list[int] = []
     errors: list[float] = []
     used = np.zeros(len(P), bool)
     for _ in range(rounds):
-        after = first.after()
+        after = losses.after()
         # As AutoGluon: to 6 decimals after the first round, ties to members that are in already.
         error = after.round(6) if order else after
         best = np.isclose(error, error.min(), atol=0, rtol=1e-12)
         if (best & used).any():
             best &= used
         tied = np.flatnonzero(best)
-        if len(tied) > 1:
-            by_loss = after if first is losses else losses.after()
-            tied = tied[[by_loss[tied].argmin()]]
-        chosen = int(tied[0])
+        chosen = int(tied[after[tied].argmin()])
         if max_members is not None and not used[chosen] and used.sum() == max_members:
             break  # all rounds from here on break the limit
         order.append(chosen)
         errors.append(float(error[chosen].round(6)))
         used[chosen] = True
         losses.add(chosen)
-        if first is not losses:
-            first.add(chosen)
     return cut(order, errors, len(P), max_members)
 
 
-@dataclass(frozen=True)
-class Greedy:
-    """Greedy selection as fast as NumPy allows."""
-
-    metric: str
-    rounds: int
-
-    def __call__(self, P: np.ndarray, y: np.ndarray, max_members: int | None = None) -> np.ndarray:
-        return _greedy(P, y, max_members, self.rounds, self.metric)
+# Hill climbing (hillclimbers)
 
 
-# Proximal method with hard L0 (as PyPruning's ProxPruningClassifier)
+def _log_loss_of(y, p) -> float:
+    return float(-np.log(np.maximum(p.to_numpy(), EPS)).mean())
+
+
+def hillclimbers(P: np.ndarray, y: np.ndarray) -> list[Order]:
+    """`hillclimbers.climb_hill` on log loss, with its defaults.
+
+    It takes one column for each member. The log loss of a weighted mean needs no more than the
+    probabilities of the true classes, and with unit vectors as "test predictions" its weighted
+    mean is the weights.
+    """
+    try:
+        import pandas as pd
+        from hillclimbers import climb_hill
+    except ImportError as error:
+        raise Missing(f"{error}; run `pip install hillclimbers`.") from error
+    M = len(P)
+    start, cpu = time.perf_counter(), time.process_time()
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        final = climb_hill(
+            train=pd.DataFrame({"y": y}),
+            oof_pred_df=pd.DataFrame(true_class(P, y).T, columns=[f"m{i}" for i in range(M)]),
+            test_pred_df=pd.DataFrame(np.eye(M), columns=[f"m{i}" for i in range(M)]),
+            target="y",
+            objective="minimize",
+            eval_metric=partial(_log_loss_of),
+            plot_hill=False,
+        )
+    taken = time.perf_counter() - start, time.process_time() - cpu
+    # What it prints is the only place that says in which order the members came.
+    steps = re.findall(r"Model added: m(\d+) \| Best weight: ([\d.]+)", printed.getvalue())
+    weights = np.zeros((len(steps) + 1, M))
+    weights[0, member_log_loss(P, y).argmin()] = 1
+    for i, (member, share) in enumerate(steps, start=1):
+        weights[i] = (1 - float(share)) * weights[i - 1]
+        weights[i, int(member)] += float(share)
+    np.testing.assert_allclose(weights[-1], final, atol=1e-9)
+    # A step adds a member and lowers the error, so the last that is allowed is the best.
+    return [Order("hillclimbers", lambda k: weights[: k or M][-1], *taken)]
+
+
+# Squared error: proximal method with hard L0 (as PyPruning's ProxPruningClassifier), and
+# non-negative least squares
+
+
+def _squared(P: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """G and b of the squared error w'Gw - 2b'w."""
+    M, N, C = P.shape
+    flat = P.reshape(M, N * C)
+    # In float64, as members may be almost alike; in blocks, to save memory.
+    G = np.zeros((M, M))
+    for start in range(0, N * C, 2**14):
+        block = flat[:, start : start + 2**14].astype(np.float64)
+        G += block @ block.T
+    return G / N, true_class(P, y).mean(axis=1)
 
 
 def project(v: np.ndarray, k: int | None = None) -> np.ndarray:
@@ -239,10 +274,6 @@ def project(v: np.ndarray, k: int | None = None) -> np.ndarray:
     return w
 
 
-def _squared_loss(G, b, w) -> float:
-    return float(w @ G @ w - 2 * b @ w)
-
-
 def on_simplex(G: np.ndarray, b: np.ndarray, steps: int = 5000) -> np.ndarray:
     """Minimum of w'Gw - 2b'w on the simplex: accelerated projected gradient with restarts."""
     step = 1 / max(np.linalg.eigvalsh(G)[-1], 1e-12)
@@ -251,7 +282,7 @@ def on_simplex(G: np.ndarray, b: np.ndarray, steps: int = 5000) -> np.ndarray:
     for _ in range(steps):
         new = project(v - step * (G @ v - b))
         moved = new - w
-        if (v - new) @ moved > 0:  # uphill: start the momentum anew
+        if (v - new) @ moved > 0:  # uphill: start the momentum again
             t, v = 1.0, new
         else:
             t_new = (1 + np.sqrt(1 + 4 * t * t)) / 2
@@ -286,15 +317,8 @@ def proximal(
     Hard thresholding finds a local minimum, so it is given its best chance: three starts, the
     weights solved again on each support, the smallest loss kept.
     """
-    M, N, C = P.shape
-    flat = P.reshape(M, N * C)
-    # In float32, but averaged over blocks in float64.
-    G = np.zeros((M, M))
-    for start in range(0, N * C, 2**14):
-        block = flat[:, start : start + 2**14]
-        G += block @ block.T
-    G /= N
-    b = true_class(P, y).mean(axis=1)
+    M = len(P)
+    G, b = _squared(P, y)
     relaxed = on_simplex(G, b)
     if max_members is None or (relaxed > 0).sum() <= max_members:
         return relaxed / relaxed.sum()
@@ -305,33 +329,59 @@ def proximal(
         w = np.zeros(M)
         w[support] = on_simplex(G[np.ix_(support, support)], b[support])
         candidates.append(w)
-    best = min(candidates, key=lambda w: _squared_loss(G, b, w))
+    best = min(candidates, key=lambda w: w @ G @ w - 2 * b @ w)
     return best / best.sum()
 
 
-# Stacking
+def shrunk_nnls(P: np.ndarray, y: np.ndarray, max_members: int | None = None) -> np.ndarray:
+    """Non-negative least squares, a quarter of the way towards equal weights, as TabFM does.
+
+    Equal weights are those of all members. Under a limit they are those of the members with the
+    largest weights, which are solved again.
+    """
+    G, b = _squared(P, y)
+
+    def solve(members: np.ndarray) -> np.ndarray:
+        # With G = V diag(e) V' and A = diag(e^0.5) V', |Aw - diag(e^-0.5) V'b|^2 is the error.
+        e, V = np.linalg.eigh(G[np.ix_(members, members)])
+        e, V = e[e > 1e-12 * e[-1]], V[:, e > 1e-12 * e[-1]]
+        w = nnls(np.sqrt(e)[:, None] * V.T, V.T @ b[members] / np.sqrt(e))[0]
+        return w / w.sum()
+
+    members = np.arange(len(P))
+    w = solve(members)
+    if max_members is not None and max_members < len(P):
+        members = np.sort(np.argsort(-w, kind="stable")[:max_members])
+        w = solve(members)
+    weights = np.zeros(len(P))
+    weights[members] = 0.75 * w + 0.25 / len(members)
+    return weights
+
+
+# Models of all predictions
 
 
 class Stacking:
     """What StackingClassifier(cv="prefit") fits, from predictions in place of members.
 
-    It puts the members' probabilities side by side (the second column alone for two classes) and
-    fits its default final estimator, LogisticRegression(), on them; so does this, which spares
-    a wrapper round every member and changes nothing else.
+    It puts the members' probabilities, or their logarithms, side by side (the second column alone
+    for two classes) and fits its default final estimator, LogisticRegression(), on them.
     """
 
-    @staticmethod
-    def _columns(P: np.ndarray) -> np.ndarray:
+    def __init__(self, P: np.ndarray, y: np.ndarray, max_members: None = None, logs: bool = False):
+        self.logs = logs
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self.final_ = LogisticRegression().fit(self._columns(P), y)
+
+    def _columns(self, P: np.ndarray) -> np.ndarray:
+        if self.logs:
+            P = floored(P)
+            P = P - P.mean(axis=2, keepdims=True)
         if P.shape[2] == 2:
             P = P[:, :, 1:]
         # In float64, as most classifiers answer: float32 stops the solver earlier.
         return np.hstack(list(P.astype(np.float64)))
-
-    def fit(self, P: np.ndarray, y: np.ndarray) -> "Stacking":
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            self.final_ = LogisticRegression().fit(self._columns(P), y)
-        return self
 
     def predict_proba(self, P: np.ndarray) -> np.ndarray:
         proba = np.zeros(P.shape[1:])
@@ -339,24 +389,95 @@ class Stacking:
         return proba
 
 
-def stacking(P: np.ndarray, y: np.ndarray, max_members: int | None = None) -> Stacking:
-    return Stacking().fit(P, y)
+class CMAES:
+    """PHEM's CMA-ES with its defaults, on log loss (Purucker and Beel 2023).
+
+    The release on the package index (0.0.0.2) does not have it, so these are its steps on the
+    package `cma`: from the best single member, step 0.2, 50 evaluations for each member, weights
+    without limits. A vote with a negative weight goes through softmax, others are divided by their
+    sum. Sparse weights, against overfitting, are its "CMA-ES-ExplicitGES".
+    """
+
+    def __init__(
+        self, P: np.ndarray, y: np.ndarray, max_members: None = None, sparse: bool = False
+    ):
+        try:
+            import cma
+        except ImportError as error:
+            raise Missing(f"{error}; run `pip install cma`.") from error
+        M, N, C = P.shape
+        flat = P.reshape(M, N * C)
+        rows = np.arange(N)
+
+        def losses(found: list[np.ndarray]) -> list[float]:
+            weights = np.array([rounded(x) if sparse else x for x in found])
+            votes = (np.float32(weights) @ flat).reshape(-1, N, C)
+            probas = (self._normalized(w, vote) for w, vote in zip(weights, votes, strict=True))
+            return [-float(np.log(np.clip(p[rows, y], EPS, 1)).mean()) for p in probas]
+
+        alone = losses(list(np.eye(M)))
+        best = np.eye(M)[np.argmin(alone)]
+        rng, popsize = np.random.default_rng(0), int(4 + 3 * np.log(M))
+        options = {
+            "popsize": popsize,
+            # NaN leaves NumPy's global generator alone.
+            "seed": np.nan,
+            "randn": lambda *shape: rng.standard_normal(shape),
+            "verbose": -9,
+            "verb_log": 0,
+            "signals_filename": "",
+        }
+        search = cma.CMAEvolutionStrategy(best, 0.2, options)
+        # The members' own losses count as evaluations.
+        for _ in range(49 * M // popsize):
+            found = search.ask()
+            search.tell(found, losses(found))
+        if search.result.fbest < min(alone):
+            best = search.result.xbest
+        self.weights_ = rounded(best) if sparse else best
+
+    @staticmethod
+    def _normalized(weights: np.ndarray, vote: np.ndarray) -> np.ndarray:
+        vote = vote.astype(np.float64)
+        return softmax(vote, axis=1) if (weights < 0).any() else vote / vote.sum(1, keepdims=True)
+
+    def predict_proba(self, P: np.ndarray) -> np.ndarray:
+        return self._normalized(self.weights_, np.tensordot(self.weights_, P, 1))
 
 
-RIVALS: dict[str, Callable] = {
-    "full": full,
+def rounded(x: np.ndarray, n: int = 50) -> np.ndarray:
+    """Softmax of what is not zero, rounded to multiples of 1 / n, as greedy selection has them."""
+    share = np.exp(x) * (x != 0)
+    share /= share.sum()
+    share[share <= 0.5 / n] = 0
+    if not share.any():
+        return np.full(len(x), 1 / len(x))
+    counts = np.rint(share * n).astype(int)
+    kept = np.argsort(counts, kind="stable")[(counts == 0).sum() :]
+    excess = int(counts.sum()) - n
+    if excess > 0:
+        counts[kept[:excess]] -= 1
+    else:
+        each, rest = divmod(-excess, len(kept))
+        counts[kept] += each
+        counts[kept[len(kept) - rest :]] += 1
+    return counts / n
+
+
+# By name; those that take a limit, those that have none, and those whose run is cut.
+LIMITED: dict[str, Callable] = {
     "best single": best_single,
     "top-k": top_k,
-    "greedy log loss 25": Greedy("log_loss", 25),
-    "greedy log loss 100": Greedy("log_loss", 100),
-    "greedy accuracy 25": Greedy("accuracy", 25),
-    "greedy accuracy 100": Greedy("accuracy", 100),
+    "greedy, 25 rounds": partial(greedy, rounds=25),
+    "greedy, 100 rounds": greedy,
     "proximal L0": proximal,
-    "stacking": stacking,
-    "AutoGluon log loss 25": AutoGluon("log_loss", 25),
-    "AutoGluon log loss 100": AutoGluon("log_loss", 100),
-    "AutoGluon accuracy 25": AutoGluon("accuracy", 25),
-    "AutoGluon accuracy 100": AutoGluon("accuracy", 100),
+    "non-negative least squares": shrunk_nnls,
 }
-# No limit applies to these.
-UNLIMITED = ("full", "best single", "stacking")
+UNLIMITED: dict[str, Callable] = {
+    "full": full,
+    "stacking": Stacking,
+    "stacking on logarithms": partial(Stacking, logs=True),
+    "CMA-ES": CMAES,
+    "CMA-ES, sparse": partial(CMAES, sparse=True),
+}
+CUT: dict[str, Callable] = {"hillclimbers": hillclimbers, "AutoGluon": autogluon}

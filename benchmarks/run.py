@@ -2,8 +2,8 @@
 
 python benchmarks/run.py [--cache cnns] [--race race.jsonl] [--images mnist.npz] [--pools pools]
 
-The race of selectors takes an hour or two, and AutoGluon, so it is run by itself
-(`race.py`); --race takes its results into the page, and writes all of its tables to docs/race.md.
+The race of selectors takes an hour or two, and AutoGluon, so it is run by itself (`race.py`);
+--race takes its results into the page, and writes docs/race.csv.
 --pools compares kinds of votes on the pools that pools.py has made there.
 """
 
@@ -20,7 +20,7 @@ from grid import grid_section
 from large_pools import large_pools
 from networks import networks_section
 from program import path_against_ecos, statistics_against_a_product, zero_norm
-from race import Report, read
+from race import read, section, summary, write_csv
 from regression import regression
 from search import search_times
 from serving import serving_section
@@ -137,49 +137,11 @@ accuracy. Aim, over ten seeds: never more than 0.25 points lost, at most half of
 {demo}
 """
 
-RACE = """
-## Against what one would pick instead
-
-All selectors get the same calibration predictions of five pools, five seeds each, and are judged
-on test rows: CNNs of this project on MNIST (100 networks, 1,000 calibration rows) and on CIFAR-10
-images of low quality (80, 2,500), small models of many kinds on digits (150, with 449 rows only)
-and on Fashion-MNIST (120, 5,000), and a forest on made data (200 trees, 1,500). The seeds draw the
-rows; the members too, except the CNNs, which are trained once. AutoGluon's selection is that of
-`autogluon.core`; "greedy" is the same rule, vectorised. All tables, wins and losses among them,
-are in `race.md`.
-
-"pruner" is `SOCPEnsemblePruner` with its defaults, "pruner CV" `SOCPEnsemblePrunerCV`; "alpha 1,
-relaxed" is the first with `alpha=1, lam=0.01, reweight="relaxed"`, and "l0" means `penalty="l0"`.
-Seven settings of ours stand against nine rivals, some of them settings of one: the best of each
-column has that advantage. The defaults and the ends of the grid were looked at on these pools.
-
-Mean test accuracy over the pools, %, at most so many members kept; the best of each column in bold:
-
-{accuracy}
-
-Mean test log loss:
-
-{log_loss}
-
-Worst mean difference of any pool to the full ensemble, points of accuracy. Aim: at least -0.1.
-
-{full}
-
-Seconds for one selection, and how many times as long AutoGluon's took:
-
-{times}
-"""
-
 
 def race_section(results: Path) -> str:
-    report = Report(read(results))
-    (ROOT / "docs" / "race.md").write_text(report.text())
-    return RACE.format(
-        accuracy=report.over_pools("accuracy", 100, 2),
-        log_loss=report.over_pools("log_loss", 1, 4),
-        full=report.against_full(),
-        times=report.times(),
-    )
+    frame = summary(read(results))
+    write_csv(frame, ROOT / "docs")
+    return "\n" + section(frame)
 
 
 def in_a_process_of_its_own(name: str) -> str:

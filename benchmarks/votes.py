@@ -1,7 +1,7 @@
 """How sure votes are: soft, with a temperature, and logarithmic pools, on the pools of pools.py.
 
 python benchmarks/votes.py --cache pools [--pools digits mnist] [--seeds 2 3 4]
-    [--folder predictions] [--fashion FOLDER]
+    [--data FOLDER]
 
 The plain calls of the pruner, and one refit of the logarithmic pool given to the members that
 others choose. Weights, temperatures and biases come from the calibration rows, scores from the
@@ -9,21 +9,16 @@ test rows, and are means over pools and seeds.
 """
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
 from _common import machine, made_pool, seconds, table
-from pools import NAMES, Pool, load
-from race import Recalled, scores
-from rivals import Greedy, full, top_k
-from scipy.special import softmax
-from sklearn.frozen import FrozenEstimator
+from pools import NAMES, OLD, Pool, load
+from race import SIZES, given, pruned, refitted, scores, tempered, timed
+from rivals import full, greedy, top_k
 
 from skprune import SOCPEnsemblePruner
-from skprune.socp import fit_temperature, refit_log_pool
 
-SIZES = (5, 10, 20, 50, None)
 # Others were looked at while the votes were written.
 SEEDS = (2, 3, 4)
 VOTES = """
@@ -52,7 +47,7 @@ OURS = {
 }
 CHOSEN = {
     "top-k": top_k,
-    "greedy": Greedy("log_loss", 100),
+    "greedy": greedy,
     "all": full,
 }
 MEASURES = {
@@ -64,71 +59,39 @@ MEASURES = {
 }
 
 
-def pruned(pool: Pool, size: int | None, seed: int, params: dict) -> tuple[np.ndarray, int, float]:
-    """Test probabilities of a pruner, its members, and the seconds of its fit."""
-    n_cal = len(pool.y_cal)
-    P = np.concatenate([pool.P_cal, pool.P_test], axis=1)
-    members = [(f"m{i}", FrozenEstimator(Recalled(p))) for i, p in enumerate(P)]
-    X = np.arange(P.shape[1])[:, None]
-    pruner = SOCPEnsemblePruner(members, cv="prefit", max_members=size, random_state=seed, **params)
-    start = time.perf_counter()
-    pruner.fit(X[:n_cal], pool.y_cal)
-    taken = time.perf_counter() - start
-    return pruner.predict_proba(X[n_cal:]), pruner.n_members_, taken
-
-
-def floored(P: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(P, min(1e-3, 0.01 / P.shape[-1])))
-
-
-def tempered(pool: Pool, weights: np.ndarray) -> np.ndarray:
-    """A weighted mean to the power that fits the calibration rows."""
-    cal, test = (np.tensordot(weights, P, 1) for P in (pool.P_cal, pool.P_test))
-    return softmax(fit_temperature(cal, pool.y_cal) * floored(test), axis=1)
-
-
-def refitted(pool: Pool, weights: np.ndarray) -> np.ndarray:
-    """The logarithmic pool of the members that have a weight."""
-    kept = weights > 0
-    exponents, _ = refit_log_pool(pool.P_cal[kept], pool.y_cal)
-    return softmax(np.tensordot(exponents, floored(pool.P_test[kept]), 1), axis=1)
-
-
 def results(pool: Pool, seed: int, sizes: tuple) -> dict[tuple[str, int | None], dict]:
     """Scores by name and size."""
     found = {}
     for size in sizes:
         for name, params in OURS.items():
-            p, members, taken = pruned(pool, size, seed, params)
+            pruner = SOCPEnsemblePruner([], max_members=size, random_state=seed, **params)
+            p, members, taken, _ = pruned(pool, pruner)
             found[name, size] = {**scores(p, pool.y_test), "members": members, "seconds": taken}
         for name, choose in CHOSEN.items():
             if name == "all" and size is not None:
                 continue
-            start = time.perf_counter()
-            weights = choose(pool.P_cal, pool.y_cal, size)
-            choosing = time.perf_counter() - start
+            P, y = pool.P_cal, pool.y_cal
+            weights, choosing, _ = timed(choose, P, y, size)
             for how, fit in (("temperature", tempered), ("log refit", refitted)):
-                start = time.perf_counter()
-                p = fit(pool, weights)
-                taken = choosing + time.perf_counter() - start
+                model, fitting, _ = timed(fit, weights, P, y)
                 found[f"{name}, {how}", size] = {
-                    **scores(p, pool.y_test),
+                    **scores(model(pool.P_test), pool.y_test),
                     "members": int((weights > 0).sum()),
-                    "seconds": taken,
+                    "seconds": choosing + fitting,
                 }
     return found
 
 
 def votes_section(
     cache: Path,
-    keys: tuple[str, ...] = tuple(NAMES),
+    keys: tuple[str, ...] = tuple(OLD),
     seeds: tuple[int, ...] = SEEDS,
-    where: tuple = (None, None),
+    data: Path | None = None,
 ) -> str:
     """Tables in Markdown: a measure each, and the log loss of each pool."""
     by_pool = {}
     for key in keys:
-        runs = [results(load(key, seed, cache, *where), seed, SIZES) for seed in seeds]
+        runs = [results(load(key, seed, cache, data), seed, SIZES) for seed in seeds]
         by_pool[key] = {
             at: {measure: np.mean([run[at][measure] for run in runs]) for measure in MEASURES}
             for at in runs[0]
@@ -164,7 +127,7 @@ def votes_section(
 def time_of_a_fit() -> str:
     """A fit of 150 members on 3,000 rows of ten classes."""
     P, y = made_pool(150, 3000, 10)
-    members = [(f"m{i}", FrozenEstimator(Recalled(p))) for i, p in enumerate(P)]
+    members = given(P)
     rows = []
     for name, params in OURS.items():
         pruner = SOCPEnsemblePruner(members, cv="prefit", **params)
@@ -176,12 +139,10 @@ def time_of_a_fit() -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--cache", type=Path, default=Path("pools"), help="folder of pools")
-    parser.add_argument("--pools", nargs="*", choices=NAMES, default=list(NAMES))
+    parser.add_argument("--pools", nargs="*", choices=NAMES, default=list(OLD))
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
-    parser.add_argument("--folder", type=Path, help="folder of mnist.npz and cifar10.npz")
-    parser.add_argument("--fashion", type=Path, help="folder of Fashion-MNIST's .gz files")
+    parser.add_argument("--data", type=Path, help="folder of the data of pools.py")
     options = parser.parse_args()
-    where = (options.folder, options.fashion)
     print(machine())
     print(time_of_a_fit(), flush=True)
-    print(votes_section(options.cache, options.pools, options.seeds, where))
+    print(votes_section(options.cache, options.pools, options.seeds, options.data))
