@@ -2,8 +2,8 @@
 
 python benchmarks/out_of_bag.py --data FOLDER [--sets satellite vowel] [--seeds 4] [--report FILE]
 
-The folder is that of pools.py. On the first four sets the weights out of bag (equal) and the defaults
-were chosen; the others were looked at once. A third of the rows, at most 5,000, are tested on.
+The folder is that of pools.py. The defaults were chosen on the first four sets; the others were
+looked at once. A third of the rows, at most 5,000, are tested on.
 """
 
 import argparse
