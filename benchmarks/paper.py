@@ -238,9 +238,9 @@ on, one to prune on, and the test images of the file; alpha and lambda of the pa
 threshold, by 5-fold cross-validation on the second; weights as the program gives them, and their
 vote. Accuracies in percent of the test images. "Paper's grid" is that; "defaults" is
 `SOCPEnsemblePruner(voting="soft")`, "tuned" `SOCPEnsemblePrunerCV(voting="soft")`. The paper's own
-numbers are of 300 networks of 32 to 256 filters on 40,000 images; compare them with a smaller scale only in
-what pruning loses, and keeps. A threshold here is a share of the largest weight; the paper does
-not say what of its own are. One seed each: what another would change was not measured.
+numbers are of 300 networks of 32 to 256 filters on 40,000 images; compare them with a smaller scale
+only in what pruning loses, and keeps. A threshold here is a share of the largest weight; the paper
+does not say what of its own are. One seed each: what another would change was not measured.
 """
 
 

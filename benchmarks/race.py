@@ -38,7 +38,6 @@ OURS: dict[str, tuple[type, dict]] = {
         SOCPEnsemblePruner,
         {"voting": "soft", "calibrate": "temperature"},
     ),
-    "skprune, log": (SOCPEnsemblePruner, {"voting": "log"}),
     "skprune, log, bias": (SOCPEnsemblePruner, {"voting": "log", "fit_intercept": True}),
     "skprune CV, log loss": (SOCPEnsemblePrunerCV, {"scoring": "neg_log_loss"}),
 }

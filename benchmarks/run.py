@@ -1,10 +1,12 @@
 """Run all benchmarks and write docs/benchmarks.md (`make bench`).
 
 python benchmarks/run.py [--cache cnns] [--race race.jsonl] [--images mnist.npz] [--pools pools]
+    [--data FOLDER]
 
 The race of selectors takes an hour or two, and AutoGluon, so it is run by itself (`race.py`);
 --race takes its results into the page, and writes docs/race.csv.
---pools compares kinds of votes on the pools that pools.py has made there.
+--pools compares kinds of votes on the pools that pools.py has made there, --data ways to calibrate
+forests on the data that it names.
 """
 
 import argparse
@@ -19,6 +21,7 @@ from demo import over_seeds
 from grid import grid_section
 from large_pools import large_pools
 from networks import networks_section
+from out_of_bag import out_of_bag_section
 from program import path_against_ecos, statistics_against_a_product, zero_norm
 from race import read, section, summary, write_csv
 from regression import regression
@@ -34,7 +37,7 @@ PAGE = """# Benchmarks
 Written by `make bench`. Times are medians within one run on a shared machine: read the ratios.
 
 Machine: {machine}.
-{race}{votes}
+{race}{votes}{out_of_bag}
 ## The whole path of the penalty
 
 Every lambda at once, from the statistics, against 100 values of lambda solved one by one through
@@ -158,6 +161,7 @@ if __name__ == "__main__":
     parser.add_argument("--race", type=Path, help="results of race.py")
     parser.add_argument("--images", type=Path, help="an .npz such as Keras's mnist.npz")
     parser.add_argument("--pools", type=Path, help="folder of pools that pools.py has made")
+    parser.add_argument("--data", type=Path, help="folder of data, as in pools.py")
     options = parser.parse_args()
     channels, rounding = networks_section(path=options.images, cache=options.cache)
     page = PAGE.format(
@@ -166,6 +170,7 @@ if __name__ == "__main__":
         votes=VOTES.format(time=time_of_a_fit(), tables=votes_section(options.pools))
         if options.pools
         else "",
+        out_of_bag=out_of_bag_section(options.data) if options.data else "",
         path=path_against_ecos(),
         zero_norm=zero_norm(),
         statistics=statistics_against_a_product(),

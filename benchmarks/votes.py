@@ -25,7 +25,7 @@ VOTES = """
 ## How sure votes are
 
 The plain calls of `SOCPEnsemblePruner` on calibration predictions, with at most so many members:
-"soft" is the default, "temperature" `calibrate="temperature"`, "log" `voting="log"`, "bias"
+"soft" is `voting="soft"`, "temperature" `calibrate="temperature"`, "log" the default, "bias"
 `fit_intercept=True`. Below them the members that others choose, with the temperature of their own
 vote, or with the weights that the logarithmic pool gives them ("log refit"): what is gained by
 refitting and what by choosing. "greedy" selects on log loss (100 rounds). Five pools as in the
@@ -40,10 +40,10 @@ Aim: at most 0.3 for the logarithmic pool.
 {time}
 """
 OURS = {
-    "soft": {},
-    "soft, temperature": {"calibrate": "temperature"},
-    "log": {"voting": "log"},
-    "log, bias": {"voting": "log", "fit_intercept": True},
+    "soft": {"voting": "soft"},
+    "soft, temperature": {"voting": "soft", "calibrate": "temperature"},
+    "log": {},
+    "log, bias": {"fit_intercept": True},
 }
 CHOSEN = {
     "top-k": top_k,
