@@ -29,6 +29,7 @@ from ..socp import (
     log_pool_problem,
     out_of_bag_log_pool,
     out_of_bag_regression,
+    out_of_bag_scale,
     out_of_bag_statistics,
     refit_log_pool,
     solve_exact_entropy,
@@ -374,7 +375,7 @@ class LogPoolPredictions(ClassPredictions):
     def scale(self) -> float:
         """Sum of equal exponents that fits all rows best, around which all are expanded."""
         if self.own is not None:
-            return out_of_bag_log_pool(self.P, self.y, self.own, self.sample_weight).scale
+            return out_of_bag_scale(self.P, self.y, self.own, self.sample_weight)
         equal = np.full((1, self.n_members), 1 / self.n_members)
         (z,) = self._whole_votes(equal, np.arange(self.n_rows))
         return fit_scale(z.astype(np.float64), self.y, self.sample_weight)

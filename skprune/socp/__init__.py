@@ -19,6 +19,7 @@ from ._log_pool import refit_log_pool as refit_log_pool
 from ._log_pool import solve_log_pool as solve_log_pool
 from ._out_of_bag import out_of_bag_log_pool as out_of_bag_log_pool
 from ._out_of_bag import out_of_bag_regression as out_of_bag_regression
+from ._out_of_bag import out_of_bag_scale as out_of_bag_scale
 from ._out_of_bag import out_of_bag_statistics as out_of_bag_statistics
 from ._path import SOCPPath, socp_path
 from ._path import follow_path as follow_path

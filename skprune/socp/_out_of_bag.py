@@ -4,6 +4,8 @@ A mean over samples is one over the rows that count: those of a member, or of bo
 product. The mixture of a row is that of the members that count there.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
@@ -13,7 +15,12 @@ from ._log_pool import LogPoolStatistics, fit_scale
 from ._statistics import EnsembleStatistics, standardized_blocks
 from ._validation import check_probabilities, check_weights
 
-__all__ = ["out_of_bag_log_pool", "out_of_bag_regression", "out_of_bag_statistics"]
+__all__ = [
+    "out_of_bag_log_pool",
+    "out_of_bag_regression",
+    "out_of_bag_scale",
+    "out_of_bag_statistics",
+]
 
 _BLOCK_BYTES = 2**24
 
@@ -107,8 +114,7 @@ def out_of_bag_log_pool(
     M, N, C = P.shape
     weight = check_weights("sample_weight", sample_weight, N)
     if scale is None:
-        mean = np.concatenate([_mean_logs(logs, own[:, n]) for n, logs in _log_blocks(P)])
-        scale = fit_scale(mean, y, sample_weight)
+        scale = out_of_bag_scale(P, y, own, sample_weight)
     loss, gradient = 0.0, np.zeros(M)
     hessian, pairs = np.zeros((2, M, M))
     for rows, logs in _log_blocks(P):
@@ -137,7 +143,18 @@ def out_of_bag_log_pool(
     )
 
 
-def _log_blocks(P: Predictions):
+def out_of_bag_scale(
+    P: Predictions,
+    y: NDArray[np.intp],
+    own: NDArray[np.bool_],
+    sample_weight: NDArray[np.float64] | None = None,
+) -> float:
+    """The scale of equal exponents that fits the pool of the members that count in each row."""
+    mean = np.concatenate([_mean_logs(logs, own[:, n]) for n, logs in _log_blocks(P)])
+    return fit_scale(mean, y, sample_weight)
+
+
+def _log_blocks(P: Predictions) -> Iterator[tuple[slice, NDArray[np.float64]]]:
     """Logarithms (M, n, C), which sum to zero over the classes, block by block."""
     for rows, block in sample_blocks(P, _BLOCK_BYTES, 8 * P.shape[0] * P.shape[2]):
         check_probabilities(block)
