@@ -38,7 +38,7 @@ OURS: dict[str, tuple[type, dict]] = {
         SOCPEnsemblePruner,
         {"voting": "soft", "calibrate": "temperature"},
     ),
-    "skprune, log, bias": (SOCPEnsemblePruner, {"voting": "log", "fit_intercept": True}),
+    "skprune, without biases": (SOCPEnsemblePruner, {"fit_intercept": False}),
     "skprune CV, log loss": (SOCPEnsemblePrunerCV, {"scoring": "neg_log_loss"}),
 }
 RIVALS = (*LIMITED, *UNLIMITED, *CUT)
@@ -120,7 +120,7 @@ def tempered(found, P: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.n
 def refitted(weights, P: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """The logarithmic pool of the members that have a weight."""
     kept = weights > 0
-    exponents, _ = refit_log_pool(P[kept], y)
+    exponents = refit_log_pool(P[kept], y)
     return lambda P: softmax(np.tensordot(exponents, floored(P[kept]), 1), axis=1)
 
 

@@ -72,8 +72,9 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         "temperature" raises a soft vote to a power that is fitted to the calibration rows, since
         the mean of many probabilities is too unsure. It changes no predicted class. (In the
         logarithmic pool the scale of the exponents does this.)
-    fit_intercept : bool, default=False
-        Add a bias for each class to the logarithmic pool, fitted with its weights.
+    fit_intercept : bool, default=True
+        Add a bias for each class to the logarithmic pool, fitted after its weights. Soft and hard
+        votes have none.
     diversity : {"shannon", "exact", "gini", "first-order"}, default="shannon"
         How diversity is measured: by Shannon's entropy, expanded to second order around the
         mean of all members; by the entropy itself, through Newton's method (slower, whatever
@@ -190,7 +191,7 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         reweight: Any = None,
         voting: str = "log",
         calibrate: str | None = None,
-        fit_intercept: bool = False,
+        fit_intercept: bool = True,
         diversity: str = "shannon",
         penalty: str = "l1",
         costs: Any = None,
@@ -324,8 +325,6 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
             raise ValueError(
                 f"calibrate={self.calibrate!r} is for voting='soft'; got voting={self.voting!r}."
             )
-        if self.voting != "log" and self.fit_intercept:
-            raise ValueError(f"fit_intercept=True is for voting='log'; got voting={self.voting!r}.")
 
     def _alphas(self) -> tuple[float, ...]:
         if self.alpha is None:
@@ -445,8 +444,9 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         "temperature" raises a soft vote to a power that is fitted to the calibration rows, since
         the mean of many probabilities is too unsure. It changes no predicted class. (In the
         logarithmic pool the scale of the exponents does this.)
-    fit_intercept : bool, default=False
-        Add a bias for each class to the logarithmic pool, fitted with its weights.
+    fit_intercept : bool, default=True
+        Add a bias for each class to the logarithmic pool, fitted after its weights. Soft and hard
+        votes have none.
     diversity : {"shannon", "exact", "gini", "first-order"}, default="shannon"
         How diversity is measured: by Shannon's entropy, expanded to second order around the
         mean of all members; by the entropy itself, through Newton's method (slower, whatever
@@ -592,7 +592,7 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         n_resamples: int = 6,
         voting: str = "log",
         calibrate: str | None = None,
-        fit_intercept: bool = False,
+        fit_intercept: bool = True,
         diversity: str = "shannon",
         penalty: str = "l1",
         costs: Any = None,

@@ -430,11 +430,8 @@ class LogPoolPredictions(ClassPredictions):
         self, problem: SOCPProblem, support: NDArray[np.bool_], start: NDArray, rows: Rows
     ) -> NDArray[np.float64]:
         members, weights = np.flatnonzero(support), np.zeros(len(support))
-        weights[members], _ = refit_log_pool(
-            select(self.P, rows, members),
-            self.y[rows],
-            self.weights_of(rows),
-            bias=self.fit_intercept,
+        weights[members] = refit_log_pool(
+            select(self.P, rows, members), self.y[rows], self.weights_of(rows)
         )
         return weights
 

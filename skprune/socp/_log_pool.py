@@ -182,7 +182,6 @@ class LogPool:
         sample_weight: ArrayLike | None = None,
         *,
         smoothed: bool = False,
-        with_bias: bool = False,
     ) -> None:
         self.P: Any = as_predictions(P)
         check_shape(self.P, "P")
@@ -194,7 +193,6 @@ class LogPool:
         if not self.weight.any():
             raise ValueError("sample_weight sums to zero: at least one weight must be positive.")
         self.smoothing = _smoothing(self.weight) if smoothed else 0.0
-        self.with_bias = with_bias  # 2 C more members, whose exponents are a bias of each class
         self._kept: list[tuple[slice, NDArray[np.float64]]] | None = None
 
     def blocks(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
@@ -212,9 +210,6 @@ class LogPool:
             check_probabilities(P)
             logs = floored_logs(P).astype(np.float64)
             logs -= logs.mean(axis=2, keepdims=True)
-            if self.with_bias:
-                unit = (np.eye(C) - 1 / C)[:, None].repeat(logs.shape[1], axis=1)
-                logs = np.concatenate([logs, unit, -unit])
             yield rows, logs
 
     def of(self, members: NDArray[np.intp]) -> "LogPool":
@@ -473,27 +468,18 @@ def refit_log_pool(
     sample_weight: ArrayLike | None = None,
     *,
     ridge: float = 0.02,
-    bias: bool = False,
     max_iter: int = 100,
     tol: float = 1e-8,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Exponents (M,) and biases (C,) of members that are kept, without penalty.
+) -> NDArray[np.float64]:
+    """Exponents (M,) of members that are kept, without penalty.
 
     The targets are smoothed, ``(1 - 1/N) Y + 1/(NC)``, so that separable samples give finite
     exponents, and ``(ridge / 2) sum_i (w_i - mean w)^2`` draws them towards each other.
     """
     pool = LogPool(P, y, sample_weight, smoothed=True)
-    M, _, C = pool.P.shape
+    M = len(pool.P)
     start = np.full(M, pool.equal_scale() / M)
     A = ridge / 2 * (np.eye(M) - 1 / M)
-    if bias:
-        pool = LogPool(P, y, sample_weight, smoothed=True, with_bias=True)
-        start = np.concatenate([start, np.zeros(2 * C)])
-        A = np.block(
-            [[A, np.zeros((M, 2 * C))], [np.zeros((2 * C, M)), _BIAS_RIDGE * np.eye(2 * C)]]
-        )
-    zeros = np.zeros(len(start))
+    zeros = np.zeros(M)
     unit = max(float(-pool.gradient(zeros).min()), np.finfo(float).tiny)
-    w = _minimize(pool, 1.0, A, zeros, start, unit=unit, max_iter=max_iter, tol=tol)
-    biases = w[M : M + C] - w[M + C :] if bias else np.zeros(C)
-    return w[:M], biases - biases.mean()
+    return _minimize(pool, 1.0, A, zeros, start, unit=unit, max_iter=max_iter, tol=tol)
