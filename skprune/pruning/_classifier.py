@@ -318,11 +318,12 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         if self.voting == "log" and self.diversity != "shannon":
             raise ValueError(
                 f"diversity={self.diversity!r} is for voting='soft' and 'hard'; voting='log' takes "
-                "diversity='shannon' only."
+                "diversity='shannon' only. Give voting='soft', or diversity='shannon'."
             )
         if self.voting != "soft" and self.calibrate is not None:
             raise ValueError(
-                f"calibrate={self.calibrate!r} is for voting='soft'; got voting={self.voting!r}."
+                f"calibrate={self.calibrate!r} is for voting='soft'; got voting={self.voting!r}. "
+                "Give voting='soft', or calibrate=None."
             )
         if self.voting != "log" and self.fit_intercept:
             raise ValueError(f"fit_intercept=True is for voting='log'; got voting={self.voting!r}.")
