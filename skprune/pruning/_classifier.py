@@ -129,6 +129,8 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         Number of members kept, and to choose from.
     alpha_, threshold_ : float
         The alpha and the threshold that were used.
+    reweight_ : str or float
+        How the kept members were reweighted.
     solution_ : SOCPSolution
         Solution of the program before threshold and reweighting, with its certificate.
     path_ : SOCPPath

@@ -243,3 +243,12 @@ def test_log_probabilities_are_those_of_the_vote(data):
     np.testing.assert_allclose(np.exp(found), pruner.predict_proba(X), rtol=1e-12)
     pruner.set_params(voting="hard")
     assert (pruner.predict_log_proba(X) == -np.inf).any()
+
+
+@pytest.mark.parametrize(("cv", "reweight"), [(0.25, 0.5), ("oob", "equal"), ("auto", "equal")])
+def test_the_default_reweighting(cv, reweight, data):
+    forest = RandomForestClassifier(9, max_depth=4, random_state=0)
+    pruner = SOCPEnsemblePruner(forest, cv=cv, random_state=0).fit(*data)
+    same = clone(pruner).set_params(reweight=reweight).fit(*data)
+    assert pruner.reweight_ == same.reweight_ == reweight
+    np.testing.assert_array_equal(pruner.weights_, same.weights_)
