@@ -71,9 +71,9 @@ class ScoreGridDisplay:
     >>> from skprune.inspection import ScoreGridDisplay
     >>> X, y = load_wine(return_X_y=True)
     >>> forest = RandomForestClassifier(20, max_depth=2, random_state=0)
-    >>> pruner = SOCPEnsemblePrunerCV(forest, random_state=0).fit(X, y)
+    >>> pruner = SOCPEnsemblePrunerCV(forest, alphas=[0.7, 0.9, 1], random_state=0).fit(X, y)
     >>> display = ScoreGridDisplay.from_estimator(pruner)
-    >>> display.score.shape  # by default 3 alphas and 6 lambdas
+    >>> display.score.shape  # 3 alphas and by default 6 lambdas
     (3, 6)
 
     Score over lambda at one alpha:

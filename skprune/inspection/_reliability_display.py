@@ -79,7 +79,8 @@ class ReliabilityDisplay:
     >>> from skprune.inspection import ReliabilityDisplay
     >>> X, y = load_iris(return_X_y=True)
     >>> forest = RandomForestClassifier(20, max_depth=2, random_state=0)
-    >>> pruner = SOCPEnsemblePruner(forest, calibrate="temperature", random_state=0)
+    >>> params = {"voting": "soft", "calibrate": "temperature", "random_state": 0}
+    >>> pruner = SOCPEnsemblePruner(forest, **params)
     >>> pruner = pruner.fit(X[::2], y[::2])
     >>> forest = forest.fit(X[::2], y[::2])
     >>> display = ReliabilityDisplay.from_estimator(pruner, X[1::2], y[1::2], ensemble=forest)

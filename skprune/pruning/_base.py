@@ -148,6 +148,7 @@ class BasePruner(
     #: Name of the score of reports and figures.
     score_name: str
     alpha_: float
+    reweight_: str | float
     classes_: NDArray
     intercept_: NDArray[np.float64]
     estimators_: list[Any]
@@ -541,7 +542,8 @@ class BasePruner(
         (self.alpha_,) = self._alphas()
         relaxation = Relaxation(program, predictions, every, stats, self.alpha_)
         solution = relaxation.solve(self.lam)
-        share = shrinkage(self._reweight(out_of_bag=predictions.own is not None))
+        self.reweight_ = self._reweight(out_of_bag=predictions.own is not None)
+        share = shrinkage(self.reweight_)
         weights = relaxation.weights(solution.weights, self.threshold, [share])[0]
         self.threshold_ = float(self.threshold)
         self._note_program(predictions, relaxation, solution, weights)

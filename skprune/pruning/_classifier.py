@@ -130,6 +130,8 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         Number of members kept, and to choose from.
     alpha_, threshold_ : float
         The alpha and the threshold that were used.
+    reweight_ : str or float
+        How the kept members were reweighted.
     solution_ : SOCPSolution
         Solution of the program before threshold and reweighting, with its certificate.
     path_ : SOCPPath
@@ -319,11 +321,12 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         if self.voting == "log" and self.diversity != "shannon":
             raise ValueError(
                 f"diversity={self.diversity!r} is for voting='soft' and 'hard'; voting='log' takes "
-                "diversity='shannon' only."
+                "diversity='shannon' only. Give voting='soft', or diversity='shannon'."
             )
         if self.voting != "soft" and self.calibrate is not None:
             raise ValueError(
-                f"calibrate={self.calibrate!r} is for voting='soft'; got voting={self.voting!r}."
+                f"calibrate={self.calibrate!r} is for voting='soft'; got voting={self.voting!r}. "
+                "Give voting='soft', or calibrate=None."
             )
 
     def _alphas(self) -> tuple[float, ...]:

@@ -99,6 +99,8 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         What is added to the weighted sum.
     alpha_, threshold_ : float
         The alpha and the threshold that were used.
+    reweight_ : str or float
+        How the kept members were reweighted.
     solution_ : SOCPSolution
         Solution of the program before threshold and reweighting, with its certificate.
     path_ : SOCPPath

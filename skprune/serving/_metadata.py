@@ -75,7 +75,7 @@ class GraphMetadata:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     predictor = OnnxPredictor(export_onnx(pruner, f"{folder}/iris.onnx"))
     >>> predictor.metadata_.labels, predictor.metadata_.voting, predictor.metadata_.sample_shape
-    ([0, 1, 2], 'soft', [4])
+    ([0, 1, 2], 'log', [4])
     """
 
     version: str

@@ -106,7 +106,7 @@ def test_a_pruner_of_scikeras_classifiers_calls_no_predict_of_keras(members, dig
     named = [(str(i), FrozenEstimator(member)) for i, member in enumerate(members)]
     expected = [member.predict_proba(digits[0]) for member in members]
     monkeypatch.setattr(keras.Model, "predict", lambda *a, **k: pytest.fail("a loop of predict"))
-    pruner = SOCPEnsemblePruner(named, lam=0.0).fit(*digits)
+    pruner = SOCPEnsemblePruner(named, voting="soft", lam=0.0).fit(*digits)
     weights = pruner.weights_[pruner.support_]
     kept = [p for p, stays in zip(expected, pruner.support_, strict=True) if stays]
     np.testing.assert_allclose(

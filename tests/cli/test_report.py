@@ -80,16 +80,22 @@ def test_a_pruner(skprune, saved, pruner):
     weights = [row["weight"] for row in found["explained"]]
     np.testing.assert_allclose(weights, pruner.weights_)
     assert found["tables"]["pruned_score"] == pruner.frontier_.pruned_score
-    assert found["settings"]["alpha"] == 0.9
+    assert found["settings"]["alpha"] == 1
+    assert found["settings"]["reweight"] == 0.5
 
 
 @pytest.mark.parametrize(
     ("params", "settings", "vote"),
     [
-        ({}, "alpha 0.9, lam 0.05, threshold 0, reweight 0.5, penalty l1, voting soft, ", None),
+        (
+            {},
+            "alpha 1, lam 0.05, threshold 0, reweight 0.5, penalty l1, voting log, ",
+            "exponents w",
+        ),
+        ({"voting": "soft"}, "alpha 0.9, lam 0.05, threshold 0, reweight 0.5, ", None),
         ({"voting": "hard"}, "voting hard, ", None),
         (
-            {"calibrate": "temperature"},
+            {"voting": "soft", "calibrate": "temperature"},
             "voting soft, diversity shannon, calibrate temperature",
             "temperature {:.4g}: probabilities are in proportion to max(vote, 0.001) ** ",
         ),

@@ -32,6 +32,7 @@ def test_weights_are_those_of_the_pruner_with_the_models(params, skprune, pool, 
     said = skprune("select", pool(), "--format", "csv", *options)
     assert said.code == 0, said.err
     weights, rows = weights_in(said.out)
+    params = {"voting": "soft"} | params
     pruner = SOCPEnsemblePruner(FrozenEstimator(forest), **params).fit(X, y)
     np.testing.assert_allclose(weights, pruner.weights_, atol=1e-12)
     assert [row["kept"] == "1" for row in rows] == pruner.support_.tolist()
@@ -39,7 +40,10 @@ def test_weights_are_those_of_the_pruner_with_the_models(params, skprune, pool, 
 
 WORDS = np.array(["nil", "one", "two", "tre"])
 WAYS = {
-    "temperature": (["--calibrate", "temperature"], {"calibrate": "temperature"}),
+    "temperature": (
+        ["--calibrate", "temperature"],
+        {"voting": "soft", "calibrate": "temperature"},
+    ),
     "log": (["--voting", "log"], {"voting": "log"}),
     "bias": (["--voting", "log", "--fit-intercept"], {"voting": "log", "fit_intercept": True}),
 }
@@ -129,6 +133,7 @@ def test_tuned_as_the_cv_pruner_with_the_models(skprune, pool, digits):
     found = json.loads(said.out)
     pruner = SOCPEnsemblePrunerCV(
         FrozenEstimator(forest),
+        voting="soft",
         alphas=[0.9],
         max_members=5,
         scoring="neg_log_loss",
@@ -149,7 +154,8 @@ def test_costs_and_weights_of_samples(skprune, pool, digits):
     path = pool(costs=costs, sample_weight=weight)
     said = skprune("select", path, "--max-cost", 9, "--format", "json")
     members = json.loads(said.out)["members"]
-    pruner = SOCPEnsemblePruner(FrozenEstimator(forest), costs=costs, max_cost=9)
+    params = {"voting": "soft", "costs": costs, "max_cost": 9}
+    pruner = SOCPEnsemblePruner(FrozenEstimator(forest), **params)
     pruner.fit(X, y, sample_weight=weight)
     np.testing.assert_allclose([row["weight"] for row in members], pruner.weights_, atol=1e-12)
     assert sum(row["cost"] for row in members if row["kept"]) <= 9

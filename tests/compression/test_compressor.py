@@ -46,7 +46,7 @@ pytestmark = [
 ]
 
 # The program without penalty would keep three of the five members.
-SEVERAL = SOCPEnsemblePruner(None, lam=0.0, max_members=2)
+SEVERAL = SOCPEnsemblePruner(None, voting="soft", lam=0.0, max_members=2)
 
 
 def compressor(estimator, **params):
@@ -261,7 +261,7 @@ def test_no_more_than_was_measured_and_than_allowed(several, parts, most, expect
 
 def test_one_member_alone(several, parts):
     X, X_val, y, y_val = parts
-    single = compressor(several, pruner=SOCPEnsemblePruner(None, max_members=1))
+    single = compressor(several, pruner=SOCPEnsemblePruner(None, voting="soft", max_members=1))
     single.fit(X, y, X_val=X_val, y_val=y_val)
     assert single.n_members_ == single.report_.stages[1].n_models == 1
     assert list(single.weights_) == [1]

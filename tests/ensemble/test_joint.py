@@ -169,7 +169,7 @@ def test_a_subclass_predicts_itself(ensemble, digits, compiled):
 
 def test_a_pruner_predicts_with_it(ensemble, digits, compiled):
     X, y = digits
-    pruner = SOCPEnsemblePruner(FrozenEstimator(ensemble), lam=0.0).fit(X, y)
+    pruner = SOCPEnsemblePruner(FrozenEstimator(ensemble), voting="soft", lam=0.0).fit(X, y)
     assert compiled == [2]
     expected = sum(
         weight * member.predict_proba(X[..., None])

@@ -56,7 +56,8 @@ def forest(digits):
 @pytest.fixture(scope="module")
 def pruner(digits, forest):
     X, y = digits
-    return SOCPEnsemblePruner(FrozenEstimator(forest), lam=0.2).fit(X[500:], y[500:])
+    pruner = SOCPEnsemblePruner(FrozenEstimator(forest), voting="soft", lam=0.2)
+    return pruner.fit(X[500:], y[500:])
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,11 @@ from skprune import SOCPEnsemblePruner, SOCPEnsemblePrunerRegressor
 from skprune.inspection import ReliabilityDisplay
 
 KINDS = [
-    {"calibrate": "temperature"},
-    {},
+    {"voting": "soft", "calibrate": "temperature"},
+    {"voting": "soft"},
     {"voting": "hard"},
-    {"voting": "log"},
-    {"voting": "log", "fit_intercept": True},
+    {},
+    {"fit_intercept": True},
 ]
 
 
@@ -45,7 +45,8 @@ class Told(ClassifierMixin, BaseEstimator):
 def told(classes, X, y, **params):
     """A pruner whose vote is its samples: both of its members say the same."""
     members = [(name, FrozenEstimator(Told(classes))) for name in "ab"]
-    return SOCPEnsemblePruner(members, reweight="equal", **params).fit(X, y)
+    params = {"voting": "soft", "reweight": "equal"} | params
+    return SOCPEnsemblePruner(members, **params).fit(X, y)
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +135,8 @@ def test_curves_are_those_of_the_votes(params, digits, forest, plt):
 def test_of_members_that_were_trained_here(digits, plt):
     X, y, _, _, X_test, y_test = digits
     forest = RandomForestClassifier(20, max_depth=5, random_state=0)
-    pruner = SOCPEnsemblePruner(forest, calibrate="temperature", random_state=0).fit(X, y)
+    params = {"voting": "soft", "calibrate": "temperature", "random_state": 0}
+    pruner = SOCPEnsemblePruner(forest, **params).fit(X, y)
     alone = ReliabilityDisplay.from_estimator(pruner, X_test, y_test)
     assert [name.split(", ")[-1][:11] for name in alone.names] == ["before the ", "temperature"]
     full = ReliabilityDisplay.from_estimator(pruner, X_test, y_test, ensemble=forest.fit(X, y))

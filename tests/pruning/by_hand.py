@@ -79,7 +79,7 @@ EQUAL = {"alpha": 1.0, "lam": 0.0, "threshold": 0.0, "reweight": "equal"}
 
 
 def keeping_all(estimator, n_members, classes, **params):
-    """A pruner of classifiers that keeps all members, with the same weight.
+    """A pruner of classifiers that keeps all members, with the same weight in a soft vote.
 
     It is fitted on made predictions, where each member is right on as many samples as any other.
     """
@@ -87,7 +87,8 @@ def keeping_all(estimator, n_members, classes, **params):
     codes, own = np.tile(np.arange(C), n_members), np.repeat(np.arange(n_members), C)
     P = np.full((n_members, len(codes), C), 1 / C)
     P[own, np.arange(len(codes))] = np.eye(C)[codes]
-    pruner = SOCPEnsemblePruner(estimator, cv="prefit", **(EQUAL | params))
+    params = EQUAL | {"voting": "soft"} | params
+    pruner = SOCPEnsemblePruner(estimator, cv="prefit", **params)
     pruner.fit_predictions(P, np.asarray(classes)[codes])
     assert pruner.n_members_ == n_members
     return pruner

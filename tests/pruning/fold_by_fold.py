@@ -28,7 +28,11 @@ def candidates_of(grid):
 
 
 def one_by_one(P, y, scoring, grid, inner_cv, left_out=(), sample_weight=None, **params):
-    """Scores (fold, candidate) of pruners fitted on the other folds' rows; NaN if left out."""
+    """Scores (fold, candidate) of pruners fitted on the other folds' rows; NaN if left out.
+
+    They are those of soft votes, unless there is another ``voting`` in ``params``.
+    """
+    params = {"voting": "soft"} | params
     X, folds, scorer = as_rows(P), folds_of(y, inner_cv), get_scorer(scoring)
     scores = np.full((inner_cv, len(candidates_of(grid))), np.nan)
     for fold in set(range(inner_cv)) - set(left_out):

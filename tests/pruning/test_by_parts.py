@@ -239,7 +239,7 @@ def test_fitted_members_only(cls, params, method, problem):
             assert method != "fit_blocks" or len(X) == 1 or len(list(given[0])) == 1
 
     ensemble = RandomForestRegressor if "Regressor" in cls.__name__ else RandomForestClassifier
-    with pytest.raises(ValueError, match=f"{method} takes fitted members only, and cv=0.25"):
+    with pytest.raises(ValueError, match=f"{method} takes fitted members only, and cv='auto'"):
         fit(cls(ensemble(), **params), X, y)
     with pytest.raises(ValueError, match="needs fitted members, and 'estimator' is not"):
         fit(cls(ensemble(), cv="prefit", **params), X, y)

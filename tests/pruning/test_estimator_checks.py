@@ -16,6 +16,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:The cross-validated score of the
 
 TREES = [(f"tree{depth}", DecisionTreeClassifier(max_depth=depth)) for depth in (1, 2, 3)]
 BAG = BaggingClassifier(DecisionTreeClassifier(max_depth=2), 5)
+# Of the few rows that some checks have, each is out of bag for some member.
+LARGER_BAG = BaggingClassifier(DecisionTreeClassifier(max_depth=2), 20)
 NUMBER_TREES = [(f"tree{depth}", DecisionTreeRegressor(max_depth=depth)) for depth in (1, 2, 3)]
 NUMBER_BAG = BaggingRegressor(DecisionTreeRegressor(max_depth=2), 5)
 # Some checks have twenty rows of three classes: a quarter of them is too few for three folds.
@@ -35,11 +37,14 @@ def expected_failures(estimator):
     [
         SOCPEnsemblePruner(TREES),
         SOCPEnsemblePruner(BAG, cv=2),
-        SOCPEnsemblePruner(TREES, voting="log", fit_intercept=True),
+        SOCPEnsemblePruner(LARGER_BAG, cv="oob"),
+        SOCPEnsemblePruner(TREES, voting="soft"),
+        SOCPEnsemblePruner(TREES, fit_intercept=True),
         SOCPEnsemblePrunerCV(TREES, **SMALL),
-        SOCPEnsemblePrunerCV(TREES, calibrate="temperature", **SMALL),
+        SOCPEnsemblePrunerCV(TREES, voting="soft", calibrate="temperature", **SMALL),
         SOCPEnsemblePrunerRegressor(NUMBER_TREES),
         SOCPEnsemblePrunerRegressor(NUMBER_BAG, cv=2),
+        SOCPEnsemblePrunerRegressor(NUMBER_BAG, cv="oob"),
         SOCPEnsemblePrunerRegressorCV(NUMBER_TREES, **SMALL),
     ],
     expected_failed_checks=expected_failures,

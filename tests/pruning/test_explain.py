@@ -32,6 +32,8 @@ COSTS = np.array([1.0, 2.0, 0.5, 3.0, 1.0, 0.7, 2.0, 1.5, 0.8])
 
 def fitted(P, y, sample_weight=None, cls=SOCPEnsemblePruner, **params):
     members = told(P) if np.ndim(y) == 1 else told_numbers(P)
+    if np.ndim(y) == 1:
+        params = {"voting": "soft"} | params
     return cls(members, **params).fit(as_rows(P), y, sample_weight)
 
 

@@ -37,6 +37,7 @@ pytestmark = [
 for_all = pytest.mark.parametrize(("cls", "params"), ALL)
 
 M = 12
+EXACT = {"voting": "soft", "diversity": "exact"}
 
 
 class Recorded:
@@ -152,7 +153,7 @@ def the_same(one, other, X, atol=0.0):
     [
         *((cls, params | {"n_jobs": n}) for cls, params in ALL for n in (None, 2)),
         *((SOCPEnsemblePruner, p) for p in ({"voting": "hard"}, {"threshold": 0.5})),
-        *((SOCPEnsemblePruner, p) for p in ({"diversity": "exact"}, {"penalty": "l0"})),
+        *((SOCPEnsemblePruner, p) for p in (EXACT, {"penalty": "l0"})),
         *((SOCPEnsemblePruner, {"costs": "parameters"}),),
         *((SOCPEnsemblePrunerCV, SMALL | {"scoring": s}) for s in ("f1_macro", "neg_log_loss")),
     ],

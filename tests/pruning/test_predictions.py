@@ -99,7 +99,7 @@ def maps(P, folder):
 
 
 LIMITED = {"costs": np.arange(1.0, 8.0), "max_cost": 5.0}
-EXACT = {"diversity": "exact", "alpha": 0.5} | LIMITED
+EXACT = {"voting": "soft", "diversity": "exact", "alpha": 0.5} | LIMITED
 
 
 def the_same(found, expected, rtol=0.0):
@@ -167,7 +167,9 @@ def repeated(P, times, folder):
 class TestBlocks:
     """Rows that are read in several blocks: 184 MB of predictions."""
 
-    @pytest.mark.parametrize("params", [{}, {"voting": "hard", "threshold": 0.5}], ids=str)
+    @pytest.mark.parametrize(
+        "params", [{"voting": "soft"}, {"voting": "hard", "threshold": 0.5}], ids=str
+    )
     def test_the_same_rows_many_times_are_these_rows(self, params, tmp_path):
         P, y = pool(24, N=1200, C=4)
         expected = SOCPEnsemblePruner(told(P), **params).fit_predictions(P.astype(np.float32), y)

@@ -40,13 +40,15 @@ GRID = {
     "reweights": ["none", 0.5],
 }
 LAMS = [0.02, 0.1, 0.3, 0.6]
+SOFT = {"voting": "soft"}
 SMALL = {"alphas": [0.8, 1.0], "lams": [0.05, 0.3], "reweights": [0.5], "inner_cv": 3}
 
 
 @pytest.fixture(scope="module")
 def case():
     P, y = pool(10, N=150, seed=1)
-    pruner = SOCPEnsemblePrunerCV(told(P), **GRID, inner_cv=4, n_resamples=0, random_state=0)
+    params = {"voting": "soft", "inner_cv": 4, "n_resamples": 0, "random_state": 0}
+    pruner = SOCPEnsemblePrunerCV(told(P), **GRID, **params)
     return P, y, pruner.fit(as_rows(P), y)
 
 
@@ -82,7 +84,8 @@ class TestResults:
     def test_sizes_and_the_choice_are_those_of_the_pruner_with_these_parameters(self, case):
         P, y, pruner = case
         results, X = pruner.cv_results_, as_rows(P)
-        single = [SOCPEnsemblePruner(told(P), **each).fit(X, y) for each in candidates_of(GRID)]
+        soft = SOCPEnsemblePruner(told(P), voting="soft")
+        single = [clone(soft).set_params(**each).fit(X, y) for each in candidates_of(GRID)]
         np.testing.assert_array_equal(results["n_members"], [each.n_members_ for each in single])
         same = single[pruner.best_index_]
         np.testing.assert_allclose(pruner.weights_, same.weights_, atol=1e-9)
@@ -114,9 +117,9 @@ class TestNested:
     def test_each_fold_is_scored_by_what_the_others_would_choose(self):
         P, y = pool(8, N=90, seed=2)
         grid = {"alphas": [0.8], "lams": [0.02, 0.3], "reweights": ["relaxed", "equal"]}
-        pruner = SOCPEnsemblePrunerCV(
-            told(P), **grid, scoring="neg_log_loss", inner_cv=3, n_resamples=0, random_state=0
-        ).fit(as_rows(P), y)
+        params = {"voting": "soft", "scoring": "neg_log_loss", "inner_cv": 3, "n_resamples": 0}
+        pruner = SOCPEnsemblePrunerCV(told(P), random_state=0, **grid, **params)
+        pruner.fit(as_rows(P), y)
         outer = one_by_one(P, y, "neg_log_loss", grid, 3)
         expected = []
         for fold in range(3):
@@ -175,7 +178,7 @@ class TestChoice:
         fewer = 0
         for seed in range(6):
             P, y = pool(12, N=120, seed=seed)
-            best = SOCPEnsemblePrunerCV(told(P), lams=LAMS, n_resamples=4, random_state=0)
+            best = SOCPEnsemblePrunerCV(told(P), lams=LAMS, n_resamples=4, random_state=0, **SOFT)
             best.fit(as_rows(P), y)
             small = clone(best).set_params(selection="one_se").fit(as_rows(P), y)
             scores = split_scores(best, 5)
@@ -238,7 +241,7 @@ class TestResamples:
     def test_weights_are_means_over_complementary_halves_of_the_rows(self):
         P, y = pool(6, N=90)
         params = {"alphas": [0.9], "lams": [0.2], "thresholds": [0.0], "reweights": ["none"]}
-        params |= {"inner_cv": 3, "n_resamples": 2, "random_state": 0}
+        params |= {"voting": "soft", "inner_cv": 3, "n_resamples": 2, "random_state": 0}
         pruner = SOCPEnsemblePrunerCV(told(P), **params).fit(as_rows(P), y)
         blocks = []
         for rows in folds_of(y, 3):
@@ -272,7 +275,7 @@ class TestLimits:
         names = np.array(["ant", "bee", "cat"])
         grid = {"alphas": [0.8], "lams": [0.02, 0.4], "reweights": ["relaxed", "equal"]}
         pruner = SOCPEnsemblePrunerCV(
-            told(P, names), inner_cv=3, n_resamples=0, random_state=0, **grid, **params
+            told(P, names), inner_cv=3, n_resamples=0, random_state=0, **grid, **SOFT | params
         ).fit(as_rows(P), names[y])
         expected = one_by_one(P, y, "accuracy", grid, 3, **params)
         np.testing.assert_allclose(split_scores(pruner, 3), expected, atol=1e-12)
@@ -294,10 +297,12 @@ class TestTraining:
         assert log.read_text().splitlines() == trainings
         assert len(pruner.cv_results_["params"]) == 4
 
-    def test_a_fraction_is_the_pruner_prefit_on_the_rows_held_out(self, data):
+    @pytest.mark.parametrize("params", [{"cv": 0.25} | SOFT, {"cv": "oob"}], ids=str)
+    def test_the_search_and_the_pruner_calibrate_on_the_same_rows(self, params, data):
         forest = RandomForestClassifier(12, max_depth=4, random_state=0)
-        pruner = SOCPEnsemblePrunerCV(forest, random_state=0, n_resamples=0, **SMALL).fit(*data)
-        same = SOCPEnsemblePruner(forest, random_state=0, **pruner.best_params_).fit(*data)
+        params = params | {"random_state": 0}
+        pruner = SOCPEnsemblePrunerCV(forest, n_resamples=0, **params, **SMALL).fit(*data)
+        same = SOCPEnsemblePruner(forest, **params, **pruner.best_params_).fit(*data)
         np.testing.assert_allclose(pruner.weights_, same.weights_, atol=1e-9)
 
 
@@ -307,7 +312,7 @@ class TestPools:
 
     def test_duplicates_share_their_weight_or_one_has_it(self):
         P, y = pool(5, N=90, low=1.5)
-        params = {"reweights": ["none"], "alphas": [0.9], "lams": [0.1], "thresholds": [0.0]}
+        params = {"reweights": ["none"], "alphas": [0.9], "lams": [0.1], "thresholds": [0.0]} | SOFT
         one, three = (
             self.fitted(Q, y, n_resamples=0, **params).weights_
             for Q in (P, np.concatenate([P, P, P]))
@@ -317,7 +322,7 @@ class TestPools:
     @pytest.mark.parametrize("M", [1, 5])
     def test_members_that_are_all_the_same(self, M):
         P, y = pool(1, N=90)
-        pruner = self.fitted(np.repeat(P, M, axis=0), y)
+        pruner = self.fitted(np.repeat(P, M, axis=0), y, **SOFT)
         X = as_rows(np.repeat(P, M, axis=0))
         np.testing.assert_allclose(pruner.predict_proba(X), P[0])
         assert pruner.best_score_ == pytest.approx(pruner.best_member_score_)
@@ -342,7 +347,7 @@ class TestPools:
     def test_a_forest_of_real_trees_is_not_made_worse(self):
         X, X_test, y, y_test = train_test_split(*load_digits(return_X_y=True), random_state=0)
         forest = RandomForestClassifier(25, max_depth=6, random_state=0).fit(X[:900], y[:900])
-        pruner = SOCPEnsemblePrunerCV(FrozenEstimator(forest), random_state=0)
+        pruner = SOCPEnsemblePrunerCV(FrozenEstimator(forest), random_state=0, **SOFT)
         pruner.fit(X[900:], y[900:])
         assert pruner.n_members_ < 25
         assert pruner.score(X_test, y_test) > forest.score(X_test, y_test) - 0.01

@@ -25,7 +25,8 @@ ONCE = {"inner_cv": 3, "n_resamples": 0, "random_state": 0}
 
 def searched(P, y, classes=None, sample_weight=None, **params):
     labels = np.arange(P.shape[2]) if classes is None else np.array(classes)
-    pruner = SOCPEnsemblePrunerCV(told(P, classes), **(GRID | ONCE | params))
+    params = GRID | ONCE | {"voting": "soft"} | params
+    pruner = SOCPEnsemblePrunerCV(told(P, classes), **params)
     return pruner.fit(as_rows(P), labels[y], sample_weight)
 
 

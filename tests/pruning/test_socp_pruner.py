@@ -28,8 +28,8 @@ def test_the_weights_are_those_of_the_program(data):
     forest = RandomForestClassifier(20, max_depth=4, random_state=0).fit(X, y)
     P = np.array([tree.predict_proba(X_cal) for tree in forest.estimators_])
     expected = solve_socp(EnsembleStatistics.from_predictions(P, y_cal), 0.7, 0.2).weights
-    pruner = SOCPEnsemblePruner(FrozenEstimator(forest), alpha=0.7, lam=0.2, reweight="none")
-    pruner.fit(X_cal, y_cal)
+    params = {"voting": "soft", "alpha": 0.7, "lam": 0.2, "reweight": "none"}
+    pruner = SOCPEnsemblePruner(FrozenEstimator(forest), **params).fit(X_cal, y_cal)
     np.testing.assert_allclose(pruner.weights_, expected / expected.sum(), atol=1e-10)
     np.testing.assert_allclose(pruner.path_.at(0.2), expected, atol=1e-9)
     assert pruner.solution_.status == "optimal"
@@ -38,15 +38,17 @@ def test_the_weights_are_those_of_the_program(data):
         np.testing.assert_allclose(other.weights_, pruner.weights_, atol=1e-4)
 
 
+@pytest.mark.parametrize("voting", ["soft", "log"])
 @pytest.mark.parametrize("cv", [0.3, 3], ids=["fraction", "folds"])
 @pytest.mark.parametrize("names", [[0, 1, 2], ["ant", "bee", "cat"], [1, 2, 3]], ids=str)
 @pytest.mark.parametrize("name", OF_CLASSES)
-def test_any_ensemble_any_labels(name, names, cv, data):
+def test_any_ensemble_any_labels(name, names, cv, voting, data):
     X, y = data[0], np.array(names)[data[1]]
-    pruner = SOCPEnsemblePruner(OF_CLASSES[name], cv=cv, random_state=0).fit(X, y)
+    pruner = SOCPEnsemblePruner(OF_CLASSES[name], cv=cv, voting=voting, random_state=0).fit(X, y)
     assert pruner.n_members_in_ == len(pruner.weights_) == len(pruner.support_)
     assert 1 <= pruner.n_members_ == len(pruner.estimators_) == pruner.support_.sum()
-    assert pruner.weights_.sum() == pytest.approx(1)
+    if voting == "soft":
+        assert pruner.weights_.sum() == pytest.approx(1)
     np.testing.assert_array_equal(pruner.weights_ > 0, pruner.support_)
     np.testing.assert_array_equal(pruner.classes_, names)
     np.testing.assert_allclose(pruner.predict_proba(X).sum(axis=1), 1)
@@ -171,7 +173,8 @@ class TestInputs:
 
     def test_fewer_held_out_rows_than_classes(self):
         X, y = np.random.RandomState(0).rand(20, 3), np.arange(20) % 10
-        pruner = SOCPEnsemblePruner(RandomForestClassifier(5, random_state=0), random_state=0)
+        forest = RandomForestClassifier(5, random_state=0)
+        pruner = SOCPEnsemblePruner(forest, cv=0.25, random_state=0)
         assert pruner.fit(X, y).n_members_ >= 1
 
     def test_images(self, data):
@@ -240,3 +243,12 @@ def test_log_probabilities_are_those_of_the_vote(data):
     np.testing.assert_allclose(np.exp(found), pruner.predict_proba(X), rtol=1e-12)
     pruner.set_params(voting="hard")
     assert (pruner.predict_log_proba(X) == -np.inf).any()
+
+
+@pytest.mark.parametrize(("cv", "reweight"), [(0.25, 0.5), ("oob", "equal"), ("auto", "equal")])
+def test_the_default_reweighting(cv, reweight, data):
+    forest = RandomForestClassifier(9, max_depth=4, random_state=0)
+    pruner = SOCPEnsemblePruner(forest, cv=cv, random_state=0).fit(*data)
+    same = clone(pruner).set_params(reweight=reweight).fit(*data)
+    assert pruner.reweight_ == same.reweight_ == reweight
+    np.testing.assert_array_equal(pruner.weights_, same.weights_)

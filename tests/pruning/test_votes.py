@@ -21,7 +21,8 @@ from .by_hand import as_rows, pool, told
 from .fold_by_fold import folds_of, one_by_one, split_scores
 
 LOG = {"voting": "log"}
-TEMPERED = {"calibrate": "temperature"}
+SOFT = {"voting": "soft"}
+TEMPERED = {**SOFT, "calibrate": "temperature"}
 
 
 def fitted(P, y, sample_weight=None, classes=None, **params):
@@ -92,7 +93,8 @@ class TestLogarithmicPool:
         found = fitted(P, y, **LOG, lam=0.2).solution_
         assert found.kkt_residual < 1e-8
         w = cp.Variable(8, nonneg=True)
-        objective = cone_loss(P, np.eye(3)[y], w) + found.penalty * cp.sum(w)
+        ridge = 0.1 / 2 * cp.sum_squares(w)
+        objective = cone_loss(P, np.eye(3)[y], w) + ridge + found.penalty * cp.sum(w)
         cp.Problem(cp.Minimize(objective)).solve(solver="CLARABEL")
         np.testing.assert_allclose(found.weights, w.value, atol=1e-4)
 
@@ -156,8 +158,8 @@ class TestLogarithmicPool:
         assert not table.leave_one_out_increase[~pruner.support_].any()
         # The divergence of each member, at the scale of the pool, to second order.
         logs = floored_logs(P)
-        z = logs.mean(axis=0)
-        s0 = lowest(lambda s: (logsumexp(s * z, axis=1) - s * z[np.arange(len(y)), y]).mean())
+        z, T = logs.mean(axis=0), smoothed(y, 3)
+        s0 = lowest(lambda s: (logsumexp(s * z, axis=1) - s * (T * z).sum(axis=1)).mean())
         mean = s0 * z
         q = softmax(mean, axis=1)
         off = s0 * logs - mean
@@ -268,7 +270,7 @@ class TestTemperature:
     @pytest.mark.parametrize("C", [2, 5])
     def test_probabilities_are_a_power_of_the_vote(self, C):
         P, y = pool(9, C=C)
-        plain, found = fitted(P, y), fitted(P, y, **TEMPERED)
+        plain, found = fitted(P, y, **SOFT), fitted(P, y, **TEMPERED)
         X = as_rows(P)
         np.testing.assert_array_equal(found.weights_, plain.weights_)
         np.testing.assert_array_equal(found.predict(X), plain.predict(X))
@@ -366,9 +368,10 @@ class TestSearch:
 def test_a_grid_over_the_kinds_of_vote(data):
     X, y = data
     forest = RandomForestClassifier(10, max_depth=5, random_state=0)
-    grid = [{"voting": ["log"]}, {"calibrate": [None, "temperature"], "alpha": [None, 0.8]}]
+    soft = {"voting": ["soft"], "calibrate": [None, "temperature"], "alpha": [None, 0.8]}
+    grid = [{"voting": ["log"]}, soft]
     search = GridSearchCV(
-        SOCPEnsemblePruner(forest, random_state=0), grid, scoring="neg_log_loss", cv=2
+        SOCPEnsemblePruner(forest, cv=0.25, random_state=0), grid, scoring="neg_log_loss", cv=2
     ).fit(X, y)
     scores = search.cv_results_["mean_test_score"]
     assert np.isfinite(scores).all()

@@ -39,6 +39,7 @@ class Counted(Told):
 
 
 def fitted(P, y, sample_weight=None, **params):
+    params = {"voting": "soft"} | params
     return SOCPEnsemblePruner(told(P), **params).fit(as_rows(P), y, sample_weight)
 
 
@@ -183,7 +184,8 @@ class TestCosts:
         P = np.concatenate([P[:1], P])
         members = told(P)
         members[0] = ("m0", FrozenEstimator(Told(0, seconds=0.005)))
-        pruner = SOCPEnsemblePruner(members, costs="latency", lam=0.001).fit(as_rows(P), y)
+        params = {"voting": "soft", "costs": "latency", "lam": 0.001}
+        pruner = SOCPEnsemblePruner(members, **params).fit(as_rows(P), y)
         cost = pruner.explain().cost
         assert cost[0] >= 0.005
         assert cost[0] > 2 * cost[1:].max()

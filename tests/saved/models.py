@@ -75,7 +75,8 @@ def of_trees():
     extra = ExtraTreesRegressor(6, max_depth=2, random_state=0)
     listed = SOCPEnsemblePruner(trees, cv="prefit", voting="hard", costs=[1, 2, 3])
     log = SOCPEnsemblePruner(forest, voting="log", fit_intercept=True, random_state=0)
-    tempered = SOCPEnsemblePruner(forest, calibrate="temperature", random_state=0)
+    soft = {"voting": "soft", "calibrate": "temperature", "random_state": 0}
+    tempered = SOCPEnsemblePruner(forest, **soft)
     with _quietly():
         fitted = {
             "pruner": (SOCPEnsemblePruner(forest, random_state=0).fit(X, y), X),

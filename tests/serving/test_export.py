@@ -93,12 +93,12 @@ def check(estimator, path, samples, **about):
 OF_LOGARITHMS = [
     {"voting": "log"},
     {"voting": "log", "fit_intercept": True},
-    {"calibrate": "temperature"},
+    {"voting": "soft", "calibrate": "temperature"},
 ]
 
 
 class TestClassifiers:
-    @pytest.mark.parametrize("params", [{}, {"voting": "hard"}, *OF_LOGARITHMS])
+    @pytest.mark.parametrize("params", [{"voting": "soft"}, {"voting": "hard"}, *OF_LOGARITHMS])
     def test_a_forest(self, tmp_path, params):
         forest = RandomForestClassifier(20, random_state=0)
         pruner = SOCPEnsemblePruner(forest, **params, random_state=0).fit(X, Y)
@@ -121,7 +121,7 @@ class TestClassifiers:
         pruner = SOCPEnsemblePruner(forest, random_state=0).fit(X, np.asarray(labels)[Y])
         check(pruner, tmp_path / "g.onnx", X)
 
-    @pytest.mark.parametrize("params", [{}, *OF_LOGARITHMS])
+    @pytest.mark.parametrize("params", [{"voting": "soft"}, *OF_LOGARITHMS])
     def test_two_classes_that_are_booleans(self, tmp_path, params):
         forest = RandomForestClassifier(8, random_state=0)
         pruner = SOCPEnsemblePruner(forest, **params, random_state=0).fit(X, Y == 1)
@@ -184,7 +184,7 @@ class TestClassifiers:
         samples = np.random.default_rng(0).normal(X, 0.05).astype(np.float32)
         check(pruner, tmp_path / "g.onnx", samples)
 
-    @pytest.mark.parametrize("params", [{}, *OF_LOGARITHMS])
+    @pytest.mark.parametrize("params", [{"voting": "soft"}, *OF_LOGARITHMS])
     def test_members_that_lack_a_class(self, tmp_path, params):
         members = []
         for lacking in range(3):
@@ -235,7 +235,7 @@ class TestClassifiers:
         assert not list(tmp_path.iterdir())
         export_onnx(pruner, tmp_path / "g.onnx", samples - [1.7e9, 0])
 
-    @pytest.mark.parametrize("params", [{}, *OF_LOGARITHMS])
+    @pytest.mark.parametrize("params", [{"voting": "soft"}, *OF_LOGARITHMS])
     def test_one_member(self, tmp_path, params):
         tree = DecisionTreeClassifier(max_depth=3, random_state=0).fit(X, Y)
         pruner = SOCPEnsemblePruner([("t", FrozenEstimator(tree))], **params).fit(X, Y)

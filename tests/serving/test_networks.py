@@ -79,12 +79,15 @@ def kinds_of(digits, ensemble):
         for rest in [y != without]
     ]
     codes = np.unique(y, return_inverse=True)[1]
+    tempered = {"voting": "soft", "lam": 0.0, "calibrate": "temperature"}
     mixed = [("cnn", FrozenEstimator(rows.estimators_[0])),
              ("bayes", FrozenEstimator(GaussianNB().fit(flat, codes)))]  # fmt: skip
     return {
         "ensemble": (ensemble, X),
         "hard ensemble": (hard, X),
-        "pruner": (SOCPEnsemblePruner(frozen, lam=0.0, max_members=2).fit(X, y), X),
+        "pruner": (
+            SOCPEnsemblePruner(frozen, lam=0.0, max_members=2, voting="soft").fit(X, y), X
+        ),
         "hard pruner": (
             SOCPEnsemblePruner(frozen, lam=0.0, max_members=2, voting="hard").fit(X, y), X
         ),
@@ -104,14 +107,16 @@ def kinds_of(digits, ensemble):
             SOCPEnsemblePruner(lacking, lam=0.0, voting="log", reweight="equal").fit(f32, y), f32
         ),
         "pruner with a temperature": (
-            SOCPEnsemblePruner(frozen, lam=0.0, calibrate="temperature").fit(X, y), X
+            SOCPEnsemblePruner(frozen, **tempered).fit(X, y), X
         ),
         "pruner with a temperature of members that lack classes": (
-            SOCPEnsemblePruner(lacking, lam=0.0, calibrate="temperature").fit(f32, y), f32
+            SOCPEnsemblePruner(lacking, **tempered).fit(f32, y), f32
         ),
         "pruner of rows": (SOCPEnsemblePruner(FrozenEstimator(rows)).fit(flat, y), flat),
         "pruner of scikeras": (SOCPEnsemblePruner(members, lam=0.0).fit(f32, y), f32),
-        "pruner of one column": (SOCPEnsemblePruner([("h", half)]).fit(f32[two], y[two]), f32[two]),
+        "pruner of one column": (
+            SOCPEnsemblePruner([("h", half)], voting="soft").fit(f32[two], y[two]), f32[two]
+        ),
         "mixed pruner": (SOCPEnsemblePruner(mixed, lam=0.0, alpha=0.3).fit(flat, codes), flat),
         "one cut network": (
             PrunedCNNClassifier(cnns(), amount=0.5, fine_tune_epochs=1, random_state=0).fit(X, y),
