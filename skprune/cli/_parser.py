@@ -171,9 +171,10 @@ def _add_choice(parser: ArgumentParser) -> None:
         help="raise a soft vote to the power 1 / temperature, which is fitted to the samples",
     )
     choice.add_argument(
-        "--fit-intercept",
-        action="store_true",
-        help="add a bias for each class to --voting log",
+        "--no-intercept",
+        dest="fit_intercept",
+        action="store_false",
+        help="leave out the bias that --voting log has for each class",
     )
 
 

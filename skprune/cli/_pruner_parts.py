@@ -134,7 +134,9 @@ def _settings_part(pruner: BasePruner) -> Part:
     used = {name: getattr(pruner, f"{name}_", given.get(name)) for name in _SETTINGS}
     limits = {name: given.get(name) for name in _LIMITS}
     other = {name: given[name] for name in ("penalty", "voting", "diversity") if name in given}
-    vote = {name: given[name] for name in ("calibrate", "fit_intercept") if name in given}
+    # Only the logarithmic pool has biases.
+    names = ("calibrate", "fit_intercept") if given.get("voting") == "log" else ("calibrate",)
+    vote = {name: given[name] for name in names if name in given}
     said = [f"{name} {_shown(value)}" for name, value in {**used, **other}.items()]
     said += [f"{name} {value}" for name, value in {**vote, **limits}.items() if value]
     return passage("settings", ", ".join(said), {**used, **other, **vote, **limits})

@@ -69,10 +69,10 @@ def _check_options(args: Namespace) -> None:
             f"--calibrate {args.calibrate} is for --voting soft; got --voting {args.voting}. "
             "Leave one of them out."
         )
-    if args.fit_intercept and args.voting != "log":
+    if not args.fit_intercept and args.voting != "log":
         raise Refused(
-            f"--fit-intercept is for --voting log; got --voting {args.voting}. Give --voting log, "
-            "or leave --fit-intercept out."
+            f"--no-intercept is for --voting log; got --voting {args.voting}. Give --voting log, "
+            "or leave --no-intercept out."
         )
 
 
@@ -146,8 +146,8 @@ def _parts(
     vote = [f"voting {args.voting}"]
     if args.calibrate is not None:
         vote.append(f"calibrate {args.calibrate}")
-    if args.fit_intercept:
-        vote.append("fit intercept")
+    if not args.fit_intercept:
+        vote.append("no intercept")
     chosen = "chosen by cross-validation" if args.tune else ""
     kept = [
         {name: value for name, value in row.items() if name != "kept"}
@@ -165,7 +165,7 @@ def _parts(
                 **settings,
                 "voting": args.voting,
                 "calibrate": args.calibrate,
-                "fit_intercept": args.fit_intercept,
+                "fit_intercept": args.fit_intercept and args.voting == "log",
                 "penalty": args.penalty,
                 "max_members": args.max_members,
                 "max_cost": args.max_cost,
@@ -255,7 +255,7 @@ def _of_the_vote(args: Namespace, pool: PredictionPool, pruner: Any) -> dict[str
     """What a table of members has for the whole vote: the same in each row."""
     if args.calibrate is not None:
         return {"temperature": pruner.temperature_}
-    if args.fit_intercept:
+    if args.voting == "log" and args.fit_intercept:
         biases = pruner.intercept_.tolist()
         return {f"bias_{name}": b for name, b in zip(pool.classes, biases, strict=True)}
     return {}

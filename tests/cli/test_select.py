@@ -44,8 +44,8 @@ WAYS = {
         ["--calibrate", "temperature"],
         {"voting": "soft", "calibrate": "temperature"},
     ),
-    "log": (["--voting", "log"], {"voting": "log"}),
-    "bias": (["--voting", "log", "--fit-intercept"], {"voting": "log", "fit_intercept": True}),
+    "log": (["--voting", "log", "--no-intercept"], {"fit_intercept": False}),
+    "bias": (["--voting", "log"], {}),
 }
 
 
@@ -74,7 +74,7 @@ def test_probabilities_from_the_table_are_those_of_the_pruner(way, skprune, pool
     found = json.loads(skprune(*command, "--format", "json").out)
     assert found["settings"]["alpha"] == pruner.alpha_ == (0.9 if way == "temperature" else 1)
     assert found["settings"]["calibrate"] == pruner.calibrate
-    assert found["settings"]["fit_intercept"] == pruner.fit_intercept
+    assert found["settings"]["fit_intercept"] == (way == "bias")
     assert found["vote"] == {
         "weights_are": "shares" if way == "temperature" else "exponents",
         "temperature": pruner.temperature_,

@@ -154,7 +154,7 @@ def test_options_that_the_file_or_other_options_do_not_allow(skprune, pool):
             "--calibrate temperature is for --voting soft; got --voting hard. ",
         ),
         (["--voting", "log", "--calibrate", "temperature"], "; got --voting log. "),
-        (["--fit-intercept"], "--fit-intercept is for --voting log; got --voting soft. "),
+        (["--no-intercept"], "--no-intercept is for --voting log; got --voting soft. "),
     ],
 )
 def test_options_that_do_not_fit_together(options, reason, skprune, tmp_path):
