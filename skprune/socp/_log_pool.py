@@ -469,7 +469,7 @@ def refit_log_pool(
     *,
     ridge: float = 0.02,
     max_iter: int = 100,
-    tol: float = 1e-8,
+    tol: float = 1e-6,
 ) -> NDArray[np.float64]:
     """Exponents (M,) of members that are kept, without penalty.
 
