@@ -116,7 +116,8 @@ class EnsembleCompressor(ClassifierMixin, SkpruneEstimator):
     estimators_ : list of classifiers
         The cut members, with networks ``model_``.
     weights_ : ndarray of shape (n_members_,)
-        Weights of their votes, summing to one; exponents if the pruner's ``voting`` is "log".
+        Exponents of their votes, or shares that sum to one if the pruner's ``voting`` is "soft" or
+        "hard".
     voting_ : {"soft", "hard", "log"}
         How they vote, the pruner's ``voting``.
     temperature_, intercept_ : float, ndarray of shape (n_classes,)

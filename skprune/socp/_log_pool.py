@@ -46,8 +46,6 @@ SCALES = (0.05, 20.0)
 # Draws exponents to zero in the selection: without it, the few samples of a small calibration set
 # are explained by one or two members with large exponents. Chosen on five pools and on 45 rows.
 _RIDGE = 0.1
-# Makes the biases of the classes, whose sum is free, unique.
-_BIAS_RIDGE = 1e-8
 _BLOCK_BYTES = 2**24
 # Logarithms are kept from one pass to the next if they take no more bytes than this.
 _KEPT_BYTES = 2**27
@@ -309,11 +307,15 @@ def fit_temperature(
 
 
 def fit_intercept(
-    z: NDArray, y: NDArray[np.intp], sample_weight: ArrayLike | None = None
+    z: NDArray,
+    y: NDArray[np.intp],
+    sample_weight: ArrayLike | None = None,
+    *,
+    ridge: float = 0.005,
 ) -> NDArray[np.float64]:
     """The b (C,), of sum zero, for which ``softmax(z + b)``, z (N, C), has the lowest log loss.
 
-    The targets are smoothed as in :func:`refit_log_pool`.
+    The targets are smoothed as in :func:`refit_log_pool`, and ``ridge b'b / 2`` draws b to zero.
     """
     weight = check_weights("sample_weight", sample_weight, len(z))
     C, share, smoothing = z.shape[1], weight / weight.sum(), _smoothing(weight)
@@ -324,18 +326,18 @@ def fit_intercept(
         q = np.exp(z + b)
         norm = q.sum(axis=1)
         q /= norm[:, None]
-        return float(share @ np.log(norm) - target @ b), q
+        return float(share @ np.log(norm) - target @ b + ridge / 2 * b @ b), q
 
     b = np.zeros(C)
     value, q = loss(b)
     for _ in range(100):
         mean = share @ q
-        slope = mean - target
+        slope = mean - target + ridge * b
         if np.abs(slope).max() <= 1e-9:
             break
-        # Newton's step; the ones, a direction without curvature, keep the sum of b at zero.
-        hessian = np.diag(mean + _BIAS_RIDGE) - q.T @ (q * share[:, None])
-        step = np.linalg.solve(hessian + 1 / C, slope)
+        # Newton's step, which keeps the sum of b at zero.
+        hessian = np.diag(mean + ridge) - q.T @ (q * share[:, None])
+        step = np.linalg.solve(hessian, slope)
         size, (found, q) = 1.0, loss(b - step)
         while found > value - 1e-4 * size * float(slope @ step) and size > 1e-9:
             size /= 2

@@ -158,7 +158,6 @@ def test_the_first_order_needs_accuracy(cls, data):
         ({"voting": "log", "diversity": "exact"}, "voting='log' takes diversity='shannon' only"),
         ({"calibrate": "temperature"}, "got voting='log'. Give voting='soft', or calibrate=None"),
         ({"voting": "hard", "calibrate": "temperature"}, "for voting='soft'.*or calibrate=None"),
-        ({"voting": "soft", "fit_intercept": True}, "is for voting='log'; got voting='soft'"),
     ],
 )
 def test_parameters_of_another_kind_of_vote(change, message, cls, data):

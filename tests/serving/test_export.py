@@ -91,8 +91,8 @@ def check(estimator, path, samples, **about):
 
 
 OF_LOGARITHMS = [
-    {"voting": "log"},
-    {"voting": "log", "fit_intercept": True},
+    {"fit_intercept": False},
+    {},
     {"voting": "soft", "calibrate": "temperature"},
 ]
 

@@ -194,11 +194,12 @@ def test_biases_are_those_of_exponential_cones(name):
     T = (1 - 1 / N) * np.eye(C)[y] + 1 / (N * C)
     w, b = refit_log_pool(P, y), cp.Variable(C)
     z = np.tensordot(w, logs_of(P), 1)
-    best, _ = minimum(cone_loss(w, P, T, b), b)
-    found = fit_intercept(z, y)
-    assert abs(found.sum()) < 1e-9
-    value = -(T * np.log(softmax(z + found, axis=1))).sum(axis=1).mean()
-    assert value == pytest.approx(best, abs=1e-6)
+    for ridge in (0.005, 0.2):
+        best, _ = minimum(cone_loss(w, P, T, b) + ridge / 2 * cp.sum_squares(b), b)
+        found = fit_intercept(z, y, ridge=ridge)
+        assert abs(found.sum()) < 1e-9
+        value = -(T * np.log(softmax(z + found, axis=1))).sum(axis=1).mean()
+        assert value + ridge / 2 * found @ found == pytest.approx(best, abs=1e-6)
 
 
 def test_separable_samples_give_finite_exponents():
