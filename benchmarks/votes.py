@@ -4,29 +4,15 @@ python benchmarks/votes.py --cache pools [--pools digits mnist] [--seeds 2 3 4]
     [--data FOLDER]
 
 The plain calls of the pruner, and one refit of the logarithmic pool given to the members that
-others choose. Weights, temperatures and biases come from the calibration rows, scores from the
-test rows, and are means over pools and seeds.
-"""
-
-import argparse
-from pathlib import Path
-
-import numpy as np
-from _common import machine, made_pool, seconds, table
-from pools import NAMES, OLD, Pool, load
-from race import SIZES, given, pruned, refitted, scores, tempered, timed
-from rivals import full, greedy, top_k
-
-from skprune import SOCPEnsemblePruner
-
-# Others were looked at while the votes were written.
-SEEDS = (2, 3, 4)
-VOTES = """
-## How sure votes are
-
-The plain calls of `SOCPEnsemblePruner` on calibration predictions, with at most so many members:
-"soft" is `voting="soft"`, "temperature" `calibrate="temperature"`, "log, bias" is the default,
-"log" `fit_intercept=False`. Below them the members that others choose, with the temperature of their own
+others choose. Weights, temperatures and biases come from the calibration rows, scores from the test
+rows, and are means over pools and seeds. """ import argparse from pathlib import Path import numpy
+as np from _common import machine, made_pool, seconds, table from pools import NAMES, OLD, Pool,
+load from race import SIZES, given, pruned, refitted, scores, tempered, timed from rivals import
+full, greedy, top_k from skprune import SOCPEnsemblePruner # Others were looked at while the votes
+were written. SEEDS = (2, 3, 4) VOTES = """ ## How sure votes are The plain calls of
+`SOCPEnsemblePruner` on calibration predictions, with at most so many members: "soft" is
+`voting="soft"`, "temperature" `calibrate="temperature"`, "log, bias" is the default, "log"
+`fit_intercept=False`. Below them the members that others choose, with the temperature of their own
 vote, or with the weights that the logarithmic pool gives them ("log refit"): what is gained by
 refitting and what by choosing. "greedy" selects on log loss (100 rounds). Five pools as in the
 race, three seeds each, which were looked at once; CNNs: 48 on MNIST, 40 on CIFAR-10. Calibration
