@@ -1,4 +1,4 @@
-"""How sure votes are: soft, with a temperature, and logarithmic pools, on the pools of pools.py.
+"""How sure votes are: soft, with a temperature, and logarithmic pools, on five pools of pools.py.
 
 python benchmarks/votes.py --cache pools [--pools digits mnist] [--seeds 2 3 4]
     [--data FOLDER]
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from _common import machine, made_pool, seconds, table
-from pools import NAMES, OLD, Pool, load
+from pools import FIRST, NAMES, Pool, load
 from race import SIZES, given, pruned, refitted, scores, tempered, timed
 from rivals import full, greedy, top_k
 
@@ -84,7 +84,7 @@ def results(pool: Pool, seed: int, sizes: tuple) -> dict[tuple[str, int | None],
 
 def votes_section(
     cache: Path,
-    keys: tuple[str, ...] = tuple(OLD),
+    keys: tuple[str, ...] = tuple(FIRST),
     seeds: tuple[int, ...] = SEEDS,
     data: Path | None = None,
 ) -> str:
@@ -139,7 +139,7 @@ def time_of_a_fit() -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--cache", type=Path, default=Path("pools"), help="folder of pools")
-    parser.add_argument("--pools", nargs="*", choices=NAMES, default=list(OLD))
+    parser.add_argument("--pools", nargs="*", choices=NAMES, default=list(FIRST))
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
     parser.add_argument("--data", type=Path, help="folder of the data of pools.py")
     options = parser.parse_args()
