@@ -28,9 +28,9 @@ The plain calls of `SOCPEnsemblePruner` on calibration predictions, with at most
 "soft" is `voting="soft"`, "temperature" `calibrate="temperature"`, "log" the default, "bias"
 `fit_intercept=True`. Below them the members that others choose, with the temperature of their own
 vote, or with the weights that the logarithmic pool gives them ("log refit"): what is gained by
-refitting and what by choosing. "greedy" selects on log loss (100 rounds). Five pools as in the
-race, three seeds each, which were looked at once; CNNs: 48 on MNIST, 40 on CIFAR-10. Calibration
-error: 15 bins of equal width.
+refitting and what by choosing. "greedy" selects on log loss (100 rounds). The first five of the old
+pools of the race, three seeds each, which were looked at once; CNNs: 48 on MNIST, 40 on CIFAR-10.
+Calibration error: 15 bins of equal width.
 
 {tables}
 
