@@ -1,7 +1,7 @@
-"""Pools of predictions for the race between selectors: five old ones and twelve new ones.
+"""Pools of predictions for the race between selectors, old ones and new ones.
 
     mkdir data && cd data
-    apt-get download r-cran-mlbench r-cran-kernlab dataset-fashion-mnist
+    apt-get download r-cran-mlbench r-cran-kernlab r-cran-caret r-cran-aer dataset-fashion-mnist
     for package in *.deb; do dpkg-deb -x $package .; done
     pip install rdata
     python benchmarks/pools.py --cache pools --data data [--pools digits dna] [--seeds 0 1 2]
@@ -22,7 +22,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import load_digits, make_classification, make_hastie_10_2
+from sklearn.datasets import (
+    load_digits,
+    make_blobs,
+    make_classification,
+    make_gaussian_quantiles,
+    make_hastie_10_2,
+    make_moons,
+)
+from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
@@ -81,14 +89,20 @@ def predictions(model, X: np.ndarray, C: int) -> np.ndarray:
 # Data
 
 
-def r_table(data: Path, package: str, name: str, target: str) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and classes of a data frame of an R package; levels of factors become numbers."""
+def r_table(
+    data: Path, package: str, name: str, target: str, drop: tuple[str, ...] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and classes of a data frame of an R package.
+
+    Levels of factors become numbers; a missing one is -1, a level of its own.
+    """
     import rdata
 
-    path = data / f"usr/lib/R/site-library/{package}/data/{name}.rda"
+    suffix = "RData" if package == "caret" else "rda"
+    path = data / f"usr/lib/R/site-library/{package}/data/{name}.{suffix}"
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Unknown encoding")
-        frame = rdata.read_rda(path)[name]
+        frame = rdata.read_rda(path)[name].drop(columns=list(drop))
     y = frame.pop(target).cat.codes.to_numpy(np.int64)
     columns = [
         (c.cat.codes if c.dtype == "category" else c).to_numpy(np.float64) for _, c in frame.items()
@@ -105,6 +119,12 @@ def fashion_mnist(data: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
         return images, np.frombuffer(file.read(), np.uint8, offset=8).astype(np.int64)
 
 
+def only(X: np.ndarray, y: np.ndarray, classes: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of these classes, which become 0, 1, ..."""
+    kept = np.isin(y, classes)
+    return X[kept], np.searchsorted(classes, y[kept])
+
+
 # CNNs
 
 # Members, images to train on, epochs, rows to choose on.
@@ -112,6 +132,7 @@ CNNS = {
     "mnist": (48, 1500, 4, 1000),
     "cifar10": (40, 6000, 6, 2500),
     "clothes": (40, 1000, 4, 1500),
+    "shirts": (30, 600, 6, 800),
 }
 
 
@@ -122,8 +143,11 @@ def train_cnns(key: str, data: Path, path: Path) -> None:
     from skprune.datasets import load_image_npz
 
     members, train, epochs, _ = CNNS[key]
-    if key == "clothes":
+    if key in ("clothes", "shirts"):
         (X, y), (X_test, y_test) = (fashion_mnist(data, part) for part in ("train", "t10k"))
+        if key == "shirts":
+            # T-shirts, pullovers, coats and shirts: the classes that are hard to tell apart.
+            (X, y), (X_test, y_test) = only(X, y, [0, 2, 4, 6]), only(X_test, y_test, [0, 2, 4, 6])
     else:
         images = load_image_npz(data / f"{key}.npz")
         X, y, X_test, y_test = images.X_train, images.y_train, images.X_test, images.y_test
@@ -164,6 +188,10 @@ def _shallow(rng):
     return DecisionTreeClassifier(
         max_depth=int(rng.integers(1, 6)), random_state=int(rng.integers(2**31))
     )
+
+
+def _pure(rng):
+    return DecisionTreeClassifier(random_state=int(rng.integers(2**31)))
 
 
 def _mlp(rng):
@@ -287,6 +315,84 @@ def hastie(seed: int, data: Path | None) -> Pool:
     return small_models(rows, [_shallow] * 150, (500, 1500), (0.5, 1), seed)
 
 
+def fashion_neighbors(seed: int, data: Path | None) -> Pool:
+    images, y = fashion_mnist(data, "t10k")
+    rows = split(images.reshape(-1, 784) / 255, y, 2500, 1200, seed, 4000)
+    pca = PCA(40, svd_solver="randomized", random_state=seed).fit(rows.X)
+    X, X_cal, X_test = map(pca.transform, (rows.X, rows.X_cal, rows.X_test))
+    rows = Rows(X, rows.y, X_cal, rows.y_cal, X_test, rows.y_test)
+    return small_models(rows, [_neighbors] * 50, (500, 2500), (0.1, 0.4), seed)
+
+
+def shuttle(seed: int, data: Path | None) -> Pool:
+    X, y = r_table(data, "mlbench", "Shuttle", "Class")
+    # Three classes have 10 to 50 rows among 58,000.
+    rows = split(*only(X, y, [0, 2, 3, 4]), 3000, 1500, seed, 6000)
+    return small_models(rows, [_shallow] * 40 + [_bayes] * 40, (300, 3000), (0.15, 0.6), seed)
+
+
+def votes(seed: int, data: Path | None) -> Pool:
+    rows = split(*r_table(data, "mlbench", "HouseVotes84", "Class"), 120, 120, seed)
+    makers = [_logistic] * 30 + [_shallow] * 30 + [_neighbors] * 20
+    return small_models(rows, makers, (40, 120), (0.2, 0.8), seed)
+
+
+def ionosphere(seed: int, data: Path | None) -> Pool:
+    rows = split(*r_table(data, "mlbench", "Ionosphere", "Class"), 120, 100, seed)
+    return small_models(rows, [_boosted] * 60, (60, 120), (0.1, 0.6), seed)
+
+
+def credit(seed: int, data: Path | None) -> Pool:
+    rows = split(*r_table(data, "caret", "GermanCredit", "Class"), 350, 250, seed)
+    return small_models(rows, [_pure] * 100, (350, 350), (0.2, 0.6), seed)
+
+
+def smoking(seed: int, data: Path | None) -> Pool:
+    rows = split(*r_table(data, "AER", "SmokeBan", "smoker"), 2000, 1000, seed, 5000)
+    makers = [_boosted] * 30 + [_tree] * 30 + [_logistic] * 20
+    return small_models(rows, makers, (200, 2000), (0.4, 1), seed)
+
+
+def mortgages(seed: int, data: Path | None) -> Pool:
+    rows = split(*r_table(data, "AER", "HMDA", "deny"), 900, 600, seed)
+    return small_models(rows, [_mlp] * 60, (200, 900), (0.3, 1), seed)
+
+
+def quantiles(seed: int, data: Path | None) -> Pool:
+    X, y = make_gaussian_quantiles(n_samples=7000, n_features=6, n_classes=6, random_state=seed)
+    return small_models(split(X, y, 2000, 1000, seed), [_mlp] * 60, (500, 2000), (0.7, 1), seed)
+
+
+def moons(seed: int, data: Path | None) -> Pool:
+    X, y = make_moons(6000, noise=0.3, random_state=seed)
+    # Ten columns that say nothing.
+    X = np.hstack([X, np.random.default_rng(seed).standard_normal((len(X), 10))])
+    rows = split(X, y, 600, 600, seed)
+    return small_models(rows, [_neighbors] * 40 + [_tree] * 40, (100, 600), (0.2, 0.6), seed)
+
+
+def noisy(seed: int, data: Path | None) -> Pool:
+    X, y = make_classification(
+        7500, 25, n_informative=12, n_classes=15, flip_y=0.25, class_sep=2, random_state=seed
+    )
+    makers = [_tree] * 40 + [_mlp] * 30 + [_logistic] * 20
+    return small_models(split(X, y, 2000, 1500, seed), makers, (500, 2000), (0.5, 1), seed)
+
+
+def blobs(seed: int, data: Path | None) -> Pool:
+    X, y = make_blobs(6000, 8, centers=12, cluster_std=5, random_state=seed)
+    makers = [_bayes] * 40 + [_logistic] * 40
+    return small_models(split(X, y, 1000, 1000, seed), makers, (100, 1000), (0.3, 0.9), seed)
+
+
+def rare(seed: int, data: Path | None) -> Pool:
+    shares = [0.85, 0.08, 0.04, 0.03]
+    X, y = make_classification(
+        8000, n_informative=8, n_classes=4, weights=shares, flip_y=0.02, random_state=seed
+    )
+    return small_models(split(X, y, 2000, 1500, seed), [_boosted] * 60, (500, 2000), (0.3, 1), seed)
+
+
 # Trees of one forest or bag
 
 
@@ -329,15 +435,31 @@ def income(seed: int, data: Path | None) -> Pool:
     return trees(rows, BaggingClassifier(n_estimators=100, random_state=seed))
 
 
-# Settings of skprune were chosen on the old pools, never on the new ones.
-OLD = {
+def fashion_forest(seed: int, data: Path | None) -> Pool:
+    images, y = fashion_mnist(data, "t10k")
+    rows = split(images.reshape(-1, 784), y, 2000, 1200, seed, 5000)
+    return trees(rows, RandomForestClassifier(120, max_depth=8, random_state=seed))
+
+
+def segmentation(seed: int, data: Path | None) -> Pool:
+    table = r_table(data, "caret", "segmentationData", "Class", ("Cell", "Case"))
+    return trees(split(*table, 700, 500, seed), ExtraTreesClassifier(120, random_state=seed))
+
+
+def soybean(seed: int, data: Path | None) -> Pool:
+    rows = split(*r_table(data, "mlbench", "Soybean", "Class"), 260, 160, seed)
+    return trees(rows, RandomForestClassifier(100, random_state=seed))
+
+
+FIRST = {
     "mnist": "CNNs on MNIST",
     "cifar10": "CNNs on CIFAR-10",
     "digits": "mixed models on digits, few rows",
     "fashion": "mixed models on Fashion-MNIST",
     "forest": "random forest on made data",
 }
-NEW = {
+# Settings of skprune were chosen on the old pools, never on the new ones.
+OLD = FIRST | {
     "clothes": "CNNs on Fashion-MNIST",
     "satellite": "random forest with pure leaves, 6 classes",
     "dna": "extremely randomized trees with pure leaves, 3 classes",
@@ -351,16 +473,38 @@ NEW = {
     "vehicle": "mixed models, 4 classes, few rows",
     "caravan": "mixed models, 2 classes, one of them rare",
 }
+NEW = {
+    "shirts": "CNNs on four classes of Fashion-MNIST",
+    "fashion_forest": "random forest of limited depth on Fashion-MNIST, 10 classes",
+    "fashion_neighbors": "neighbors on principal components of Fashion-MNIST, 10 classes",
+    "segmentation": "extremely randomized trees with pure leaves, 2 classes",
+    "soybean": "random forest with pure leaves, 19 classes, few rows",
+    "credit": "bagged trees with pure leaves on some of the columns, 2 classes, few rows",
+    "smoking": "mixed models, 2 classes, columns that say little",
+    "mortgages": "small networks, 2 classes, one of them rare",
+    "shuttle": "shallow trees and Bayes, 4 classes, one of them rare",
+    "votes": "mixed models, 2 classes, few rows",
+    "ionosphere": "boosted trees, 2 classes, few rows",
+    "quantiles": "small networks on made data, 6 classes",
+    "moons": "neighbors and trees on made data, 2 classes, many useless columns",
+    "noisy": "mixed models on made data, 15 classes, many wrong labels",
+    "blobs": "Bayes and logistic models on made data, 12 classes",
+    "rare": "boosted trees on made data, 4 classes, three of them rare",
+}
 NAMES = OLD | NEW
-# Seeds 0 and 1 of the old pools were looked at while the votes were written.
-SEEDS = dict.fromkeys(OLD, (2, 3, 4)) | dict.fromkeys(NEW, (0, 1, 2))
+# Seeds 0 and 1 of the first five pools were looked at while the votes were written.
+SEEDS = dict.fromkeys(NAMES, (0, 1, 2)) | dict.fromkeys(FIRST, (2, 3, 4))
 MAKERS: dict[str, Callable[[int, Path | None], Pool]] = {
     f.__name__: f
     for f in (
         *(digits, fashion, forest, satellite, dna, income, hastie, spam),
         *(letters, musk, vowel, pima, vehicle, caravan),
+        *(fashion_forest, fashion_neighbors, segmentation, soybean, credit, smoking, mortgages),
+        *(shuttle, votes, ionosphere, quantiles, moons, noisy, blobs, rare),
     )
 }
+# Made by scikit-learn, or shipped with it.
+NO_DATA = {"digits", "forest", "hastie", "quantiles", "moons", "noisy", "blobs", "rare"}
 
 
 def load(key: str, seed: int, cache: Path, data: Path | None = None) -> Pool:
@@ -369,7 +513,7 @@ def load(key: str, seed: int, cache: Path, data: Path | None = None) -> Pool:
     if path.exists():
         with np.load(path) as file:
             return Pool(**{part: file[part] for part in file.files})
-    if data is None and key not in ("digits", "forest", "hastie"):
+    if data is None and key not in NO_DATA:
         raise ValueError(f"{path} does not exist; the folder of the data is needed to make it.")
     cache.mkdir(parents=True, exist_ok=True)
     pool = cnns(key, seed, cache, data) if key in CNNS else MAKERS[key](seed, data)

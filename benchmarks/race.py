@@ -281,8 +281,9 @@ rule, vectorized. `hillclimbers` has its defaults. AutoGluon, `hillclimbers` and
 know no limit: the rounds that obey one are taken. CMA-ES, and its sparse weights ("ExplicitGES"),
 are those of PHEM, whose release lacks them, on the package `cma`. Non-negative least squares is
 moved a quarter of the way towards equal weights, as in TabFM. Calibration error: 15 bins of equal
-width. The best log loss of each column is in bold. "won" counts the pools and seeds in which the
-default has the lower log loss, and the higher.
+width. A number at the head of a column is the most members allowed, and "all" means no limit, as
+in "untempered", "members" and "seconds". The best log loss of each column is in bold. "won" counts
+the pools and seeds in which the default has the lower log loss, and the higher.
 
 {table}
 
@@ -309,10 +310,9 @@ def shown(frame: pd.DataFrame) -> list[str]:
 
 def race_table(frame: pd.DataFrame) -> str:
     methods, sizes = shown(frame), [s or NO_LIMIT for s in SIZES]
-    head = ["method", *(f"log loss, {words(s)}" for s in sizes), "untempered"]
-    for what in ("calibration error, %", "accuracy, %"):
-        head += [f"{what}, {words(s)}" for s in (10, NO_LIMIT)]
-    head += ["members", "seconds", f"won, {words(10)}", "won, no limit"]
+    head = ["method", *(f"log loss, {s or 'all'}" for s in sizes), "untempered"]
+    head += ["calibration error in %, 10", "calibration error in %, all"]
+    head += ["accuracy in %, 10", "accuracy in %, all", "members", "seconds", "won, 10", "won, all"]
     best = {s: np.nanmin([of(frame, m, s, "log_loss") for m in methods]) for s in sizes}
     rows = []
     for method in methods:
