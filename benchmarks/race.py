@@ -25,6 +25,7 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import log_loss
+from sklearn.model_selection import KFold
 
 from skprune import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
 from skprune.socp import fit_temperature, refit_log_pool
@@ -39,7 +40,11 @@ OURS: dict[str, tuple[type, dict]] = {
         {"voting": "soft", "calibrate": "temperature"},
     ),
     "skprune, without biases": (SOCPEnsemblePruner, {"fit_intercept": False}),
-    "skprune CV, log loss": (SOCPEnsemblePrunerCV, {"scoring": "neg_log_loss"}),
+    # Folds that are not by class: some classes have fewer than five calibration rows.
+    "skprune CV, log loss": (
+        SOCPEnsemblePrunerCV,
+        {"scoring": "neg_log_loss", "inner_cv": KFold(5, shuffle=True, random_state=0)},
+    ),
 }
 RIVALS = (*LIMITED, *UNLIMITED, *CUT)
 # Rivals that choose members well: given our weights, they say what choosing is worth.
