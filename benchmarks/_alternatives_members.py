@@ -71,9 +71,8 @@ def skprune_members(pool: Pool, seed: int) -> Iterator[tuple[str, Callable, int 
     from skprune import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
 
     def chosen(make: Callable, **options: Any) -> Callable:
-        return lambda: make(pool.ensemble, cv="prefit", random_state=seed, **options).fit(
-            pool.X_cal, pool.y_cal
-        )
+        pruner = make(pool.ensemble, cv="prefit", voting="soft", random_state=seed, **options)
+        return lambda: pruner.fit(pool.X_cal, pool.y_cal)
 
     yield "skprune, SOCPEnsemblePruner", chosen(SOCPEnsemblePruner), None
     yield "skprune, SOCPEnsemblePrunerCV", chosen(SOCPEnsemblePrunerCV), None

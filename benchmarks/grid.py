@@ -82,11 +82,13 @@ def grid_section(
             os.environ[LOG] = str(log)
             networks = ensemble(members, epochs, quick, cache, n_jobs)
             if name.startswith("Grid"):
-                pruner = SOCPEnsemblePruner(networks, memory=cache, random_state=0)
+                pruner = SOCPEnsemblePruner(networks, voting="soft", memory=cache, random_state=0)
                 search, n_fits = GridSearchCV(pruner, GRID, cv=5), 126
             else:
                 search, n_fits = (
-                    SOCPEnsemblePrunerCV(networks, cv=5, memory=cache, random_state=0),
+                    SOCPEnsemblePrunerCV(
+                        networks, cv=5, voting="soft", memory=cache, random_state=0
+                    ),
                     1,
                 )
             start = time.perf_counter()

@@ -86,7 +86,11 @@ def fit_pool(folder: str, name: str, dtype: str) -> dict:
     X, y = pool_data("calibration")
     # Members that are kept are in memory in the end: a tenth, as one prunes for.
     pruner = getattr(skprune, name)(
-        paths, prediction_dtype=dtype, max_members=MEMBERS // 10, random_state=0
+        paths,
+        voting="soft",
+        prediction_dtype=dtype,
+        max_members=MEMBERS // 10,
+        random_state=0,
     )
     with Watch() as watch:
         pruner.fit(X, y)
@@ -168,7 +172,7 @@ def fit_made(folder: str, M: str, N: str, dtype: str) -> dict:
         f"{folder}/P.npy", shape, np.dtype(dtype), lambda _: made_outputs(*shape, y), lambda _: None
     )
     member = FrozenEstimator(DummyClassifier().fit(np.zeros((10, 1)), np.arange(10)))
-    pruner = SOCPEnsemblePruner([(str(i), member) for i in range(shape[0])])
+    pruner = SOCPEnsemblePruner([(str(i), member) for i in range(shape[0])], voting="soft")
     spent: dict[str, float] = {}
 
     def clocked(owner, name, label):

@@ -67,9 +67,9 @@ which is the floor. Aim: within 3 times.
 
 ## The whole choice
 
-`SOCPEnsemblePrunerCV` with its default grid, nested score included, on predictions that are there
-already; "in products" is the share of its time spent in products of predictions and in the passes
-over their results.
+`SOCPEnsemblePrunerCV(voting="soft")` with its default grid, nested score included, on predictions
+that are there already; "in products" is the share of its time spent in products of predictions and
+in the passes over their results.
 
 {search}
 
@@ -122,8 +122,8 @@ Resident memory of one process that trains small networks one after the other:
 
 ## Pools beyond memory, and how the choice grows
 
-Members in files, their predictions in another, read by block: never all in memory. The second table
-is of made predictions of 10 classes that lie on disk.
+Members in files, their predictions in another, read by block: never all in memory; soft votes. The
+second table is of made predictions of 10 classes that lie on disk.
 
 {large}
 

@@ -31,11 +31,11 @@ def search_times() -> str:
     for M, N, C in ((150, 449, 10), (300, 10_000, 10)):
         P, y = made_pool(M, N, C)
         members, X = given(P), np.arange(N)[:, None]
-        single = SOCPEnsemblePruner(members, cv="prefit")
+        single = SOCPEnsemblePruner(members, cv="prefit", voting="soft")
         single_time = seconds(lambda single=single, X=X, y=y: clone(single).fit(X, y), repeats=3)
         for n_resamples in (0, 6):
             pruner = SOCPEnsemblePrunerCV(
-                members, cv="prefit", n_resamples=n_resamples, random_state=0
+                members, cv="prefit", voting="soft", n_resamples=n_resamples, random_state=0
             )
             time = seconds(lambda pruner=pruner, X=X, y=y: clone(pruner).fit(X, y), repeats=3)
             rows.append(

@@ -30,9 +30,10 @@ from skprune import RandomCNNEnsembleClassifier, SOCPEnsemblePruner
 from skprune.serving import OnnxPredictor, export_onnx, fuse, quantize_onnx
 
 SECTION = """56 CNNs of the small space (15 passes on 8 x 8 digits), and the ten of them that
-`SOCPEnsemblePruner(lam=0, max_members=10)` kept. The baseline is a loop of Keras's `predict` over
-the members, as scikeras's classifiers call it; ratios are within one run, ways take turns. Aim: the
-estimator's own `predict` 50 times faster for one sample, ONNX 100 times, agreement 1e-5.
+`SOCPEnsemblePruner(lam=0, max_members=10, voting="soft")` kept. The baseline is a loop of Keras's
+`predict` over the members, as scikeras's classifiers call it; ratios are within one run, ways take
+turns. Aim: the estimator's own `predict` 50 times faster for one sample, ONNX 100 times, agreement
+1e-5.
 
 {latency}
 
@@ -72,7 +73,9 @@ class Case:
         self.full = RandomCNNEnsembleClassifier(
             56, image_shape=(8, 8), epochs=15, n_jobs=-1, memory=cache, random_state=0
         ).fit(train, y_train)
-        pruner = SOCPEnsemblePruner(FrozenEstimator(self.full), lam=0.0, max_members=KEPT)
+        pruner = SOCPEnsemblePruner(
+            FrozenEstimator(self.full), lam=0.0, max_members=KEPT, voting="soft"
+        )
         self.pruned = pruner.fit(select, y_select)
         self._folder = tempfile.TemporaryDirectory()  # gone with the case
 
