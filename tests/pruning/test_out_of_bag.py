@@ -74,6 +74,25 @@ def test_members_are_scored_on_rows_that_they_did_not_draw():
         assert score == pytest.approx(right.mean())
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", [RandomForestClassifier, BaggingClassifier])
+def test_votes_of_all_are_those_of_scikit_learn(kind, weighted):
+    """scikit-learn averages the out-of-bag members of a row; rows are drawn by their weights."""
+    X, y = classes()
+    weight = np.random.default_rng(0).exponential(1, 400) ** 2 if weighted else None
+    trained = kind(n_estimators=60, oob_score=True, random_state=0).fit(X, y, weight)
+    soft = {"voting": "soft", "random_state": 0}
+    full = SOCPEnsemblePruner(FrozenEstimator(trained), cv="oob", **soft).fit(X, y).frontier_
+    votes = trained.oob_decision_function_.argmax(axis=1)
+    # What is filled in are the same members again, in other shares.
+    assert abs(full.full_score - (votes == y).mean()) < 0.04
+    for member, drawn, score in zip(
+        trained.estimators_, trained.estimators_samples_, full.member_score, strict=True
+    ):
+        out = np.setdiff1d(np.arange(400), drawn)
+        assert score == pytest.approx((member.predict(X[out]) == y[out]).mean())
+
+
 def test_regressors_are_scored_on_rows_that_they_did_not_draw():
     X, y = load_diabetes(return_X_y=True)
     trained = BaggingRegressor(n_estimators=15, max_features=0.5, random_state=0).fit(X, y)
