@@ -74,7 +74,7 @@ def test_members_are_scored_on_rows_that_they_did_not_draw():
         assert score == pytest.approx(right.mean())
 
 
-@pytest.mark.filterwarnings("ignore:Some inputs do not have OOB scores")
+@pytest.mark.filterwarnings("ignore:Some inputs do not have OOB", "ignore:invalid value")
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", [RandomForestClassifier, BaggingClassifier])
 def test_votes_of_all_are_those_of_scikit_learn(kind, weighted):
