@@ -23,7 +23,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 from ..exceptions import SavedFormatError
-from ..socp import SOLVER, SOCPSolution, check_installed
+from ..socp import SOLVER, SOCPSolution, check_installed, nearest_semidefinite
 from ..utils import (
     ALPHA,
     LAM,
@@ -577,6 +577,9 @@ class BasePruner(
         self.solution_, self.path_ = solution, path
         lams, along = path.lams[path.n_members > 0], predictions.along(path)
         self.frontier_ = frontier(predictions, lams, along, weights)
+        errors = predictions.error_products(relaxation.stats)
+        if predictions.own is not None:  # means over other rows for each pair
+            errors = nearest_semidefinite(errors)
         # The table is computed when it is asked for: it takes a third of the time of a selection.
         self._member_table = partial(
             explain_members,
@@ -585,7 +588,7 @@ class BasePruner(
             self.frontier_.member_score,
             relaxation.program.costs,
             predictions.member_diversity(relaxation.stats),
-            predictions.error_products(relaxation.stats),
+            errors,
             relaxation.problem,
             path,
         )

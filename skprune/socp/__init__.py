@@ -24,6 +24,7 @@ from ._out_of_bag import out_of_bag_statistics as out_of_bag_statistics
 from ._path import SOCPPath, socp_path
 from ._path import follow_path as follow_path
 from ._problem import SOCPProblem
+from ._problem import nearest_semidefinite as nearest_semidefinite
 from ._solve import SOLVER as SOLVER
 from ._solve import SOCPSolution, solve_socp
 from ._solve import check_installed as check_installed

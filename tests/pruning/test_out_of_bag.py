@@ -372,6 +372,17 @@ def test_rows_that_every_member_drew_are_left_out():
         SOCPEnsemblePruner(FrozenEstimator(bag), cv="oob").fit(X, y)
 
 
+@pytest.mark.parametrize("params", VOTES)
+def test_the_table_of_members(params):
+    X, y = classes()
+    table = SOCPEnsemblePruner(forest(), random_state=0, **params).fit(X, y).explain()
+    correlation = table.error_correlation
+    assert ((correlation > 0) & (correlation < 1)).all()
+    assert len(np.unique(correlation)) > 10
+    assert (table.diversity > 0).all()
+    assert (table.leave_one_out_increase[table.kept] > 0).mean() > 0.5
+
+
 def test_one_member_and_few_rows():
     X, y = classes(30, n_classes=2)
     for n in (1, 2, 3):
