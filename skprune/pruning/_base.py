@@ -195,8 +195,8 @@ class BasePruner(
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, used in the members' fit (where they take them) and in calibration.
         **fit_params : dict
-            Passed to the members' ``fit``, except for ``groups``, which are not cut in two by
-            ``cv``; routed if metadata routing is enabled.
+            Passed to the members' ``fit``, except ``groups``: rows of one group are never split
+            between training and calibration. Routed if metadata routing is enabled.
 
         Returns
         -------
@@ -323,10 +323,9 @@ class BasePruner(
         scratch: ScratchFolder,
     ) -> Calibration:
         """Predict all rows with members that were fitted before, on other rows."""
-        if fit_params:
-            raise ValueError(
-                f"{sorted(fit_params)} cannot be passed to fit: the members are fitted already."
-            )
+        given = sorted(name for name, value in fit_params.items() if value is not None)
+        if given:
+            raise ValueError(f"{given} cannot be passed to fit: the members are fitted already.")
         check_fitted_members(self.estimator)
         members = self._fitted_members(y)
         own = None
@@ -347,8 +346,9 @@ class BasePruner(
         calibration = Calibration(members, P, y, sample_weight, X[:TIMED_ROWS])
         if own is None:
             return calibration
-        seed = draw_seed(check_random_state(self.random_state))
-        return calibrated_out_of_bag(calibration, own, seed)
+        # Nothing else is random here: without a seed, too, two fits are the same.
+        state = 0 if self.random_state is None else self.random_state
+        return calibrated_out_of_bag(calibration, own, draw_seed(check_random_state(state)))
 
     def _train_and_predict(
         self,
@@ -412,9 +412,8 @@ class BasePruner(
             check_draws_rows(self.estimator, n_rows)
         if grouped and isinstance(self.cv, str | Integral | None):
             raise ValueError(
-                f"cv={self.cv!r} knows no groups: out-of-bag rows and plain folds cut them in two. "
-                "Give a share of the groups to hold out, such as 0.25, or a splitter such as "
-                "GroupKFold."
+                f"groups cannot be used with cv={self.cv!r}, which splits rows of one group. Give "
+                "a share of the groups to hold out, such as 0.25, or a splitter such as GroupKFold."
             )
         return self.cv
 

@@ -26,7 +26,8 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import GroupShuffleSplit, check_cv
-from sklearn.utils import _safe_indexing
+from sklearn.utils import _safe_indexing, check_consistent_length
+from sklearn.utils.validation import column_or_1d
 
 from .._version import __version__
 from ..exceptions import CacheWarning
@@ -124,9 +125,8 @@ def calibration_splits(
 ) -> list[Split]:
     """Rows to train on and rows to calibrate on; one such pair for a fraction, else one a fold."""
     if is_fraction(cv):
-        if split_params:
-            splitter = GroupShuffleSplit(1, test_size=float(cv), random_state=seed)
-            return list(splitter.split(X, y, **split_params))
+        if split_params.get("groups") is not None:
+            return [_hold_out_groups(y, split_params["groups"], float(cv), seed, by_class)]
         codes = np.unique(y, return_inverse=True)[1] if by_class else np.zeros(len(y), np.intp)
         return [_hold_out(codes, float(cv), seed)]
     if cv is None or isinstance(cv, Integral) or hasattr(cv, "split"):
@@ -140,6 +140,8 @@ def calibration_splits(
     if not folds:
         raise ValueError(f"cv must give at least one pair (train, test); {cv!r:.100} gives none.")
     splits = [_checked_fold(number, fold, len(y)) for number, fold in enumerate(folds)]
+    if split_params.get("groups") is not None:
+        _check_groups(splits, split_params["groups"], cv)
     rows = np.concatenate([test for _, test in splits])
     if len(np.unique(rows)) < len(rows):
         raise ValueError(
@@ -161,6 +163,40 @@ def _hold_out(codes: NDArray[np.intp], fraction: float, seed: int) -> Split:
     held_out = np.zeros(len(codes), dtype=bool)
     held_out[shared] = hold_out(codes[shared], n_test, seed)
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def _hold_out_groups(y: NDArray, groups: Any, fraction: float, seed: int, by_class: bool) -> Split:
+    """Hold out a fraction of the groups; each class must be in the others, too."""
+    groups = column_or_1d(groups)
+    check_consistent_length(y, groups)
+    n_groups = len(np.unique(groups))
+    if not 1 <= round(fraction * n_groups) <= n_groups - 1:
+        raise ValueError(
+            f"cv={fraction:g} of {n_groups} group(s) leaves none to calibrate on, or none to train "
+            "on; give more groups or another share."
+        )
+    splitter = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
+    train, test = next(splitter.split(y, y, groups))
+    missing = np.setdiff1d(y[test], y[train])
+    if by_class and len(missing):
+        raise ValueError(
+            f"Classes {missing[:5].tolist()} are in the held-out groups only: no member would know "
+            "them. Give a splitter that has them on both sides, such as StratifiedGroupKFold."
+        )
+    return train, test
+
+
+def _check_groups(splits: list[Split], groups: Any, cv: Any) -> None:
+    """Raise if a group is trained and calibrated on."""
+    groups = column_or_1d(groups)
+    for number, (train, test) in enumerate(splits):
+        both = np.intersect1d(groups[train], groups[test])
+        if len(both):
+            raise ValueError(
+                f"cv={cv!r:.100} trains and calibrates on rows of the same {len(both)} group(s) in "
+                f"fold {number}, such as {both[0]!r}. Give a share of the groups to hold out, or a "
+                "splitter such as GroupKFold."
+            )
 
 
 def _checked_fold(number: int, fold: Any, n_rows: int) -> Split:

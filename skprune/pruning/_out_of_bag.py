@@ -19,9 +19,10 @@ def draws_rows(estimator: Any, n_rows: int) -> bool:
     estimator = unfreeze(estimator)
     if not hasattr(type(estimator), "estimators_samples_"):
         return False
-    if getattr(estimator, "bootstrap", False):
-        return True
     share = getattr(estimator, "max_samples", None)
+    if getattr(estimator, "bootstrap", False):
+        # Of more than three draws a row, hardly a row is left out.
+        return not isinstance(share, Integral) or share <= 3 * n_rows
     return share is not None and share < (n_rows if isinstance(share, Integral) else 1.0)
 
 
@@ -56,7 +57,7 @@ def out_of_bag_rows(ensemble: Any, n_rows: int) -> NDArray[np.bool_]:
 def fill_with_others(P: NDArray, own: NDArray[np.bool_], seed: int) -> None:
     """Replace what members predict for rows they saw by what random other members predict, in P.
 
-    With a part of the members only, a vote would be less sure than the one that is calibrated.
+    A vote of the remaining members would be less confident than the full vote.
     """
     rng = np.random.default_rng(seed)
     M, N, k = P.shape

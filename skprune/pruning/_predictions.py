@@ -68,8 +68,8 @@ _SCORED_BYTES = 2**27
 class CalibrationPredictions(ABC):
     """Predictions of M members on N rows that no member was trained on.
 
-    Out of bag, ``own`` marks what counts in statistics and scores of single members; the rest of P
-    is what random other members predict there.
+    Out of bag, ``own`` marks what counts in statistics and scores of single members; elsewhere P
+    holds predictions of other members, drawn at random.
 
     ``weights`` below has a weighting of the members in each of its K rows; ``rows`` are
     positions of calibration rows; ``train`` those that an intercept is fitted to.
@@ -104,9 +104,9 @@ class CalibrationPredictions(ABC):
         rows = np.flatnonzero(used)
         if own is not None and len(rows) < 2:
             raise ValueError(
-                f"cv='oob' leaves {len(rows)} of {self.n_rows} samples: all others are in the "
-                "training rows of every member, or have no weight. Give more members, or a share "
-                "of the rows to hold out as cv."
+                f"Out-of-bag calibration leaves {len(rows)} of {self.n_rows} samples: every member "
+                "was trained on all the others, or they have no weight. Give more members, or a "
+                "share of the rows to hold out as cv."
             )
         return replace(
             self,
@@ -226,15 +226,17 @@ class CalibrationPredictions(ABC):
         """Accuracy, or R^2, of each member as it is, (M,); out of bag on its own rows."""
         if self.own is None:
             return self._member_scores()
-        scores = np.full(self.n_members, np.nan)
-        for i, own in enumerate(self.own):
-            rows = np.flatnonzero(own)
-            if len(rows):
-                weight = self.weights_of(rows)
-                P = select(self.P, rows, np.array([i]))
-                of_one = replace(self, P=P, y=self.y[rows], sample_weight=weight, own=None)
-                scores[i] = of_one._member_scores()[0]
-        return scores
+        ones = (self.alone(i)[0] for i in range(self.n_members))
+        scores = np.array([one._member_scores()[0] if one.n_rows else np.nan for one in ones])
+        # A member without such a row is as the others in the mean.
+        return np.where(np.isnan(scores), np.nanmean(scores), scores)
+
+    def alone(self, i: int) -> tuple[Self, Rows]:
+        """Member i on the rows that it was not trained on, and their positions."""
+        assert self.own is not None
+        rows = np.flatnonzero(self.own[i])
+        P, weight = select(self.P, rows, np.array([i])), self.weights_of(rows)
+        return replace(self, P=P, y=self.y[rows], sample_weight=weight, own=None), rows
 
     @abstractmethod
     def _member_scores(self) -> NDArray[np.float64]:

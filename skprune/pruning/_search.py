@@ -183,7 +183,10 @@ def search(
     for fold, W in enumerate(outer):
         train = run.rows(*others[fold])
         alone = predictions.single_and_full(train)
-        scored.append(scorer.table(predictions, np.vstack([W, alone]), run.rows(fold), train))
+        found = scorer.table(predictions, np.vstack([W, alone]), run.rows(fold), train)
+        if predictions.own is not None:  # elsewhere a member is replaced by others
+            found[:, -1 - M : -1] = _scores_on_own_rows(predictions, scorer, run.rows(fold), train)
+        scored.append(found)
     tables = np.array(scored)  # fold, score or tie-break, candidate
     K = outer[0].shape[0]
     scores, ties = tables[:, 0, :K], tables[:, 1, :K]
@@ -223,6 +226,21 @@ def search(
         frequency=frequency[alpha_at, lam_at],
         relaxation=replace(relaxations[alpha_at], min_lam=0.0),
     )
+
+
+def _scores_on_own_rows(
+    predictions: CalibrationPredictions, scorer: CandidateScorer, rows: Rows, train: Rows
+) -> NDArray[np.float64]:
+    """Out-of-bag score of each member alone, and the one that breaks ties, (2, M)."""
+    found = np.full((2, predictions.n_members), np.nan)
+    for i in range(predictions.n_members):
+        one, positions = predictions.alone(i)
+        test, fit = (np.flatnonzero(np.isin(positions, some)) for some in (rows, train))
+        if len(test) and len(fit):
+            found[:, i] = scorer.table(one, one.single_and_full(fit)[:1], test, fit)[:, 0]
+    # A member without such a row is as the others in the mean.
+    means = np.nanmean(found, axis=1, keepdims=True)
+    return np.asarray(np.where(np.isnan(found), means, found))
 
 
 def _choose(
@@ -375,7 +393,8 @@ class CrossValidatedSelection(BasePruner):
         self.selection_frequency_ = found.frequency
         solution = found.relaxation.solve(self.lam_)
         self._note_program(predictions, found.relaxation, solution, found.weights)
-        _warn_of_better_member(found)
+        if predictions.own is None:  # out of bag fewer members vote on a row than will vote
+            _warn_of_better_member(found)
         return found.weights
 
 

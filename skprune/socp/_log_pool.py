@@ -111,6 +111,8 @@ class LogPoolStatistics:
                     f"Only statistics with the same {name} can be combined; got {one} and {two}. "
                     "Give from_predictions the scale of all samples."
                 )
+        if (self.pair_weight is None) != (other.pair_weight is None):
+            raise ValueError("Statistics of out-of-bag predictions combine with each other only.")
         total = self.total_weight + sign * other.total_weight
         n_samples = self.n_samples + sign * other.n_samples
         if n_samples <= 0 or total <= 1e-9 * self.total_weight:
@@ -128,7 +130,7 @@ class LogPoolStatistics:
         )
 
     def completed(self) -> "LogPoolStatistics":
-        """The same, with the mean of the others for what no sample tells."""
+        """The same, with the mean of the others where no sample gives a value."""
         pairs = self.pair_weight
         if pairs is None or pairs.min() > 0:
             return self

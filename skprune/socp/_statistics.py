@@ -75,7 +75,7 @@ class EnsembleStatistics(ReprHTML):
         Center and scale by which targets and predictions were standardized; None for classes.
     pair_weight : ndarray of shape (M, M) or None, default=None
         Sum of the weights of the samples that each product of two members is averaged over,
-        where members were asked about different samples; None where all were asked about all.
+        where members have different samples; None where all have the same.
 
     Examples
     --------
@@ -349,7 +349,7 @@ class EnsembleStatistics(ReprHTML):
         )
 
     def completed(self) -> "EnsembleStatistics":
-        """The same, with the mean of the others for what no sample tells.
+        """The same, with the mean of the others where no sample gives a value.
 
         Returns
         -------

@@ -1,7 +1,5 @@
 """Calibration on the rows that members of forests and bags did not draw."""
 
-import re
-
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
@@ -17,7 +15,7 @@ from sklearn.ensemble import (
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import log_loss, r2_score
-from sklearn.model_selection import GridSearchCV, GroupKFold, train_test_split
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
@@ -221,6 +219,7 @@ def test_bags_of_regressors(params):
         (ExtraTreesClassifier(10, random_state=0), False),
         (ExtraTreesClassifier(10, bootstrap=True, random_state=0), True),
         (BaggingClassifier(bootstrap=False, random_state=0), False),
+        (BaggingClassifier(max_samples=4000, random_state=0), False),
         (BaggingClassifier(bootstrap=False, max_samples=0.5, random_state=0), True),
         (BaggingClassifier(bootstrap=False, max_samples=300, random_state=0), True),
         ([("a", DecisionTreeClassifier(max_depth=2)), ("b", DecisionTreeClassifier())], False),
@@ -273,9 +272,30 @@ def test_whole_groups_are_held_out(cv, routing):
 def test_groups_are_not_cut_in_two(cv, tmp_path):
     X, y = classes(120)
     bag = CountingBag(log=tmp_path / "log", random_state=0)
-    with pytest.raises(ValueError, match=r"knows no groups: .* or a splitter such as GroupKFold"):
+    with pytest.raises(
+        ValueError, match=r"groups cannot be used with cv=.* or a splitter such as GroupKFold"
+    ):
         SOCPEnsemblePruner(bag, cv=cv, random_state=0).fit(X, y, groups=np.arange(120) // 6)
     assert not (tmp_path / "log").exists()
+
+
+@pytest.mark.filterwarnings("ignore:The groups parameter is ignored")
+@pytest.mark.parametrize("cv", [KFold(3), [(np.arange(57), np.arange(57, 120))]], ids=["k", "list"])
+def test_splits_of_one_group_are_refused(cv):
+    X, y = classes(120)
+    with pytest.raises(ValueError, match=r"rows of the same \d group\(s\) in fold \d, such as"):
+        SOCPEnsemblePruner(forest(5), cv=cv).fit(X, y, groups=np.arange(120) // 7)
+
+
+def test_groups_that_cannot_be_held_out():
+    X, y = classes(120)
+    pruner = SOCPEnsemblePruner(forest(5), random_state=0)
+    with pytest.raises(ValueError, match=r"of 1 group\(s\) leaves none to calibrate on"):
+        pruner.fit(X, y, groups=np.zeros(120))
+    with pytest.raises(ValueError, match=r"Classes \[\d\] are in the held-out groups only"):
+        pruner.fit(X, y, groups=y)
+    fitted = FrozenEstimator(forest(5).fit(X, y))
+    assert SOCPEnsemblePruner(fitted).fit(X, y, groups=None).n_members_ >= 1
 
 
 def test_groups_go_to_a_splitter():
@@ -288,6 +308,29 @@ def test_groups_go_to_a_splitter():
 
 
 # Hard cases
+
+
+def test_a_fitted_forest_gives_the_same_without_a_seed():
+    X, y = classes()
+    fitted = FrozenEstimator(forest().fit(X, y))
+    one, two = (SOCPEnsemblePruner(fitted, cv="oob").fit(X, y).predict_proba(X) for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_the_best_single_member_is_scored_on_its_own_rows():
+    X, y = classes()
+    search = SOCPEnsemblePrunerCV(forest(12, max_depth=3), random_state=0, voting="soft").fit(X, y)
+    scores = search.frontier_.member_score
+    assert scores.mean() < search.best_member_score_ < scores.max() + 0.02
+    assert search.best_member_score_ > np.median(scores) + 0.01
+
+
+def test_a_member_that_drew_every_row_does_not_spoil_a_report():
+    X, y = classes(60)
+    bag = Stored(DecisionTreeClassifier(max_depth=3), 4, random_state=0).fit(X, y)
+    bag.samples = [np.arange(60), *(np.arange(start, 60) for start in (25, 30, 35))]
+    pruner = SOCPEnsemblePruner(FrozenEstimator(bag), cv="oob", random_state=0).fit(X, y)
+    assert np.isfinite(pruner.frontier_.member_score).all()
 
 
 def test_another_number_of_rows_is_refused():
@@ -367,7 +410,7 @@ def test_rows_that_every_member_drew_are_left_out():
     other[35:] = 0  # seen by all of them
     np.testing.assert_array_equal(first.fit(X, other).weights_, pruner.weights_)
     bag.samples = [np.arange(60)] * 4
-    match = re.escape("cv='oob' leaves 0 of 60 samples")
+    match = "Out-of-bag calibration leaves 0 of 60 samples"
     with pytest.raises(ValueError, match=match):
         SOCPEnsemblePruner(FrozenEstimator(bag), cv="oob").fit(X, y)
 
