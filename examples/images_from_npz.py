@@ -90,7 +90,9 @@ def main() -> None:
     ).fit(X_train, y_train)
     grid = PAPER_GRID if options.grid == "paper" else GRID
     with tempfile.TemporaryDirectory() as folder:
-        pruner = SOCPEnsemblePruner(FrozenEstimator(ensemble), memory=folder)
+        # The paper's grid is for its own vote, equation (3).
+        voting = "soft" if options.grid == "paper" else "log"
+        pruner = SOCPEnsemblePruner(FrozenEstimator(ensemble), voting=voting, memory=folder)
         search = GridSearchCV(pruner, grid, cv=5).fit(X_cal, y_cal)
     best = search.best_estimator_.set_params(memory=None)
     print(f"\nChosen by cross-validation: {search.best_params_}\n")

@@ -10,9 +10,7 @@ any ensemble with ``predict_proba`` is pruned alike.
 # %%
 # Train and prune
 # ---------------
-# Rows are few here, so the choice is made on predictions out of fold, ``cv=5``: six forests are
-# trained, and the last one, on all rows, is pruned. The default, ``cv=0.25``, trains one forest and
-# holds out a quarter of the rows to choose on.
+# The forest is trained once, on all rows, and each tree is judged on the rows that it did not draw.
 
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
@@ -26,7 +24,7 @@ X, y = load_digits(return_X_y=True)
 X, X_test, y, y_test = train_test_split(X, y, test_size=0.25, stratify=y, random_state=0)
 
 forest = RandomForestClassifier(200, max_depth=5, random_state=0)
-pruner = SOCPEnsemblePruner(forest, cv=5, max_members=40, random_state=0)
+pruner = SOCPEnsemblePruner(forest, max_members=40, random_state=0)
 pruner.fit(X, y)
 
 # %%

@@ -24,7 +24,7 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
     """Keep the few members of an ensemble that matter, and weight their votes.
 
     The members are trained, predict rows that they were not trained on, and get sparse
-    weights from the second-order cone program of Guldogus et al.: accuracy against
+    weights from the second-order cone program of Guldogus et al.: log loss, or accuracy against
     diversity (``alpha``), and a penalty on the sum of the weights (``lam``). Members whose
     weight is zero, or below ``threshold``, are dropped; the others are reweighted
     (``reweight``) and vote.
@@ -42,12 +42,12 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         Where the calibration predictions come from. "oob", for forests and bags, trains on all
         rows and calibrates each member on those that it did not draw; a
         :class:`~sklearn.frozen.FrozenEstimator` then takes its training rows in their order. A
-        float holds out that share of the rows, by class, or of ``groups`` where these are passed to
-        ``fit``. "auto" is "oob" if the ensemble draws rows (``bootstrap``, or ``max_samples`` below
+        float holds out that share of the rows, stratified by class, or of the groups if ``groups``
+        is passed to ``fit``. "auto" is "oob" if the ensemble draws rows (``bootstrap``, or ``max_samples`` below
         all), there are no groups, and ``diversity`` is not "exact"; else 0.25. "prefit" takes all
         rows and fitted members, which must not have been trained on them. Folds give predictions
         for all rows, after which the members are trained on all of them: more training, and better
-        if there are few rows.
+        for other ensembles if there are few rows.
     alpha : float or None, default=None
         Weight of accuracy in [0, 1], equation (3); 1 - alpha is that of diversity. None is 0.9
         for soft and hard votes, and 1 for the logarithmic pool.
@@ -67,7 +67,8 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         each member chooses. "log" is the logarithmic pool, probabilities in proportion to
         ``prod_i max(p_i, 0.001) ** w_i``: its weights are exponents, which minimize its log loss
         and need not sum to one. It takes ``diversity="shannon"`` only, and Newton's method
-        whatever the solver. "soft" is the vote of the paper, equation (3).
+        whatever the solver (out of bag, ``solver`` and the expansion of its loss). "soft" is the
+        vote of the paper, equation (3).
     calibrate : {"temperature"} or None, default=None
         "temperature" raises a soft vote to a power that is fitted to the calibration rows, since
         the mean of many probabilities is too unsure. It changes no predicted class. (In the
@@ -107,7 +108,8 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         Processes that train a list of members, and threads that predict. An ensemble is trained
         with its own ``n_jobs``.
     random_state : int, RandomState instance or None, default=None
-        Seeds the held-out split, and every ``random_state`` of ``estimator`` that is None.
+        Seeds the held-out split, what stands in for out-of-bag members that saw a row, and every
+        ``random_state`` of ``estimator`` that is None.
     verbose : int, default=0
         Print what is being done.
 
@@ -133,7 +135,8 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
     reweight_ : str or float
         How the kept members were reweighted.
     solution_ : SOCPSolution
-        Solution of the program before threshold and reweighting, with its certificate.
+        Solution of the program before threshold and reweighting, with its certificate; with
+        ``voting="log"`` of the log loss itself, or out of bag of its expansion.
     path_ : SOCPPath
         Weights for every penalty at this alpha (with ``diversity="exact"`` or ``voting="log"``:
         of the expansion).
@@ -238,9 +241,9 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            Weighted mean of the members' probabilities, to the power ``1 / temperature_``; with
-            ``voting="hard"``, the weighted share of the members that choose each class; with
-            ``voting="log"``, the logarithmic pool.
+            The logarithmic pool; with ``voting="soft"``, the weighted mean of the members'
+            probabilities, to the power ``1 / temperature_``; with ``voting="hard"``, the weighted
+            share of the members that choose each class.
         """
         votes = self._votes(X)
         return self._rule.proba(votes)
@@ -407,12 +410,12 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         Where the calibration predictions come from. "oob", for forests and bags, trains on all
         rows and calibrates each member on those that it did not draw; a
         :class:`~sklearn.frozen.FrozenEstimator` then takes its training rows in their order. A
-        float holds out that share of the rows, by class, or of ``groups`` where these are passed to
-        ``fit``. "auto" is "oob" if the ensemble draws rows (``bootstrap``, or ``max_samples`` below
+        float holds out that share of the rows, stratified by class, or of the groups if ``groups``
+        is passed to ``fit``. "auto" is "oob" if the ensemble draws rows (``bootstrap``, or ``max_samples`` below
         all), there are no groups, and ``diversity`` is not "exact"; else 0.25. "prefit" takes all
         rows and fitted members, which must not have been trained on them. Folds give predictions
         for all rows, after which the members are trained on all of them: more training, and better
-        if there are few rows.
+        for other ensembles if there are few rows.
     alphas : sequence of float or None, default=None
         Weights of accuracy to try, in [0, 1]; 1 - alpha is that of diversity. None is 0.7, 0.9
         and 1 for soft and hard votes, and 1 for the logarithmic pool.
@@ -442,7 +445,8 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         each member chooses. "log" is the logarithmic pool, probabilities in proportion to
         ``prod_i max(p_i, 0.001) ** w_i``: its weights are exponents, which minimize its log loss
         and need not sum to one. It takes ``diversity="shannon"`` only, and Newton's method
-        whatever the solver. "soft" is the vote of the paper, equation (3).
+        whatever the solver (out of bag, ``solver`` and the expansion of its loss). "soft" is the
+        vote of the paper, equation (3).
     calibrate : {"temperature"} or None, default=None
         "temperature" raises a soft vote to a power that is fitted to the calibration rows, since
         the mean of many probabilities is too unsure. It changes no predicted class. (In the
@@ -482,8 +486,8 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         Processes that train a list of members, and threads that predict. An ensemble is trained
         with its own ``n_jobs``.
     random_state : int, RandomState instance or None, default=None
-        Seeds the held-out split, folds, resamples, and every ``random_state`` of ``estimator``
-        that is None.
+        Seeds the held-out split, what stands in for out-of-bag members that saw a row, folds,
+        resamples, and every ``random_state`` of ``estimator`` that is None.
     verbose : int, default=0
         Print what is being done.
 

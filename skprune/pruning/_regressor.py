@@ -35,7 +35,7 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         Where the calibration predictions come from. "oob", for forests and bags, trains on all
         rows and calibrates each member on those that it did not draw; a
         :class:`~sklearn.frozen.FrozenEstimator` then takes its training rows in their order. A
-        float holds out that share of the rows, or of ``groups`` where these are passed to
+        float holds out that share of the rows, or of the groups if ``groups`` is passed to
         ``fit``. "auto" is "oob" if the ensemble draws rows (``bootstrap``, or ``max_samples`` below
         all) and there are no groups; else 0.25. "prefit" takes all rows and
         fitted members, which must not have been trained on them. Folds give predictions for all
@@ -80,7 +80,8 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         Processes that train a list of members, and threads that predict. An ensemble is trained
         with its own ``n_jobs``.
     random_state : int, RandomState instance or None, default=None
-        Seeds the held-out split, and every ``random_state`` of ``estimator`` that is None.
+        Seeds the held-out split, what stands in for out-of-bag members that saw a row, and every
+        ``random_state`` of ``estimator`` that is None.
     verbose : int, default=0
         Print what is being done.
 
@@ -276,7 +277,7 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
         Where the calibration predictions come from. "oob", for forests and bags, trains on all
         rows and calibrates each member on those that it did not draw; a
         :class:`~sklearn.frozen.FrozenEstimator` then takes its training rows in their order. A
-        float holds out that share of the rows, or of ``groups`` where these are passed to
+        float holds out that share of the rows, or of the groups if ``groups`` is passed to
         ``fit``. "auto" is "oob" if the ensemble draws rows (``bootstrap``, or ``max_samples`` below
         all) and there are no groups; else 0.25. "prefit" takes all rows and
         fitted members, which must not have been trained on them. Folds give predictions for all
@@ -330,8 +331,8 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
         Processes that train a list of members, and threads that predict. An ensemble is trained
         with its own ``n_jobs``.
     random_state : int, RandomState instance or None, default=None
-        Seeds the held-out split, folds, resamples, and every ``random_state`` of ``estimator``
-        that is None.
+        Seeds the held-out split, what stands in for out-of-bag members that saw a row, folds,
+        resamples, and every ``random_state`` of ``estimator`` that is None.
     verbose : int, default=0
         Print what is being done.
 
