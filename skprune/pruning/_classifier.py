@@ -43,11 +43,11 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         rows and calibrates each member on those that it did not draw; a
         :class:`~sklearn.frozen.FrozenEstimator` then takes its training rows in their order. A
         float holds out that share of the rows, stratified by class, or of the groups if ``groups``
-        is passed to ``fit``. "auto" is "oob" if the ensemble draws rows (``bootstrap``, or ``max_samples`` below
-        all), there are no groups, and ``diversity`` is not "exact"; else 0.25. "prefit" takes all
-        rows and fitted members, which must not have been trained on them. Folds give predictions
-        for all rows, after which the members are trained on all of them: more training, and better
-        for other ensembles if there are few rows.
+        is passed to ``fit``. "auto" is "oob" if the ensemble draws rows (``bootstrap``, or
+        ``max_samples`` below all), there are no groups, and ``diversity`` is not "exact"; else
+        0.25. "prefit" takes all rows and fitted members, which must not have been trained on them.
+        Folds give predictions for all rows, after which the members are trained on all of them:
+        more training, and better for other ensembles if there are few rows.
     alpha : float or None, default=None
         Weight of accuracy in [0, 1], equation (3); 1 - alpha is that of diversity. None is 0.9
         for soft and hard votes, and 1 for the logarithmic pool.
@@ -411,11 +411,11 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         rows and calibrates each member on those that it did not draw; a
         :class:`~sklearn.frozen.FrozenEstimator` then takes its training rows in their order. A
         float holds out that share of the rows, stratified by class, or of the groups if ``groups``
-        is passed to ``fit``. "auto" is "oob" if the ensemble draws rows (``bootstrap``, or ``max_samples`` below
-        all), there are no groups, and ``diversity`` is not "exact"; else 0.25. "prefit" takes all
-        rows and fitted members, which must not have been trained on them. Folds give predictions
-        for all rows, after which the members are trained on all of them: more training, and better
-        for other ensembles if there are few rows.
+        is passed to ``fit``. "auto" is "oob" if the ensemble draws rows (``bootstrap``, or
+        ``max_samples`` below all), there are no groups, and ``diversity`` is not "exact"; else
+        0.25. "prefit" takes all rows and fitted members, which must not have been trained on them.
+        Folds give predictions for all rows, after which the members are trained on all of them:
+        more training, and better for other ensembles if there are few rows.
     alphas : sequence of float or None, default=None
         Weights of accuracy to try, in [0, 1]; 1 - alpha is that of diversity. None is 0.7, 0.9
         and 1 for soft and hard votes, and 1 for the logarithmic pool.
