@@ -279,16 +279,17 @@ standard errors are in [race.csv](race.csv). The new pools:
 {pools}
 
 "skprune, default" is `SOCPEnsemblePruner` with a limit only. Every rival has one temperature,
-fitted on its calibration vote; "untempered" is its log loss without. Models of all predictions
-(stacking, CMA-ES) fit these rows too well for that. "log refit" are members that a rival chose,
-with skprune's weights. AutoGluon's selection is that of `autogluon.core`; "greedy" is the same
-rule, vectorized. `hillclimbers` has its defaults. AutoGluon, `hillclimbers` and greedy selection
+fitted on its calibration vote; models of all predictions (stacking, CMA-ES) fit these rows too well
+for that. "log refit" are members that a rival chose, with skprune's weights. AutoGluon's selection
+is that of `autogluon.core`; "greedy" is the same rule, vectorized. `hillclimbers` has its defaults. AutoGluon, `hillclimbers` and greedy selection
 know no limit: the rounds that obey one are taken. CMA-ES, and its sparse weights ("ExplicitGES"),
 are those of PHEM, whose release lacks them, on the package `cma`. Non-negative least squares is
-moved a quarter of the way towards equal weights, as in TabFM. Calibration error: 15 bins of equal
-width. A number at the head of a column is the most members allowed, and "all" means no limit, as
-in "untempered", "members" and "seconds". The best log loss of each column is in bold. "won" counts
-the pools and seeds in which the default has the lower log loss, and the higher.
+moved a quarter of the way towards equal weights, as in TabFM.
+
+Columns 5 to "all": log loss with at most so many members, the best of each in bold. The others are
+without a limit: "plain" is the log loss without the temperature, "error" the calibration error (15
+bins of equal width), "won" the pools and seeds in which the default has the lower log loss, and the
+higher.
 
 {table}
 
@@ -315,9 +316,8 @@ def shown(frame: pd.DataFrame) -> list[str]:
 
 def race_table(frame: pd.DataFrame) -> str:
     methods, sizes = shown(frame), [s or NO_LIMIT for s in SIZES]
-    head = ["method", *(f"log loss, {s or 'all'}" for s in sizes), "untempered"]
-    head += ["calibration error in %, 10", "calibration error in %, all"]
-    head += ["accuracy in %, 10", "accuracy in %, all", "members", "seconds", "won, 10", "won, all"]
+    heads = ["plain", "error, %", "accuracy, %", "members", "seconds", "won"]
+    head = ["method", *(str(s or "all") for s in sizes), *heads]
     best = {s: np.nanmin([of(frame, m, s, "log_loss") for m in methods]) for s in sizes}
     rows = []
     for method in methods:
@@ -328,14 +328,13 @@ def race_table(frame: pd.DataFrame) -> str:
             row.append(f"**{value:.3f}**" if value == best[s] else number(value, ".3f"))
         untempered = of(frame, plain, NO_LIMIT, "log_loss") if plain != method else np.nan
         row.append(number(untempered, ".3f"))
-        for what, form in (("calibration_error", ".1f"), ("accuracy", ".2f")):
-            row += [number(100 * of(frame, method, s, what), form) for s in (10, NO_LIMIT)]
+        for what, form in (("calibration_error", ".1f"), ("accuracy", ".1f")):
+            row.append(number(100 * of(frame, method, NO_LIMIT, what), form))
         row.append(number(of(frame, method, NO_LIMIT, "members"), ".0f"))
         row.append(number(of(frame, method, NO_LIMIT, "seconds"), ".2g"))
-        for s in (10, NO_LIMIT):
-            won, lost = (of(frame, method, s, f"log_loss_{w}") for w in ("wins", "losses"))
-            known = method != DEFAULT and not np.isnan(won)
-            row.append(f"{won:.0f}-{lost:.0f}" if known else "")
+        won, lost = (of(frame, method, NO_LIMIT, f"log_loss_{w}") for w in ("wins", "losses"))
+        known = method != DEFAULT and not np.isnan(won)
+        row.append(f"{won:.0f}-{lost:.0f}" if known else "")
         rows.append(row)
     return table(head, rows)
 
