@@ -281,10 +281,11 @@ standard errors are in [race.csv](race.csv). The new pools:
 "skprune, default" is `SOCPEnsemblePruner` with a limit only. Every rival has one temperature,
 fitted on its calibration vote; models of all predictions (stacking, CMA-ES) fit these rows too well
 for that. "log refit" are members that a rival chose, with skprune's weights. AutoGluon's selection
-is that of `autogluon.core`; "greedy" is the same rule, vectorized. `hillclimbers` has its defaults. AutoGluon, `hillclimbers` and greedy selection
-know no limit: the rounds that obey one are taken. CMA-ES, and its sparse weights ("ExplicitGES"),
-are those of PHEM, whose release lacks them, on the package `cma`. Non-negative least squares is
-moved a quarter of the way towards equal weights, as in TabFM.
+is that of `autogluon.core`; "greedy" is the same rule, vectorized. `hillclimbers` has its defaults.
+AutoGluon, `hillclimbers` and greedy selection know no limit: the rounds that obey one are taken.
+CMA-ES, and its sparse weights ("ExplicitGES"), are those of PHEM, whose release lacks them, on the
+package `cma`. Non-negative least squares is moved a quarter of the way towards equal weights, as in
+TabFM.
 
 Columns 5 to "all": log loss with at most so many members, the best of each in bold. The others are
 without a limit: "plain" is the log loss without the temperature, "error" the calibration error (15
