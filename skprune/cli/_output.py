@@ -1,4 +1,4 @@
-"""Where results go: standard output, or a file that is whole or not there."""
+"""Where results go: standard output, or a file that is written completely or not at all."""
 
 import os
 import sys

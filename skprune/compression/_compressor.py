@@ -63,7 +63,7 @@ class EnsembleCompressor(ClassifierMixin, SkpruneEstimator):
     (:class:`~skprune.SOCPEnsemblePruner`). The vote of the kept members is measured with all of
     them pruned by several amounts; curves and rewards say how much accuracy to give for size and
     time (:class:`~skprune.PruningAmountOptimizer`), and each member gets an amount of its own, its
-    weight being its importance. The members are pruned, fine-tuned and weighed again, and the whole
+    weight being its importance. The members are pruned, fine-tuned and reweighted, and the whole
     is measured.
 
     Parameters

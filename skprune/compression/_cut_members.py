@@ -35,7 +35,7 @@ class CutMembers:
     Attributes
     ----------
     vote : NetworkVote
-        The members, fine-tuned and weighed again.
+        The members, fine-tuned and reweighted.
     amounts : ndarray of shape (k,)
         Amounts of the members that the program kept.
     delivered, promised : OperatingPoint

@@ -1,4 +1,4 @@
-"""A few trained networks on a bench: each cut by its own amount, fine-tuned, and weighed again."""
+"""A few trained networks: each cut by its own amount, fine-tuned, and reweighted."""
 
 import os
 from collections.abc import Callable, Sequence

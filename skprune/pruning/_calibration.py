@@ -141,6 +141,7 @@ def calibration_splits(
         raise ValueError(f"cv must give at least one pair (train, test); {cv!r:.100} gives none.")
     splits = [_checked_fold(number, fold, len(y)) for number, fold in enumerate(folds)]
     if split_params.get("groups") is not None:
+        check_consistent_length(y, split_params["groups"])
         _check_groups(splits, split_params["groups"], cv)
     rows = np.concatenate([test for _, test in splits])
     if len(np.unique(rows)) < len(rows):
@@ -187,7 +188,7 @@ def _hold_out_groups(y: NDArray, groups: Any, fraction: float, seed: int, by_cla
 
 
 def _check_groups(splits: list[Split], groups: Any, cv: Any) -> None:
-    """Raise if a group is trained and calibrated on."""
+    """Raise if rows of one group are trained and calibrated on."""
     groups = column_or_1d(groups)
     for number, (train, test) in enumerate(splits):
         both = np.intersect1d(groups[train], groups[test])
@@ -303,7 +304,7 @@ def train_out_of_bag(
     """Train on all rows once, and calibrate each member on those that it did not draw."""
     every = np.arange(len(data.y))
     ensemble = _trainer(estimator, data, outputs, memory, n_jobs, training)
-    trained = ensemble("out of bag")
+    trained = ensemble(None, out_of_bag=True)
     P = _cast_all(_predict_rows(trained, data.X, every, memory, n_jobs), dtype)
     members = trained.members()
     assert members.own is not None
@@ -328,7 +329,7 @@ def calibrated_out_of_bag(
 ) -> Calibration:
     """The same, with what other members predict for rows that a member was trained on."""
     P: Any = calibration.P
-    if not P.flags.writeable:  # a cache may give a memory map
+    if not P.flags.writeable or isinstance(P, np.memmap):  # a cache may give a map of its file
         P = np.array(P)
     fill_with_others(P, own, seed)
     return replace(calibration, P=P, own=own, key=(*calibration.key, seed))
@@ -341,17 +342,17 @@ def _trainer(
     memory: joblib.Memory,
     n_jobs: int | None,
     training: Callable[[Any], AbstractContextManager],
-) -> Callable[[Any], "_Ensemble"]:
-    """What trains the ensemble on some rows: positions, None for all, or "out of bag" for all."""
+) -> Callable[..., "_Ensemble"]:
+    """A function of rows (None: all) that trains the ensemble on them when it is needed."""
     key = None
     if memory.location is not None:
         # Another version of scikit-learn may misread pickled members, or train them differently.
         known = (estimator, outputs, data.X, data.y, data.fit_params, sklearn.__version__)
         key = data_hash(*known, *_training_keys(estimator))
 
-    def ensemble(rows: Any) -> _Ensemble:
-        fit = partial(_fit_members, estimator, rows, outputs, data, n_jobs, training)
-        return _Ensemble(memory, None if key is None else data_hash(key, rows), fit)
+    def ensemble(rows: NDArray[np.intp] | None, *, out_of_bag: bool = False) -> _Ensemble:
+        fit = partial(_fit_members, estimator, rows, out_of_bag, outputs, data, n_jobs, training)
+        return _Ensemble(memory, None if key is None else data_hash(key, rows, out_of_bag), fit)
 
     return ensemble
 
@@ -392,14 +393,14 @@ def _training_keys(estimator: Any) -> list[Any]:
 
 def _fit_members(
     estimator: Any,
-    rows: Any,
+    rows: NDArray[np.intp] | None,
+    out_of_bag: bool,
     outputs: dict[str, Any],
     data: TrainingData,
     n_jobs: int | None,
     training: Callable[[Any], AbstractContextManager],
 ) -> Members:
-    """Fit a clone of the ensemble, or of each member of a list, on some rows or on all."""
-    out_of_bag, rows = isinstance(rows, str), None if isinstance(rows, str) else rows
+    """Fit a clone of the ensemble, or of each member of a list, on some rows (None: all)."""
     if isinstance(estimator, list):
         with training(estimator):
             fitted = Parallel(n_jobs=n_jobs)(

@@ -380,7 +380,7 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         self.__dict__.pop("intercept_", None)
         if rule.intercept is not None:
             self.intercept_ = rule.intercept
-        if self.fit_intercept:  # the frontier was scored without a bias
+        if self.voting == "log" and self.fit_intercept:  # the frontier was scored without a bias
             every = np.arange(predictions.n_rows)
             (score,) = predictions.quick_scores(weights[None], every, every)["accuracy"]
             self.frontier_ = replace(self.frontier_, pruned_score=float(score))

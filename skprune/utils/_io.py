@@ -1,4 +1,4 @@
-"""A file that is whole or not there, whatever happens while it is written."""
+"""A file that is written completely or not at all, even if the process is killed."""
 
 import os
 import stat

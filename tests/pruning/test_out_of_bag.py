@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from joblib import Memory
 from scipy.optimize import minimize_scalar
 from sklearn import config_context
 from sklearn.base import clone
@@ -152,6 +153,15 @@ def test_the_same_for_every_number_of_jobs_and_from_the_cache(cls, params, tmp_p
     assert not np.array_equal(other.weights_, plain)
 
 
+def test_a_cache_that_is_mapped_into_memory_stays_as_it_is(tmp_path):
+    X, y = classes()
+    memory = Memory(tmp_path, mmap_mode="r+", verbose=0)
+    pruner = SOCPEnsemblePruner(forest(), memory=memory, random_state=0)
+    plain = clone(pruner).set_params(memory=None).fit(X, y).weights_
+    for _ in range(3):
+        np.testing.assert_array_equal(clone(pruner).fit(X, y).weights_, plain)
+
+
 def test_a_grid_trains_once_a_fold(tmp_path):
     X, y = classes()
     bag = CountingBag(log=tmp_path / "log", random_state=0)
@@ -292,6 +302,10 @@ def test_groups_that_cannot_be_held_out():
     pruner = SOCPEnsemblePruner(forest(5), random_state=0)
     with pytest.raises(ValueError, match=r"of 1 group\(s\) leaves none to calibrate on"):
         pruner.fit(X, y, groups=np.zeros(120))
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        clone(pruner).set_params(cv=[(np.arange(60), np.arange(60, 120))]).fit(
+            X, y, groups=np.arange(50)
+        )
     with pytest.raises(ValueError, match=r"Classes \[\d\] are in the held-out groups only"):
         pruner.fit(X, y, groups=y)
     fitted = FrozenEstimator(forest(5).fit(X, y))
