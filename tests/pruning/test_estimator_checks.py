@@ -39,7 +39,7 @@ def expected_failures(estimator):
         SOCPEnsemblePruner(BAG, cv=2),
         SOCPEnsemblePruner(LARGER_BAG, cv="oob"),
         SOCPEnsemblePruner(TREES, voting="soft"),
-        SOCPEnsemblePruner(TREES, fit_intercept=True),
+        SOCPEnsemblePruner(TREES, fit_intercept=False),
         SOCPEnsemblePrunerCV(TREES, **SMALL),
         SOCPEnsemblePrunerCV(TREES, voting="soft", calibrate="temperature", **SMALL),
         SOCPEnsemblePrunerRegressor(NUMBER_TREES, random_state=0),

@@ -155,11 +155,16 @@ def test_the_same_for_every_number_of_jobs_and_from_the_cache(cls, params, tmp_p
 
 def test_a_cache_that_is_mapped_into_memory_stays_as_it_is(tmp_path):
     X, y = classes()
-    memory = Memory(tmp_path, mmap_mode="r+", verbose=0)
-    pruner = SOCPEnsemblePruner(forest(), memory=memory, random_state=0)
-    plain = clone(pruner).set_params(memory=None).fit(X, y).weights_
-    for _ in range(3):
-        np.testing.assert_array_equal(clone(pruner).fit(X, y).weights_, plain)
+    stored = []
+    for mode in (None, "r+"):
+        memory = Memory(tmp_path / str(mode), mmap_mode=mode, verbose=0)
+        pruner = SOCPEnsemblePruner(forest(max_depth=2), memory=memory, random_state=0)
+        for _ in range(2):
+            clone(pruner).fit(X, y)
+        files = (tmp_path / str(mode)).rglob("output.pkl")
+        stored.append(max(files, key=lambda file: file.stat().st_size).read_bytes())
+    assert len(stored[0]) > 30 * 400 * 3 * 8  # the predictions
+    assert stored[0] == stored[1]
 
 
 def test_a_grid_trains_once_a_fold(tmp_path):
