@@ -31,7 +31,6 @@ from ..utils import (
     RANDOM_STATE,
     Number,
     Predictions,
-    PredictionStore,
     ScratchFolder,
     SkpruneEstimator,
     Splitter,
@@ -59,12 +58,17 @@ from ._calibration import (
     TrainingData,
     calibrated_out_of_bag,
     calibration_splits,
-    check_given_predictions,
     is_fraction,
     predict_fitted,
     predictions_of,
     train_and_predict,
     train_out_of_bag,
+)
+from ._given import (
+    check_given_shape,
+    given_predictions,
+    kept_blocks,
+    members_without_estimators,
 )
 from ._members import (
     ClassMapping,
@@ -100,7 +104,7 @@ class BasePruner(
 ):
     """Train an ensemble, predict unseen rows, and keep some members with weights.
 
-    A subclass for classes and one for targets bring the three abstract methods; the
+    A subclass for classes and one for targets bring the abstract methods; the
     cross-validated variants override ``_select``.
     """
 
@@ -178,6 +182,10 @@ class BasePruner(
     ) -> CalibrationPredictions:
         """Predictions of all members with y encoded; of rows that were not calibrated on."""
 
+    @abstractmethod
+    def _combined(self, outputs: Iterable[NDArray]) -> NDArray[np.float64]:
+        """Probabilities or targets, from predictions (n, k) of each kept member."""
+
     # Fit
 
     @reports_progress(2)
@@ -211,6 +219,7 @@ class BasePruner(
             If the penalty leaves no member.
         """
         self.__dict__.pop("sample_shape_", None)  # a fit that fails leaves an unfitted pruner
+        self._check_has_estimator("fit")
         self._check_parameters()
         X, y, sample_weight = self._validate(X, y, sample_weight)
         memory = check_cache(self.memory)
@@ -253,22 +262,27 @@ class BasePruner(
     @reports_progress(1)
     def fit_predictions(
         self,
-        P: ArrayLike | PredictionStore,
+        P: Any,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Select among fitted members by predictions that were made before.
+        """Select among members by what they predict; none needs to be there.
 
-        Since no sample is seen, ``predict`` takes what the members take, without a check.
+        With an ``estimator`` of fitted members the kept ones predict new samples; as no sample is
+        seen here, they take them without a check. Without one, :meth:`combine` combines what the
+        kept members predict.
 
         Parameters
         ----------
-        P : array-like, memory map or PredictionStore of shape (n_members, n_samples, n_outputs)
-            What the members in ``estimator`` predict, in their order: probabilities of the
-            classes in sorted order, or targets, of which a single one needs no axis. A memory
-            map or store is read block by block.
+        P : array-like, DataFrame, memory map or PredictionStore
+            What the members predict for samples that they were not trained on, of shape
+            (n_members, n_samples, n_outputs): probabilities of the classes in sorted order, or
+            targets. For two classes (the probability of the second) and for one target, of shape
+            (n_members, n_samples), or a DataFrame with a row for each sample and a column for each
+            member, whose names are kept. In the order of ``estimator``, or of its names, if there
+            is one. A memory map or store of three dimensions is read block by block.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Classes, or targets.
+            Classes, or targets. Where a class of P does not occur in y, positions of the classes.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples.
 
@@ -283,15 +297,30 @@ class BasePruner(
             If the members are not fitted, or the shape of P does not match the members, y and
             the classes.
         """
-        self._begin_with_fitted_members("fit_predictions")
+        if self.estimator is None:
+            self._begin()
+        else:
+            self._begin_with_fitted_members("fit_predictions")
         if np.ndim(y) and len(np.asarray(y)) == 0:
             raise ValueError("y has 0 samples; at least two are needed.")
         y = self._check_target(y)
-        members = self._fitted_members(y)
-        given = check_given_predictions(P, members, len(y))
+        members, names = None, None
+        if self.estimator is not None:
+            members = self._fitted_members(y)
+            names = self._names()
+        given, names = given_predictions(
+            P,
+            names,
+            None if members is None else members.n_outputs,
+            by_class=is_classifier(self),
+        )
+        check_given_shape(given, len(y), members)
+        if members is None:
+            members = members_without_estimators(given, y, self._outputs(y).get("classes"))
         weight = None if sample_weight is None else _checked_weights(sample_weight, y)
         self._check_calibration_rows(y, weight, members.classes)
-        self._select_and_keep(Calibration(members, given, y, weight, None), None)
+        calibration = Calibration(members, given, y, weight, None, names=names)
+        self._select_and_keep(calibration, None)
         return self
 
     def _validate(
@@ -488,10 +517,21 @@ class BasePruner(
             before = shapes
             yield number, X, y, weight
 
-    def _begin_with_fitted_members(self, method: str) -> None:
+    def _begin(self) -> None:
         for name in ("sample_shape_", "n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
         self._check_parameters()
+
+    def _check_has_estimator(self, method: str) -> None:
+        if self.estimator is None:
+            raise TypeError(
+                f"estimator must be an ensemble, or a list of members, for {method}; got None. "
+                "Without one, call fit_predictions with what the members predict."
+            )
+
+    def _begin_with_fitted_members(self, method: str) -> None:
+        self._begin()
+        self._check_has_estimator(method)
         if not self._is_prefit():
             raise ValueError(
                 f"{method} takes fitted members only, and cv={self.cv!r} would train them: give "
@@ -528,7 +568,7 @@ class BasePruner(
         ).with_positive_weight()
         weights = self._select(predictions, calibration)
         self._keep(calibration, weights, predictions)
-        self._output_cache = calibration.output_cache, tuple(self.estimators_)
+        self._output_cache = calibration.output_cache, tuple(getattr(self, "estimators_", ()))
         self.sample_shape_ = sample_shape
         self._report(f"kept {self.n_members_} of {self.n_members_in_} members")
 
@@ -558,10 +598,17 @@ class BasePruner(
 
     def _program(self, calibration: Calibration) -> Program:
         members = calibration.members
-        names = self._names(len(members))
+        names = calibration.names or self._names()
+        names = names or tuple(str(i) for i in range(len(members)))
         costs = member_costs(self.costs, self.max_cost, members, calibration.X, names)
         return Program(
-            self.diversity, self.penalty, self.solver, costs, self.max_members, self.max_cost
+            names,
+            self.diversity,
+            self.penalty,
+            self.solver,
+            costs,
+            self.max_members,
+            self.max_cost,
         )
 
     def _note_program(
@@ -582,7 +629,7 @@ class BasePruner(
         # The table is computed when it is asked for: it takes a third of the time of a selection.
         self._member_table = partial(
             explain_members,
-            self._names(len(weights)),
+            relaxation.program.names,
             weights.copy(),
             self.frontier_.member_score,
             relaxation.program.costs,
@@ -604,8 +651,14 @@ class BasePruner(
         self.n_members_in_ = len(weights)
         self.n_members_ = int(self.support_.sum())
         kept = calibration.members.subset(self.support_).loaded()
-        self.estimators_ = list(kept.estimators)
         self._features, self._mapping = kept.features, kept.mapping
+        self.__dict__.pop("estimators_", None)
+        if self.estimator is not None:
+            self.estimators_ = list(kept.estimators)
+        self.__dict__.pop("member_names_in_", None)
+        names = calibration.names or self._names()
+        if names is not None:
+            self.member_names_in_ = np.array(names, dtype=object)
 
     # A fitted pruner
 
@@ -629,6 +682,40 @@ class BasePruner(
         if not isinstance(table, MemberTable):
             self._member_table = table = table()
         return table
+
+    def combine(self, P: Any) -> NDArray[np.float64]:
+        """Combine what the members predict for new samples, as ``predict_proba`` or ``predict``.
+
+        Parameters
+        ----------
+        P : array-like, DataFrame, memory map or PredictionStore
+            Predictions as in :meth:`fit_predictions`, of all members or of the kept ones alone. Of
+            a DataFrame, the columns with the names of the kept members are taken, where the
+            members have names.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), (n_samples,) or (n_samples, n_targets)
+            Probabilities of the classes, or predicted targets.
+
+        Raises
+        ------
+        NotFittedError
+            If the pruner is not fitted.
+        ValueError, TypeError
+            If P has another number of members or outputs, or lacks one of the columns.
+        """
+        check_is_fitted(self)
+        names = getattr(self, "member_names_in_", None)
+        outputs = self._fitted_outputs()
+        blocks = kept_blocks(
+            P,
+            self.support_,
+            None if names is None else tuple(names),
+            outputs["n_targets"] if "n_targets" in outputs else len(outputs["classes"]),
+            by_class=is_classifier(self),
+        )
+        return np.concatenate([self._combined(block) for block in blocks])
 
     def member_scores(self, X: Any, y: ArrayLike) -> NDArray[np.float64]:
         """Score of each kept member alone: accuracy, or R^2.
@@ -695,6 +782,13 @@ class BasePruner(
             return {"classes": self.classes_}
         return {"n_targets": len(self.intercept_)}
 
+    def _check_has_members(self) -> None:
+        if not hasattr(self, "estimators_"):
+            raise ValueError(
+                f"This {type(self).__name__} was fitted to predictions, without members, and "
+                "cannot predict samples: call combine with what the members predict for them."
+            )
+
     def _kept_members(self) -> Members:
         n_outputs = len(self.intercept_ if self._mapping is None else self._mapping.classes)
         return Members(tuple(self.estimators_), self._features, n_outputs, self._mapping)
@@ -702,6 +796,7 @@ class BasePruner(
     def _member_outputs(self, X: Any) -> Iterator[NDArray]:
         """Predictions of each kept member."""
         check_is_fitted(self)
+        self._check_has_members()
         X, kept = self._check_samples(X), self._kept_members()
         cache: MemberOutputCache | None
         cache, cached = getattr(self, "_output_cache", (None, ()))
@@ -733,6 +828,7 @@ class BasePruner(
 
     def _voting_members(self) -> tuple[VotingMember, ...]:
         """The kept members as they go into one graph."""
+        self._check_has_members()
         numbers, mapping = np.flatnonzero(self.support_), self._mapping
         columns = [None if mapping is None else mapping.columns(m) for m in self.estimators_]
         return voting_members(
@@ -744,7 +840,8 @@ class BasePruner(
     def _check_parameters(self) -> None:
         """Raise for parameters that are wrong, alone or together, before anything is trained."""
         self._validate_params()
-        check_estimator(self.estimator)
+        if self.estimator is not None:
+            check_estimator(self.estimator)
         prefit = self._is_prefit()
         if not prefit:
             check_unfitted_members(self.estimator, self.cv, classifiers=is_classifier(self))
@@ -779,10 +876,11 @@ class BasePruner(
         """``cv`` if it is a name; a splitter or an array cannot be compared with one."""
         return self.cv if isinstance(self.cv, str) else None
 
-    def _names(self, n_members: int) -> tuple[str, ...]:
+    def _names(self) -> tuple[str, ...] | None:
+        """Names of the members, where ``estimator`` is a list."""
         if isinstance(self.estimator, list):
             return tuple(name for name, _ in named_members(self.estimator))
-        return tuple(str(i) for i in range(n_members))
+        return None
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Which metadata ``fit`` takes and passes on; see scikit-learn's guide on routing.
@@ -795,7 +893,7 @@ class BasePruner(
         to_fit = MethodMapping().add(caller="fit", callee="fit")
         to_split = MethodMapping().add(caller="fit", callee="split")
         router = MetadataRouter(owner=self).add_self_request(self)
-        members = {"estimator": self.estimator}
+        members = {} if self.estimator is None else {"estimator": self.estimator}
         if isinstance(self.estimator, list):  # files are not trained
             named = named_members(self.estimator)
             members = {name: m for name, m in named if not isinstance(m, MemberFile)}

@@ -35,7 +35,6 @@ from ..utils import (
     Predictions,
     PredictionStore,
     ScratchFolder,
-    as_predictions,
     cache_folder,
     cache_lock,
     cached_call,
@@ -59,7 +58,6 @@ __all__ = [
     "TrainingData",
     "calibrated_out_of_bag",
     "calibration_splits",
-    "check_given_predictions",
     "checked_rows",
     "is_fraction",
     "predict_fitted",
@@ -101,6 +99,7 @@ class Calibration:
     output_cache: "MemberOutputCache | None" = None  # of what the kept members predict
     # (M, N), rows that each member was not trained on; None if no member was trained on any
     own: NDArray[np.bool_] | None = None
+    names: tuple[str, ...] | None = None  # of the members, where predictions came with names
 
 
 @dataclass(frozen=True, eq=False)
@@ -648,28 +647,3 @@ class StoredBlocks:
     def store(self) -> PredictionStore:
         """All blocks, one after the other."""
         return PredictionStore.open(self._paths)
-
-
-def check_given_predictions(P: Any, members: Members, n_rows: int) -> Predictions:
-    """Predictions that the user passed, (M, N, k); raise for wrong ones."""
-    given = as_predictions(PredictionStore.over(P))
-    if given.dtype.kind not in "fiub":
-        raise TypeError(f"P must hold real numbers; got {given.dtype}.")
-    if given.dtype.kind != "f":
-        given = given.astype(np.float64)
-    M, k = len(members), members.n_outputs
-    outputs = "targets in y" if members.classes is None else f"classes {members.classes[:10]}"
-    right = f"it must be ({M}, {n_rows}, {k}): members in estimator, samples in y, {outputs}"
-    if given.ndim == 2 and k == 1:
-        given = given[:, :, None]
-    if given.ndim != 3:
-        raise ValueError(f"P has {given.ndim} dimensions and shape {given.shape}; {right}.")
-    for axis, (name, found, wanted) in enumerate(
-        zip(("members", "samples", "outputs"), given.shape, (M, n_rows, k), strict=True)
-    ):
-        if found != wanted:
-            raise ValueError(
-                f"P has {found} {name} where there are {wanted} (axis {axis} of shape "
-                f"{given.shape}); {right}."
-            )
-    return given

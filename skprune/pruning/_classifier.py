@@ -1,5 +1,6 @@
 """Pruning an ensemble of classifiers: members vote."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -31,13 +32,14 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
 
     Parameters
     ----------
-    estimator : ensemble, list of paths or (name, classifier or path), or FrozenEstimator
+    estimator : ensemble, list of paths or (name, estimator), or FrozenEstimator, default=None
         Any classifier that has ``estimators_`` once fitted (random forest, bagging, voting,
         :class:`~skprune.RandomCNNEnsembleClassifier`, ...), or a list of classifiers. Members in a
         :class:`~sklearn.frozen.FrozenEstimator` are not trained again, nor are paths of joblib
         files, which cannot be mixed with members to train; if there are no others, ``cv`` is
         "prefit". Members in files are loaded one at a time; the kept ones stay in memory. If
-        all members are files, they are read until all classes of y are known.
+        all members are files, they are read until all classes of y are known. None is for
+        :meth:`fit_predictions`, which needs none.
     cv : "auto", "oob", float, "prefit", int, splitter or iterable, default="auto"
         Where the calibration predictions come from. "oob", for forests and bags, trains on all
         rows and calibrates each member on those that it did not draw; a
@@ -127,7 +129,10 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
     support_ : ndarray of shape (n_members_in_,), bool
         Members that were kept.
     estimators_ : list of n_members_ classifiers
-        The kept members only; ``weights_[support_]`` are their weights.
+        The kept members only; ``weights_[support_]`` are their weights. Only with an
+        ``estimator``.
+    member_names_in_ : ndarray of shape (n_members_in_,)
+        Names of all members, where ``estimator`` is a list or predictions came as a DataFrame.
     n_members_, n_members_in_ : int
         Number of members kept, and to choose from.
     alpha_, threshold_ : float
@@ -187,7 +192,7 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
 
     def __init__(
         self,
-        estimator: Any,
+        estimator: Any = None,
         *,
         cv: Any = "auto",
         alpha: float | None = None,
@@ -245,8 +250,7 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
             probabilities, to the power ``1 / temperature_``; with ``voting="hard"``, the weighted
             share of the members that choose each class.
         """
-        votes = self._votes(X)
-        return self._rule.proba(votes)
+        return self._combined(self._member_outputs(X))
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Logarithm of the weighted vote of the kept members.
@@ -294,6 +298,9 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         """
         votes = self._votes(X)
         return self.classes_[votes.argmax(axis=1)]
+
+    def _combined(self, outputs: Iterable[NDArray]) -> NDArray[np.float64]:
+        return self._rule.proba(self._rule.votes(outputs, self.weights_[self.support_]))
 
     @property
     def _rule(self) -> VotingRule:
@@ -399,13 +406,14 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
 
     Parameters
     ----------
-    estimator : ensemble, list of paths or (name, classifier or path), or FrozenEstimator
+    estimator : ensemble, list of paths or (name, estimator), or FrozenEstimator, default=None
         Any classifier that has ``estimators_`` once fitted (random forest, bagging, voting,
         :class:`~skprune.RandomCNNEnsembleClassifier`, ...), or a list of classifiers. Members in a
         :class:`~sklearn.frozen.FrozenEstimator` are not trained again, nor are paths of joblib
         files, which cannot be mixed with members to train; if there are no others, ``cv`` is
         "prefit". Members in files are loaded one at a time; the kept ones stay in memory. If
-        all members are files, they are read until all classes of y are known.
+        all members are files, they are read until all classes of y are known. None is for
+        :meth:`fit_predictions`, which needs none.
     cv : "auto", "oob", float, "prefit", int, splitter or iterable, default="auto"
         Where the calibration predictions come from. "oob", for forests and bags, trains on all
         rows and calibrates each member on those that it did not draw; a
@@ -505,7 +513,10 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
     support_ : ndarray of shape (n_members_in_,), bool
         Members that were kept.
     estimators_ : list of n_members_ classifiers
-        The kept members only; ``weights_[support_]`` are their weights.
+        The kept members only; ``weights_[support_]`` are their weights. Only with an
+        ``estimator``.
+    member_names_in_ : ndarray of shape (n_members_in_,)
+        Names of all members, where ``estimator`` is a list or predictions came as a DataFrame.
     n_members_, n_members_in_ : int
         Number of members kept, and to choose from.
     alpha_, lam_, threshold_ : float
@@ -586,7 +597,7 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
 
     def __init__(
         self,
-        estimator: Any,
+        estimator: Any = None,
         *,
         cv: Any = "auto",
         alphas: Any = None,

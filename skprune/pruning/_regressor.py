@@ -1,5 +1,6 @@
 """Pruning an ensemble of regressors: members are summed, with an intercept."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,13 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
 
     Parameters
     ----------
-    estimator : ensemble, list of paths or (name, regressor or path), or FrozenEstimator
+    estimator : ensemble, list of paths or (name, estimator), or FrozenEstimator, default=None
         Any regressor that has ``estimators_`` once fitted (random forest, bagging, voting,
         ...), or a list of regressors. Members in a
         :class:`~sklearn.frozen.FrozenEstimator` are not trained again, nor are paths of joblib
         files, which cannot be mixed with members to train; if there are no others, ``cv`` is
-        "prefit". Members in files are loaded one at a time; the kept ones stay in memory.
+        "prefit". Members in files are loaded one at a time; the kept ones stay in memory. None
+        is for :meth:`fit_predictions`, which needs none.
     cv : "auto", "oob", float, "prefit", int, splitter or iterable, default="auto"
         Where the calibration predictions come from. "oob", for forests and bags, trains on all
         rows and calibrates each member on those that it did not draw; a
@@ -93,7 +95,10 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
     support_ : ndarray of shape (n_members_in_,), bool
         Members that were kept.
     estimators_ : list of n_members_ regressors
-        The kept members only; ``weights_[support_]`` are their weights.
+        The kept members only; ``weights_[support_]`` are their weights. Only with an
+        ``estimator``.
+    member_names_in_ : ndarray of shape (n_members_in_,)
+        Names of all members, where ``estimator`` is a list or predictions came as a DataFrame.
     n_members_, n_members_in_ : int
         Number of members kept, and to choose from.
     intercept_ : ndarray of shape (n_targets,)
@@ -143,7 +148,7 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
 
     def __init__(
         self,
-        estimator: Any,
+        estimator: Any = None,
         *,
         cv: Any = "auto",
         alpha: float = 0.9,
@@ -191,9 +196,7 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         ndarray of shape (n_samples,) or (n_samples, n_targets)
             As y was given.
         """
-        total = weighted_sum(self._member_outputs(X), self.weights_[self.support_])
-        predicted = np.asarray(total + self.intercept_, dtype=np.float64)
-        return predicted[:, 0] if self._flat else predicted
+        return self._combined(self._member_outputs(X))
 
     def member_predict(self, X: Any) -> NDArray:
         """Predictions of each kept member.
@@ -209,6 +212,11 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
             In the order of ``estimators_``.
         """
         return np.stack(list(self._member_outputs(X)))
+
+    def _combined(self, outputs: Iterable[NDArray]) -> NDArray[np.float64]:
+        total = weighted_sum(outputs, self.weights_[self.support_])
+        predicted = np.asarray(total + self.intercept_, dtype=np.float64)
+        return predicted[:, 0] if self._flat else predicted
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -267,12 +275,13 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
 
     Parameters
     ----------
-    estimator : ensemble, list of paths or (name, regressor or path), or FrozenEstimator
+    estimator : ensemble, list of paths or (name, estimator), or FrozenEstimator, default=None
         Any regressor that has ``estimators_`` once fitted (random forest, bagging, voting,
         ...), or a list of regressors. Members in a
         :class:`~sklearn.frozen.FrozenEstimator` are not trained again, nor are paths of joblib
         files, which cannot be mixed with members to train; if there are no others, ``cv`` is
-        "prefit". Members in files are loaded one at a time; the kept ones stay in memory.
+        "prefit". Members in files are loaded one at a time; the kept ones stay in memory. None
+        is for :meth:`fit_predictions`, which needs none.
     cv : "auto", "oob", float, "prefit", int, splitter or iterable, default="auto"
         Where the calibration predictions come from. "oob", for forests and bags, trains on all
         rows and calibrates each member on those that it did not draw; a
@@ -344,7 +353,10 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
     support_ : ndarray of shape (n_members_in_,), bool
         Members that were kept.
     estimators_ : list of n_members_ regressors
-        The kept members only; ``weights_[support_]`` are their weights.
+        The kept members only; ``weights_[support_]`` are their weights. Only with an
+        ``estimator``.
+    member_names_in_ : ndarray of shape (n_members_in_,)
+        Names of all members, where ``estimator`` is a list or predictions came as a DataFrame.
     n_members_, n_members_in_ : int
         Number of members kept, and to choose from.
     intercept_ : ndarray of shape (n_targets,)
@@ -414,7 +426,7 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
 
     def __init__(
         self,
-        estimator: Any,
+        estimator: Any = None,
         *,
         cv: Any = "auto",
         alphas: Any = (0.7, 0.9, 1.0),

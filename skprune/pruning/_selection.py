@@ -54,6 +54,7 @@ def shrinkage(reweight: str | float) -> float | None:
 class Program:
     """What stays the same while alpha, lambda, threshold and reweighting are tuned."""
 
+    names: tuple[str, ...]  # of the members
     diversity: str  # the H of equation (3)
     penalty: str
     solver: str
@@ -219,6 +220,11 @@ def check_costs_and_limits(costs: Any, max_cost: Any, estimator: Any, *, prefit:
                 f"max_cost={max_cost!r} needs costs: give costs='parameters', 'latency' "
                 "or one number a member."
             )
+    elif isinstance(costs, str) and estimator is None:
+        raise ValueError(
+            f"costs={costs!r} needs an estimator, and estimator is None: give the costs as "
+            "numbers, one a member."
+        )
     elif not isinstance(costs, str):
         n_members = expected_n_members(estimator, prefit)
         numbers = check_costs(costs, np.size(costs) if n_members is None else n_members)

@@ -32,6 +32,7 @@ from ._solve import solve_problem as solve_problem
 from ._statistics import EnsembleStatistics
 from ._subset import SubsetSolution, solve_subset, solve_support, subset_path
 from ._validation import check_costs as check_costs
+from ._validation import check_probabilities as check_probabilities
 
 # A name that is imported as itself is for other subpackages.
 __all__ = [

@@ -1,0 +1,165 @@
+"""Predictions that the user passes: an array, a memory map, a store, or a frame of columns."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..socp import check_probabilities
+from ..utils import Predictions, PredictionStore, as_predictions, sample_blocks
+from ._members import ClassMapping, Members
+
+__all__ = [
+    "check_given_shape",
+    "given_predictions",
+    "kept_blocks",
+    "members_without_estimators",
+]
+
+# Bytes of predictions that are combined at once.
+_BLOCK_BYTES = 2**25
+
+
+def given_predictions(
+    P: Any, names: tuple[str, ...] | None, n_outputs: int | None, *, by_class: bool
+) -> tuple[Predictions, tuple[str, ...] | None]:
+    """Predictions (M, N, k) that the user passed, and the members' names, if there are any.
+
+    ``names`` are those that the columns of a frame must have, in this order; None: any.
+    ``n_outputs`` is the number of classes or targets, where it is known.
+    """
+    if hasattr(P, "columns") and hasattr(P, "to_numpy"):
+        P, names = _of_frame(P, names)
+    given = as_predictions(PredictionStore.over(P))
+    if given.dtype.kind not in "fiub":
+        raise TypeError(f"P must hold real numbers; got {given.dtype}.")
+    if given.dtype.kind != "f":
+        given = given.astype(np.float64)
+    if given.ndim == 2 and n_outputs in (None, 2 if by_class else 1):
+        given = _both_classes(given) if by_class else given[:, :, None]
+    if given.ndim != 3 or 0 in given.shape:
+        outputs = "n_classes" if by_class else "n_targets"
+        right = f"(n_members, n_samples, {n_outputs or outputs})"
+        if n_outputs is None:
+            one = "two classes" if by_class else "one target"
+            right += f", or (n_members, n_samples) for {one}"
+        raise ValueError(
+            f"P has {given.ndim} dimensions and shape {given.shape}; it must be {right}, none of "
+            "them 0."
+        )
+    return given, names
+
+
+def _of_frame(P: Any, names: tuple[str, ...] | None) -> tuple[NDArray, tuple[str, ...]]:
+    """Columns of a frame as (M, N), and their names; in the order of ``names``, if given."""
+    columns = [str(column) for column in P.columns]
+    if len(set(columns)) < len(columns):
+        repeated = sorted({name for name in columns if columns.count(name) > 1})
+        raise ValueError(f"The columns of P must differ; {repeated} occur more than once.")
+    if names is not None:
+        missing = [name for name in names if name not in columns]
+        if missing:
+            raise ValueError(
+                f"P must have a column for each member; it lacks {missing[:5]}"
+                f"{' and others' if len(missing) > 5 else ''}. It has {columns[:10]}."
+            )
+        P = P[[P.columns[columns.index(name)] for name in names]]
+    array = P.to_numpy()
+    if array.dtype == object:  # columns of different types
+        raise TypeError(
+            "P must hold numbers, a column a member; as one array its columns are objects. Leave "
+            "out columns of text, and fill missing values."
+        )
+    return np.ascontiguousarray(array.T), tuple(columns) if names is None else names
+
+
+def _both_classes(p: NDArray) -> NDArray:
+    """Probabilities (M, N, 2) from those of the second class, (M, N)."""
+    wrong = ~((p >= 0) & (p <= 1)).all(axis=1)
+    if wrong.any():
+        i = int(wrong.argmax())
+        bad = p[i][~((p[i] >= 0) & (p[i] <= 1))][0]
+        raise ValueError(
+            "P of shape (n_members, n_samples) must hold probabilities of the second of two "
+            f"classes, in [0, 1]; member {i} has {bad:.4g}. Give more classes as (n_members, "
+            "n_samples, n_classes), and targets to a regressor."
+        )
+    return np.stack([1 - p, p], axis=2)
+
+
+def check_given_shape(P: Predictions, n_rows: int, members: Members | None) -> None:
+    """Raise if predictions do not match the samples of y, or the members and their outputs."""
+    M, N, k = P.shape
+    wanted: tuple[Any, ...] = (M, n_rows, k)
+    right = f"it must be (n_members, {n_rows}, ...), samples as in y"
+    if members is not None:
+        wanted = (len(members), n_rows, members.n_outputs)
+        outputs = "targets in y" if members.classes is None else f"classes {members.classes[:10]}"
+        right = f"it must be {wanted}: members in estimator, samples in y, {outputs}"
+    for axis, (name, found, want) in enumerate(
+        zip(("members", "samples", "outputs"), P.shape, wanted, strict=True)
+    ):
+        if found != want:
+            hint = ""
+            if n_rows != N and n_rows in (M, k):
+                at = P.shape.index(n_rows)
+                hint = f" The samples seem to be axis {at}: give numpy.moveaxis(P, {at}, 1)."
+            raise ValueError(
+                f"P has {found} {name} where there are {want} (axis {axis} of shape {P.shape}); "
+                f"{right}.{hint}"
+            )
+
+
+def members_without_estimators(P: Predictions, y: NDArray, classes: NDArray | None) -> Members:
+    """Members of which only predictions P (M, N, k) are known; ``classes`` are those of y."""
+    M, _, k = P.shape
+    if classes is None:
+        n_targets = 1 if y.ndim == 1 else y.shape[1]
+        if k != n_targets:
+            raise ValueError(
+                f"P has {k} targets (axis 2 of shape {P.shape}), and y has {n_targets}; they must "
+                "be the same."
+            )
+        return Members((None,) * M, None, k, None)
+    if len(classes) != k:
+        # Positions of classes of which some do not occur.
+        if classes.dtype.kind not in "iu" or classes.min() < 0 or classes.max() >= k:
+            raise ValueError(
+                f"P has {k} classes (axis 2 of shape {P.shape}), and y has {len(classes)}: "
+                f"{classes[:10]}. Give y as positions 0 to {k - 1} of the classes in P, or leave "
+                "out the classes that do not occur."
+            )
+        classes = np.arange(k)
+    return Members((None,) * M, None, k, ClassMapping(classes, classes, np.arange(k)))
+
+
+def kept_blocks(
+    P: Any,
+    support: NDArray[np.bool_],
+    names: tuple[str, ...] | None,
+    n_outputs: int,
+    *,
+    by_class: bool,
+) -> Iterator[NDArray]:
+    """Predictions (n_kept, n, k) of the kept members for runs of samples, from those of all.
+
+    Those of the kept members alone are taken too.
+    """
+    kept = np.flatnonzero(support)
+    wanted = None if names is None else tuple(names[i] for i in kept)
+    given, _ = given_predictions(P, wanted, n_outputs, by_class=by_class)
+    M, _, k = given.shape
+    if M not in (len(kept), len(support)) or k != n_outputs:
+        raise ValueError(
+            f"P must have shape ({len(support)}, n_samples, {n_outputs}), or of the kept members "
+            f"({len(kept)}, n_samples, {n_outputs}); got {given.shape}."
+        )
+    members = kept if len(support) == M else np.arange(M)
+    for _, block in sample_blocks(given, _BLOCK_BYTES, 8 * len(kept) * k, members):
+        if by_class:
+            check_probabilities(block)
+        elif not np.isfinite(block).all():
+            i = int((~np.isfinite(block)).any(axis=(1, 2)).argmax())
+            raise ValueError(f"P has NaN or infinite predictions: member {members[i]}.")
+        yield block
