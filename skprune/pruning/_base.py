@@ -2,7 +2,7 @@
 
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
@@ -70,6 +70,7 @@ from ._given import (
     kept_blocks,
     members_without_estimators,
 )
+from ._limits import check_costs, check_limits, limits_of, member_costs
 from ._members import (
     ClassMapping,
     MemberFile,
@@ -78,21 +79,14 @@ from ._members import (
     check_fitted_members,
     check_unfitted_members,
     encode_labels,
+    expected_n_members,
     named_members,
     needs_no_training,
 )
 from ._out_of_bag import check_draws_rows, draws_rows, out_of_bag_rows
 from ._predictions import CalibrationPredictions
 from ._report import MemberTable, explain_members, frontier
-from ._selection import (
-    REWEIGHT,
-    THRESHOLD,
-    Program,
-    Relaxation,
-    check_costs_and_limits,
-    member_costs,
-    shrinkage,
-)
+from ._selection import REWEIGHT, THRESHOLD, Program, Relaxation, shrinkage
 
 __all__ = ["BasePruner"]
 
@@ -116,8 +110,12 @@ class BasePruner(
     reweight: Any
     penalty: str
     costs: Any
+    penalize_costs: bool
     max_members: int | None
     max_cost: float | None
+    keep: Any
+    families: Any
+    max_per_family: int | None
     solver: str
     prediction_dtype: str | None
     memory: Any
@@ -139,8 +137,12 @@ class BasePruner(
         "reweight": REWEIGHT,
         "penalty": [StrOptions({"l1", "l0"})],
         "costs": [None, StrOptions({"parameters", "latency"}), "array-like"],
+        "penalize_costs": ["boolean"],
         "max_members": [None, Number(Integral, 1)],
         "max_cost": [None, Number(Real, 0, closed="neither")],
+        "keep": [None, str, "array-like"],
+        "families": [None, Mapping, "array-like"],
+        "max_per_family": [None, Number(Integral, 1)],
         "solver": SOLVER,
         "prediction_dtype": [None, StrOptions({"float32", "float16"})],
         "n_jobs": N_JOBS,
@@ -149,6 +151,8 @@ class BasePruner(
     }
     # Regressors predict no probabilities, and have no choice; classifiers have a parameter.
     diversity: str = "gini"
+    #: Budgets that sets of members are looked for at, with ``max_cost``.
+    _n_budgets: ClassVar[int] = 24
     #: Name of the score of reports and figures.
     score_name: str
     alpha_: float
@@ -583,7 +587,7 @@ class BasePruner(
         solution = relaxation.solve(self.lam)
         self.reweight_ = self._reweight(out_of_bag=predictions.own is not None)
         share = shrinkage(self.reweight_)
-        weights = relaxation.weights(solution.weights, self.threshold, [share])[0]
+        weights = relaxation.weights(solution.weights, self.lam, self.threshold, [share])[0]
         self.threshold_ = float(self.threshold)
         self._note_program(predictions, relaxation, solution, weights)
         return weights
@@ -598,17 +602,21 @@ class BasePruner(
 
     def _program(self, calibration: Calibration) -> Program:
         members = calibration.members
-        names = calibration.names or self._names()
-        names = names or tuple(str(i) for i in range(len(members)))
-        costs = member_costs(self.costs, self.max_cost, members, calibration.X, names)
+        names, M = calibration.names or self._names(), len(members)
+        labels = names or tuple(str(i) for i in range(M))
+        costs = member_costs(self.costs, self.max_cost, members, calibration.X, labels)
+        limits = limits_of(self, names, costs, M)
+        others = (self.max_cost, self.keep, self.families)
         return Program(
-            names,
+            labels,
             self.diversity,
             self.penalty,
             self.solver,
             costs,
-            self.max_members,
-            self.max_cost,
+            self.penalize_costs,
+            limits,
+            any(limit is not None for limit in others),
+            self._n_budgets,
         )
 
     def _note_program(
@@ -851,7 +859,9 @@ class BasePruner(
                 "not give. Give diversity='shannon', or a share of the rows to hold out as cv."
             )
         check_installed(self.solver)
-        check_costs_and_limits(self.costs, self.max_cost, self.estimator, prefit=prefit)
+        check_costs(self.costs, self.max_cost, self.estimator, prefit=prefit)
+        n_members = expected_n_members(self.estimator, prefit)
+        check_limits(self, self._names(), n_members)
 
     def _check_calibration_rows(
         self, y: NDArray, sample_weight: NDArray[np.float64] | None, classes: NDArray | None

@@ -131,6 +131,12 @@ class CalibrationPredictions(ABC):
         total = share.sum()
         return share / total if total > 0 else np.full(len(rows), 1 / len(rows))
 
+    def _mean_of_own(self, values: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+        """Weighted means (M,) of values (M, n) for the rows that count for each member."""
+        own = True if self.own is None else self.own[:, rows]
+        share = self._shares(rows) * np.broadcast_to(own, values.shape)
+        return (share * values).sum(axis=1) / np.maximum(share.sum(axis=1), np.finfo(float).tiny)
+
     # The program, and weights from it
 
     @abstractmethod
@@ -147,15 +153,14 @@ class CalibrationPredictions(ABC):
     def solve_exactly(
         self,
         rows: Rows,
-        members: NDArray[np.intp],
         stats: Any,
         alpha: float,
         lam: float,
         costs: NDArray[np.float64] | None,
     ) -> SOCPSolution:
-        """The optimum of the loss that f expands, for some members and their costs."""
+        """The optimum of the loss that f expands."""
         return solve_exact_entropy(
-            select(self.P, rows, members),
+            select(self.P, rows),
             self.y[rows],
             alpha,
             lam,
@@ -247,6 +252,17 @@ class CalibrationPredictions(ABC):
         self, weights: NDArray[np.float64], rows: Rows, train: Rows
     ) -> dict[str, NDArray[np.float64]]:
         """Scores that need one matrix product, by scikit-learn's names, (K,) each."""
+
+    def losses(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+        """What weightings lose on the rows that they come from, without penalty, (K,).
+
+        Log loss, or for targets and votes that are not calibrated the squared error.
+        """
+        return -self.quick_scores(weights, rows, rows)[self.tie_break]
+
+    @abstractmethod
+    def member_losses(self, rows: Rows) -> NDArray[np.float64]:
+        """What each member loses as it is, (M,); out of bag on its own rows."""
 
     @property
     @abstractmethod
@@ -355,6 +371,30 @@ class ClassPredictions(CalibrationPredictions):
         return {"accuracy": hits, "neg_log_loss": logs}
 
     @property
+    def _squared(self) -> bool:
+        """Whether votes lose the squared error of equation (3), not the log loss."""
+        return self.voting != "log" and self.calibrate is None
+
+    def losses(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+        if not self._squared:
+            return super().losses(weights, rows)
+        share, y, found = self._shares(rows), self.y[rows], np.zeros(len(weights))
+        for part, votes in weighted_votes(select(self.P, rows), weights, self.voting, np.float64):
+            votes[:, np.arange(votes.shape[1]), y[part]] -= 1
+            found += np.einsum("knc,knc->kn", votes, votes) @ share[part]
+        return found
+
+    def member_losses(self, rows: Rows) -> NDArray[np.float64]:
+        if self._squared and self.own is None:
+            return self.losses(np.eye(self.n_members), rows)
+        y = self.y[rows]
+        true = np.empty((self.n_members, len(rows)))
+        for part, block in _blocks(select(self.P, rows)):
+            true[:, part] = block[:, np.arange(block.shape[1]), y[part]]
+        tiny = np.finfo(np.float64).eps
+        return self._mean_of_own(-np.log(np.clip(true, tiny, 1 - tiny)), rows)
+
+    @property
     def truth(self) -> NDArray:
         return self.classes[self.y]
 
@@ -403,18 +443,17 @@ class LogPoolPredictions(ClassPredictions):
     def solve_exactly(
         self,
         rows: Rows,
-        members: NDArray[np.intp],
         stats: Any,
         alpha: float,
         lam: float,
         costs: NDArray[np.float64] | None,
     ) -> SOCPSolution:
         return solve_log_pool(
-            select(self.P, rows, members),
+            select(self.P, rows),
             self.y[rows],
             alpha,
             lam,
-            stats=stats.of(members),
+            stats=stats,
             sample_weight=self.weights_of(rows),
             costs=costs,
         )
@@ -566,6 +605,13 @@ class TargetPredictions(CalibrationPredictions):
         flat = spread <= rounding
         ratio = np.where(flat, error > rounding, error / np.where(flat, 1.0, spread))
         return {"r2": (1 - ratio).mean(axis=1), "neg_mean_squared_error": -error.mean(axis=1)}
+
+    def member_losses(self, rows: Rows) -> NDArray[np.float64]:
+        y = self.y[rows]
+        squared = np.empty((self.n_members, len(rows)))
+        for part, block in _blocks(select(self.P, rows)):
+            squared[:, part] = np.square(block - y[part], dtype=np.float64).mean(axis=2)
+        return self._mean_of_own(squared, rows)
 
     @property
     def truth(self) -> NDArray:

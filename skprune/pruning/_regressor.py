@@ -58,16 +58,27 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         program's weights in proportion, and fits a factor.
     penalty : {"l1", "l0"}, default="l1"
         "l0" takes the number of members that lambda leads to and looks for a better set of
-        that size (and no costlier one), by local search.
+        that size (with ``penalize_costs`` no costlier one), by local search.
     costs : None, "parameters", "latency" or array-like of shape (n_members,), default=None
-        Cost of each member, to which its penalty is proportional: the same for all (None), the
-        number of its parameters, the seconds it takes to predict up to 256 calibration rows
-        (measured, so not the same twice), or given numbers.
+        Cost of each member, for ``max_cost`` and ``penalize_costs``: the number of its parameters,
+        the seconds it takes to predict up to 256 calibration rows (measured, so not the same
+        twice), or given numbers.
+    penalize_costs : bool, default=False
+        Make the penalty of each member proportional to its cost.
     max_members : int or None, default=None
         Most members to keep: those with the largest weights, or with ``penalty="l0"`` the best
         set of that size that is found.
     max_cost : float or None, default=None
-        Most that the kept members may cost together, in the unit of ``costs``.
+        Most that the kept members may cost together, in the unit of ``costs``. Among sets of the
+        penalty path, of a path penalized by costs and of a local search, all within the limits,
+        the one with the least squared error on the calibration rows is kept. A larger budget
+        never has a larger error there, and none is worse than a single member within it.
+    keep : sequence of str or int, or None, default=None
+        Names or positions of members that are kept whatever their weight.
+    families : array-like of shape (n_members,), mapping of names to families, or None, default=None
+        Family of each member, for ``max_per_family``: such as the kind of model, or who made it.
+    max_per_family : int or None, default=None
+        Most members to keep of each family.
     solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
         "auto" is exact and needs no conic solver; see :func:`~skprune.socp.solve_socp`.
     prediction_dtype : {"float32", "float16"} or None, default=None
@@ -157,8 +168,12 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         reweight: Any = 0.5,
         penalty: str = "l1",
         costs: Any = None,
+        penalize_costs: bool = False,
         max_members: int | None = None,
         max_cost: float | None = None,
+        keep: Any = None,
+        families: Any = None,
+        max_per_family: int | None = None,
         solver: str = "auto",
         prediction_dtype: str | None = None,
         memory: Any = None,
@@ -174,8 +189,12 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         self.reweight = reweight
         self.penalty = penalty
         self.costs = costs
+        self.penalize_costs = penalize_costs
         self.max_members = max_members
         self.max_cost = max_cost
+        self.keep = keep
+        self.families = families
+        self.max_per_family = max_per_family
         self.solver = solver
         self.prediction_dtype = prediction_dtype
         self.memory = memory
@@ -316,16 +335,27 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
         which makes the choice more stable; 0 solves it once, for all rows.
     penalty : {"l1", "l0"}, default="l1"
         "l0" takes the number of members that lambda leads to and looks for a better set of
-        that size (and no costlier one), by local search.
+        that size (with ``penalize_costs`` no costlier one), by local search.
     costs : None, "parameters", "latency" or array-like of shape (n_members,), default=None
-        Cost of each member, to which its penalty is proportional: the same for all (None), the
-        number of its parameters, the seconds it takes to predict up to 256 calibration rows
-        (measured, so not the same twice), or given numbers.
+        Cost of each member, for ``max_cost`` and ``penalize_costs``: the number of its parameters,
+        the seconds it takes to predict up to 256 calibration rows (measured, so not the same
+        twice), or given numbers.
+    penalize_costs : bool, default=False
+        Make the penalty of each member proportional to its cost.
     max_members : int or None, default=None
         Most members to keep: those with the largest weights, or with ``penalty="l0"`` the best
         set of that size that is found.
     max_cost : float or None, default=None
-        Most that the kept members may cost together, in the unit of ``costs``.
+        Most that the kept members may cost together, in the unit of ``costs``. Among sets of the
+        penalty path, of a path penalized by costs and of a local search, all within the limits,
+        the one with the least squared error on the calibration rows is kept. A larger budget
+        never has a larger error there, and none is worse than a single member within it.
+    keep : sequence of str or int, or None, default=None
+        Names or positions of members that are kept whatever their weight.
+    families : array-like of shape (n_members,), mapping of names to families, or None, default=None
+        Family of each member, for ``max_per_family``: such as the kind of model, or who made it.
+    max_per_family : int or None, default=None
+        Most members to keep of each family.
     solver : {"auto", "ecos", "clarabel", "scs"}, default="auto"
         Solver of ``solution_``; candidates do not use it.
     prediction_dtype : {"float32", "float16"} or None, default=None
@@ -439,8 +469,12 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
         n_resamples: int = 6,
         penalty: str = "l1",
         costs: Any = None,
+        penalize_costs: bool = False,
         max_members: int | None = None,
         max_cost: float | None = None,
+        keep: Any = None,
+        families: Any = None,
+        max_per_family: int | None = None,
         solver: str = "auto",
         prediction_dtype: str | None = None,
         memory: Any = None,
@@ -460,8 +494,12 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
         self.n_resamples = n_resamples
         self.penalty = penalty
         self.costs = costs
+        self.penalize_costs = penalize_costs
         self.max_members = max_members
         self.max_cost = max_cost
+        self.keep = keep
+        self.families = families
+        self.max_per_family = max_per_family
         self.solver = solver
         self.prediction_dtype = prediction_dtype
         self.memory = memory

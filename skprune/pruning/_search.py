@@ -140,7 +140,7 @@ class _Search:
                 frequency.append((resampled > 0).mean(axis=0))
                 base = resampled.mean(axis=0)
                 for threshold in self.grid.thresholds:
-                    weights.append(whole.weights(base, threshold, shrinkages))
+                    weights.append(whole.weights(base, lam, threshold, shrinkages))
         shape = (len(self.grid.alphas), len(self.grid.lams), -1)
         return np.concatenate(weights), relaxations, np.reshape(frequency, shape)
 
@@ -317,6 +317,8 @@ class CrossValidatedSelection(BasePruner):
     n_resamples: int
     voting: str  # of classifiers
 
+    # The search is repeated for each alpha, lambda, fold and pair of folds.
+    _n_budgets: ClassVar[int] = 8
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BasePruner._parameter_constraints,
         **SEARCH_CONSTRAINTS,

@@ -1,30 +1,28 @@
-"""From calibration predictions to weights: program, threshold, limits, costs, reweighting."""
+"""From calibration predictions to weights: program, threshold, limits, reweighting."""
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..exceptions import NoMemberLeftError
-from ..metrics import check_countable, latencies, n_parameters
 from ..socp import (
+    Limits,
     SOCPPath,
     SOCPProblem,
     SOCPSolution,
-    check_costs,
     follow_path,
+    relative_costs,
+    solve_budgets,
     solve_problem,
     solve_subset,
     solve_support,
 )
 from ..utils import Number, StrOptions
-from ._members import Members, expected_n_members, known_members, named_members
 from ._predictions import CalibrationPredictions, LogPoolPredictions, Rows, Statistics
 
 __all__ = [
@@ -32,10 +30,11 @@ __all__ = [
     "THRESHOLD",
     "Program",
     "Relaxation",
-    "check_costs_and_limits",
-    "member_costs",
     "shrinkage",
 ]
+
+# Weight, as a share of the largest, of a member that must stay and that the program gives none.
+_LEAST_WEIGHT = 1e-3
 
 THRESHOLD = [Number(Real, 0, 1, closed="both", meaning="a share of the largest weight")]
 REWEIGHT = [
@@ -59,25 +58,10 @@ class Program:
     penalty: str
     solver: str
     costs: NDArray[np.float64] | None  # in the user's unit
-    max_members: int | None
-    max_cost: float | None
-
-    def support(self, weights: NDArray[np.float64], threshold: float = 0.0) -> NDArray[np.bool_]:
-        """The members with the largest weights, as many as threshold and limits allow, (M,)."""
-        # The member that set the threshold must not fall below it by rounding.
-        min_weight = (1 - 1e-12) * threshold * weights.max()
-        order = np.argsort(-weights, kind="stable")
-        support = np.zeros(len(weights), dtype=bool)
-        spent = 0.0
-        for member in order[(weights[order] > 0) & (weights[order] >= min_weight)]:
-            if self.max_members is not None and support.sum() >= self.max_members:
-                break
-            if self.max_cost is not None and self.costs is not None:
-                if spent + self.costs[member] > self.max_cost * (1 + 1e-12):
-                    continue
-                spent += self.costs[member]
-            support[member] = True
-        return support
+    penalize_costs: bool
+    limits: Limits
+    search_limits: bool  # whether there are other limits than a number of members
+    n_budgets: int  # that sets are looked for at
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,27 +75,16 @@ class Relaxation:
     alpha: float
     min_lam: float = 0.0  # the smallest lambda that is needed
     _subsets: dict[tuple[int, float | None], NDArray[np.float64]] = field(default_factory=dict)
+    _searched: dict[float, list[NDArray[np.float64]]] = field(default_factory=dict)
     _equal: dict[bytes, NDArray[np.float64]] = field(default_factory=dict)
     _relaxed: dict[bytes, NDArray[np.float64]] = field(default_factory=dict)
 
     @cached_property
     def problem(self) -> SOCPProblem:
         """The quadratic f, without penalty."""
-        problem = self.predictions.problem(
-            self.stats, self.alpha, self.program.diversity, self.program.costs
-        )
-        members = self._affordable
-        if len(members) == self.stats.n_members:
-            return problem
-        # A member that costs too much keeps its own square only: it only raises f, so that it has
-        # no weight at any penalty, and f is that of the others.
-        linear = np.zeros_like(problem.linear)
-        linear[members] = problem.linear[members]
-        quadratic = np.diag(np.diagonal(problem.quadratic))
-        both = np.ix_(members, members)
-        quadratic[both] = problem.quadratic[both]
-        costs = problem.costs / problem.costs[members].mean()
-        return replace(problem, quadratic=quadratic, linear=linear, costs=costs)
+        program = self.program
+        costs = program.costs if program.penalize_costs else None
+        return self.predictions.problem(self.stats, self.alpha, program.diversity, costs)
 
     @cached_property
     def path(self) -> SOCPPath:
@@ -138,19 +111,23 @@ class Relaxation:
             with suppress(NoMemberLeftError):
                 weights = self._solve_exact(lam).weights
         if not weights.any():
-            support = np.zeros(len(weights), dtype=bool)
-            support[self._affordable] = True
-            return self.predictions.equal(support, self.rows)
+            return self.predictions.equal(np.ones(len(weights), dtype=bool), self.rows)
         return self.predictions.averaged(weights)
 
     def weights(
-        self, base: NDArray[np.float64], threshold: float, shrinkages: Sequence[float | None]
+        self,
+        base: NDArray[np.float64],
+        lam: float,
+        threshold: float,
+        shrinkages: Sequence[float | None],
     ) -> NDArray[np.float64]:
         """Weights after threshold, limits, zero norm and each reweighting, (n_shrinkages, M).
 
-        ``base`` are the program's weights at one lambda; the result has the scale of a prediction.
+        ``base`` are the program's weights at ``lam``; the result has the scale of a prediction.
         """
-        support = self.program.support(base, threshold)
+        if self.program.search_limits:
+            return self._best_within_limits(base, lam, threshold, shrinkages)
+        support = self.program.limits.cut(base, threshold)
         if self.program.penalty == "l0":
             # Where the search keeps no member, the weights of the relaxation (equal ones) stay.
             with suppress(NoMemberLeftError):
@@ -158,11 +135,122 @@ class Relaxation:
                 support = base > 0
         return np.array([self._reweighted(base, support, share) for share in shrinkages])
 
+    def _best_within_limits(
+        self,
+        base: NDArray[np.float64],
+        lam: float,
+        threshold: float,
+        shrinkages: Sequence[float | None],
+    ) -> NDArray[np.float64]:
+        """For each reweighting the candidate with the least loss, penalty and costs left out."""
+        limits = self.program.limits
+        candidates: dict[bytes, tuple[NDArray[np.float64], NDArray[np.bool_]]] = {}
+        for weights in self._candidates(base, lam, threshold):
+            support = replace(limits, budget=np.inf).cut(weights, threshold)
+            if support.any() and limits.allow(support):
+                candidates.setdefault(support.tobytes(), (weights, support))
+        found = []
+        for share in shrinkages:
+            W = np.array([self._reweighted(*each, share) for each in candidates.values()])
+            found.append(W[self.predictions.losses(W, self.rows).argmin()])
+        return np.array(found)
+
+    def _candidates(
+        self, base: NDArray[np.float64], lam: float, threshold: float
+    ) -> Iterator[NDArray[np.float64]]:
+        """Weights to choose from: they depend on the costs, and not on the budget.
+
+        So a larger budget only adds to what can be chosen.
+        """
+        program = self.program
+        limits = replace(program.limits, budget=np.inf)
+        yield base
+        yield from self._good_single_members()
+        paths = [self.path]
+        if program.costs is not None and not program.penalize_costs:
+            paths.append(self._costed_path)
+        at_lam = [self._until(path, lam) for path in paths]
+        budgets = self._budgets(limits.cut(at_lam[0][-1]))
+        for budget in budgets:
+            yield np.where(replace(limits, budget=budget).cut(base, threshold), base, 0.0)
+        for knots in at_lam:
+            costs = np.array([limits.costs[limits.cut(w, threshold)].sum() for w in knots])
+            within = [np.flatnonzero(costs <= budget * (1 + 1e-12)) for budget in budgets]
+            last = {int(positions[-1]) for positions in within if len(positions)}
+            yield from (knots[i] for i in sorted(last))
+        yield from self._search(lam, limits, limits.cut(base, threshold), budgets)
+
+    def _budgets(self, support: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Budgets from that of the cheapest member to that of the program's set."""
+        costs, keep = self.program.limits.costs, self.program.limits.keep
+        least = costs[keep].sum() if keep.any() else costs.min()
+        most = costs[support].sum()
+        if self.program.costs is None or most <= least:
+            return np.array([max(most, least)])
+        return np.geomspace(least, most, self.program.n_budgets)
+
+    def _good_single_members(self) -> list[NDArray[np.float64]]:
+        """Members that no cheaper one is better than, alone."""
+        losses, costs = self._member_losses, self.program.limits.costs
+        singles, best = [], np.inf
+        for i in np.lexsort((losses, costs)):
+            if losses[i] < best:
+                best = losses[i]
+                singles.append(np.eye(1, len(costs), i)[0])
+        return singles
+
+    @cached_property
+    def _member_losses(self) -> NDArray[np.float64]:
+        return self.predictions.member_losses(self.rows)
+
+    @cached_property
+    def _costed_path(self) -> SOCPPath:
+        """The path with a penalty in proportion to the costs, to the same mean penalty."""
+        costed = replace(
+            self.problem, costs=relative_costs(self.program.costs, len(self.problem.linear))
+        )
+        least = min(1.0, self.min_lam * self.problem.penalty_max / (costed.penalty_max or 1.0))
+        return follow_path(costed, self.alpha, min_lam=least)
+
+    def _until(self, path: SOCPPath, lam: float) -> list[NDArray[np.float64]]:
+        """Weights at the knots of a path above a penalty, and at it."""
+        least = lam * self.problem.penalty_max / (path.penalty_max or 1.0)
+        knots = path.weights[path.lams > least]
+        return [*knots, path.at(max(least, path.lams[-1]))]
+
+    def _search(
+        self,
+        lam: float,
+        limits: Limits,
+        support: NDArray[np.bool_],
+        budgets: NDArray[np.float64],
+    ) -> list[NDArray[np.float64]]:
+        """The best sets that a local search finds for each budget."""
+        if lam not in self._searched:
+            if self.program.penalty == "l0":
+                problem = self.predictions.free(self.problem)
+                limits = replace(limits, n_members=int(support.sum()))
+            else:
+                problem = self.problem.with_penalty(lam * self.problem.penalty_max)
+            self._searched[lam] = solve_budgets(problem, limits, budgets)
+        return self._searched[lam]
+
     def _reweighted(
         self, base: NDArray[np.float64], support: NDArray[np.bool_], share: float | None
     ) -> NDArray[np.float64]:
         if share is None:
-            return self.predictions.rescaled(np.where(support, base, 0.0)[None], self.rows)[0]
+            base = np.where(support, base, 0.0)
+            if not base.any():  # members that must stay, and that the program gives no weight
+                base = support.astype(np.float64)
+            weights = self.predictions.rescaled(base[None], self.rows)[0]
+        else:
+            weights = self._between_relaxed_and_equal(base, support, share)
+        keep = self.program.limits.keep & (weights == 0)
+        return np.where(keep, _LEAST_WEIGHT * weights.max(), weights)
+
+    def _between_relaxed_and_equal(
+        self, base: NDArray[np.float64], support: NDArray[np.bool_], share: float
+    ) -> NDArray[np.float64]:
         key = support.tobytes()
         if key not in self._equal:
             self._equal[key] = self.predictions.equal(support, self.rows)
@@ -177,7 +265,7 @@ class Relaxation:
     def _subset(self, support: NDArray[np.bool_]) -> NDArray[np.float64]:
         """As few members as the relaxation keeps, at no higher cost, by local search."""
         program, size, budget = self.program, int(support.sum()), None
-        if program.costs is not None:
+        if program.costs is not None and program.penalize_costs:
             budget = float(program.costs[support].sum()) * (1 + 1e-12)
         f = self.predictions.free(self.problem)
         if (size, budget) not in self._subsets:
@@ -190,115 +278,5 @@ class Relaxation:
         return relaxed if f.objective(relaxed) < f.objective(found) else found
 
     def _solve_exact(self, lam: float) -> SOCPSolution:
-        members, costs = self._affordable, self.program.costs
-        exact = self.predictions.solve_exactly(
-            self.rows,
-            members,
-            self.stats,
-            self.alpha,
-            lam,
-            None if costs is None else costs[members],
-        )
-        weights = np.zeros(self.stats.n_members)
-        weights[members] = exact.weights
-        return replace(exact, weights=weights)
-
-    @cached_property
-    def _affordable(self) -> NDArray[np.intp]:
-        """Members that the budget allows for at all."""
-        program = self.program
-        if program.costs is None or program.max_cost is None:
-            return np.arange(self.stats.n_members)
-        return np.flatnonzero(program.costs <= program.max_cost * (1 + 1e-12))
-
-
-def check_costs_and_limits(costs: Any, max_cost: Any, estimator: Any, *, prefit: bool) -> None:
-    """Raise for costs that the members cannot have, or that no member can meet."""
-    if costs is None:
-        if max_cost is not None:
-            raise ValueError(
-                f"max_cost={max_cost!r} needs costs: give costs='parameters', 'latency' "
-                "or one number a member."
-            )
-    elif isinstance(costs, str) and estimator is None:
-        raise ValueError(
-            f"costs={costs!r} needs an estimator, and estimator is None: give the costs as "
-            "numbers, one a member."
-        )
-    elif not isinstance(costs, str):
-        n_members = expected_n_members(estimator, prefit)
-        numbers = check_costs(costs, np.size(costs) if n_members is None else n_members)
-        _check_budget(numbers, max_cost)
-    elif costs == "parameters":
-        listed = named_members(estimator) if isinstance(estimator, list) else []
-        names = [name for name, _ in listed] or map(str, itertools.count())
-        for name, member in zip(names, known_members(estimator), strict=False):
-            _of_member(name, check_countable, member)
-
-
-def _of_member(name: str, function: Callable[[Any], Any], member: Any) -> Any:
-    """What a function of one member returns; its error names the member."""
-    try:
-        return function(member)
-    except TypeError as error:
-        raise TypeError(f"costs='parameters', but member {name!r}: {error}") from error
-
-
-def _check_budget(costs: NDArray[np.float64], max_cost: float | None) -> None:
-    """Raise if no member is cheap enough."""
-    if max_cost is not None and costs.min() > max_cost * (1 + 1e-12):
-        raise ValueError(
-            f"max_cost={max_cost:g} is less than the cheapest member costs, {costs.min():g}: no "
-            "member can be kept."
-        )
-
-
-def member_costs(
-    costs: Any, max_cost: float | None, members: Members, X: Any, names: tuple[str, ...]
-) -> NDArray[np.float64] | None:
-    """What each member costs: as given, or counted, or measured on some calibration rows X."""
-    if costs is None:
-        return None
-    if not isinstance(costs, str):
-        found = check_costs(costs, len(members))
-    elif costs == "parameters":
-        found = _parameters(members, names)
-    else:
-        found = _seconds(members, X, names)
-    _check_budget(found, max_cost)
-    return found
-
-
-def _parameters(members: Members, names: tuple[str, ...]) -> NDArray[np.float64]:
-    """Number of parameters of each member."""
-    counts = np.empty(len(members))
-    for i in range(len(members)):
-        member = members.member(i)
-        counts[i] = _of_member(names[i], n_parameters, member)
-        if counts[i] == 0:
-            raise ValueError(
-                f"costs='parameters', but member {names[i]!r} ({type(member).__name__}) has "
-                "none; give the costs as numbers, one a member."
-            )
-    return counts
-
-
-def _seconds(members: Members, X: Any, names: tuple[str, ...]) -> NDArray[np.float64]:
-    """Seconds that each member takes to predict X."""
-    if X is None:
-        raise ValueError(
-            "costs='latency' is measured on calibration rows, of which fit_predictions sees none; "
-            "give the costs as numbers, one a member, or call fit."
-        )
-    if members.has_files:  # one at a time, although load of the machine may then affect some only
-        one = np.eye(len(members), dtype=bool)
-        seconds = np.concatenate([latencies(members.subset(i).member_calls(X)) for i in one])
-    else:
-        seconds = latencies(members.member_calls(X))
-    if not seconds.min() > 0:
-        i = int(seconds.argmin())
-        raise ValueError(
-            f"costs='latency', but member {names[i]!r} ({type(members.member(i)).__name__}) is "
-            "faster than the clock; give the costs as numbers, one a member."
-        )
-    return seconds
+        costs = self.program.costs if self.program.penalize_costs else None
+        return self.predictions.solve_exactly(self.rows, self.stats, self.alpha, lam, costs)

@@ -25,12 +25,15 @@ from ._path import SOCPPath, socp_path
 from ._path import follow_path as follow_path
 from ._problem import SOCPProblem
 from ._problem import nearest_semidefinite as nearest_semidefinite
+from ._problem import relative_costs as relative_costs
 from ._solve import SOLVER as SOLVER
 from ._solve import SOCPSolution, solve_socp
 from ._solve import check_installed as check_installed
 from ._solve import solve_problem as solve_problem
 from ._statistics import EnsembleStatistics
+from ._subset import Limits as Limits
 from ._subset import SubsetSolution, solve_subset, solve_support, subset_path
+from ._subset import solve_budgets as solve_budgets
 from ._validation import check_costs as check_costs
 from ._validation import check_probabilities as check_probabilities
 

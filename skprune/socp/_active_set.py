@@ -9,19 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dposv
 
-from ..utils import with_one_blas_thread
-
 __all__ = ["minimize_active_set", "solve_semidefinite"]
 
 # Gradients above this share of the steepest descent at w = 0 count as non-negative.
 _TOLERANCE = 1e-12
 
 
-@with_one_blas_thread
 def minimize_active_set(
     Q: NDArray[np.float64], q: NDArray[np.float64], start: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Minimize ``w'Qw + q'w`` over ``w >= 0``; the caller checks the optimality conditions."""
+    """Minimize ``w'Qw + q'w`` over ``w >= 0``; the caller checks the optimality conditions.
+
+    It runs faster on one BLAS thread, to which the caller limits it: that takes as long as a few
+    of its steps.
+    """
     # Q must be positive semi-definite, and w'Qw > 0 for every w >= 0 but zero, so that the
     # minimum exists. Products of probabilities are non-negative; for regressors the columns of
     # ones ensure it. Otherwise Q may be singular.

@@ -243,6 +243,7 @@ class SOCPProblem(ReprHTML):
         scale = max(self.max_descent_rate, np.finfo(float).tiny)
         return float(np.abs(np.minimum(w, self.gradient(w) / scale)).max())
 
+    @with_one_blas_thread
     def duality_gap(self, w: NDArray[np.float64]) -> float:
         """Objective at w minus the dual objective at a feasible point near it, so >= 0.
 

@@ -6,7 +6,7 @@ swaps members, one for one, as long as that lowers f.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -19,7 +19,14 @@ from ._path import SOCPPath, follow_path
 from ._problem import SOCPProblem
 from ._validation import check_costs
 
-__all__ = ["SubsetSolution", "solve_subset", "solve_support", "subset_path"]
+__all__ = [
+    "Limits",
+    "SubsetSolution",
+    "solve_budgets",
+    "solve_subset",
+    "solve_support",
+    "subset_path",
+]
 
 _CONSTRAINTS = {
     "problem": [SOCPProblem],
@@ -38,6 +45,7 @@ _MIN_CURVATURE = 1e-10
 _COST_ROUNDING = 1e-12
 
 
+@with_one_blas_thread
 def solve_support(
     problem: SOCPProblem, support: ArrayLike, *, start: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
@@ -84,11 +92,99 @@ def solve_support(
             f"support must be {M} booleans, one per member; got shape {chosen.shape} of "
             f"{chosen.dtype}."
         )
-    w, index = np.zeros(M), np.flatnonzero(chosen)
+    return _solve_support(problem, chosen, np.zeros(M) if start is None else start)
+
+
+def _solve_support(
+    problem: SOCPProblem, support: NDArray[np.bool_], start: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    w, index = np.zeros(len(support)), np.flatnonzero(support)
     if len(index):
         Q, c = problem.quadratic[np.ix_(index, index)], problem.linear[index]
-        w[index] = minimize_active_set(Q, c, w[index] if start is None else start[index])
+        w[index] = minimize_active_set(Q, c, start[index])
     return w
+
+
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """What a set of members must keep to: their number, their costs, who stays, and families."""
+
+    costs: NDArray[np.float64]  # (M,)
+    n_members: int  # at most
+    budget: float  # at most, of their costs together
+    keep: NDArray[np.bool_]  # (M,), members that must be in the set
+    families: NDArray[np.intp]  # (M,), numbers 0, 1, ...
+    max_per_family: int
+
+    @classmethod
+    def of(
+        cls,
+        n_members_in: int,
+        *,
+        n_members: int | None = None,
+        costs: NDArray[np.float64] | None = None,
+        max_cost: float | None = None,
+        keep: NDArray[np.bool_] | None = None,
+        families: NDArray[np.intp] | None = None,
+        max_per_family: int | None = None,
+    ) -> "Limits":
+        """Limits where None is no limit."""
+        M = n_members_in
+        return cls(
+            np.ones(M) if costs is None else costs,
+            M if n_members is None else n_members,
+            np.inf if max_cost is None else max_cost * (1 + _COST_ROUNDING),
+            np.zeros(M, dtype=bool) if keep is None else keep,
+            np.zeros(M, dtype=np.intp) if families is None else families,
+            M if max_per_family is None else max_per_family,
+        )
+
+    def allow(self, support: NDArray[np.bool_]) -> bool:
+        """Whether a set, which has the members that must stay, is within the limits."""
+        return (
+            int(support.sum()) <= self.n_members
+            and self.budget_left(support) >= 0
+            and self._family_sizes(support).max() <= self.max_per_family
+        )
+
+    def budget_left(self, support: NDArray[np.bool_]) -> float:
+        """What may still be spent."""
+        return self.budget - float(self.costs[support].sum())
+
+    def may_enter(self, support: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The members, (M,), that can be added to a set."""
+        if support.sum() >= self.n_members:
+            return np.zeros(len(support), dtype=bool)
+        return ~support & (self.costs <= self.budget_left(support)) & self._family_has_room(support)
+
+    def may_swap(
+        self, support: NDArray[np.bool_], leaving: NDArray[np.intp], entering: NDArray[np.intp]
+    ) -> NDArray[np.bool_]:
+        """Which exchanges of two members are allowed, (n_leaving, n_entering)."""
+        left = self.budget_left(support) + self.costs[leaving]
+        same = self.families[leaving][:, None] == self.families[entering]
+        allowed = self.costs[entering] <= left[:, None]
+        allowed &= same | self._family_has_room(support)[entering]
+        return allowed & ~self.keep[leaving][:, None] & ~support[entering]
+
+    def cut(self, weights: NDArray[np.float64], threshold: float = 0.0) -> NDArray[np.bool_]:
+        """The members that must stay and those with the largest weights, as the limits allow."""
+        size = np.abs(weights)
+        support = self.keep.copy()
+        # The member that set the threshold must not fall below it by rounding.
+        wanted = (size > 0) & (size >= (1 - 1e-12) * threshold * size.max())
+        if self.allow(support | wanted):
+            return support | wanted
+        for i in np.argsort(-size, kind="stable"):
+            if wanted[i] and self.may_enter(support)[i]:
+                support[i] = True
+        return support
+
+    def _family_sizes(self, support: NDArray[np.bool_]) -> NDArray[np.intp]:
+        return np.bincount(self.families[support], minlength=int(self.families.max()) + 1)
+
+    def _family_has_room(self, support: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return self._family_sizes(support)[self.families] < self.max_per_family
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,18 +325,18 @@ def subset_path(
     sizes = list(sizes)
     for size in sizes:
         check_parameters("subset_path", _CONSTRAINTS, n_members=size)
-    prices, budget = _check_budget(problem, costs, max_cost)
+    limits = _check_budget(problem, costs, max_cost)
     if path is None:
         path = follow_path(problem, np.nan)
     zero_weights = np.zeros(len(problem.linear))
     found: list[SubsetSolution] = []
     for size in sizes:
-        search = _Search(problem, int(size), prices, budget)
+        search = _Search(problem, replace(limits, n_members=int(size)))
         relaxed = search.best_on(path)
         starts = [relaxed, search.grow(zero_weights)]
         if found and found[-1].n_members <= size:
             starts.append(found[-1].weights)
-        if budget < np.inf:
+        if limits.budget < np.inf:
             starts.append(search.grow(zero_weights, per_cost=True))
         ends = [search.improve(w) for w in starts]
         w, n_swaps = min(ends, key=lambda end: search.f(end[0]))
@@ -248,27 +344,47 @@ def subset_path(
     return found
 
 
-def _check_budget(
-    problem: SOCPProblem, costs: ArrayLike | None, max_cost: float | None
-) -> tuple[NDArray[np.float64], float]:
-    """Costs of the members and the budget, infinite if there is none."""
+@with_one_blas_thread
+def solve_budgets(
+    problem: SOCPProblem, limits: Limits, budgets: Iterable[float]
+) -> list[NDArray[np.float64]]:
+    """Weights that minimize f and the penalty within limits, for each of some rising budgets.
+
+    Additions and swaps, from the solution for the budget before, and from the members that lower f
+    most, each or for what they cost.
+    """
+    penalized = replace(problem, linear=problem.penalized_linear, penalty=0.0)
+    w = zero_weights = np.zeros(len(problem.linear))
+    found = []
+    for budget in budgets:
+        search = _Search(penalized, replace(limits, budget=budget * (1 + _COST_ROUNDING)))
+        empty = search.solved(zero_weights)  # but for members that must stay
+        starts = [w, *(search.grow(empty, per_cost=each) for each in (True, False))]
+        w = min((search.improve(start, force=False)[0] for start in starts), key=search.f)
+        w = search.improve(w)[0]
+        found.append(w)
+    return found
+
+
+def _check_budget(problem: SOCPProblem, costs: ArrayLike | None, max_cost: float | None) -> Limits:
+    """Limits with the costs of the members and the budget, infinite if there is none."""
     prices = check_costs(costs, len(problem.linear))
+    limits = Limits.of(len(prices), costs=prices, max_cost=max_cost)
     if problem.max_descent_rate <= 0:
         raise NoMemberLeftError("No member is worth a weight: f does not decrease at w = 0.")
     if max_cost is None:
-        return prices, np.inf
+        return limits
     if costs is None:
         raise ValueError(f"max_cost={max_cost!r} needs costs, the cost of each member.")
-    budget = float(max_cost) * (1 + _COST_ROUNDING)
-    if prices.min() > budget:
+    if prices.min() > limits.budget:
         raise NoMemberLeftError(
             f"max_cost={max_cost:g} leaves no member: the cheapest costs {prices.min():g}."
         )
-    if problem.linear[prices <= budget].min() >= 0:
+    if problem.linear[prices <= limits.budget].min() >= 0:
         raise NoMemberLeftError(
             f"max_cost={max_cost:g} leaves no member: none that it allows lowers f."
         )
-    return prices, budget
+    return limits
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,50 +392,55 @@ class _Search:
     """Steps of the local search; every point is optimal on its own support."""
 
     problem: SOCPProblem
-    n_members: int
-    costs: NDArray[np.float64]
-    budget: float
+    limits: Limits
 
     def f(self, w: NDArray[np.float64]) -> float:
         return float(w @ (self.problem.quadratic @ w + self.problem.linear))
 
-    def budget_left(self, support: NDArray[np.bool_]) -> float:
-        return self.budget - float(self.costs[support].sum())
+    def support(self, w: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return (w > 0) | self.limits.keep
 
-    def allows(self, support: NDArray[np.bool_]) -> bool:
-        return int(support.sum()) <= self.n_members and self.budget_left(support) >= 0
+    def solved(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The optimum on the support of some weights."""
+        return _solve_support(self.problem, self.support(w), w)
 
     def best_on(self, path: SOCPPath) -> NDArray[np.float64]:
         """The best of the path's supports within the limits, solved without the penalty."""
         seen: set[bytes] = set()
-        best = np.zeros(len(self.costs))
+        best = np.zeros(len(self.problem.linear))
         for start in _knots_and_midpoints(path):
-            support = start > 0
-            if support.tobytes() in seen or not self.allows(support):
+            support = self.support(start)
+            if support.tobytes() in seen or not self.limits.allow(support):
                 continue
             seen.add(support.tobytes())
-            w = solve_support(self.problem, support, start=start)
+            w = self.solved(start)
             if self.f(w) < self.f(best):
                 best = w
         return best
 
-    def improve(self, w: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-        """Add and swap members until nothing lowers f; returns the number of swaps too."""
+    def improve(
+        self, w: NDArray[np.float64], *, force: bool = True
+    ) -> tuple[NDArray[np.float64], int]:
+        """Add and swap members until nothing lowers f; returns the number of swaps too.
+
+        ``force`` also adds members too costly for a swap, which takes most of the time.
+        """
         n_swaps = 0
         w = self.grow(w)
-        while (better := self.swap(w)) is not None or (better := self.force_in(w)) is not None:
+        while (better := self.swap(w)) is not None or (
+            force and (better := self.force_in(w)) is not None
+        ):
             n_swaps += 1
             w = self.grow(better)
         return w, n_swaps
 
     def grow(self, w: NDArray[np.float64], *, per_cost: bool = False) -> NDArray[np.float64]:
         """Add the member that lowers f most, as long as the limits allow one."""
-        while (w > 0).sum() < self.n_members:
+        while (allowed := self.limits.may_enter(self.support(w))).any():
             here = _Neighborhood(self.problem, w)
-            gain = here.gain()
-            gain[self.costs[here.outside] > self.budget_left(w > 0)] = 0.0
+            gain = np.where(allowed[here.outside], here.gain(), 0.0)
             if per_cost:
-                gain /= self.costs[here.outside]
+                gain /= self.limits.costs[here.outside]
             better = None
             for j in _largest(gain):
                 better = self.accept(here.with_member(j), w)
@@ -342,8 +463,7 @@ class _Search:
         gradient = here.gradient - 2 * leverage * w[here.inside][:, None]
         curvature = here.curvature + leverage * here.table
         gain = np.minimum(gradient, 0.0) ** 2 / (4 * curvature) - rise[:, None]
-        budget = self.budget_left(w > 0) + self.costs[here.inside]
-        gain[self.costs[here.outside] > budget[:, None]] = 0.0
+        gain[~self.limits.may_swap(self.support(w), here.inside, here.outside)] = 0.0
         for flat in _largest(gain.ravel()):
             i, j = divmod(int(flat), len(here.outside))
             trial = w.copy()
@@ -356,29 +476,36 @@ class _Search:
 
     def force_in(self, w: NDArray[np.float64]) -> NDArray[np.float64] | None:
         """Add a member too costly for any swap, and drop as many others as the budget needs."""
-        if self.budget == np.inf:
+        limits = self.limits
+        if limits.budget == np.inf:
             return None
         here = _Neighborhood(self.problem, w)
         gain = here.gain()
-        gain[self.costs[here.outside] > self.budget] = 0.0
+        room = replace(limits, budget=np.inf, n_members=len(limits.costs)).may_enter(
+            self.support(w)
+        )
+        gain[~room[here.outside] | (limits.costs[here.outside] > limits.budget)] = 0.0
         for j in _largest(gain):
             trial = here.with_member(j)
-            while (trial > 0).any() and not self.allows(trial > 0):
+            while (trial > 0).any() and not limits.allow(self.support(trial)):
                 there = _Neighborhood(self.problem, trial)
                 rise = trial[there.inside] ** 2 / there.inverse_diagonal
-                rise[there.inside == here.outside[j]] = np.inf
-                trial[there.inside[(rise / self.costs[there.inside]).argmin()]] = 0.0
-                trial = solve_support(self.problem, trial > 0, start=trial)
-            better = self.accept(self.grow(trial), w)
-            if better is not None:
-                return better
+                rise[(there.inside == here.outside[j]) | limits.keep[there.inside]] = np.inf
+                if np.isinf(rise).all():
+                    break
+                trial[there.inside[(rise / limits.costs[there.inside]).argmin()]] = 0.0
+                trial = self.solved(trial)
+            if limits.allow(self.support(trial)):
+                better = self.accept(self.grow(trial), w)
+                if better is not None:
+                    return better
         return None
 
     def accept(
         self, trial: NDArray[np.float64], w: NDArray[np.float64]
     ) -> NDArray[np.float64] | None:
         """The optimum on the support of the trial, if f is lower there than at w."""
-        better = solve_support(self.problem, trial > 0, start=trial)
+        better = self.solved(trial)
         f = self.f(w)
         return better if self.f(better) < f - _MIN_DECREASE * abs(f) else None
 

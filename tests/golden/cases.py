@@ -195,8 +195,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "not reweighted": {"reweight": "none", "lam": 0.1, "threshold": 0.3},
     "at most four": {"max_members": 4},
     "costs": {"costs": COSTS, "max_cost": 9.0},
+    "costs in the penalty": {"costs": COSTS, "penalize_costs": True},
     "costs, zero norm": {"costs": COSTS, "max_cost": 9.0, "penalty": "l0"},
-    "parameters": {"costs": "parameters"},
+    "parameters": {"costs": "parameters", "penalize_costs": True},
     "single precision": {"prediction_dtype": "float32"},
 }
 for name, params in VARIANTS.items():

@@ -79,7 +79,7 @@ class TestColumns:
         assert 1 < table.kept.sum() < M  # or the tests below would say little
 
     def test_with_costs_too(self):
-        pruner, _, _, (Q, c) = classes(costs=COSTS)
+        pruner, _, _, (Q, c) = classes(costs=COSTS, penalize_costs=True)
         expected = [enters(Q, c, i, COSTS) for i in range(M)]
         np.testing.assert_allclose(pruner.explain().entry_lam, expected, atol=1e-7)
         np.testing.assert_array_equal(pruner.explain().cost, COSTS)

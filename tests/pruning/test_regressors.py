@@ -116,7 +116,7 @@ class TestWeights:
             assert pruner.n_members_ <= 3
             assert costs[pruner.support_].sum() <= 8
             assert pruner.solution_.status == "optimal"
-        plain = fitted(P, y, costs=costs, lam=0.2, reweight="none")
+        plain = fitted(P, y, costs=costs, penalize_costs=True, lam=0.2, reweight="none")
         expected = normalised(penalised(*quadratic_of_targets(P, y, 0.9), 0.2, costs))
         np.testing.assert_allclose(normalised(plain.weights_), expected, atol=1e-9)
 

@@ -150,10 +150,12 @@ class TestCosts:
         Q, c = quadratic(self.P, self.y, 0.9)
         expected = normalised(penalised(Q, c, 0.2, costs))
         for scale in (1, 2**-20, 2**20):
-            pruner = fitted(self.P, self.y, costs=scale * costs, lam=0.2, reweight="none")
+            params = {"costs": scale * costs, "penalize_costs": True}
+            pruner = fitted(self.P, self.y, lam=0.2, reweight="none", **params)
             np.testing.assert_allclose(pruner.weights_, expected, atol=1e-9)
         assert np.abs(expected - normalised(penalised(Q, c, 0.2))).max() > 1e-3
-        pruner = fitted(self.P, self.y, costs=costs)
+        pruner = fitted(self.P, self.y, costs=costs)  # not penalized by default
+        np.testing.assert_array_equal(pruner.weights_, fitted(self.P, self.y).weights_)
         assert pruner.costs is costs
         for same in (costs, pruner.explain().cost):
             np.testing.assert_array_equal(same, before)
@@ -165,7 +167,7 @@ class TestCosts:
         P, y = pool(4, seed=5, low=1.5)
         P = np.concatenate([P, P[:1]])  # members 0 and 4 are the same
         costs = np.where(np.arange(5) == costlier, 3, 1)
-        support = fitted(P, y, costs=costs, penalty=penalty).support_
+        support = fitted(P, y, costs=costs, penalize_costs=True, penalty=penalty).support_
         assert (support[costlier], support[4 - costlier]) == (False, True)
 
     def test_parameters_are_counted(self, data):
@@ -184,7 +186,7 @@ class TestCosts:
         P = np.concatenate([P[:1], P])
         members = told(P)
         members[0] = ("m0", FrozenEstimator(Told(0, seconds=0.005)))
-        params = {"voting": "soft", "costs": "latency", "lam": 0.001}
+        params = {"voting": "soft", "costs": "latency", "penalize_costs": True, "lam": 0.001}
         pruner = SOCPEnsemblePruner(members, **params).fit(as_rows(P), y)
         cost = pruner.explain().cost
         assert cost[0] >= 0.005
@@ -231,39 +233,16 @@ class TestMaxCost:
         pruner = self.fitted(max_cost=budget, penalty=penalty, lam=0.0)
         assert 0 < self.COSTS[pruner.support_].sum() <= budget
 
-    @pytest.mark.parametrize("diversity", ["shannon", "exact", "gini"])
-    def test_members_beyond_the_budget_do_not_take_part(self, diversity):
-        cheap = self.COSTS <= 4
-        params = {"diversity": diversity, "lam": 0.05, "max_cost": 4.0, "alpha": 1.0}
-        pruner = self.fitted(**params)
-        alone = fitted(self.P[cheap], self.y, costs=self.COSTS[cheap], **params)
-        np.testing.assert_allclose(pruner.weights_[cheap], alone.weights_, atol=1e-7)
-        assert (pruner.weights_[~cheap] == 0).all()
-
     @pytest.mark.filterwarnings("error")
     @pytest.mark.parametrize("penalty", ["l1", "l0"])
     @pytest.mark.parametrize("diversity", ["shannon", "exact", "gini"])
-    def test_the_solution_is_still_certified(self, diversity, penalty):
+    def test_the_solution_is_that_of_the_program_without_a_budget(self, diversity, penalty):
         pruner = self.fitted(diversity=diversity, penalty=penalty, max_cost=4.0)
+        free = self.fitted(diversity=diversity, penalty=penalty)
+        np.testing.assert_array_equal(pruner.solution_.weights, free.solution_.weights)
         assert pruner.solution_.status == "optimal"
         assert pruner.solution_.duality_gap < 1e-8
         assert pruner.path_.kkt_residual < 1e-8
-        for weights in (pruner.solution_.weights, pruner.path_.weights):
-            assert (weights[..., self.COSTS > 4] == 0).all()
-
-    @pytest.mark.parametrize("budget", [9.0, 11.0, 14.0])
-    def test_members_are_taken_by_weight_for_as_long_as_there_is_room(self, budget):
-        w = penalised(*quadratic(self.P, self.y, 0.9), 0.0, self.COSTS)
-        room, expected, passed_over = budget, [], 0
-        for i in np.argsort(-w)[: (w > 0).sum()]:
-            if self.COSTS[i] <= room:
-                expected.append(i)
-                room -= self.COSTS[i]
-            elif room >= self.COSTS[w > 0].min():
-                passed_over += 1
-        assert passed_over  # costs more than what is left, and others do not
-        pruner = self.fitted(max_cost=budget, lam=0.0)
-        assert set(np.flatnonzero(pruner.support_)) == set(expected)
 
     def test_all_of_the_budget_may_be_spent_but_for_rounding(self):
         P, y = pool(15, seed=5, low=1.5)
@@ -284,7 +263,9 @@ class TestZeroNorm:
         best = [objective(Q, c, relaxed(Q, c, pruner.support_)) for pruner in (l0, l1)]
         assert best[0] <= best[1] + 1e-9
         costs = np.random.default_rng(seed).uniform(1, 10, size=14)
-        l1, l0 = (fitted(P, y, lam=0.1, penalty=p, costs=costs) for p in ("l1", "l0"))
+        l1, l0 = (
+            fitted(P, y, lam=0.1, penalty=p, costs=costs, penalize_costs=True) for p in ("l1", "l0")
+        )
         assert l0.n_members_ <= l1.n_members_
         assert costs[l0.support_].sum() <= costs[l1.support_].sum() * (1 + 1e-9)
 
@@ -294,6 +275,7 @@ class TestZeroNorm:
         P, y = pool(16, N=36, C=4, seed=seed)
         costs = np.random.default_rng(seed).uniform(0.5, 5, 16)
         params = {"alpha": 0.7, "lam": lam, "threshold": 0.0, "max_members": most, "costs": costs}
+        params["penalize_costs"] = True
         l1, l0 = (fitted(P, y, penalty=p, **params).support_ for p in ("l1", "l0"))
         assert costs[l0].sum() <= costs[l1].sum() * (1 + 1e-9)
         Q, c = quadratic(P, y, 0.7)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ...exceptions import SolverError
+from ...utils import with_one_blas_thread
 from .._active_set import minimize_active_set
 from .._problem import SOCPProblem
 from ._base import EXACT_TOLERANCE, RawSolution
@@ -11,6 +12,7 @@ from ._clarabel import solve_clarabel
 __all__ = ["solve_auto"]
 
 
+@with_one_blas_thread
 def solve_auto(problem: SOCPProblem) -> RawSolution:
     """Solve by the active-set method; if need be, start it again from Clarabel's weights."""
     Q, q = problem.quadratic, problem.penalized_linear
