@@ -50,6 +50,7 @@ def test_version_and_help(skprune):
         assert said.code == 0
         assert "exit codes:" in said.out
     assert "RUNS WHATEVER CODE" in skprune("report", "--help").out
+    assert "what each member costs, for --max-cost\n" in skprune("select", "--help").out
 
 
 @pytest.mark.parametrize(
