@@ -53,6 +53,17 @@ and, if you like,
 With --regression, y and the members' columns hold targets, and P has shape (members, samples) or
 (members, samples, targets)."""
 
+_COMBINE = """\
+What the members that `skprune select` has kept predict together, for new samples.
+
+WEIGHTS is what `skprune select ... --format json --output WEIGHTS` has written. PREDICTIONS is a
+.csv, .parquet or .npz file as for select, of all members or of the kept ones alone, without
+y. Where both files have names, members are found by name, and other columns are ignored. Otherwise
+they are taken by position.
+
+The result has a row for each sample: the probability of each class and the predicted class, or the
+predicted targets."""
+
 _AMOUNT = """\
 How much of a network to prune, from measurements at a few pruning amounts.
 
@@ -103,6 +114,7 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--version", action="version", version=f"skprune {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_select(commands)
+    _add_combine(commands)
     _add_amount(commands)
     _add_report(commands)
     return parser
@@ -212,6 +224,21 @@ def _add_tuning(parser: ArgumentParser) -> None:
     tuned.add_argument("--seed", type=_seed, default=0, help="seed of its folds (default: 0)")
 
 
+def _add_combine(commands: Any) -> None:
+    parser = commands.add_parser(
+        "combine",
+        help="what the kept members predict together, for new samples",
+        description=_COMBINE,
+    )
+    parser.add_argument("weights", metavar="WEIGHTS", help="the JSON that `skprune select` wrote")
+    parser.add_argument(
+        "file", metavar="PREDICTIONS", help="a .csv, .parquet or .npz file of predictions"
+    )
+    _add_common(
+        parser, "csv", "json", output="; a name that ends in .parquet or .npz sets the format"
+    )
+
+
 def _add_amount(commands: Any) -> None:
     parser = commands.add_parser(
         "amount",
@@ -265,14 +292,14 @@ def _add_report(commands: Any) -> None:
     _add_common(parser, "table", "json")
 
 
-def _add_common(parser: ArgumentParser, *formats: str) -> None:
+def _add_common(parser: ArgumentParser, *formats: str, output: str = "") -> None:
     parser.add_argument(
         "--format", choices=formats, default=formats[0], help=f"(default: {formats[0]})"
     )
     parser.add_argument(
         "--output",
         metavar="FILE",
-        help="write the result there instead of to standard output",
+        help=f"write the result there instead of to standard output{output}",
     )
     parser.add_argument(
         "--traceback", action="store_true", help="show where an error arose, for a report of it"

@@ -18,6 +18,7 @@ from ..pruning import (
     SOCPEnsemblePrunerRegressorCV,
 )
 from ..utils import format_value
+from ._combine import weights_part
 from ._document import Answer, Part, as_csv, as_json, as_text, facts, passage, table
 from ._errors import LIMITS_NOT_MET, Refused, refusing
 from ._figures import draw_frontier
@@ -217,6 +218,7 @@ def _parts(
     return [
         *parts,
         table("members", "", members, shown=kept, formats=formats),
+        weights_part(pruner, k),
     ]
 
 

@@ -45,7 +45,7 @@ def test_the_installed_script_is_this_one():
 def test_version_and_help(skprune):
     assert skprune("--version").out == f"skprune {__version__}\n"
     assert "exit codes:" in skprune("--help").out
-    for command in ("select", "amount", "report"):
+    for command in ("select", "combine", "amount", "report"):
         said = skprune(command, "--help")
         assert said.code == 0
         assert "exit codes:" in said.out
