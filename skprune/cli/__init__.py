@@ -1,4 +1,4 @@
-"""The command line: ``skprune select``, ``skprune amount``, ``skprune report``."""
+"""The command line: ``skprune select``, ``combine``, ``amount`` and ``report``."""
 
 from ._main import main
 

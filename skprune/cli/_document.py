@@ -1,8 +1,10 @@
 """An answer in parts, each for people and for programs: a table as text, and what JSON holds."""
 
+import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 from .._version import __version__
 from ..utils import format_value, text_table
 
-__all__ = ["Answer", "Part", "as_json", "as_text", "facts", "passage", "table"]
+__all__ = ["Answer", "Part", "as_csv", "as_json", "as_text", "facts", "passage", "table"]
 
 
 @dataclass(frozen=True)
@@ -19,13 +21,13 @@ class Answer:
 
     Attributes
     ----------
-    text : str
-        For standard output, or the file of ``--output``.
+    content : str or bytes
+        For standard output, or the file of ``--output``; bytes are for a file.
     unmet : str or None
         Why limits cannot be met, where they cannot.
     """
 
-    text: str
+    content: str | bytes
     unmet: str | None = None
 
 
@@ -123,6 +125,15 @@ def as_json(parts: Sequence[Part]) -> str:
     """One object, a key a part; numbers that are not finite are null."""
     whole = {"skprune": __version__, **{part.key: part.values for part in parts}}
     return json.dumps(_plain(whole), indent=2, allow_nan=False) + "\n"
+
+
+def as_csv(columns: Mapping[str, Iterable[Any]]) -> str:
+    """A heading and a row a line; numbers have all their digits."""
+    written = StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return written.getvalue()
 
 
 def _plain(value: Any) -> Any:

@@ -23,7 +23,7 @@ INTERRUPTED, PIPE_CLOSED = 128 + 2, 128 + 13
 
 # Parameters of the estimators that are options here, with what follows them in messages.
 _OPTIONS = re.compile(
-    r"\b(alpha|lam|threshold|reweight|max_members|max_cost|min_accuracy|max_size|max_time|"
+    r"\b(alpha|lam|threshold|reweight|scoring|max_members|max_cost|min_accuracy|max_size|max_time|"
     r"accuracy_curve|time_curve|size_curve)(=|: | must )"
 )
 _LIMITS = re.compile(r"\b(min_accuracy|max_size|max_time)\b(?!=)")

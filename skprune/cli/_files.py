@@ -1,15 +1,26 @@
-"""Files that are read: arrays of an .npz, columns of a .csv, lines of a text."""
+"""Files that are read: arrays of an .npz, columns of a .csv or .parquet, lines of a text."""
 
 import csv
 import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
 
 from ..utils import ArrayHeader, NpzFile
-from ._errors import Refused
+from ._errors import FAILED, Refused
 
-__all__ = ["check_file", "first_bytes", "open_arrays", "read_columns", "read_lines"]
+__all__ = [
+    "check_file",
+    "check_installed",
+    "first_bytes",
+    "is_table",
+    "open_arrays",
+    "read_columns",
+    "read_lines",
+    "read_table",
+]
 
 # What tells some kinds of files by their first bytes.
 _KINDS = (
@@ -19,6 +30,7 @@ _KINDS = (
     (b"\x1f\x8b", "a gzip file"),
     (b"\x80", "a pickle"),
     (b"MATLAB", "a file of MATLAB"),
+    (b"PAR1", "a .parquet file"),
 )
 
 
@@ -148,12 +160,7 @@ def read_columns(path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
     if not rows:
         raise Refused(f"{path}: it is empty; a heading with names of columns must come first.")
     names = rows[0][1]
-    for mark, called in ((";", "semicolons"), ("\t", "tabs")):
-        if len(names) == 1 and mark in names[0]:
-            raise Refused(
-                f"{path}: there are {called} between its columns; there must be commas, and points "
-                "in its numbers."
-            )
+    _check_commas(path, names)
     for line, cells in rows[1:]:
         if len(cells) != len(names):
             raise Refused(
@@ -162,5 +169,127 @@ def read_columns(path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
     return names, rows[1:]
 
 
+def is_table(path: str) -> bool:
+    """Whether the name is that of a table: .csv or .parquet."""
+    return _ending(path) in (".csv", ".parquet")
+
+
+def check_installed(path: str, *, reads: bool) -> None:
+    """Refuse a table that pandas and pyarrow are needed for, where they are missing."""
+    needed = {"pandas": "report"}
+    if _ending(path) == ".parquet":
+        needed["pyarrow"] = "parquet"
+    for package, extra in needed.items():
+        try:
+            import_module(package)
+        except ImportError as error:
+            raise Refused(
+                f"{path}: {'reading' if reads else 'writing'} it needs {package}: run `pip install "
+                f"skprune[{extra}]`, or give an .npz file.",
+                FAILED,
+            ) from error
+
+
+def read_table(path: str, columns: Sequence[str] | None = None) -> Any:
+    """Columns of a .csv or .parquet file, as a DataFrame.
+
+    Parameters
+    ----------
+    path : str
+        The file; a .csv file is in UTF-8, with commas and a heading.
+    columns : sequence of str or None, default=None
+        The columns to read; all by default.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    Refused
+        If it is no such file, lacks a column, has one twice, or has no row.
+    """
+    check_installed(path, reads=True)
+    check_file(path)
+    kind, parquet = first_bytes(path), _ending(path) == ".parquet"
+    if kind and not (parquet and kind == "a .parquet file"):
+        raise Refused(f"{path}: not a {_ending(path)} file: it is {kind}.")
+    try:
+        frame = (_read_parquet if parquet else _read_csv)(path, columns)
+    except UnicodeDecodeError as error:
+        raise Refused(f"{path}: it is no text in UTF-8: {_reason(error)}.") from error
+    except (OSError, ValueError) as error:  # those of pandas and pyarrow are ValueErrors
+        raise Refused(f"{path}: {_reason(error)}.") from error
+    if len(frame) == 0:
+        raise Refused(f"{path}: there is a heading, and no row under it.")
+    return frame
+
+
+def _read_csv(path: str, columns: Sequence[str] | None) -> Any:
+    import pandas as pd
+
+    options: dict[str, Any] = {
+        "encoding": "utf-8-sig",
+        "skipinitialspace": True,
+        "keep_default_na": False,  # a class may be called NA
+        "na_values": [""],
+    }
+    heading = pd.read_csv(path, header=None, nrows=1, dtype=str, na_filter=False, **options)
+    names = heading.iloc[0].str.strip().tolist()
+    _check_commas(path, names)
+    _check_columns(path, names, columns)
+    frame = pd.read_csv(path, low_memory=False, **options)  # one type for a whole column
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise Refused(f"{path}: its rows have more cells than the heading, which has {len(names)}.")
+    frame.columns = names
+    return frame if columns is None else frame[list(columns)]
+
+
+def _read_parquet(path: str, columns: Sequence[str] | None) -> Any:
+    import pandas as pd
+    from pyarrow import parquet
+
+    schema = parquet.read_schema(path)
+    index = (schema.pandas_metadata or {}).get("index_columns", [])
+    names = [name for name in schema.names if name not in index]
+    _check_columns(path, names, columns)
+    frame = pd.read_parquet(path, columns=list(names if columns is None else columns))
+    frame.columns = frame.columns.astype(str)
+    return frame
+
+
+def _check_columns(path: str, names: Sequence[str], wanted: Sequence[str] | None) -> None:
+    """Refuse names that are empty or occur twice, and names that are missing."""
+    used = names if wanted is None else wanted
+    if "" in used:
+        raise Refused(
+            f"{path}: column {list(names).index('') + 1} has no name. If it numbers the rows, "
+            "leave it out: DataFrame.to_csv(..., index=False)."
+        )
+    twice = sorted({name for name in used if list(names).count(name) > 1})
+    if twice:
+        raise Refused(f"{path}: there is more than one column {' and '.join(twice[:5])}.")
+    missing = [name for name in used if name not in names]
+    if missing:
+        raise Refused(
+            f"{path}: it lacks the column {' and '.join(missing[:5])}"
+            f"{' and others' if len(missing) > 5 else ''}; its columns are "
+            f"{', '.join(names[:10])}{', ...' if len(names) > 10 else ''}."
+        )
+
+
+def _check_commas(path: str, names: Sequence[str]) -> None:
+    for mark, called in ((";", "semicolons"), ("\t", "tabs")):
+        if len(names) == 1 and mark in names[0]:
+            raise Refused(
+                f"{path}: there are {called} between its columns; there must be commas, and points "
+                "in its numbers."
+            )
+
+
+def _ending(path: str) -> str:
+    return os.path.splitext(path)[1].lower()
+
+
 def _reason(error: BaseException) -> str:
-    return str(getattr(error, "strerror", None) or error or type(error).__name__).rstrip(".")
+    return str(getattr(error, "strerror", None) or error or type(error).__name__).rstrip(" .\n")

@@ -115,10 +115,12 @@ def _run(args: Namespace, speaker: _Speaker) -> int:
     with redirect_stdout(sys.stderr):
         # The libraries that a command needs are loaded here, and those of no other one.
         answer = import_module(f"{__package__}._{args.command}").run(args)
-    if args.output is None:
-        print_text(answer.text)
+    content = answer.content
+    if isinstance(content, str) and args.output is None:
+        print_text(content)
     else:
-        write_bytes(answer.text.encode("utf-8"), args.output, "--output")
+        content = content.encode("utf-8") if isinstance(content, str) else content
+        write_bytes(content, args.output, "--output")
     if answer.unmet is not None:
         return speaker.error(answer.unmet, LIMITS_NOT_MET)
     return DONE

@@ -32,17 +32,37 @@ Results go to standard output, or to the file of --output; all else to standard 
 """
 
 _SELECT = """\
-Which members of an ensemble to keep, and with what weight, from what they predict.
+Which members of an ensemble to keep, and with what weight, from what they predict for samples that
+no member was trained on.
 
-FILE is an .npz file (of NumPy) with
-  P              probabilities, of shape (members, samples, classes), for samples that no
-                 member was trained on
-  y              the samples' classes: positions 0, 1, ... along the last axis of P, or labels
+FILE is a .csv or .parquet file with a row for each sample, and the columns
+  y              the true classes, numbers or text; --target gives another name
+  sample_weight  weights of the samples, if you like
+  all others     a member each, named by the column. For two classes they hold the probability of
+                 the second one in sorted order; for more, in .parquet only, lists of probabilities
+                 of the classes in sorted order
+or an .npz file (of NumPy) with
+  P              probabilities, of shape (members, samples, classes); or for two classes (members,
+                 samples), the probability of the second one in sorted order
+  y              the true classes: positions 0, 1, ... along the last axis of P, or labels
 and, if you like,
   classes        what the positions along the last axis of P are called
   names          names of the members
-  costs          what each member costs; a higher cost is penalized more
-  sample_weight  weights of the samples"""
+  costs          what each member costs, for --max-cost
+  sample_weight  weights of the samples
+With --regression, y and the members' columns hold targets, and P has shape (members, samples) or
+(members, samples, targets)."""
+
+_COMBINE = """\
+What the members that `skprune select` has kept predict together, for new samples.
+
+WEIGHTS is what `skprune select ... --format json --output WEIGHTS` has written. PREDICTIONS is a
+.csv, .parquet or .npz file as for select, of all members or of the kept ones alone, without
+y. Where both files have names, members are found by name, and other columns are ignored. Otherwise
+they are taken by position.
+
+The result has a row for each sample: the probability of each class and the predicted class, or the
+predicted targets."""
 
 _AMOUNT = """\
 How much of a network to prune, from measurements at a few pruning amounts.
@@ -94,6 +114,7 @@ def make_parser() -> ArgumentParser:
     parser.add_argument("--version", action="version", version=f"skprune {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_select(commands)
+    _add_combine(commands)
     _add_amount(commands)
     _add_report(commands)
     return parser
@@ -105,7 +126,17 @@ def _add_select(commands: Any) -> None:
         help="which members of an ensemble to keep, and with what weight",
         description=_SELECT,
     )
-    parser.add_argument("file", metavar="FILE", help="predictions of all members, an .npz file")
+    parser.add_argument(
+        "file", metavar="FILE", help="predictions of all members, a .csv, .parquet or .npz file"
+    )
+    parser.add_argument(
+        "--target",
+        metavar="COLUMN",
+        help="column of a .csv or .parquet file with the true classes or targets (default: y)",
+    )
+    parser.add_argument(
+        "--regression", action="store_true", help="members predict targets, not classes"
+    )
     _add_choice(parser)
     _add_tuning(parser)
     parser.add_argument(
@@ -161,7 +192,6 @@ def _add_choice(parser: ArgumentParser) -> None:
     choice.add_argument(
         "--voting",
         choices=("soft", "hard", "log"),
-        default="soft",
         help="weight probabilities, the class that each member chooses, or the logarithms of "
         "probabilities: with 'log', a logarithmic pool, weights are exponents (default: soft)",
     )
@@ -187,10 +217,26 @@ def _add_tuning(parser: ArgumentParser) -> None:
     )
     tuned.add_argument(
         "--scoring",
-        choices=("accuracy", "balanced_accuracy", "neg_log_loss"),
-        help="what --tune maximizes (default: accuracy)",
+        metavar="NAME",
+        help="what --tune maximizes: a name of sklearn.metrics.get_scorer_names(), such as roc_auc "
+        "or neg_log_loss (default: accuracy, or r2)",
     )
     tuned.add_argument("--seed", type=_seed, default=0, help="seed of its folds (default: 0)")
+
+
+def _add_combine(commands: Any) -> None:
+    parser = commands.add_parser(
+        "combine",
+        help="what the kept members predict together, for new samples",
+        description=_COMBINE,
+    )
+    parser.add_argument("weights", metavar="WEIGHTS", help="the JSON that `skprune select` wrote")
+    parser.add_argument(
+        "file", metavar="PREDICTIONS", help="a .csv, .parquet or .npz file of predictions"
+    )
+    _add_common(
+        parser, "csv", "json", output="; a name that ends in .parquet or .npz sets the format"
+    )
 
 
 def _add_amount(commands: Any) -> None:
@@ -246,12 +292,14 @@ def _add_report(commands: Any) -> None:
     _add_common(parser, "table", "json")
 
 
-def _add_common(parser: ArgumentParser, *formats: str) -> None:
+def _add_common(parser: ArgumentParser, *formats: str, output: str = "") -> None:
     parser.add_argument(
         "--format", choices=formats, default=formats[0], help=f"(default: {formats[0]})"
     )
     parser.add_argument(
-        "--output", metavar="FILE", help="write the result there instead of to standard output"
+        "--output",
+        metavar="FILE",
+        help=f"write the result there instead of to standard output{output}",
     )
     parser.add_argument(
         "--traceback", action="store_true", help="show where an error arose, for a report of it"

@@ -1,22 +1,30 @@
 """``skprune select``: which members to keep, from what they predict."""
 
-import csv
 import warnings
 from argparse import Namespace
-from io import StringIO
+from difflib import get_close_matches
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import get_scorer_names, r2_score, root_mean_squared_error
 
 from ..inspection import equal_vote, probability_scores
-from ..pruning import MemberTable, SOCPEnsemblePruner, SOCPEnsemblePrunerCV
+from ..pruning import (
+    MemberTable,
+    SOCPEnsemblePruner,
+    SOCPEnsemblePrunerCV,
+    SOCPEnsemblePrunerRegressor,
+    SOCPEnsemblePrunerRegressorCV,
+)
 from ..utils import format_value
-from ._document import Answer, Part, as_json, as_text, facts, passage, table
+from ._combine import weights_part
+from ._document import Answer, Part, as_csv, as_json, as_text, facts, passage, table
 from ._errors import LIMITS_NOT_MET, Refused, refusing
 from ._figures import draw_frontier
+from ._files import is_table
 from ._output import check_apart, check_output
-from ._predictions import PredictionPool, StandInEnsemble, read_predictions
+from ._predictions import PredictionPool, read_predictions
 from ._pruner_parts import vote_part
 
 __all__ = ["run"]
@@ -37,11 +45,11 @@ def run(args: Namespace) -> Answer:
     Answer
     """
     _check_options(args)
-    pool = read_predictions(args.file, args.names)
+    pool = read_predictions(args.file, args.names, args.target, args.regression)
     if pool.others:
         warnings.warn(
-            f"{args.file}: not used: {', '.join(pool.others)}. Known keys are P, y, classes, "
-            "names, costs and sample_weight.",
+            f"{args.file}: not used: {', '.join(pool.others)}. Known keys are P, y, "
+            f"{'' if args.regression else 'classes, '}names, costs and sample_weight.",
             UserWarning,
             stacklevel=2,
         )
@@ -64,6 +72,23 @@ def _check_options(args: Namespace) -> None:
     check_apart(args.output, args.frontier, "--frontier")
     if args.scoring is not None and not args.tune:
         raise Refused("--scoring is what --tune maximizes: give --tune too.")
+    if args.scoring is not None and args.scoring not in get_scorer_names():
+        close = get_close_matches(args.scoring, get_scorer_names())
+        raise Refused(
+            f"--scoring {args.scoring}: scikit-learn has no scorer of that name. "
+            + (f"Similar ones are {', '.join(close)}." if close else "See get_scorer_names().")
+        )
+    if args.regression:
+        given = {
+            f"--voting {args.voting}": args.voting is not None,
+            f"--calibrate {args.calibrate}": args.calibrate is not None,
+            "--no-intercept": not args.fit_intercept,
+        }
+        wrong = " and ".join(option for option, is_given in given.items() if is_given)
+        if wrong:
+            raise Refused(f"{wrong}: regressors do not vote; leave it out, or --regression.")
+        return
+    args.voting = args.voting or "soft"
     if args.calibrate is not None and args.voting != "soft":
         raise Refused(
             f"--calibrate {args.calibrate} is for --voting soft; got --voting {args.voting}. "
@@ -81,7 +106,8 @@ def _check_budget(args: Namespace, pool: PredictionPool) -> None:
         return
     if pool.costs is None:
         raise Refused(
-            f"--max-cost {args.max_cost:g} needs the key costs in {args.file}: one number a member."
+            f"--max-cost {args.max_cost:g} needs the key costs in {args.file}: one number a member"
+            f"{'; only an .npz file has keys' if is_table(args.file) else ''}."
         )
     if pool.costs.min() > args.max_cost:
         raise Refused(
@@ -92,30 +118,30 @@ def _check_budget(args: Namespace, pool: PredictionPool) -> None:
 
 
 def _pruner(args: Namespace, pool: PredictionPool) -> Any:
-    n_members, _, n_classes = pool.P.shape
-    shared: dict[str, Any] = {
-        "cv": "prefit",
-        "voting": args.voting,
-        "calibrate": args.calibrate,
-        "fit_intercept": args.fit_intercept,
+    params: dict[str, Any] = {
         "penalty": args.penalty,
         "costs": pool.costs,
         "max_members": args.max_members,
         "max_cost": args.max_cost,
         "random_state": args.seed,
     }
+    if not args.regression:
+        params |= {name: getattr(args, name) for name in ("voting", "calibrate", "fit_intercept")}
     given = {name: getattr(args, name) for name in _TUNED if getattr(args, name) is not None}
-    ensemble = StandInEnsemble(n_members, n_classes)
+    kind: Any
     if not args.tune:
-        return SOCPEnsemblePruner(ensemble, **given, **shared)
-    grid: dict[str, Any] = {f"{name}s": [value] for name, value in given.items()}
-    return SOCPEnsemblePrunerCV(ensemble, **grid, scoring=args.scoring, **shared)
+        kind = SOCPEnsemblePrunerRegressor if args.regression else SOCPEnsemblePruner
+        return kind(**given, **params)
+    kind = SOCPEnsemblePrunerRegressorCV if args.regression else SOCPEnsemblePrunerCV
+    grid = {f"{name}s": [value] for name, value in given.items()}
+    return kind(**grid, scoring=args.scoring, **params)
 
 
 def _members(pruner: Any, pool: PredictionPool) -> list[dict[str, Any]]:
-    """A row a member, in the order of P."""
+    """A row for each member, in the order of the file."""
     explained: MemberTable = pruner.explain()
-    weight = "exponent" if pruner.voting == "log" else "weight"
+    weight = "exponent" if getattr(pruner, "voting", None) == "log" else "weight"
+    score = "accuracy" if pool.classes is not None else "r2"
     rows = []
     for i in range(len(explained.weight)):
         row: dict[str, Any] = {"member": i}
@@ -124,7 +150,7 @@ def _members(pruner: Any, pool: PredictionPool) -> list[dict[str, Any]]:
         row |= {
             "kept": bool(explained.kept[i]),
             weight: float(explained.weight[i]),
-            "accuracy": _exact(explained.score[i]),
+            score: _exact(explained.score[i]),
             "diversity": float(explained.diversity[i]),
         }
         if explained.cost is not None:
@@ -136,14 +162,15 @@ def _members(pruner: Any, pool: PredictionPool) -> list[dict[str, Any]]:
 def _parts(
     args: Namespace, pool: PredictionPool, pruner: Any, members: list[dict[str, Any]]
 ) -> list[Part]:
-    n_members, n_samples, n_classes = pool.P.shape
+    n_members, n_samples, k = pool.P.shape
     size = {"members": n_members, "kept": pruner.n_members_, "samples": n_samples}
-    head = (
-        f"{pruner.n_members_} of {n_members} members kept, by {n_samples:,} samples of "
-        f"{n_classes} classes"
-    )
+    head = f"{pruner.n_members_} of {n_members} members kept, by {n_samples:,} samples"
+    if pool.classes is not None:
+        head += f" of {k} classes"
+    elif k > 1:
+        head += f" of {k} targets"
     settings = {name: _used(pruner, name) for name in _TUNED}
-    vote = [f"voting {args.voting}"]
+    vote = [] if args.regression else [f"voting {args.voting}"]
     if args.calibrate is not None:
         vote.append(f"calibrate {args.calibrate}")
     if not args.fit_intercept:
@@ -154,7 +181,7 @@ def _parts(
         for _, row in sorted(zip(-pruner.weights_, members, strict=True), key=itemgetter(0))
         if row["kept"]
     ]
-    formats = dict.fromkeys(("weight", "exponent", "accuracy", "diversity"), ".4f")
+    formats = dict.fromkeys(("weight", "exponent", "accuracy", "r2", "diversity"), ".4f")
     used = [f"{name} {format_value(value)}" for name, value in settings.items()]
     parts = [
         passage("pool", head, {"file": args.file, **size, "classes": pool.classes}),
@@ -172,14 +199,14 @@ def _parts(
                 "tuned": args.tune,
             },
         ),
-        vote_part(pruner, pool.classes),
+        _sum_part(pruner) if args.regression else vote_part(pruner, pool.classes),
         *_scores(args, pool, pruner),
     ]
     if args.tune:
         parts.append(
             facts(
                 "cross_validation",
-                f"{args.scoring or 'accuracy'} by cross-validation over these samples",
+                f"{args.scoring or pruner.score_name} by cross-validation over these samples",
                 {
                     "all_members_equal_weights": pruner.full_score_,
                     "best_single_member": pruner.best_member_score_,
@@ -188,56 +215,67 @@ def _parts(
                 },
             )
         )
-    return [*parts, table("members", "", members, shown=kept, formats=formats)]
+    return [
+        *parts,
+        table("members", "", members, shown=kept, formats=formats),
+        weights_part(pruner, k),
+    ]
+
+
+def _sum_part(pruner: Any) -> Part:
+    """How the predictions of regressors are combined."""
+    intercept = pruner.intercept_
+    text = f"intercept {format_value(intercept)}, which is added to the weighted sum"
+    return passage("vote", text, {"weights_are": "factors", "intercept": intercept})
 
 
 def _scores(args: Namespace, pool: PredictionPool, pruner: Any) -> list[Part]:
-    """Accuracy, log loss and calibration error of the votes on the samples of the file."""
-    found, kept = pruner.frontier_, np.flatnonzero(pruner.support_)
+    """Scores of the kept members, of all, and of the best one, on the samples of the file."""
+    found, P, y, sample_weight = pruner.frontier_, pool.P, pool.y, pool.sample_weight
     best = int(found.member_score.argmax())
     weights = "exponents" if args.voting == "log" else "weights"
-    rule = pruner.__skprune_vote__().rule
-    votes = rule.votes((pool.P[i] for i in kept), pruner.weights_[kept])
-    rows: list[dict[str, Any]] = []
-    for vote_of, members, accuracy, proba in (
-        (
-            f"all members, equal {weights}",
-            pruner.n_members_in_,
-            found.full_score,
-            equal_vote(pool.P, args.voting),
-        ),
-        (
-            f"kept members, their {weights}",
-            pruner.n_members_,
-            found.pruned_score,
-            rule.proba(votes),
-        ),
-        (
-            "best single member",
-            1,
-            found.member_score[best],
-            equal_vote(pool.P[[best]], "soft"),
-        ),
-    ):
-        log_loss, error = probability_scores(proba, pool.y, pool.sample_weight)
-        rows.append(
+    if args.regression:
+        every = P.mean(axis=0, dtype=np.float64).reshape(y.shape)
+        every += np.average(y - every, axis=0, weights=sample_weight)
+        predicted = every, pruner.combine(P), P[best].reshape(y.shape)
+        scored = [
             {
-                "vote_of": vote_of,
-                "members": members,
-                "accuracy": _exact(accuracy),
-                "log_loss": log_loss,
-                "calibration_error": error,
+                "r2": _exact(r2_score(y, each, sample_weight=sample_weight)),
+                "root_mean_squared_error": root_mean_squared_error(
+                    y, each, sample_weight=sample_weight
+                ),
             }
-        )
-    formats = {"accuracy": ".4f", "log_loss": ".4f", "calibration_error": ".4f"}
-    text = table("accuracy", "", rows, formats=formats).text
+            for each in predicted
+        ]
+    else:
+        voted = equal_vote(P, args.voting), pruner.combine(P), equal_vote(P[[best]], "soft")
+        accuracies = found.full_score, found.pruned_score, found.member_score[best]
+        scored = []
+        for proba, accuracy in zip(voted, accuracies, strict=True):
+            loss, error = probability_scores(proba, y, sample_weight)
+            scored.append(
+                {"accuracy": _exact(accuracy), "log_loss": loss, "calibration_error": error}
+            )
+    whose = (
+        (f"all members, equal {weights}", pruner.n_members_in_),
+        (f"kept members, their {weights}", pruner.n_members_),
+        ("best single member", 1),
+    )
+    called = "prediction_of" if args.regression else "vote_of"
+    rows = [
+        {called: name, "members": n, **scores}
+        for (name, n), scores in zip(whose, scored, strict=True)
+    ]
+    text = table("scores", "", rows, formats=dict.fromkeys(scored[0], ".4f")).text
     note = "On the samples that they were chosen by, which flatters the kept ones."
     names = ("all_members", "kept_members", "best_single_member")
-    values = {
-        key: {name: row[key] for name, row in zip(names, rows, strict=True)} for key in formats
-    }
     return [
-        passage(key, f"{text}\n{note}" if key == "accuracy" else "", values[key]) for key in values
+        passage(
+            key,
+            "" if i else f"{text}\n{note}",
+            {name: scores[key] for name, scores in zip(names, scored, strict=True)},
+        )
+        for i, key in enumerate(scored[0])
     ]
 
 
@@ -252,7 +290,11 @@ def _exact(score: Any) -> float:
 
 
 def _of_the_vote(args: Namespace, pool: PredictionPool, pruner: Any) -> dict[str, float]:
-    """What a table of members has for the whole vote: the same in each row."""
+    """What a table of members has for all of them: the same in each row."""
+    if pool.classes is None:
+        names = [f"intercept_{i}" for i in range(pool.P.shape[2])]
+        names = names if len(names) > 1 else ["intercept"]
+        return dict(zip(names, pruner.intercept_.tolist(), strict=True))
     if args.calibrate is not None:
         return {"temperature": pruner.temperature_}
     if args.voting == "log" and args.fit_intercept:
@@ -262,8 +304,5 @@ def _of_the_vote(args: Namespace, pool: PredictionPool, pruner: Any) -> dict[str
 
 
 def _csv(rows: list[dict[str, Any]], of_the_vote: dict[str, float]) -> str:
-    written = StringIO()
-    writer = csv.DictWriter(written, [*rows[0], *of_the_vote], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**row, "kept": int(row["kept"]), **of_the_vote} for row in rows)
-    return written.getvalue()
+    rows = [{**row, "kept": int(row["kept"]), **of_the_vote} for row in rows]
+    return as_csv({name: [row[name] for row in rows] for name in rows[0]})

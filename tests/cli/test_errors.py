@@ -11,8 +11,9 @@ from skprune.cli._errors import _SENTENCES, in_words_of_options
 
 def messages():
     """Every text of the subpackages below, what is filled in replaced by a mark."""
-    for path in Path(skprune.__file__).parent.rglob("*.py"):
-        if "cli" not in path.parts:
+    package = Path(skprune.__file__).parent
+    for path in package.rglob("*.py"):
+        if path.parent != package / "cli":
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.JoinedStr):
                     texts = (p.value if isinstance(p, ast.Constant) else "\0" for p in node.values)

@@ -45,11 +45,12 @@ def test_the_installed_script_is_this_one():
 def test_version_and_help(skprune):
     assert skprune("--version").out == f"skprune {__version__}\n"
     assert "exit codes:" in skprune("--help").out
-    for command in ("select", "amount", "report"):
+    for command in ("select", "combine", "amount", "report"):
         said = skprune(command, "--help")
         assert said.code == 0
         assert "exit codes:" in said.out
     assert "RUNS WHATEVER CODE" in skprune("report", "--help").out
+    assert "what each member costs, for --max-cost\n" in skprune("select", "--help").out
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,17 @@ import json
 from io import StringIO
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import log_loss
+from sklearn.metrics import log_loss, r2_score, root_mean_squared_error
 
-from skprune import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
+from skprune import (
+    SOCPEnsemblePruner,
+    SOCPEnsemblePrunerCV,
+    SOCPEnsemblePrunerRegressor,
+    SOCPEnsemblePrunerRegressorCV,
+)
 
 
 def weights_in(text):
@@ -245,3 +251,170 @@ def test_no_matplotlib(skprune, pool, tmp_path, monkeypatch):
     why = skprune("select", pool(), "--frontier", figure).refused("select", code=1)
     assert "pip install skprune[report]" in why
     assert not figure.exists()
+
+
+@pytest.fixture(scope="module")
+def two(P, digits):
+    """Probabilities of the second of two classes, a column a tree, with their labels."""
+    odd = P[:, :, 1] + P[:, :, 3]
+    columns = pd.DataFrame(odd.T, columns=[f"tree {i}" for i in range(20)])
+    return columns, np.array(["even", "odd"])[digits[2] % 2]
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Path of a table that is written by the ending of a name."""
+
+    def write(frame, name="oof.csv"):
+        path = tmp_path / name
+        if path.suffix.lower() == ".csv":
+            frame.to_csv(path, index=False)
+        else:
+            frame.to_parquet(path)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("name", ["oof.csv", "oof.parquet", "OOF.CSV"])
+def test_columns_of_a_table(name, skprune, written, two):
+    columns, y = two
+    weight = np.linspace(0, 1, len(y))
+    path = written(columns.assign(sample_weight=weight, truth=y), name)
+    said = skprune("select", path, "--target", "truth", "--format", "json")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    pruner = SOCPEnsemblePruner(voting="soft").fit_predictions(columns, y, weight)
+    assert found["pool"]["classes"] == ["even", "odd"]
+    assert [row["name"] for row in found["members"]] == list(columns)
+    weights = [row["weight"] for row in found["members"]]
+    np.testing.assert_allclose(weights, pruner.weights_, atol=1e-12)
+    assert (
+        f" {columns.columns[pruner.weights_.argmax()]} "
+        in skprune("select", path, "--target", "truth").out
+    )
+
+
+@pytest.mark.parametrize(
+    "labels", [[0, 1], [-3, 4], [0.5, 1.5], [False, True], ["NA", "None"], ["ja", "nein"]]
+)
+def test_labels_of_any_kind_in_a_table(labels, skprune, written, two):
+    columns, y = two
+    frame = columns.assign(y=np.array(labels)[(y == "odd").astype(int)])
+    found = json.loads(skprune("select", written(frame), "--format", "json").out)
+    assert found["pool"]["classes"] == labels
+    expected = SOCPEnsemblePruner(voting="soft").fit_predictions(columns, y).weights_
+    weights = [row["weight"] for row in found["members"]]
+    np.testing.assert_allclose(weights, expected, atol=1e-12)
+
+
+def test_lists_of_probabilities(skprune, written, pool, P, digits):
+    expected = skprune("select", pool(), "--format", "csv")
+    frame = pd.DataFrame({f"tree {i}": list(p) for i, p in enumerate(P)})
+    path = written(frame.assign(y=digits[2]), "oof.parquet")
+    weights, rows = weights_in(skprune("select", path, "--format", "csv").out)
+    np.testing.assert_allclose(weights, weights_in(expected.out)[0], atol=1e-12)
+    assert rows[3]["name"] == "tree 3"
+    # A class that does not occur leaves the position of the others.
+    some = written(frame.assign(y=digits[2])[digits[2] != 1], "some.parquet")
+    found = json.loads(skprune("select", some, "--format", "json").out)
+    assert found["pool"]["classes"] == [0, 1, 2, 3]
+
+
+def test_two_classes_in_two_dimensions(skprune, pool, two):
+    columns, y = two
+    P = columns.to_numpy().T
+    both = pool(P=np.stack([1 - P, P], axis=2), y=(y == "odd").astype(int))
+    expected = skprune("select", both, "--format", "csv").out
+    assert skprune("select", pool(P=P, y=y), "--format", "csv").out == expected
+    named = pool(P=P, y=(y == "odd").astype(int), classes=["even", "odd"])
+    assert skprune("select", named, "--format", "csv").out == expected
+
+
+@pytest.mark.parametrize("scoring", ["roc_auc", "f1", "neg_brier_score"])
+def test_any_scorer(scoring, skprune, written, two):
+    columns, y = two
+    options = ["--tune", "--scoring", scoring, "--lam", 0.1, "--alpha", 0.9]
+    said = skprune("select", written(columns.assign(y=y)), "--format", "json", *options)
+    found = json.loads(said.out)
+    pruner = SOCPEnsemblePrunerCV(
+        alphas=[0.9], lams=[0.1], voting="soft", scoring=scoring, random_state=0
+    ).fit_predictions(columns, (y == "odd").astype(int))
+    weights = [row["weight"] for row in found["members"]]
+    np.testing.assert_allclose(weights, pruner.weights_, atol=1e-12)
+    chosen = found["cross_validation"]["chosen_members"]
+    assert chosen == pytest.approx(pruner.best_score_)
+
+
+@pytest.fixture(scope="module")
+def regression():
+    """What twelve members predict of one target, (12, n), and it."""
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=200)
+    return y + rng.normal(size=(12, 200)) * np.linspace(0.3, 2, 12)[:, None], y
+
+
+def test_targets_in_a_table(skprune, written, regression):
+    P, y = regression
+    weight = np.linspace(0, 1, len(y))
+    frame = pd.DataFrame(P.T, columns=[f"net{i}" for i in range(12)])
+    path = written(frame.assign(y=y, sample_weight=weight))
+    found = json.loads(skprune("select", path, "--regression", "--format", "json").out)
+    pruner = SOCPEnsemblePrunerRegressor().fit_predictions(frame, y, weight)
+    np.testing.assert_allclose([row["weight"] for row in found["members"]], pruner.weights_)
+    np.testing.assert_allclose(found["vote"]["intercept"], pruner.intercept_)
+    assert found["settings"]["voting"] is None
+    assert "accuracy" not in found
+    equal = P.mean(axis=0) + np.average(y - P.mean(axis=0), weights=weight)
+    scored = {"all_members": equal, "kept_members": pruner.combine(frame)}
+    for name, predicted in scored.items():
+        r2 = r2_score(y, predicted, sample_weight=weight)
+        error = root_mean_squared_error(y, predicted, sample_weight=weight)
+        assert found["r2"][name] == pytest.approx(r2)
+        assert found["root_mean_squared_error"][name] == pytest.approx(error)
+    assert found["r2"]["all_members"] == pytest.approx(pruner.frontier_.full_score)
+    alone = [row["r2"] for row in found["members"]]
+    assert found["r2"]["best_single_member"] == pytest.approx(max(alone))
+    options = ["select", path, "--regression"]
+    text = skprune(*options).out
+    assert text.startswith(f"{pruner.n_members_} of 12 members kept, by 200 samples\n")
+    assert "\nintercept " in text
+    rows = list(csv.DictReader(StringIO(skprune(*options, "--format", "csv").out)))
+    assert float(rows[0]["intercept"]) == pytest.approx(pruner.intercept_[0])
+
+
+def test_several_targets(skprune, pool, regression):
+    P, y = regression
+    P, y = np.stack([P, P**3], axis=2), np.stack([y, y**3], axis=1)
+    path = pool(P=P, y=y, names=[f"net{i}" for i in range(12)], costs=np.arange(1, 13))
+    said = skprune("select", path, "--regression", "--format", "json", "--max-cost", 20)
+    found = json.loads(said.out)
+    pruner = SOCPEnsemblePrunerRegressor(costs=np.arange(1, 13), max_cost=20)
+    pruner.fit_predictions(P, y)
+    np.testing.assert_allclose([row["weight"] for row in found["members"]], pruner.weights_)
+    predicted = pruner.combine(P)
+    assert found["r2"]["kept_members"] == pytest.approx(r2_score(y, predicted))
+    assert found["root_mean_squared_error"]["kept_members"] == pytest.approx(
+        root_mean_squared_error(y, predicted)
+    )
+    options = ["select", path, "--regression"]
+    rows = list(csv.DictReader(StringIO(skprune(*options, "--format", "csv").out)))
+    assert {"intercept_0", "intercept_1"} <= set(rows[0])
+    assert "by 200 samples of 2 targets" in skprune(*options).out
+
+
+def test_tuned_regression(skprune, pool, regression, tmp_path):
+    P, y = regression
+    scoring, figure = "neg_median_absolute_error", tmp_path / "frontier.png"
+    options = ["--regression", "--tune", "--scoring", scoring, "--lam", 0.1, "--frontier", figure]
+    found = json.loads(skprune("select", pool(P=P, y=y), "--format", "json", *options).out)
+    pruner = SOCPEnsemblePrunerRegressorCV(lams=[0.1], scoring=scoring, random_state=0)
+    pruner.fit_predictions(P, y)
+    np.testing.assert_allclose([row["weight"] for row in found["members"]], pruner.weights_)
+    chosen = found["cross_validation"]["chosen_members"]
+    assert chosen == pytest.approx(pruner.best_score_)
+    assert figure.exists()
+    assert (
+        "R^2 by cross-validation over"
+        in skprune("select", pool(P=P, y=y), "--regression", "--tune", "--lam", 0.1).out
+    )

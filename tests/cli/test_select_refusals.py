@@ -2,10 +2,12 @@
 
 import io
 import pickle
+import sys
 import tracemalloc
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 
 
@@ -88,8 +90,12 @@ def test_objects_are_not_unpickled(skprune, pool, P):
         ({"P": None, "y": None, "p": 1}, "it lacks the key P and y; it has p."),
         ({"P": lambda P: P.astype(str)}, "P must hold probabilities, which are numbers"),
         ({"P": lambda P: P + 1j}, "P must hold probabilities, which are numbers"),
-        ({"P": lambda P: P[:, :, 1]}, "numpy.stack([1 - P, P], axis=2)"),
-        ({"P": lambda P: P[0, 0]}, "P must have shape (members, samples, classes), none of them 0"),
+        (
+            {"P": lambda P: P[:, :, 1]},
+            "y has 4 class(es), 0, 1, 2, 3; a single number for a member",
+        ),
+        ({"P": lambda P: 3 * P[:, :, 1]}, "second of two classes, in [0, 1]; member 0 has "),
+        ({"P": lambda P: P[0, 0]}, "P must have shape (members, samples, classes), or (members, "),
         ({"P": lambda P: P[:, :0]}, "none of them 0; it has shape (20, 0, 4)"),
         ({"P": lambda P: P[:1]}, "P has one member, shape (1, "),
         ({"P": lambda P: P[:, :, :1]}, "P has one class"),
@@ -101,6 +107,7 @@ def test_objects_are_not_unpickled(skprune, pool, P):
         ({"y": lambda y: y + 1}, "has 4. If they count from one, subtract one."),
         ({"y": lambda y: y - 1}, "y must hold positions 0 to 3 along the last axis of P"),
         ({"y": lambda y: y + 0.5}, "y must hold positions 0 to 3 along the last axis of P"),
+        ({"y": lambda y: y + 0.5}, "If y is a target of regression, give --regression."),
         ({"y": lambda y: np.where(y == 2, np.nan, y)}, "y has NaN or infinity, at sample "),
         ({"y": lambda y: y.astype(str)}, "there is no key classes to say which"),
         ({"y": lambda y: y * 1j}, "y must hold whole numbers or text"),
@@ -140,6 +147,136 @@ def test_what_is_in_them(changes, reason, skprune, pool, P, digits):
     assert reason in why
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"P": lambda P: P[:, :, 0].astype(str)}, "P must hold predictions, which are numbers"),
+        ({"P": lambda P: P[0, 0]}, "(members, samples, targets), or (members, samples) for one"),
+        ({"y": lambda y: y.astype(str)}, "y must hold targets, which are numbers; it holds <U"),
+        ({"y": lambda y: y}, ", 4), the targets of P; got ("),
+        ({"P": lambda P: P[:, :, 0], "y": lambda y: np.eye(4)[y]}, "y must have one target a sam"),
+        ({"P": lambda P: P[:, 1:, 0]}, "samples where P has"),
+        ({"P": lambda P: P[:, :, 0], "y": lambda y: y * np.nan}, "y contains NaN"),
+        (
+            {"P": lambda P: np.full_like(P[:, :, 0], np.inf), "y": lambda y: y},
+            "has NaN or infinite predictions: member 0",
+        ),
+    ],
+)
+def test_targets(changes, reason, skprune, pool, P, digits):
+    made = {key: change(P if key == "P" else digits[2]) for key, change in changes.items()}
+    path = pool(**made)
+    why = skprune("select", path, "--regression").refused("select")
+    assert f"error: {path}: " in why
+    assert reason in why
+
+
+TABLE = "a,b,y\n0.1,0.2,0\n0.7,0.4,1\n0.9,0.8,1\n0.3,0.1,0\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "not a .csv file: it is empty."),
+        ("a,b,y\n", "there is a heading, and no row under it."),
+        (TABLE.replace(",", ";"), "there are semicolons between its columns; there must be commas"),
+        ("\x93NUMPY", "not a .csv file: it is an .npy file of one array."),
+        (b"a,b,y\n1,0,\xff\n", "it is no text in UTF-8"),
+        (
+            TABLE.replace("y", "truth"),
+            "it lacks the column y, with the true class or target",
+        ),
+        (TABLE.replace("a,b", "a,a"), "there is more than one column a."),
+        (TABLE.replace("a,b", ",b"), "column 1 has no name. If it numbers the rows, leave it out"),
+        (TABLE.replace("a,b,y", "b,y"), "its rows have more cells than the heading, which has 2."),
+        (TABLE + "0.1,0.2,1,3\n", "Expected 3 fields in line 6, saw 4."),
+        (TABLE + "0.1,0.2\n", "column y: row 5 has no value."),
+        (TABLE + ",0.2,1\n", "column a: row 5 has no value."),
+        (TABLE + "x,0.2,1\n", "column a: could not convert string to float: 'x'. Leave out "),
+        (TABLE + "1.5,0.2,1\n", "column a: 1.5 is not a probability, in [0, 1]. Leave out "),
+        (TABLE + "nan,0.2,1\n", "column a: nan is not a probability, in [0, 1]. Leave out "),
+        ("b,y\n0.1,0\n0.2,1\n", "it has 1 column of members (b) beside y"),
+        (TABLE + "0.1,0.2,2\n", "column y has 3 class(es), 0, 1, 2; a single number for a member"),
+        (
+            TABLE + "0.1,0.2,2\n",
+            "more classes give an .npz file with P of shape (members, samples, ",
+        ),
+        (TABLE + "0.1,0.2,2\n", "or a .parquet file with lists"),
+        (
+            TABLE + "0.1,0.2,2.5\n",
+            "column y looks like a target of regression, such as 2.5: give --r",
+        ),
+        ("a,b,y\n0.1,0.2,no\n0.2,0.1,no\n", "column y has 1 class(es), 'no', and there are"),
+        (TABLE.replace("a,", "sample_weight,"), "it has 1 column of members"),
+    ],
+)
+def test_tables(content, reason, skprune, tmp_path):
+    path = tmp_path / "oof.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode("latin1"))
+    why = skprune("select", path).refused("select")
+    assert f"error: {path}: " in why
+    assert reason in why
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "reason"),
+    [
+        ({"a": [[0.1], [1.0]]}, [], "column a holds lists of 1, and column b numbers; the columns"),
+        ({"a": [[0.1, 0.9], [1.0]]}, [], "column a: all input arrays must have the same shape"),
+        ({"a": pd.to_datetime(["2020", "2021"])}, [], "column a holds dates, not numbers"),
+        ({"a": ["x", "y"]}, ["--regression"], "column a: could not convert string to float: 'x'"),
+        ({"y": ["x", "y"]}, ["--regression"], "column y: could not convert string to float: 'x'"),
+        ({"y": [0.2, None]}, ["--regression"], "column y: row 2 has no value"),
+        (
+            {"a": [[0.1, 0.2, 0.7]] * 2, "b": [[0.5, 0.2, 0.3]] * 2, "y": ["n", "j"]},
+            [],
+            "column y has 2 class(es), 'j', 'n', and there are probabilities of 3.",
+        ),
+        ({"a": [[0.1, 0.7]] * 2, "b": [[0.5, 0.5]] * 2}, [], "must sum to one: those of member 0"),
+    ],
+)
+def test_tables_in_parquet(columns, options, reason, skprune, tmp_path):
+    path = tmp_path / "oof.parquet"
+    pd.DataFrame({"a": [0.1, 0.2], "b": [0.3, 0.4], "y": [0, 1], **columns}).to_parquet(path)
+    why = skprune("select", path, *options).refused("select")
+    assert f"error: {path}: " in why
+    assert reason in why
+
+
+def test_files_that_are_no_parquet(skprune, tmp_path):
+    path = tmp_path / "oof.parquet"
+    path.write_bytes(b"PAR1 cut short")
+    assert "Parquet magic bytes not found" in skprune("select", path).refused("select")
+    path.write_bytes(b"PK")
+    assert "not a .parquet file: it is a zip" in skprune("select", path).refused("select")
+    path.write_text(TABLE)
+    assert str(path) in skprune("select", path).refused("select")
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "extra"),
+    [
+        ("oof.csv", "pandas", "report"),
+        ("oof.parquet", "pandas", "report"),
+        ("oof.parquet", "pyarrow", "parquet"),
+    ],
+)
+def test_packages_that_are_missing(name, package, extra, skprune, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    why = skprune("select", tmp_path / name).refused("select", code=1)
+    assert f"reading it needs {package}: run `pip install skprune[{extra}]`, or give an .npz" in why
+
+
+def test_options_of_tables(skprune, pool, tmp_path):
+    path = tmp_path / "oof.csv"
+    path.write_text(TABLE)
+    why = skprune("select", pool(), "--target", "truth").refused("select")
+    assert "has no columns; it has the key y" in why
+    assert "--names is for .npz" in skprune("select", path, "--names", path).refused("select")
+    why = skprune("select", path, "--max-cost", 3).refused("select")
+    assert "one number a member; only an .npz file has keys." in why
+
+
 def test_options_that_the_file_or_other_options_do_not_allow(skprune, pool):
     assert "needs the key costs" in skprune("select", pool(), "--max-cost", 3).refused("select")
     why = skprune("select", pool(), "--scoring", "accuracy").refused("select")
@@ -155,11 +292,23 @@ def test_options_that_the_file_or_other_options_do_not_allow(skprune, pool):
         ),
         (["--voting", "log", "--calibrate", "temperature"], "; got --voting log. "),
         (["--no-intercept"], "--no-intercept is for --voting log; got --voting soft. "),
+        (["--regression", "--voting", "log"], "--voting log: regressors do not vote; leave it out"),
+        (["--regression", "--no-intercept"], "--no-intercept: regressors do not vote"),
+        (["--regression", "--calibrate", "temperature"], "--calibrate temperature: regressors"),
+        (["--tune", "--scoring", "roc_acu"], "no scorer of that name. Similar ones are roc_auc"),
+        (["--tune", "--scoring", "xyz"], "no scorer of that name. See get_scorer_names()."),
     ],
 )
 def test_options_that_do_not_fit_together(options, reason, skprune, tmp_path):
     """Before a file is read: this one does not exist."""
     assert reason in skprune("select", tmp_path / "none.npz", *options).refused("select")
+
+
+def test_a_scorer_of_something_else(skprune, pool, digits):
+    options = ["--regression", "--tune", "--scoring", "accuracy"]
+    path = pool(P=np.eye(3)[:, [0, 1, 2] * 9], y=np.arange(27.0))
+    why = skprune("select", path, *options).refused("select")
+    assert f"{path}: --scoring 'accuracy' cannot be computed from what the members give" in why
 
 
 def test_too_few_samples_to_tune(skprune, pool, P, digits):
