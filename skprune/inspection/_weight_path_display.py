@@ -201,7 +201,7 @@ class WeightPathDisplay:
         at_lam = np.array([np.interp(self.lam, self.lams[::-1], w[::-1]) for w in self.weights.T])
         kept = np.flatnonzero(self.kept)
         kept = kept[np.lexsort((-self.weights[-1, kept], -at_lam[kept]))]
-        on_path = (self.weights[:, kept] > 0).any(axis=0)
+        on_path = (self.weights[:, kept] != 0).any(axis=0)
         named = kept[on_path][:n_named]
         return named, kept[~np.isin(kept, named)]
 

@@ -86,7 +86,7 @@ from ._members import (
 from ._out_of_bag import check_draws_rows, draws_rows, out_of_bag_rows
 from ._predictions import CalibrationPredictions
 from ._report import MemberTable, explain_members, frontier
-from ._selection import REWEIGHT, THRESHOLD, Program, Relaxation, shrinkage
+from ._selection import REWEIGHT, THRESHOLD, Program, Relaxation, least_reported, shrinkage
 
 __all__ = ["BasePruner"]
 
@@ -111,6 +111,7 @@ class BasePruner(
     penalty: str
     costs: Any
     penalize_costs: bool
+    positive: bool
     max_members: int | None
     max_cost: float | None
     keep: Any
@@ -138,6 +139,7 @@ class BasePruner(
         "penalty": [StrOptions({"l1", "l0"})],
         "costs": [None, StrOptions({"parameters", "latency"}), "array-like"],
         "penalize_costs": ["boolean"],
+        "positive": ["boolean"],
         "max_members": [None, Number(Integral, 1)],
         "max_cost": [None, Number(Real, 0, closed="neither")],
         "keep": [None, str, "array-like"],
@@ -583,7 +585,8 @@ class BasePruner(
         program, every = self._program(calibration), np.arange(predictions.n_rows)
         stats = self._statistics(predictions, calibration).completed()
         (self.alpha_,) = self._alphas()
-        relaxation = Relaxation(program, predictions, every, stats, self.alpha_)
+        least = least_reported(program, self.lam)
+        relaxation = Relaxation(program, predictions, every, stats, self.alpha_, least)
         solution = relaxation.solve(self.lam)
         self.reweight_ = self._reweight(out_of_bag=predictions.own is not None)
         share = shrinkage(self.reweight_)
@@ -614,6 +617,7 @@ class BasePruner(
             self.solver,
             costs,
             self.penalize_costs,
+            self.positive,
             limits,
             any(limit is not None for limit in others),
             self._n_budgets,
@@ -654,7 +658,7 @@ class BasePruner(
         predictions: Any,
     ) -> None:
         """Set the attributes that predict needs; subclasses add what they predict."""
-        self.support_ = weights > 0
+        self.support_ = weights != 0
         self.weights_ = weights
         self.n_members_in_ = len(weights)
         self.n_members_ = int(self.support_.sum())

@@ -93,6 +93,8 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         twice), or given numbers.
     penalize_costs : bool, default=False
         Make the penalty of each member proportional to its cost.
+    positive : bool, default=True
+        Only True: votes with negative weights give no probabilities. Regressors can have them.
     max_members : int or None, default=None
         Most members to keep: those with the largest weights, or with ``penalty="l0"`` the best
         set of that size that is found.
@@ -218,6 +220,7 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         penalty: str = "l1",
         costs: Any = None,
         penalize_costs: bool = False,
+        positive: bool = True,
         max_members: int | None = None,
         max_cost: float | None = None,
         keep: Any = None,
@@ -243,6 +246,7 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         self.penalty = penalty
         self.costs = costs
         self.penalize_costs = penalize_costs
+        self.positive = positive
         self.max_members = max_members
         self.max_cost = max_cost
         self.keep = keep
@@ -347,6 +351,11 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         if self.diversity == "first-order" and 0 in self._alphas():
             raise ValueError(
                 "diversity='first-order' needs alpha > 0: without accuracy its program is linear."
+            )
+        if not self.positive:
+            raise ValueError(
+                "positive=False is for regression: a vote with negative weights gives no "
+                "probabilities. Give positive=True, or prune regressors."
             )
         if self.voting == "log" and self.diversity != "shannon":
             raise ValueError(
@@ -497,6 +506,8 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         twice), or given numbers.
     penalize_costs : bool, default=False
         Make the penalty of each member proportional to its cost.
+    positive : bool, default=True
+        Only True: votes with negative weights give no probabilities. Regressors can have them.
     max_members : int or None, default=None
         Most members to keep: those with the largest weights, or with ``penalty="l0"`` the best
         set of that size that is found.
@@ -647,6 +658,7 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         penalty: str = "l1",
         costs: Any = None,
         penalize_costs: bool = False,
+        positive: bool = True,
         max_members: int | None = None,
         max_cost: float | None = None,
         keep: Any = None,
@@ -676,6 +688,7 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         self.penalty = penalty
         self.costs = costs
         self.penalize_costs = penalize_costs
+        self.positive = positive
         self.max_members = max_members
         self.max_cost = max_cost
         self.keep = keep

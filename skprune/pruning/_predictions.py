@@ -174,7 +174,7 @@ class CalibrationPredictions(ABC):
 
     def averaged(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Weights of the program, at a scale at which those of several samples are averaged."""
-        return weights / weights.sum()
+        return weights / np.abs(weights).sum()
 
     def equal(self, support: NDArray[np.bool_], rows: Rows) -> NDArray[np.float64]:
         """Equal weights of some members, (M,)."""
@@ -548,7 +548,7 @@ class TargetPredictions(CalibrationPredictions):
 
     def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
         # The factor and the intercept that fit the targets best: a regression on one column.
-        weights = weights / weights.sum(axis=1, keepdims=True)
+        weights = weights / np.abs(weights).sum(axis=1, keepdims=True)
         share = self._shares(rows)
         means, target = self.mean_of(rows)
         wanted = (self.y[rows] - target) / self.scale

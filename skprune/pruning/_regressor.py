@@ -1,18 +1,18 @@
 """Pruning an ensemble of regressors: members are summed, with an intercept."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ..utils import Predictions, Vote, weighted_sum
+from ..utils import ALPHA, Predictions, Vote, weighted_sum
 from ._base import BasePruner
 from ._calibration import Calibration
 from ._predictions import TargetPredictions
-from ._search import CrossValidatedSelection
+from ._search import SEARCH_CONSTRAINTS, CrossValidatedSelection
 
 __all__ = ["SOCPEnsemblePrunerRegressor", "SOCPEnsemblePrunerRegressorCV"]
 
@@ -43,8 +43,9 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         fitted members, which must not have been trained on them. Folds give predictions for all
         rows, after which the members are trained on all of them: more training, and better if
         there are few rows.
-    alpha : float, default=0.9
-        Weight of accuracy in [0, 1], equation (3); 1 - alpha is that of diversity.
+    alpha : float or None, default=None
+        Weight of accuracy in [0, 1], equation (3); 1 - alpha is that of diversity. None is 0.9,
+        and 1 with ``positive=False``, which needs it.
     lam : float, default=0.05
         Penalty in [0, 1), lambda of equations (5) to (8) as a share of the smallest one that
         leaves no member. Larger keeps fewer.
@@ -65,6 +66,9 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         twice), or given numbers.
     penalize_costs : bool, default=False
         Make the penalty of each member proportional to its cost.
+    positive : bool, default=True
+        Weights must not be negative. With False their signs are free, by the same program, which
+        finds members whose errors cancel those of others.
     max_members : int or None, default=None
         Most members to keep: those with the largest weights, or with ``penalty="l0"`` the best
         set of that size that is found.
@@ -156,19 +160,24 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
     """
 
     score_name = "R^2"
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BasePruner._parameter_constraints,
+        "alpha": [None, *ALPHA],
+    }
 
     def __init__(
         self,
         estimator: Any = None,
         *,
         cv: Any = "auto",
-        alpha: float = 0.9,
+        alpha: float | None = None,
         lam: float = 0.05,
         threshold: float = 0.0,
         reweight: Any = 0.5,
         penalty: str = "l1",
         costs: Any = None,
         penalize_costs: bool = False,
+        positive: bool = True,
         max_members: int | None = None,
         max_cost: float | None = None,
         keep: Any = None,
@@ -190,6 +199,7 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         self.penalty = penalty
         self.costs = costs
         self.penalize_costs = penalize_costs
+        self.positive = positive
         self.max_members = max_members
         self.max_cost = max_cost
         self.keep = keep
@@ -247,6 +257,19 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         if y.ndim > 2:
             raise ValueError(f"y must have one or two dimensions; got shape {y.shape}.")
         return y
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if not self.positive and min(self._alphas()) < 1:
+            raise ValueError(
+                f"positive=False needs alpha=1; got {min(self._alphas()):g}: the diversity of "
+                "members with free signs has no bound. Give alpha=1 or None."
+            )
+
+    def _alphas(self) -> tuple[float, ...]:
+        if self.alpha is None:
+            return (0.9,) if self.positive else (1.0,)
+        return super()._alphas()
 
     def _outputs(self, y: NDArray) -> dict[str, Any]:
         return {"n_targets": 1 if y.ndim == 1 else y.shape[1]}
@@ -311,8 +334,9 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
         fitted members, which must not have been trained on them. Folds give predictions for all
         rows, after which the members are trained on all of them: more training, and better if
         there are few rows.
-    alphas : sequence of float, default=(0.7, 0.9, 1.0)
-        Weights of accuracy to try, in [0, 1]; 1 - alpha is that of diversity.
+    alphas : sequence of float or None, default=None
+        Weights of accuracy to try, in [0, 1]; 1 - alpha is that of diversity. None is 0.7, 0.9
+        and 1, and with ``positive=False`` only 1.
     lams : sequence of float, default=(0.01, 0.03, 0.1, 0.2, 0.3, 0.45)
         Penalties to try, in [0, 1), as shares of the smallest one that leaves no member.
     thresholds : sequence of float, default=(0.05,)
@@ -342,6 +366,9 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
         twice), or given numbers.
     penalize_costs : bool, default=False
         Make the penalty of each member proportional to its cost.
+    positive : bool, default=True
+        Weights must not be negative. With False their signs are free, by the same program, which
+        finds members whose errors cancel those of others.
     max_members : int or None, default=None
         Most members to keep: those with the largest weights, or with ``penalty="l0"`` the best
         set of that size that is found.
@@ -454,12 +481,18 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
     True
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **SOCPEnsemblePrunerRegressor._parameter_constraints,
+        **SEARCH_CONSTRAINTS,
+        "alphas": [None, *SEARCH_CONSTRAINTS["alphas"]],
+    }
+
     def __init__(
         self,
         estimator: Any = None,
         *,
         cv: Any = "auto",
-        alphas: Any = (0.7, 0.9, 1.0),
+        alphas: Any = None,
         lams: Any = (0.01, 0.03, 0.1, 0.2, 0.3, 0.45),
         thresholds: Any = (0.05,),
         reweights: Any = ("relaxed", 0.5, "equal"),
@@ -470,6 +503,7 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
         penalty: str = "l1",
         costs: Any = None,
         penalize_costs: bool = False,
+        positive: bool = True,
         max_members: int | None = None,
         max_cost: float | None = None,
         keep: Any = None,
@@ -495,6 +529,7 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
         self.penalty = penalty
         self.costs = costs
         self.penalize_costs = penalize_costs
+        self.positive = positive
         self.max_members = max_members
         self.max_cost = max_cost
         self.keep = keep

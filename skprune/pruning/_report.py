@@ -122,7 +122,7 @@ class MemberTable(ReprHTML):
             "most_similar_member": np.array(similar, dtype=object),
             "error_correlation": self.error_correlation,
         }
-        order = np.lexsort((-self.score, -self.weight))
+        order = np.lexsort((-self.score, -np.abs(self.weight)))
         return {name: column[order] for name, column in columns.items()}
 
 
@@ -137,9 +137,10 @@ def explain_members(
     path: SOCPPath,
 ) -> MemberTable:
     """The table, from diversity (M,) and mean products of errors (M, M)."""
-    kept = weights > 0
-    first = (path.weights > 0).argmax(axis=0)
-    enters = np.where((path.weights > 0).any(axis=0), path.lams[np.maximum(first - 1, 0)], np.nan)
+    kept = weights != 0
+    on_path = path.weights != 0
+    first = on_path.argmax(axis=0)
+    enters = np.where(on_path.any(axis=0), path.lams[np.maximum(first - 1, 0)], np.nan)
     similar, correlation = _most_similar(errors, kept)
     return MemberTable(
         names=names,
@@ -161,7 +162,7 @@ def _increases(problem: SOCPProblem, kept: NDArray[np.bool_]) -> NDArray[np.floa
     whole = solve_support(problem, kept)
     minimum = free.objective(whole)
     increases = np.zeros(len(kept))
-    for i in np.flatnonzero(kept & (whole > 0)):
+    for i in np.flatnonzero(kept & (whole != 0)):
         rest = kept.copy()
         rest[i] = False
         start = np.where(rest, whole, 0.0)
@@ -260,7 +261,7 @@ def frontier(
     scores = predictions.scores(np.vstack([weights, predictions.equal_weights, chosen]))
     return Frontier(
         lams=lams,
-        n_members=(weights > 0).sum(axis=1),
+        n_members=(weights != 0).sum(axis=1),
         score=scores[:-2],
         member_score=predictions.member_scores(),
         full_score=float(scores[-2]),

@@ -43,6 +43,7 @@ from ._selection import (
     THRESHOLD,
     Program,
     Relaxation,
+    least_reported,
     shrinkage,
 )
 
@@ -137,7 +138,7 @@ class _Search:
             relaxations.append(whole)
             for lam in self.grid.lams:
                 resampled = np.array([part.at(lam) for part in parts])
-                frequency.append((resampled > 0).mean(axis=0))
+                frequency.append((resampled != 0).mean(axis=0))
                 base = resampled.mean(axis=0)
                 for threshold in self.grid.thresholds:
                     weights.append(whole.weights(base, lam, threshold, shrinkages))
@@ -224,7 +225,7 @@ def search(
         full_score=float(tables[:, 0, -1].mean()),
         member_scores=np.array(nested_single),
         frequency=frequency[alpha_at, lam_at],
-        relaxation=replace(relaxations[alpha_at], min_lam=0.0),
+        relaxation=replace(relaxations[alpha_at], min_lam=least_reported(program, min(grid.lams))),
     )
 
 
@@ -261,7 +262,7 @@ def _choose(
 
 
 def _sizes(weights: NDArray[np.float64]) -> NDArray[np.intp]:
-    return (weights > 0).sum(axis=1)
+    return (weights != 0).sum(axis=1)
 
 
 def _halved_folds(
@@ -315,7 +316,6 @@ class CrossValidatedSelection(BasePruner):
     selection: str
     inner_cv: Any
     n_resamples: int
-    voting: str  # of classifiers
 
     # The search is repeated for each alpha, lambda, fold and pair of folds.
     _n_budgets: ClassVar[int] = 8
@@ -326,7 +326,8 @@ class CrossValidatedSelection(BasePruner):
 
     def _alphas(self) -> tuple[float, ...]:
         if self.alphas is None:
-            return (1.0,) if self.voting == "log" else (0.7, 0.9, 1.0)
+            only_accuracy = not self.positive or getattr(self, "voting", None) == "log"
+            return (1.0,) if only_accuracy else (0.7, 0.9, 1.0)
         return tuple(map(float, self.alphas))
 
     def _check_parameters(self) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "THRESHOLD",
     "Program",
     "Relaxation",
+    "least_reported",
     "shrinkage",
 ]
 
@@ -59,9 +60,18 @@ class Program:
     solver: str
     costs: NDArray[np.float64] | None  # in the user's unit
     penalize_costs: bool
+    positive: bool
     limits: Limits
     search_limits: bool  # whether there are other limits than a number of members
     n_budgets: int  # that sets are looked for at
+
+
+def least_reported(program: Program, lam: float) -> float:
+    """The smallest lambda of the path in reports.
+
+    Near zero weights with free signs can have any size, where members are nearly the same.
+    """
+    return 0.0 if program.positive else lam
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +94,8 @@ class Relaxation:
         """The quadratic f, without penalty."""
         program = self.program
         costs = program.costs if program.penalize_costs else None
-        return self.predictions.problem(self.stats, self.alpha, program.diversity, costs)
+        problem = self.predictions.problem(self.stats, self.alpha, program.diversity, costs)
+        return problem if program.positive else replace(problem, positive=False)
 
     @cached_property
     def path(self) -> SOCPPath:
@@ -132,7 +143,7 @@ class Relaxation:
             # Where the search keeps no member, the weights of the relaxation (equal ones) stay.
             with suppress(NoMemberLeftError):
                 base = self._subset(support)
-                support = base > 0
+                support = base != 0
         return np.array([self._reweighted(base, support, share) for share in shrinkages])
 
     def _best_within_limits(
@@ -246,7 +257,7 @@ class Relaxation:
         else:
             weights = self._between_relaxed_and_equal(base, support, share)
         keep = self.program.limits.keep & (weights == 0)
-        return np.where(keep, _LEAST_WEIGHT * weights.max(), weights)
+        return np.where(keep, _LEAST_WEIGHT * np.abs(weights).max(), weights)
 
     def _between_relaxed_and_equal(
         self, base: NDArray[np.float64], support: NDArray[np.bool_], share: float

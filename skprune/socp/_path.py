@@ -1,7 +1,7 @@
 """The optimal weights for every penalty at once: piecewise linear, so stored as their knots."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..utils import ALPHA, Number, ReprHTML, check_parameters, with_one_blas_thread
 from ._active_set import minimize_active_set, solve_semidefinite
-from ._problem import SOCPProblem, check_member_left
+from ._problem import SOCPProblem, check_member_left, join_signs
 from ._statistics import EnsembleStatistics
 from .backends._base import EXACT_TOLERANCE
 
@@ -68,8 +68,8 @@ class SOCPPath(ReprHTML):
 
     @property
     def n_members(self) -> NDArray[np.intp]:
-        """Number of members with a positive weight at each knot, shape (K,)."""
-        return (self.weights > 0).sum(axis=1)
+        """Number of members with a weight at each knot, shape (K,)."""
+        return (self.weights != 0).sum(axis=1)
 
     def at(self, lam: float) -> NDArray[np.float64]:
         """Exact weights at one relative penalty.
@@ -82,7 +82,7 @@ class SOCPPath(ReprHTML):
         Returns
         -------
         ndarray of shape (M,)
-            Non-negative weights, interpolated linearly between the knots.
+            Weights, interpolated linearly between the knots.
 
         Raises
         ------
@@ -106,6 +106,7 @@ def socp_path(
     *,
     diversity: str = "shannon",
     costs: ArrayLike | None = None,
+    positive: bool = True,
 ) -> SOCPPath:
     """Solve (8) exactly for every penalty between lambda_max and zero.
 
@@ -125,6 +126,9 @@ def socp_path(
         As in :func:`solve_socp`.
     costs : array-like of shape (M,), default=None
         As in :func:`solve_socp`.
+    positive : bool, default=True
+        As in :func:`solve_socp`. Free signs are the same program for the positive and the negative
+        parts of the weights.
 
     Returns
     -------
@@ -133,7 +137,7 @@ def socp_path(
     Raises
     ------
     ValueError
-        If ``alpha``, ``diversity`` or ``costs`` is invalid.
+        If ``alpha``, ``diversity``, ``costs`` or ``positive`` is invalid.
     TypeError
         If ``stats`` is not EnsembleStatistics.
     NoMemberLeftError
@@ -156,7 +160,9 @@ def socp_path(
     """
     check_parameters("socp_path", {"alpha": ALPHA}, alpha=alpha)
     alpha = float(alpha)
-    problem = SOCPProblem.from_statistics(stats, alpha, diversity=diversity, costs=costs)
+    problem = SOCPProblem.from_statistics(
+        stats, alpha, diversity=diversity, costs=costs, positive=positive
+    )
     check_member_left(problem, alpha)
     return follow_path(problem, alpha)
 
@@ -172,6 +178,9 @@ class _Knot(NamedTuple):
 @with_one_blas_thread
 def follow_path(problem: SOCPProblem, alpha: float, *, min_lam: float = 0.0) -> SOCPPath:
     """Follow the path of a problem from lambda_max down to ``min_lam``; see :func:`socp_path`."""
+    if not problem.positive:
+        path = follow_path(problem.of_halves(), alpha, min_lam=min_lam)
+        return replace(path, weights=join_signs(path.weights))
     c, costs, top = problem.linear, problem.costs, problem.penalty_max
     penalty, w, active = top, np.zeros(len(c)), np.zeros(len(c), dtype=bool)
     if top > 0:

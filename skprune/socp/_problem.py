@@ -12,7 +12,14 @@ from ._active_set import minimize_active_set
 from ._statistics import EnsembleStatistics
 from ._validation import check_costs
 
-__all__ = ["SOCPProblem", "check_member_left", "nearest_semidefinite", "relative_costs"]
+__all__ = [
+    "SOCPProblem",
+    "check_member_left",
+    "join_signs",
+    "nearest_semidefinite",
+    "relative_costs",
+    "split_signs",
+]
 
 # Curvature of the term that pulls the sum of the weights to one, relative to that of f.
 _STIFFNESS = 1e4
@@ -20,7 +27,7 @@ _STIFFNESS = 1e4
 
 @dataclass(frozen=True, eq=False)
 class SOCPProblem(ReprHTML):
-    """Minimize ``w'Qw + c'w + penalty * costs'w`` over ``w >= 0``: equations (7) and (8).
+    """Minimize ``w'Qw + c'w + penalty * costs'|w|`` over ``w >= 0``: equations (7) and (8).
 
     Up to ``constant`` this is the loss of equation (3), with the entropy of the mixture
     expanded to second order around the uniform mean of the members, plus the penalty.
@@ -38,6 +45,8 @@ class SOCPProblem(ReprHTML):
     costs : ndarray of shape (M,), default=None
         Costs of the members, relative to their mean: the penalty of member i is
         ``penalty * costs[i]``. None means ones.
+    positive : bool, default=True
+        Whether weights must not be negative; otherwise their signs are free.
 
     Examples
     --------
@@ -57,6 +66,7 @@ class SOCPProblem(ReprHTML):
     penalty: float
     constant: float
     costs: NDArray[np.float64] = None  # type: ignore[assignment]
+    positive: bool = True
 
     def __post_init__(self) -> None:
         if self.costs is None:
@@ -71,6 +81,7 @@ class SOCPProblem(ReprHTML):
         *,
         diversity: str = "shannon",
         costs: ArrayLike | None = None,
+        positive: bool = True,
     ) -> "SOCPProblem":
         """Compute Q and c from the statistics for one trade-off alpha.
 
@@ -88,6 +99,8 @@ class SOCPProblem(ReprHTML):
             needs alpha > 0. Regression supports "gini" only.
         costs : array-like of shape (M,), default=None
             Positive cost of each member; only their ratios matter.
+        positive : bool, default=True
+            Whether weights must not be negative. Only those of regressors may be, with alpha 1.
 
         Returns
         -------
@@ -96,18 +109,28 @@ class SOCPProblem(ReprHTML):
         Raises
         ------
         ValueError
-            If ``diversity`` is unknown or needs probabilities or a larger alpha, or the costs are
-            invalid.
+            If ``diversity`` is unknown or needs probabilities or a larger alpha, the costs are
+            invalid, or weights may be negative where they must not.
         TypeError
             If ``stats`` is not EnsembleStatistics.
         """
         constraints = {
             "stats": [EnsembleStatistics],
             "diversity": [StrOptions({"shannon", "gini", "first-order"})],
+            "positive": ["boolean"],
         }
-        check_parameters(
-            "SOCPProblem.from_statistics", constraints, stats=stats, diversity=diversity
-        )
+        given = {"stats": stats, "diversity": diversity, "positive": positive}
+        check_parameters("SOCPProblem.from_statistics", constraints, **given)
+        if not positive and stats.kind == "classes":
+            raise ValueError(
+                "positive=False is for regression: a vote of classifiers with negative weights "
+                "gives no probabilities. Give positive=True."
+            )
+        if not positive and alpha < 1:
+            raise ValueError(
+                f"positive=False needs alpha=1; got {alpha:g}: the diversity of members with free "
+                "signs has no bound."
+            )
         relative = relative_costs(costs, stats.n_members)
         if diversity == "gini":
             # H(x) = x (1 - x) in (3): both terms are quadratic, and the curvatures add to G.
@@ -133,7 +156,8 @@ class SOCPProblem(ReprHTML):
             quadratic = alpha * stats.gram + (1 - alpha) / 2 * stats.reference_gram
             linear = -2 * alpha * stats.agreement - (1 - alpha) * stats.divergence
             constant = alpha * stats.target_power + (1 - alpha) * (1 - stats.reference_mass / 2)
-        return cls(nearest_semidefinite(quadratic), linear, penalty, constant, relative)
+        quadratic = nearest_semidefinite(quadratic)
+        return cls(quadratic, linear, penalty, constant, relative, bool(positive))
 
     def with_penalty(self, penalty: float) -> "SOCPProblem":
         """Return the problem with another absolute penalty.
@@ -169,6 +193,31 @@ class SOCPProblem(ReprHTML):
             constant=self.constant + stiff,
         )
 
+    def of_halves(self) -> "SOCPProblem":
+        """Return the program for the positive and the negative parts of the weights.
+
+        For active-set methods: its solutions are those of this one, since of a member one part is
+        zero, but its Q, in which the two parts of a member have no product, may be indefinite.
+
+        Returns
+        -------
+        SOCPProblem
+            Of twice as many members, if the signs are free; else this one. See
+            :func:`split_signs` and :func:`join_signs`.
+        """
+        if self.positive:
+            return self
+        Q, c = self.quadratic, self.linear
+        # With -Q the part that is zero could enter by rounding, and Q would be singular.
+        across = np.diag(np.diagonal(Q)) - Q
+        return replace(
+            self,
+            quadratic=np.block([[Q, across], [across, Q]]),
+            linear=np.concatenate([c, -c]),
+            costs=np.tile(self.costs, 2),
+            positive=True,
+        )
+
     @property
     def penalized_linear(self) -> NDArray[np.float64]:
         """The linear term with the penalty, ``c + penalty * costs``."""
@@ -177,12 +226,17 @@ class SOCPProblem(ReprHTML):
     @cached_property
     def penalty_max(self) -> float:
         """Smallest penalty at which w = 0 is optimal, ``lambda_max``; 0 if it always is."""
-        return max(0.0, float(-(self.linear / self.costs).min()))
+        return max(0.0, float((self._descent / self.costs).max()))
 
     @cached_property
     def max_descent_rate(self) -> float:
         """Rate of descent of f at w = 0 along its best member, the unit of KKT residuals."""
-        return max(0.0, float(-self.linear.min()))
+        return max(0.0, float(self._descent.max()))
+
+    @property
+    def _descent(self) -> NDArray[np.float64]:
+        """Rate of descent of f at w = 0 along each member."""
+        return -self.linear if self.positive else np.abs(self.linear)
 
     @cached_property
     def factor(self) -> NDArray[np.float64]:
@@ -205,9 +259,11 @@ class SOCPProblem(ReprHTML):
         Returns
         -------
         ndarray of shape (M,)
-            ``2Qw + c + penalty * costs``.
+            ``2Qw + c + penalty * costs``; where signs are free, the penalty with that of each
+            weight.
         """
-        return 2 * (self.quadratic @ w) + self.penalized_linear
+        sign = 1.0 if self.positive else np.sign(w)
+        return 2 * (self.quadratic @ w) + self.linear + sign * (self.penalty * self.costs)
 
     def objective(self, w: NDArray[np.float64]) -> float:
         """Penalized objective, without ``constant``.
@@ -215,14 +271,15 @@ class SOCPProblem(ReprHTML):
         Parameters
         ----------
         w : ndarray of shape (M,)
-            Weights, non-negative.
+            Weights.
 
         Returns
         -------
         float
-            ``w'Qw + c'w + penalty * costs'w``.
+            ``w'Qw + c'w + penalty * costs'|w|``.
         """
-        return float(w @ (self.quadratic @ w + self.penalized_linear))
+        size = w if self.positive else np.abs(w)
+        return float(w @ (self.quadratic @ w + self.linear) + size @ (self.penalty * self.costs))
 
     def kkt_residual(self, w: NDArray[np.float64]) -> float:
         """Largest violation of optimality: ``max |min(w_i, gradient_i / max_descent_rate)|``.
@@ -240,6 +297,8 @@ class SOCPProblem(ReprHTML):
         float
             Zero at the optimum; about 1e-16 with exact methods, up to 6e-6 with conic solvers.
         """
+        if not self.positive:
+            return self.of_halves().kkt_residual(split_signs(w))
         scale = max(self.max_descent_rate, np.finfo(float).tiny)
         return float(np.abs(np.minimum(w, self.gradient(w) / scale)).max())
 
@@ -254,13 +313,15 @@ class SOCPProblem(ReprHTML):
         Parameters
         ----------
         w : ndarray of shape (M,)
-            Weights, non-negative.
+            Weights.
 
         Returns
         -------
         float
             Infinite if no such u is found.
         """
+        if not self.positive:
+            return self._gap_of_free_signs(w)
         u = np.ones(len(w))
         rise = self.quadratic.sum(axis=1)
         if rise.min() <= 0:  # if the minimum of u'Qu - 2 * 1'u over u >= 0 exists, Qu >= 1 there
@@ -271,6 +332,32 @@ class SOCPProblem(ReprHTML):
         delta = max(0.0, float((-self.gradient(w) / (2 * rise)).max()))
         v = w + delta * u
         return self.objective(w) + float(v @ self.quadratic @ v)
+
+    def _gap_of_free_signs(self, w: NDArray[np.float64]) -> float:
+        """The gap where the dual asks for ``|2Qv + c| <= penalty * costs``.
+
+        The gradient vanishes at the minimum of f without penalty, towards which v moves from w
+        until it is feasible.
+        """
+        free = np.linalg.lstsq(2 * self.quadratic, -self.linear, rcond=None)[0]
+        scale = max(self.max_descent_rate, np.finfo(float).tiny)
+        if np.abs(2 * (self.quadratic @ free) + self.linear).max() > 1e-9 * scale:
+            return np.inf
+        slope, allowed = np.abs(2 * (self.quadratic @ w) + self.linear), self.penalty * self.costs
+        share = float(np.min(allowed / np.maximum(slope, np.finfo(float).tiny), initial=1.0))
+        v = free + share * (w - free)
+        return self.objective(w) + float(v @ self.quadratic @ v)
+
+
+def split_signs(w: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Positive and negative parts (..., 2M) of weights (..., M)."""
+    return np.concatenate([np.maximum(w, 0.0), np.maximum(-w, 0.0)], axis=-1)
+
+
+def join_signs(halves: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights (..., M) from their positive and negative parts (..., 2M)."""
+    positive, negative = np.split(halves, 2, axis=-1)
+    return np.asarray(positive - negative)
 
 
 def check_member_left(problem: SOCPProblem, alpha: float) -> None:

@@ -28,9 +28,9 @@ class SOCPSolution(ReprHTML):
     Attributes
     ----------
     weights : ndarray of shape (M,)
-        Non-negative weights, not normalized: votes do not depend on their scale.
+        Weights, not normalized: votes do not depend on their scale.
     objective : float
-        ``w'Qw + c'w + penalty * costs'w``, the optimal value of (8).
+        ``w'Qw + c'w + penalty * costs'|w|``, the optimal value of (8).
     status : {"optimal", "inaccurate"}
         "inaccurate" if the KKT residual is above the solver's tolerance (1e-8 for the
         exact method, 3e-5 for conic ones); then a ConvergenceWarning is raised too.
@@ -78,6 +78,7 @@ def solve_socp(
     relative: bool = True,
     diversity: str = "shannon",
     costs: ArrayLike | None = None,
+    positive: bool = True,
 ) -> SOCPSolution:
     """Find the weights of the members: equation (8) for one alpha and one lambda.
 
@@ -101,6 +102,8 @@ def solve_socp(
     costs : array-like of shape (M,), default=None
         Positive cost of each member, a factor of the penalty on its weight; only their ratios
         matter, and an absolute lambda is that of a member of mean cost.
+    positive : bool, default=True
+        Whether weights must not be negative; only those of regressors may be, with alpha 1.
 
     Returns
     -------
@@ -109,7 +112,7 @@ def solve_socp(
     Raises
     ------
     ValueError
-        If ``alpha``, ``lam``, ``solver``, ``diversity`` or ``costs`` is invalid.
+        If ``alpha``, ``lam``, ``solver``, ``diversity``, ``costs`` or ``positive`` is invalid.
     TypeError
         If ``stats`` is not EnsembleStatistics.
     NoMemberLeftError
@@ -138,7 +141,9 @@ def solve_socp(
     check_parameters("solve_socp", constraints, alpha=alpha, lam=lam, solver=solver)
     check_installed(solver)
     alpha, lam = float(alpha), float(lam)
-    problem = SOCPProblem.from_statistics(stats, alpha, diversity=diversity, costs=costs)
+    problem = SOCPProblem.from_statistics(
+        stats, alpha, diversity=diversity, costs=costs, positive=positive
+    )
     penalty = lam * problem.penalty_max if relative else lam
     return solve_problem(problem.with_penalty(penalty), alpha, solver)
 

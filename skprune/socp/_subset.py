@@ -16,7 +16,7 @@ from ..exceptions import NoMemberLeftError
 from ..utils import Number, ReprHTML, check_parameters, with_one_blas_thread
 from ._active_set import minimize_active_set, solve_semidefinite
 from ._path import SOCPPath, follow_path
-from ._problem import SOCPProblem
+from ._problem import SOCPProblem, join_signs, split_signs
 from ._validation import check_costs
 
 __all__ = [
@@ -92,7 +92,11 @@ def solve_support(
             f"support must be {M} booleans, one per member; got shape {chosen.shape} of "
             f"{chosen.dtype}."
         )
-    return _solve_support(problem, chosen, np.zeros(M) if start is None else start)
+    start = np.zeros(M) if start is None else start
+    if problem.positive:
+        return _solve_support(problem, chosen, start)
+    halves = _solve_support(problem.of_halves(), np.tile(chosen, 2), split_signs(start))
+    return join_signs(halves)
 
 
 def _solve_support(
@@ -194,7 +198,7 @@ class SubsetSolution(ReprHTML):
     Attributes
     ----------
     weights : ndarray of shape (M,)
-        Non-negative weights, optimal for the members that have one.
+        Weights, optimal for the members that have one.
     objective : float
         ``w'Qw + c'w``, f without ``constant`` and without any penalty.
     relaxation_objective : float
@@ -221,8 +225,8 @@ class SubsetSolution(ReprHTML):
 
     @property
     def n_members(self) -> int:
-        """Number of members with a positive weight."""
-        return int((self.weights > 0).sum())
+        """Number of members with a weight."""
+        return int((self.weights != 0).sum())
 
 
 def solve_subset(
@@ -328,19 +332,20 @@ def subset_path(
     limits = _check_budget(problem, costs, max_cost)
     if path is None:
         path = follow_path(problem, np.nan)
-    zero_weights = np.zeros(len(problem.linear))
     found: list[SubsetSolution] = []
+    w = zero_weights = np.zeros(len(problem.of_halves().linear))
     for size in sizes:
-        search = _Search(problem, replace(limits, n_members=int(size)))
+        search = _Search(problem.of_halves(), replace(limits, n_members=int(size)))
         relaxed = search.best_on(path)
         starts = [relaxed, search.grow(zero_weights)]
         if found and found[-1].n_members <= size:
-            starts.append(found[-1].weights)
+            starts.append(w)
         if limits.budget < np.inf:
             starts.append(search.grow(zero_weights, per_cost=True))
         ends = [search.improve(w) for w in starts]
         w, n_swaps = min(ends, key=lambda end: search.f(end[0]))
-        found.append(SubsetSolution(w, search.f(w), search.f(relaxed), n_swaps))
+        weights = w if problem.positive else join_signs(w)
+        found.append(SubsetSolution(weights, search.f(w), search.f(relaxed), n_swaps))
     return found
 
 
@@ -353,8 +358,9 @@ def solve_budgets(
     Additions and swaps, from the solution for the budget before, and from the members that lower f
     most, each or for what they cost.
     """
-    penalized = replace(problem, linear=problem.penalized_linear, penalty=0.0)
-    w = zero_weights = np.zeros(len(problem.linear))
+    halves = problem.of_halves()
+    penalized = replace(halves, linear=halves.penalized_linear, penalty=0.0)
+    w = zero_weights = np.zeros(len(penalized.linear))
     found = []
     for budget in budgets:
         search = _Search(penalized, replace(limits, budget=budget * (1 + _COST_ROUNDING)))
@@ -362,7 +368,7 @@ def solve_budgets(
         starts = [w, *(search.grow(empty, per_cost=each) for each in (True, False))]
         w = min((search.improve(start, force=False)[0] for start in starts), key=search.f)
         w = search.improve(w)[0]
-        found.append(w)
+        found.append(w if problem.positive else join_signs(w))
     return found
 
 
@@ -380,7 +386,8 @@ def _check_budget(problem: SOCPProblem, costs: ArrayLike | None, max_cost: float
         raise NoMemberLeftError(
             f"max_cost={max_cost:g} leaves no member: the cheapest costs {prices.min():g}."
         )
-    if problem.linear[prices <= limits.budget].min() >= 0:
+    within = prices <= limits.budget
+    if problem.of_halves().linear[within if problem.positive else np.tile(within, 2)].min() >= 0:
         raise NoMemberLeftError(
             f"max_cost={max_cost:g} leaves no member: none that it allows lowers f."
         )
@@ -389,7 +396,11 @@ def _check_budget(problem: SOCPProblem, costs: ArrayLike | None, max_cost: float
 
 @dataclass(frozen=True, eq=False)
 class _Search:
-    """Steps of the local search; every point is optimal on its own support."""
+    """Steps of the local search; every point is optimal on its own support.
+
+    Weights w are those of the problem, of which each member has two where signs are free. Variable
+    j is of member ``j % M``.
+    """
 
     problem: SOCPProblem
     limits: Limits
@@ -398,17 +409,24 @@ class _Search:
         return float(w @ (self.problem.quadratic @ w + self.problem.linear))
 
     def support(self, w: NDArray[np.float64]) -> NDArray[np.bool_]:
-        return (w > 0) | self.limits.keep
+        """The members, (M,), that have a weight, or must stay."""
+        return (w.reshape(-1, len(self.limits.keep)) > 0).any(axis=0) | self.limits.keep
+
+    def members(self, variables: NDArray[np.intp]) -> NDArray[np.intp]:
+        return variables % len(self.limits.keep)
 
     def solved(self, w: NDArray[np.float64]) -> NDArray[np.float64]:
         """The optimum on the support of some weights."""
-        return _solve_support(self.problem, self.support(w), w)
+        support = self.support(w)
+        return _solve_support(self.problem, np.tile(support, len(w) // len(support)), w)
 
     def best_on(self, path: SOCPPath) -> NDArray[np.float64]:
         """The best of the path's supports within the limits, solved without the penalty."""
         seen: set[bytes] = set()
         best = np.zeros(len(self.problem.linear))
         for start in _knots_and_midpoints(path):
+            if len(start) < len(best):
+                start = split_signs(start)
             support = self.support(start)
             if support.tobytes() in seen or not self.limits.allow(support):
                 continue
@@ -438,9 +456,10 @@ class _Search:
         """Add the member that lowers f most, as long as the limits allow one."""
         while (allowed := self.limits.may_enter(self.support(w))).any():
             here = _Neighborhood(self.problem, w)
-            gain = np.where(allowed[here.outside], here.gain(), 0.0)
+            outside = self.members(here.outside)
+            gain = np.where(allowed[outside], here.gain(), 0.0)
             if per_cost:
-                gain /= self.limits.costs[here.outside]
+                gain /= self.limits.costs[outside]
             better = None
             for j in _largest(gain):
                 better = self.accept(here.with_member(j), w)
@@ -463,7 +482,8 @@ class _Search:
         gradient = here.gradient - 2 * leverage * w[here.inside][:, None]
         curvature = here.curvature + leverage * here.table
         gain = np.minimum(gradient, 0.0) ** 2 / (4 * curvature) - rise[:, None]
-        gain[~self.limits.may_swap(self.support(w), here.inside, here.outside)] = 0.0
+        pairs = self.members(here.inside), self.members(here.outside)
+        gain[~self.limits.may_swap(self.support(w), *pairs)] = 0.0
         for flat in _largest(gain.ravel()):
             i, j = divmod(int(flat), len(here.outside))
             trial = w.copy()
@@ -480,20 +500,21 @@ class _Search:
         if limits.budget == np.inf:
             return None
         here = _Neighborhood(self.problem, w)
-        gain = here.gain()
+        gain, outside = here.gain(), self.members(here.outside)
         room = replace(limits, budget=np.inf, n_members=len(limits.costs)).may_enter(
             self.support(w)
         )
-        gain[~room[here.outside] | (limits.costs[here.outside] > limits.budget)] = 0.0
+        gain[~room[outside] | (limits.costs[outside] > limits.budget)] = 0.0
         for j in _largest(gain):
             trial = here.with_member(j)
             while (trial > 0).any() and not limits.allow(self.support(trial)):
                 there = _Neighborhood(self.problem, trial)
                 rise = trial[there.inside] ** 2 / there.inverse_diagonal
-                rise[(there.inside == here.outside[j]) | limits.keep[there.inside]] = np.inf
+                inside = self.members(there.inside)
+                rise[(inside == outside[j]) | limits.keep[inside]] = np.inf
                 if np.isinf(rise).all():
                     break
-                trial[there.inside[(rise / limits.costs[there.inside]).argmin()]] = 0.0
+                trial[there.inside[(rise / limits.costs[inside]).argmin()]] = 0.0
                 trial = self.solved(trial)
             if limits.allow(self.support(trial)):
                 better = self.accept(self.grow(trial), w)

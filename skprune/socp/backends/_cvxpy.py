@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...exceptions import SolverError
-from .._problem import SOCPProblem
+from .._problem import SOCPProblem, join_signs, split_signs
 from ._base import CONIC_TOLERANCE, RawSolution
 
 __all__ = ["solve_with_cvxpy"]
@@ -28,7 +28,11 @@ def solve_with_cvxpy(problem: SOCPProblem, name: str, **options: Any) -> RawSolu
     cone = cp.SOC(1 + t, cp.hstack([2 * (problem.factor @ w), cp.reshape(1 - t, (1,), order="C")]))
     program = cp.Problem(
         cp.Minimize(t + problem.linear @ w + problem.penalty * u),
-        [cone, cp.norm1(cp.multiply(problem.costs, w)) <= u, w >= 0],
+        [
+            cone,
+            cp.norm1(cp.multiply(problem.costs, w)) <= u,
+            *([w >= 0] if problem.positive else []),
+        ],
     )
     try:
         with warnings.catch_warnings():
@@ -44,7 +48,9 @@ def solve_with_cvxpy(problem: SOCPProblem, name: str, **options: Any) -> RawSolu
 
 
 def _without_noise(problem: SOCPProblem, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Set to zero the weights that an interior point leaves slightly positive."""
+    """Set to zero the weights that an interior point leaves slightly off it."""
+    if not problem.positive:
+        return join_signs(_without_noise(problem.of_halves(), split_signs(weights)))
     # At the optimum either the weight or its gradient is zero: the weight, where it is by far
     # the smaller of the two.
     weights = np.maximum(weights, 0.0)

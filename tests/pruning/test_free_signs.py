@@ -1,0 +1,122 @@
+"""Regressors with weights of either sign, and classifiers that refuse them."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_diabetes
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import Ridge
+
+from skprune import (
+    SOCPEnsemblePruner,
+    SOCPEnsemblePrunerCV,
+    SOCPEnsemblePrunerRegressor,
+    SOCPEnsemblePrunerRegressorCV,
+)
+
+SEARCH = {"lams": [0.01, 0.1], "inner_cv": 3, "n_resamples": 2, "random_state": 0}
+
+
+def pool(M=9, N=400, seed=0):
+    """Regressors whose errors cancel with weights of both signs."""
+    rng = np.random.default_rng(seed)
+    y, shared = rng.normal(size=N), rng.normal(size=(3, N))
+    size = (1 + 0.5 * np.arange(M))[:, None]
+    return y + shared[np.arange(M) % 3] * size + 0.3 * rng.normal(size=(M, N)), y
+
+
+def error(pruner, F, y):
+    return np.sqrt(np.square(pruner.combine(F) - y).mean())
+
+
+@pytest.mark.parametrize("params", [{}, {"penalty": "l0"}, {"threshold": 0.05}], ids=str)
+def test_errors_cancel(params):
+    F, y = pool()
+    errors = {}
+    for positive in (True, False):
+        pruner = SOCPEnsemblePrunerRegressor(
+            positive=positive, lam=0.01, reweight="relaxed", **params
+        ).fit_predictions(F[:, :200], y[:200])
+        errors[positive] = error(pruner, F[:, 200:], y[200:])
+        assert (pruner.weights_.min() < 0) != positive
+        assert pruner.support_.tolist() == (pruner.weights_ != 0).tolist()
+    assert errors[False] < 0.8 * errors[True]
+    assert pruner.alpha_ == 1
+
+
+def test_relaxed_weights_are_least_squares_on_the_kept_members():
+    """With a sum of one and a factor: a regression on each member, but for that constraint."""
+    F, y = pool()
+    pruner = SOCPEnsemblePrunerRegressor(positive=False, reweight="relaxed", lam=0.01)
+    kept = pruner.fit_predictions(F, y).support_
+    A, b = F[kept] - F[kept].mean(axis=1, keepdims=True), y - y.mean()
+    best = np.square(np.linalg.lstsq(A.T, b, rcond=None)[0] @ A - b).mean()
+    assert best <= np.square(pruner.combine(F) - y).mean() <= 1.02 * best
+
+
+def test_a_search():
+    F, y = pool()
+    errors = {}
+    for positive in (True, False):
+        pruner = SOCPEnsemblePrunerRegressorCV(positive=positive, **SEARCH)
+        pruner.fit_predictions(F[:, :200], y[:200])
+        errors[positive] = error(pruner, F[:, 200:], y[200:])
+    assert errors[False] < 0.8 * errors[True]
+    assert pruner.best_params_["alpha"] == 1
+    assert set(pruner.selection_frequency_) <= {0.0, 0.5, 1.0}
+
+
+def test_limits():
+    F, y = pool()
+    costs = np.arange(1.0, 10.0)
+    params = {"positive": False, "lam": 0.01, "reweight": "relaxed"}
+    before = np.inf
+    for budget in (3, 9, 20, 45):
+        pruner = SOCPEnsemblePrunerRegressor(costs=costs, max_cost=budget, **params)
+        assert costs[pruner.fit_predictions(F, y).support_].sum() <= budget
+        assert error(pruner, F, y) <= before + 1e-12
+        before = error(pruner, F, y)
+    assert pruner.weights_.min() < 0
+    pruner = SOCPEnsemblePrunerRegressor(keep=[8], max_members=4, **params).fit_predictions(F, y)
+    assert pruner.support_[8]
+    assert pruner.n_members_ <= 4
+    families = np.arange(9) // 3
+    pruner = SOCPEnsemblePrunerRegressor(families=families, max_per_family=1, **params)
+    assert pruner.fit_predictions(F, y).n_members_ <= 3
+
+
+def test_members_that_are_nearly_the_same():
+    """Ridge regressions of many penalties: without a bound their weights would explode."""
+    X, y = load_diabetes(return_X_y=True)
+    members = [
+        (f"ridge {i}", FrozenEstimator(Ridge(alpha).fit(X[:200], y[:200])))
+        for i, alpha in enumerate(np.geomspace(1e-3, 1e3, 40))
+    ]
+    pruner = SOCPEnsemblePrunerRegressor(members, positive=False).fit(X[200:320], y[200:320])
+    assert pruner.score(X[320:], y[320:]) > 0.4
+    assert np.abs(pruner.weights_).max() < 10
+    again = pickle.loads(pickle.dumps(pruner))
+    np.testing.assert_array_equal(again.predict(X), pruner.predict(X))
+    by_hand = pruner.weights_[pruner.support_] @ pruner.member_predict(X)[:, :, 0]
+    np.testing.assert_allclose(pruner.predict(X), by_hand + pruner.intercept_)
+
+
+def test_the_table_has_kept_members_first():
+    F, y = pool()
+    pruner = SOCPEnsemblePrunerRegressor(positive=False, lam=0.01, reweight="relaxed")
+    table = pruner.fit_predictions(F, y).explain()
+    assert table.kept.tolist() == pruner.support_.tolist()
+    assert table.to_frame()["kept"].tolist() == sorted(table.kept, reverse=True)
+    assert str(table).count("yes") == pruner.n_members_
+
+
+def test_refusals():
+    F, y = pool()
+    with pytest.raises(ValueError, match=r"positive=False needs alpha=1; got 0.5"):
+        SOCPEnsemblePrunerRegressor(positive=False, alpha=0.5).fit_predictions(F, y)
+    with pytest.raises(ValueError, match=r"positive=False needs alpha=1; got 0.9"):
+        SOCPEnsemblePrunerRegressorCV(positive=False, alphas=[0.9, 1.0]).fit_predictions(F, y)
+    for kind in (SOCPEnsemblePruner, SOCPEnsemblePrunerCV):
+        with pytest.raises(ValueError, match=r"positive=False is for regression: a vote"):
+            kind(positive=False).fit_predictions(np.full((2, 400), 0.5), y > 0)
