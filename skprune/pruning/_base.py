@@ -23,7 +23,13 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 from ..exceptions import SavedFormatError
-from ..socp import SOLVER, SOCPSolution, check_installed, nearest_semidefinite
+from ..socp import (
+    SOLVER,
+    EnsembleStatistics,
+    SOCPSolution,
+    check_installed,
+    nearest_semidefinite,
+)
 from ..utils import (
     ALPHA,
     LAM,
@@ -84,7 +90,7 @@ from ._members import (
     needs_no_training,
 )
 from ._out_of_bag import check_draws_rows, draws_rows, out_of_bag_rows
-from ._predictions import CalibrationPredictions
+from ._predictions import CalibrationPredictions, StatisticsAlone
 from ._report import MemberTable, explain_members, frontier
 from ._selection import REWEIGHT, THRESHOLD, Program, Relaxation, least_reported, shrinkage
 
@@ -158,6 +164,7 @@ class BasePruner(
     #: Name of the score of reports and figures.
     score_name: str
     alpha_: float
+    sample_shape_: tuple[int, ...] | None
     reweight_: str | float
     classes_: NDArray
     intercept_: NDArray[np.float64]
@@ -328,6 +335,89 @@ class BasePruner(
         calibration = Calibration(members, given, y, weight, None, names=names)
         self._select_and_keep(calibration, None)
         return self
+
+    def fit_statistics(self, stats: EnsembleStatistics) -> Self:
+        """Select among members by the statistics of their predictions, which may be gone.
+
+        For more predictions than any disk holds: statistics of parts add up, on one machine or on
+        many (:meth:`~skprune.socp.EnsembleStatistics.from_blocks`). The weights are those of the
+        program that they define; nothing is fitted to rows, so there is no temperature, and the
+        intercept of regressors takes their mean predictions for those of the targets.
+
+        Parameters
+        ----------
+        stats : EnsembleStatistics
+            Statistics of the members' predictions: of probabilities, or of targets.
+
+        Returns
+        -------
+        self : object
+            The fitted pruner, without ``frontier_`` and ``explain``. ``path_`` ends at ``lam``.
+            Without an ``estimator``, classes are positions 0, 1, ...
+
+        Raises
+        ------
+        ValueError, TypeError
+            If ``stats`` are of another kind or number of members, or a parameter needs rows:
+            ``calibrate``, ``voting="log"``, ``diversity="exact"``.
+        """
+        if self.estimator is None:
+            self._begin()
+        else:
+            self._begin_with_fitted_members("fit_statistics")
+        members = self._members_of_statistics(stats)
+        # The number of dimensions of y.
+        T = members.n_outputs
+        y = np.empty((0, T) if members.classes is None and T > 1 else 0)
+        calibration = Calibration(members, np.empty((0, 0, T)), y, None, None)
+        known = StatisticsAlone(stats, members.classes, getattr(self, "voting", "soft"))
+        program, none = self._program(calibration), np.arange(0)
+        (self.alpha_,) = self._alphas()
+        relaxation = Relaxation(program, known, none, stats.completed(), self.alpha_, self.lam)
+        self.solution_, self.path_ = relaxation.solve(self.lam), relaxation.path
+        self.reweight_, self.threshold_ = self._reweight(out_of_bag=False), float(self.threshold)
+        share, start = shrinkage(self.reweight_), self.solution_.weights
+        weights = relaxation.weights(start, self.lam, self.threshold, [share])[0]
+        self._keep(calibration, weights, known)
+        for name in ("frontier_", "_member_table", "_output_cache"):
+            self.__dict__.pop(name, None)
+        self.sample_shape_ = None
+        self._report(f"kept {self.n_members_} of {self.n_members_in_} members")
+        return self
+
+    def _members_of_statistics(self, stats: Any) -> Members:
+        """The members; raise where statistics, members and parameters do not match."""
+        if not isinstance(stats, EnsembleStatistics):
+            raise TypeError(f"stats must be EnsembleStatistics; got {type(stats).__name__}.")
+        kind = "classes" if is_classifier(self) else "regression"
+        if stats.kind != kind:
+            raise ValueError(
+                f"stats must be those of {kind} for {type(self).__name__}; got {stats.kind}."
+            )
+        for name, value, remedy in (
+            ("voting", "log", "voting='soft'"),
+            ("calibrate", "temperature", "calibrate=None"),
+            ("diversity", "exact", "diversity='shannon'"),
+        ):
+            if getattr(self, name, None) == value:
+                raise ValueError(
+                    f"{name}={value!r} needs rows, of which statistics know none: give {remedy}."
+                )
+        n_outputs = stats.n_classes if kind == "classes" else stats.n_classes // 2
+        if self.estimator is None:
+            mapping = None
+            if kind == "classes":
+                positions = np.arange(n_outputs)
+                mapping = ClassMapping(positions, positions, positions)
+            return Members((None,) * stats.n_members, None, n_outputs, mapping)
+        n_targets = None if kind == "classes" else n_outputs
+        members = Members.of(self.estimator, n_targets=n_targets)
+        if (len(members), members.n_outputs) != (stats.n_members, n_outputs):
+            raise ValueError(
+                f"stats are of {stats.n_members} members and {n_outputs} outputs, and the "
+                f"estimator has {len(members)} and {members.n_outputs}."
+            )
+        return members
 
     def _validate(
         self, X: Any, y: Any, sample_weight: Any
@@ -690,6 +780,11 @@ class BasePruner(
             If the pruner is not fitted.
         """
         check_is_fitted(self)
+        if not hasattr(self, "_member_table"):
+            raise ValueError(
+                "explain needs predictions, and fit_statistics has seen their statistics alone: "
+                "call fit_predictions."
+            )
         table = self._member_table
         if not isinstance(table, MemberTable):
             self._member_table = table = table()

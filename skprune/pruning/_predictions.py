@@ -51,7 +51,9 @@ __all__ = [
     "CandidateScorer",
     "ClassPredictions",
     "LogPoolPredictions",
+    "SelectionInput",
     "Statistics",
+    "StatisticsAlone",
     "TargetPredictions",
 ]
 
@@ -65,7 +67,71 @@ _SCORED_BYTES = 2**27
 
 
 @dataclass(frozen=True, eq=False)
-class CalibrationPredictions(ABC):
+class SelectionInput(ABC):
+    """What the selection computes from calibration rows, or from their statistics alone.
+
+    ``weights`` below has a weighting of the members in each of its K rows; ``rows`` are
+    positions of calibration rows.
+    """
+
+    def problem(
+        self, stats: Any, alpha: float, diversity: str, costs: NDArray[np.float64] | None
+    ) -> SOCPProblem:
+        """The quadratic f, without penalty; for the exact entropy, expanded around the mean."""
+        diversity = "shannon" if diversity == "exact" else diversity
+        return SOCPProblem.from_statistics(stats, alpha, diversity=diversity, costs=costs)
+
+    def free(self, problem: SOCPProblem) -> SOCPProblem:
+        """What the weights of chosen members minimize."""
+        return problem.summing_to_one()
+
+    def averaged(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weights of the program, at a scale at which those of several samples are averaged."""
+        return weights / np.abs(weights).sum()
+
+    def equal(self, support: NDArray[np.bool_], rows: Rows) -> NDArray[np.float64]:
+        """Equal weights of some members, (M,)."""
+        return support / support.sum()
+
+    def relaxed(
+        self, problem: SOCPProblem, support: NDArray[np.bool_], start: NDArray, rows: Rows
+    ) -> NDArray[np.float64]:
+        """Weights of some members without penalty, (M,); zero if there are none."""
+        relaxed = solve_support(problem.summing_to_one(), support, start=start)
+        # Off the path the program may give no member of a support a weight.
+        return self.rescaled(relaxed[None], rows)[0] if relaxed.any() else relaxed
+
+    @abstractmethod
+    def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+        """The weightings at the scale of a prediction, (K, M)."""
+
+    @abstractmethod
+    def losses(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+        """What weightings lose on the rows that they come from, without penalty, (K,).
+
+        Log loss, or for targets and votes that are not calibrated the squared error.
+        """
+
+    @abstractmethod
+    def member_losses(self, rows: Rows) -> NDArray[np.float64]:
+        """What each member loses as it is, (M,); out of bag on its own rows."""
+
+    def member_diversity(self, stats: Any) -> NDArray[np.float64]:
+        """Mean distance of each member from the mean of all, (M,)."""
+        if stats.divergence is not None:
+            return np.asarray(stats.divergence * stats.n_classes)
+        # |p_i - mean|^2; the columns of ones, which are half of all, cancel.
+        mean = stats.gram.mean(axis=0)
+        return np.asarray((np.diagonal(stats.gram) - 2 * mean + mean.mean()) * 2)
+
+    def error_products(self, stats: Any) -> NDArray[np.float64]:
+        """Mean products of the members' errors, (M, M): <P_i - Y, P_k - Y>."""
+        b = stats.agreement
+        return np.asarray(stats.gram - b[:, None] - b + stats.target_power)
+
+
+@dataclass(frozen=True, eq=False)
+class CalibrationPredictions(SelectionInput):
     """Predictions of M members on N rows that no member was trained on.
 
     Out of bag, ``own`` marks what counts in statistics and scores of single members; elsewhere P
@@ -137,18 +203,9 @@ class CalibrationPredictions(ABC):
         share = self._shares(rows) * np.broadcast_to(own, values.shape)
         return (share * values).sum(axis=1) / np.maximum(share.sum(axis=1), np.finfo(float).tiny)
 
-    # The program, and weights from it
-
     @abstractmethod
     def statistics(self, rows: Rows) -> Any:
         """Statistics of some rows; those of disjoint rows add up."""
-
-    def problem(
-        self, stats: Any, alpha: float, diversity: str, costs: NDArray[np.float64] | None
-    ) -> SOCPProblem:
-        """The quadratic f, without penalty; for the exact entropy, expanded around the mean."""
-        diversity = "shannon" if diversity == "exact" else diversity
-        return SOCPProblem.from_statistics(stats, alpha, diversity=diversity, costs=costs)
 
     def solve_exactly(
         self,
@@ -168,44 +225,9 @@ class CalibrationPredictions(ABC):
             costs=costs,
         ).solution
 
-    def free(self, problem: SOCPProblem) -> SOCPProblem:
-        """What the weights of chosen members minimize."""
-        return problem.summing_to_one()
-
-    def averaged(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Weights of the program, at a scale at which those of several samples are averaged."""
-        return weights / np.abs(weights).sum()
-
-    def equal(self, support: NDArray[np.bool_], rows: Rows) -> NDArray[np.float64]:
-        """Equal weights of some members, (M,)."""
-        return support / support.sum()
-
-    def relaxed(
-        self, problem: SOCPProblem, support: NDArray[np.bool_], start: NDArray, rows: Rows
-    ) -> NDArray[np.float64]:
-        """Weights of some members without penalty, (M,); zero if there are none."""
-        relaxed = solve_support(problem.summing_to_one(), support, start=start)
-        # Off the path the program may give no member of a support a weight.
-        return self.rescaled(relaxed[None], rows)[0] if relaxed.any() else relaxed
-
-    @abstractmethod
-    def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
-        """The weightings at the scale of a prediction, (K, M)."""
-
     def along(self, path: SOCPPath) -> NDArray[np.float64]:
         """Weights at the knots of a path that keep a member, as they are scored, (K, M)."""
         return self.rescaled(path.weights[path.n_members > 0], np.arange(self.n_rows))
-
-    def member_diversity(self, stats: Any) -> NDArray[np.float64]:
-        """Mean distance of each member from the mean of all, (M,)."""
-        # |p_i - mean|^2; the columns of ones, which are half of all, cancel.
-        mean = stats.gram.mean(axis=0)
-        return np.asarray((np.diagonal(stats.gram) - 2 * mean + mean.mean()) * 2)
-
-    def error_products(self, stats: Any) -> NDArray[np.float64]:
-        """Mean products of the members' errors, (M, M): <P_i - Y, P_k - Y>."""
-        b = stats.agreement
-        return np.asarray(stats.gram - b[:, None] - b + stats.target_power)
 
     # Votes, and their scores
 
@@ -254,15 +276,7 @@ class CalibrationPredictions(ABC):
         """Scores that need one matrix product, by scikit-learn's names, (K,) each."""
 
     def losses(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
-        """What weightings lose on the rows that they come from, without penalty, (K,).
-
-        Log loss, or for targets and votes that are not calibrated the squared error.
-        """
         return -self.quick_scores(weights, rows, rows)[self.tie_break]
-
-    @abstractmethod
-    def member_losses(self, rows: Rows) -> NDArray[np.float64]:
-        """What each member loses as it is, (M,); out of bag on its own rows."""
 
     @property
     @abstractmethod
@@ -299,9 +313,6 @@ class ClassPredictions(CalibrationPredictions):
 
     def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
         return weights / weights.sum(axis=1, keepdims=True)
-
-    def member_diversity(self, stats: Any) -> NDArray[np.float64]:
-        return np.asarray(stats.divergence * stats.n_classes)
 
     def rule(self, weights: NDArray[np.float64]) -> VotingRule:
         """How members with these weights vote, fitted to all rows."""
@@ -626,6 +637,58 @@ class TargetPredictions(CalibrationPredictions):
 
     def _sums(self, weights: NDArray[np.float64], rows: Rows) -> Iterator[tuple[slice, NDArray]]:
         return weighted_votes(select(self.P, rows), weights, dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class StatisticsAlone(SelectionInput):
+    """Statistics of rows that are gone: they give squared errors, and no other score."""
+
+    stats: EnsembleStatistics
+    classes: NDArray | None  # None for targets
+    voting: str = "soft"
+
+    n_rows: ClassVar[int] = 0
+
+    @cached_property
+    def _errors(self) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+        """``<P_i, P_k>``, ``<P_i, Y>`` and ``<Y, Y>``; for targets without the columns of ones."""
+        stats = self.stats
+        if self.classes is not None:
+            return stats.gram, stats.agreement, stats.target_power
+        return 2 * stats.gram - 1, 2 * stats.agreement - 1, 2 * stats.target_power - 1
+
+    def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+        weights = weights / np.abs(weights).sum(axis=1, keepdims=True)
+        if self.classes is not None:
+            return weights
+        gram, agreement, _ = self._errors
+        slope, power = weights @ agreement, np.einsum("km,km->k", weights @ gram, weights)
+        usable = (slope > 0) & (power > 1e-12)
+        return weights * np.where(usable, slope / np.where(usable, power, 1.0), 1.0)[:, None]
+
+    def losses(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+        gram, agreement, power = self._errors
+        squares = np.einsum("km,km->k", weights @ gram, weights)
+        return np.asarray(squares - 2 * weights @ agreement + power)
+
+    def member_losses(self, rows: Rows) -> NDArray[np.float64]:
+        gram, agreement, power = self._errors
+        return np.asarray(np.diagonal(gram) - 2 * agreement + power)
+
+    def rule(self, weights: NDArray[np.float64]) -> VotingRule:
+        """How members with these weights vote."""
+        return VotingRule(self.voting)
+
+    def mean_of(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Means of predictions (M, k), taken for those of the targets, and of targets (k,)."""
+        center = self.stats.center
+        assert center is not None
+        return np.tile(center, (self.stats.n_members, 1)), center
+
+    def intercepts(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+        """What brings the weighted sums of K weightings to the mean of the targets, (K, k)."""
+        predictions, targets = self.mean_of(rows)
+        return targets - weights @ predictions
 
 
 def _blocks(P: Predictions) -> Iterator[tuple[slice, NDArray]]:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.model_selection import KFold, StratifiedKFold
 
+from ..socp import EnsembleStatistics
 from ..utils import (
     ALPHA,
     LAM,
@@ -323,6 +324,25 @@ class CrossValidatedSelection(BasePruner):
         **BasePruner._parameter_constraints,
         **SEARCH_CONSTRAINTS,
     }
+
+    def fit_statistics(self, stats: EnsembleStatistics) -> Self:
+        """Refuse: candidates are compared by scores of rows, of which statistics know none.
+
+        Parameters
+        ----------
+        stats : EnsembleStatistics
+            Not used.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        single = type(self).__name__.removesuffix("CV")
+        raise TypeError(
+            f"{type(self).__name__} compares candidates by scores of rows, of which statistics "
+            f"know none: call fit_statistics of {single}, with alpha and lam."
+        )
 
     def _alphas(self) -> tuple[float, ...]:
         if self.alphas is None:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from ..socp import (
     solve_support,
 )
 from ..utils import Number, StrOptions
-from ._predictions import CalibrationPredictions, LogPoolPredictions, Rows, Statistics
+from ._predictions import LogPoolPredictions, Rows, Statistics
 
 __all__ = [
     "REWEIGHT",
@@ -79,7 +80,7 @@ class Relaxation:
     """The program of some rows at one alpha, for every lambda."""
 
     program: Program
-    predictions: CalibrationPredictions
+    predictions: Any  # SelectionInput; the exact programs need CalibrationPredictions
     rows: Rows
     stats: Statistics  # of these rows
     alpha: float
