@@ -4,7 +4,8 @@ Equation numbers are those of Guldogus et al., "Autoselection of the Ensemble of
 Convolutional Neural Networks with Second-Order Cone Programming".
 """
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -31,6 +32,7 @@ __all__ = [
     "combined_pairs",
     "completed_means",
     "standardized_blocks",
+    "target_scale",
 ]
 
 # Bytes of predictions in a block: large enough for fast matrix products, small enough that the
@@ -286,6 +288,75 @@ class EnsembleStatistics(ReprHTML):
         for part, block in standardized_blocks(given, mean, deviation):
             sums.add_block(block, target[part], weight[part])
         return sums.statistics()
+
+    @classmethod
+    def from_parquet(
+        cls,
+        paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        *,
+        y: str = "y",
+        sample_weight: str | None = None,
+        members: Sequence[str] | None = None,
+        regression: bool = False,
+        n_jobs: int | None = None,
+    ) -> "EnsembleStatistics":
+        """Compute the statistics of predictions in parquet files, a column a member.
+
+        Parts of the files are read and summed by joblib's jobs: threads, or the workers of a
+        cluster within ``joblib.parallel_config(backend="dask")``, which must see the files under
+        the same paths. A job holds two matrices of all pairs of members (one for regression), a
+        row group and a block; so does this process while it adds the sums of the jobs.
+
+        Parameters
+        ----------
+        paths : path or list of path
+            Parquet files, or folders of files ``*.parquet``, all with the same columns.
+        y : str, default="y"
+            Column of the true classes, integers in 0 .. C - 1, or of the targets.
+        sample_weight : str, default=None
+            Column of non-negative weights of the samples.
+        members : list of str, default=None
+            Columns of the members; None means all others, in the order of the first file. A
+            column holds the probability of class 1 of two, lists of the probabilities of C
+            classes, or predicted targets. They are computed with as in :meth:`from_predictions`
+            and :meth:`from_regression`.
+        regression : bool, default=False
+            Whether targets were predicted. They are standardized by the mean and the deviation of
+            all rows, from a first pass over their column: give all files to one call.
+        n_jobs : int, default=None
+            Jobs at a time, each on one core; -1 means all cores. The statistics differ by no more
+            than the rounding of sums in float64.
+
+        Returns
+        -------
+        EnsembleStatistics
+
+        Raises
+        ------
+        ValueError
+            If a file cannot be read, is empty or has other columns than the first, or values are
+            invalid, as in :meth:`from_predictions`. Columns are checked before any are read.
+        TypeError
+            If a column has the wrong type.
+        ImportError
+            If pyarrow is not installed.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import pyarrow as pa
+        >>> from pyarrow import parquet
+        >>> from skprune.socp import EnsembleStatistics
+        >>> table = pa.table({"forest": [0.1, 0.8], "svm": [0.4, 0.5], "y": [0, 1]})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     parquet.write_table(table, f"{folder}/part-0.parquet")
+        ...     stats = EnsembleStatistics.from_parquet(folder)
+        >>> stats.agreement.round(3)
+        array([0.425, 0.275])
+        """
+        from ._parquet import parquet_statistics
+
+        return parquet_statistics(paths, y, sample_weight, members, regression, n_jobs)
 
     def _combine(self, other: "EnsembleStatistics", sign: int) -> "EnsembleStatistics":
         """Statistics of the samples of both (sign 1), or of self without other (-1)."""
@@ -614,16 +685,22 @@ def _center_and_scale(
     T = target.shape[1]
     mean = share @ target
     if scale is not None:
-        deviation = _one_per_target(scale, "scale", T)
+        deviation, largest = _one_per_target(scale, "scale", T), np.zeros(T)
         if (deviation < 0).any():
             raise ValueError(f"scale must not be negative; got {deviation}.")
     else:
         deviation = np.sqrt(share @ (target - mean) ** 2)
-        # The deviation of a constant is only the rounding of its mean.
-        deviation[deviation <= 8 * np.finfo(float).eps * np.abs(target).max(axis=0)] = 0
+        largest = np.abs(target).max(axis=0)
     if center is not None:
         mean = _one_per_target(center, "center", T)
-    return mean, np.where(deviation == 0, 1.0, deviation)
+    return mean, target_scale(deviation, largest)
+
+
+def target_scale(deviation: NDArray[np.float64], largest: ArrayLike) -> NDArray[np.float64]:
+    """Divisors of targets with these deviations and largest absolute values."""
+    # The deviation of a constant is only the rounding of its mean.
+    rounding = 8 * np.finfo(float).eps * np.asarray(largest)
+    return np.where(deviation <= rounding, 1.0, deviation)
 
 
 def _one_per_target(value: ArrayLike, name: str, n_targets: int) -> NDArray[np.float64]:
