@@ -302,10 +302,10 @@ class EnsembleStatistics(ReprHTML):
     ) -> "EnsembleStatistics":
         """Compute the statistics of predictions in parquet files, a column a member.
 
-        Parts of the files are read and summed by joblib's jobs: threads, or the workers of a
-        cluster within ``joblib.parallel_config(backend="dask")``, which must see the files under
-        the same paths. A job holds two matrices of all pairs of members (one for regression), a
-        row group and a block; so does this process while it adds the sums of the jobs.
+        joblib's jobs read and sum parts of the files: threads, or the workers of a cluster inside
+        ``joblib.parallel_config(backend="dask")``, which must see the files under the same paths.
+        Each job holds two matrices of shape (M, M), one for regression, a row group, and a block
+        of samples; with several jobs, this process holds two matrices more, for the total.
 
         Parameters
         ----------
@@ -316,16 +316,17 @@ class EnsembleStatistics(ReprHTML):
         sample_weight : str, default=None
             Column of non-negative weights of the samples.
         members : list of str, default=None
-            Columns of the members; None means all others, in the order of the first file. A
-            column holds the probability of class 1 of two, lists of the probabilities of C
-            classes, or predicted targets. They are computed with as in :meth:`from_predictions`
-            and :meth:`from_regression`.
+            Columns of the members; None means all others, in the order of the first file. Each
+            column holds the probability of class 1, of two classes; or lists of the
+            probabilities of C classes; or predicted targets. float32 is used as in
+            :meth:`from_predictions`, targets as in :meth:`from_regression`.
         regression : bool, default=False
-            Whether targets were predicted. They are standardized by the mean and the deviation of
-            all rows, from a first pass over their column: give all files to one call.
+            Whether targets were predicted. They are standardized by the mean and deviation of all
+            rows, which a first pass over the column y computes. Statistics of two calls can be
+            added for classes only, since these units differ.
         n_jobs : int, default=None
-            Jobs at a time, each on one core; -1 means all cores. The statistics differ by no more
-            than the rounding of sums in float64.
+            Jobs at a time, each on one core; -1 means all cores. Statistics for different numbers
+            of jobs differ by the rounding of sums in float64 only.
 
         Returns
         -------
@@ -335,7 +336,7 @@ class EnsembleStatistics(ReprHTML):
         ------
         ValueError
             If a file cannot be read, is empty or has other columns than the first, or values are
-            invalid, as in :meth:`from_predictions`. Columns are checked before any are read.
+            invalid. Names and types of the columns of all files are checked before values.
         TypeError
             If a column has the wrong type.
         ImportError
