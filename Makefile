@@ -49,7 +49,7 @@ release: $(VENV)/installed
 
 # For maintainers: needs `uv`. Pins every package with its hashes for Python 3.11 and later.
 lock:
-	uv pip compile pyproject.toml --extra report --extra onnx --extra serve --extra docs --extra dev --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra report --extra parquet --extra onnx --extra serve --extra docs --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-annotate --no-header --quiet --output-file constraints.txt
 
 clean:

@@ -14,7 +14,7 @@ from sklearn.base import clone
 from skprune import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
 
 # The functions whose time is products of predictions, with the passes over their results.
-PRODUCTS = ("_block_sums", "quick_scores", "outputs")
+PRODUCTS = ("add_block", "quick_scores", "outputs")
 
 
 def share_of_products(pruner: SOCPEnsemblePrunerCV, X: np.ndarray, y: np.ndarray) -> float:

@@ -15,6 +15,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from skprune import CNNSpace, RandomCNNEnsembleClassifier, SOCPEnsemblePruner
 from skprune.exceptions import MemberTrainingError
+from skprune.socp import EnsembleStatistics
 
 distributed = pytest.importorskip("dask.distributed")
 pytestmark = [pytest.mark.keras, pytest.mark.timeout(300)]
@@ -69,6 +70,20 @@ def test_the_same_members_are_chosen(cluster, digits):
         np.testing.assert_allclose(there.weights_, here.weights_, atol=1e-6)
         votes = there.predict_proba(X)
     np.testing.assert_allclose(votes, here.predict_proba(X), atol=1e-6)
+
+
+def test_parquet_files_are_summed(cluster, tmp_path):
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rng = np.random.default_rng(0)
+    for k, n in enumerate((9_000, 1, 15_000)):  # three blocks, and so three tasks
+        columns = {f"member {i}": rng.random(n, dtype=np.float32) for i in range(300)}
+        table = pa.table({**columns, "y": rng.integers(0, 2, n)})
+        parquet.write_table(table, tmp_path / f"{k}.parquet", row_group_size=3_000)
+    here = EnsembleStatistics.from_parquet(tmp_path)
+    with joblib.parallel_config(backend="dask"):
+        there = EnsembleStatistics.from_parquet(tmp_path)
+    for name in ("gram", "reference_gram", "agreement", "divergence", "total_weight"):
+        np.testing.assert_allclose(getattr(there, name), getattr(here, name), rtol=1e-12)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL")

@@ -4,9 +4,10 @@ Equation numbers are those of Guldogus et al., "Autoselection of the Ensemble of
 Convolutional Neural Networks with Second-Order Cone Programming".
 """
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,11 +24,15 @@ from ._validation import (
 
 __all__ = [
     "REFERENCE_FLOOR",
+    "ClassSums",
     "EnsembleStatistics",
+    "TargetSums",
+    "check_total",
     "combined_means",
     "combined_pairs",
     "completed_means",
     "standardized_blocks",
+    "target_scale",
 ]
 
 # Bytes of predictions in a block: large enough for fast matrix products, small enough that the
@@ -36,6 +41,8 @@ _BLOCK_BYTES = 2**24
 # Lower bound on a reference mixture given by weights: where all its members have probability
 # zero, others may not, and p / m must stay finite.
 REFERENCE_FLOOR = 1e-10
+# Members a side of the tiles in which products are formed: 4 MB of float32, which stay in cache.
+_TILE = 1024
 # A difference with less than this share of the total weight is rounding, not samples.
 _MIN_REMAINDER = 1e-9
 
@@ -200,37 +207,24 @@ class EnsembleStatistics(ReprHTML):
         TypeError
             If ``blocks`` is not iterable, or P does not hold real numbers.
         """
-        sums: list[NDArray[np.float64]] | None = None
-        mixture: NDArray[np.float64] | None = None
-        n_samples, n_classes, total_weight = 0, 0, 0.0
+        sums: ClassSums | None = None
         for P, y, weight in check_blocks(blocks):
             if len(y) == 0:
                 continue
-            if reference is not None and mixture is None:
-                mixture = check_weights("reference", reference, len(P))
-                if not mixture.any():
-                    raise ValueError("reference must have a positive weight; all are zero.")
-            part = _block_sums(P, y, weight, mixture)
-            sums = part if sums is None else [s + p for s, p in zip(sums, part, strict=True)]
-            n_samples += len(y)
-            n_classes = P.shape[2]
-            total_weight += float(len(y) if weight is None else weight.sum())
+            if sums is None:
+                M, _, C = P.shape
+                if reference is not None:
+                    reference = check_weights("reference", reference, M)
+                    if not reference.any():
+                        raise ValueError("reference must have a positive weight; all are zero.")
+                sums = ClassSums(M, C, reference)
+            single = P.dtype in (np.float16, np.float32)
+            P = P.astype(np.float32 if single else np.float64, copy=False)
+            check_probabilities(P)
+            sums.add_block(P, y, weight)
         if sums is None:
             raise ValueError("P has no sample: at least one calibration sample is needed.")
-        _check_total(total_weight)
-        gram, reference_gram, agreement, divergence, mass = (
-            s / (total_weight * n_classes) for s in sums
-        )
-        return cls(
-            gram,
-            reference_gram,
-            agreement,
-            divergence,
-            n_samples,
-            n_classes,
-            total_weight,
-            reference_mass=1 / n_classes if reference is None else float(mass),
-        )
+        return sums.statistics()
 
     @classmethod
     def from_regression(
@@ -284,39 +278,86 @@ class EnsembleStatistics(ReprHTML):
         ('regression', 1.0)
         """
         given, target = _check_regression(F, y)
-        M, N, T = given.shape
+        M, N, _ = given.shape
         weight = check_weights("sample_weight", sample_weight, N)
         total = float(weight.sum())
-        _check_total(total)
+        check_total(total)
         share = weight / total
         mean, deviation = _center_and_scale(target, share, center, scale)
-
-        gram, agreement, power = np.zeros((M, M)), np.zeros(M), 0.0
+        sums = TargetSums(M, mean, deviation, total)
         for part, block in standardized_blocks(given, mean, deviation):
-            root = np.sqrt(share[part])[:, None]
-            block *= root
-            flat = block.reshape(M, -1)
-            flat_target = ((target[part] - mean) / deviation * root).ravel()
-            with np.errstate(over="ignore", invalid="ignore"):
-                gram += flat @ flat.T
-                agreement += flat @ flat_target
-                power += float(flat_target @ flat_target)
-        if not np.isfinite(gram).all():
-            largest = int(np.diagonal(gram).argmax())
-            raise ValueError(f"F is too large to be squared: member {largest} overflows.")
-        # Of the 2 T columns, T are the targets and T are ones, predicted as ones.
-        return cls(
-            gram=(gram / T + 1) / 2,
-            reference_gram=None,
-            agreement=(agreement / T + 1) / 2,
-            divergence=None,
-            n_samples=N,
-            n_classes=2 * T,
-            total_weight=total,
-            target_power=(power / T + 1) / 2,
-            center=mean,
-            scale=deviation,
-        )
+            sums.add_block(block, target[part], weight[part])
+        return sums.statistics()
+
+    @classmethod
+    def from_parquet(
+        cls,
+        paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        *,
+        y: str = "y",
+        sample_weight: str | None = None,
+        members: Sequence[str] | None = None,
+        regression: bool = False,
+        n_jobs: int | None = None,
+    ) -> "EnsembleStatistics":
+        """Compute the statistics of predictions in parquet files, a column a member.
+
+        joblib's jobs read and sum parts of the files: threads, or the workers of a cluster inside
+        ``joblib.parallel_config(backend="dask")``, which must see the files under the same paths.
+        Each job holds two matrices of shape (M, M), one for regression, a row group, and a block
+        of samples; with several jobs, this process holds two matrices more, for the total.
+
+        Parameters
+        ----------
+        paths : path or list of path
+            Parquet files, or folders of files ``*.parquet``, all with the same columns.
+        y : str, default="y"
+            Column of the true classes, integers in 0 .. C - 1, or of the targets.
+        sample_weight : str, default=None
+            Column of non-negative weights of the samples.
+        members : list of str, default=None
+            Columns of the members; None means all others, in the order of the first file. Each
+            column holds the probability of class 1, of two classes; or lists of the
+            probabilities of C classes; or predicted targets. float32 is used as in
+            :meth:`from_predictions`, targets as in :meth:`from_regression`.
+        regression : bool, default=False
+            Whether targets were predicted. They are standardized by the mean and deviation of all
+            rows, which a first pass over the column y computes. Statistics of two calls can be
+            added for classes only, since these units differ.
+        n_jobs : int, default=None
+            Jobs at a time, each on one core; -1 means all cores. Statistics for different numbers
+            of jobs differ by the rounding of sums in float64 only.
+
+        Returns
+        -------
+        EnsembleStatistics
+
+        Raises
+        ------
+        ValueError
+            If a file cannot be read, is empty or has other columns than the first, or values are
+            invalid. Names and types of the columns of all files are checked before values.
+        TypeError
+            If a column has the wrong type.
+        ImportError
+            If pyarrow is not installed.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import pyarrow as pa
+        >>> from pyarrow import parquet
+        >>> from skprune.socp import EnsembleStatistics
+        >>> table = pa.table({"forest": [0.1, 0.8], "svm": [0.4, 0.5], "y": [0, 1]})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     parquet.write_table(table, f"{folder}/part-0.parquet")
+        ...     stats = EnsembleStatistics.from_parquet(folder)
+        >>> stats.agreement.round(3)
+        array([0.425, 0.275])
+        """
+        from ._parquet import parquet_statistics
+
+        return parquet_statistics(paths, y, sample_weight, members, regression, n_jobs)
 
     def _combine(self, other: "EnsembleStatistics", sign: int) -> "EnsembleStatistics":
         """Statistics of the samples of both (sign 1), or of self without other (-1)."""
@@ -424,56 +465,188 @@ def completed_means(
     return found
 
 
-def _block_sums(
-    P: NDArray,
-    y: NDArray[np.intp],
-    weight: NDArray[np.float64] | None,
-    reference: NDArray[np.float64] | None,
-) -> list[NDArray[np.float64]]:
-    """Weighted sums over one block: G, W, b and d of f(w), and m, before averaging."""
-    M, n, C = P.shape
-    dtype = np.float32 if P.dtype in (np.float16, np.float32) else np.float64
-    P = P.astype(dtype, copy=False)
-    check_probabilities(P)
-    unit = 1.0
-    if weight is not None:  # relative to the largest: float32 may not hold the weights themselves
-        unit = float(weight.max()) or 1.0
-        weight = weight / unit
-    block = P.reshape(M, n * C)  # a view: rows of a block of P stay contiguous
-    labels = np.zeros((n, C), dtype)
-    labels[np.arange(n), y] = 1 if weight is None else weight
-    agreement = block @ labels.ravel()
+class _Sums:
+    """Sums over blocks of samples, of which statistics are the means; those of parts can be merged.
 
-    tiny = np.finfo(dtype).tiny
-    if reference is None:
-        # Averaged in float64, so that identical members have m = p, and divergence 0, exactly.
-        mean = np.maximum(block.mean(axis=0, dtype=np.float64).astype(dtype), tiny)
-    else:
-        mean = np.maximum(reference.astype(dtype) @ block, dtype(REFERENCE_FLOOR))
-    scaled = block * (1 / np.sqrt(mean))
-    # X @ X.T is one symmetric rank-k update, and so exactly symmetric.
-    if weight is None:
-        gram, reference_gram = block @ block.T, scaled @ scaled.T
-    else:
-        root = np.repeat(np.sqrt(weight), C).astype(dtype)
-        weighted = block * root
-        gram = weighted @ weighted.T
-        np.multiply(scaled, root, out=weighted)
-        reference_gram = weighted @ weighted.T
+    Only the upper triangle of a matrix is summed, tile by tile, so that no other array of its size
+    is formed. :meth:`statistics` fills the lower one, and makes means of the sums in place.
+    """
 
-    # log(p / m), in place; 0 log 0 = 0, so at p = 0 any finite logarithm will do.
-    log_ratio = np.divide(block, mean, out=scaled)
-    np.log(np.maximum(log_ratio, tiny, out=log_ratio), out=log_ratio)
-    if weight is not None:
-        log_ratio *= np.repeat(weight, C).astype(dtype)
-    divergence = np.einsum("ij,ij->i", block, log_ratio)
-    mass = mean.reshape(n, C).sum(axis=1, dtype=np.float64)
-    mass = np.asarray(mass.sum() if weight is None else weight @ mass)
-    sums = (gram, reference_gram, agreement, divergence, mass)
-    return [unit * each.astype(np.float64) for each in sums]
+    summed: tuple[str, ...]
+
+    def merge(self, other: Self) -> None:
+        """Add the sums over other samples."""
+        for name in self.summed:
+            total = getattr(self, name)
+            total += getattr(other, name)
+            setattr(self, name, total)
 
 
-def _check_total(total_weight: float) -> None:
+class ClassSums(_Sums):
+    """G, W, b and d of f(w), and the mass of m, before averaging."""
+
+    summed = (
+        *("gram", "reference_gram", "agreement", "divergence"),
+        *("mass", "n_samples", "total_weight"),
+    )
+
+    def __init__(
+        self, n_members: int, n_classes: int, reference: NDArray[np.float64] | None = None
+    ) -> None:
+        shape = (n_members, n_members)
+        self.gram, self.reference_gram = np.zeros(shape), np.zeros(shape)
+        self.agreement, self.divergence = np.zeros(n_members), np.zeros(n_members)
+        self.mass, self.n_samples, self.total_weight = 0.0, 0, 0.0
+        self.n_classes, self.reference = n_classes, reference
+
+    def add_block(
+        self, P: NDArray, y: NDArray[np.intp], weight: NDArray[np.float64] | None
+    ) -> None:
+        """Add checked probabilities (M, n, C) in float32 or float64."""
+        M, n, C = P.shape
+        self.n_samples += n
+        self.total_weight += float(n if weight is None else weight.sum())
+        dtype = P.dtype.type
+        unit = 1.0
+        if weight is not None:  # relative to the largest, which float32 may not hold
+            unit = float(weight.max()) or 1.0
+            weight = weight / unit
+        block = P.reshape(M, n * C)  # a view: rows of a block of P stay contiguous
+        labels = np.zeros((n, C), dtype)
+        labels[np.arange(n), y] = 1 if weight is None else weight
+        self.agreement += unit * (block @ labels.ravel()).astype(np.float64)
+
+        tiny = np.finfo(dtype).tiny
+        if self.reference is None:
+            # Averaged in float64, so that identical members have m = p, and divergence 0, exactly.
+            mean = np.maximum(block.mean(axis=0, dtype=np.float64).astype(dtype), tiny)
+        else:
+            mean = np.maximum(self.reference.astype(dtype) @ block, dtype(REFERENCE_FLOOR))
+        scaled = block * (1 / np.sqrt(mean))
+        if weight is None:
+            _add_products(self.gram, block)
+            _add_products(self.reference_gram, scaled)
+        else:
+            root = np.repeat(np.sqrt(weight), C).astype(dtype)
+            weighted = block * root
+            _add_products(self.gram, weighted, unit)
+            np.multiply(scaled, root, out=weighted)
+            _add_products(self.reference_gram, weighted, unit)
+            del weighted
+
+        # log(p / m), in place; 0 log 0 = 0, so at p = 0 any finite logarithm will do.
+        log_ratio = np.divide(block, mean, out=scaled)
+        np.log(np.maximum(log_ratio, tiny, out=log_ratio), out=log_ratio)
+        if weight is not None:
+            log_ratio *= np.repeat(weight, C).astype(dtype)
+        self.divergence += unit * np.einsum("ij,ij->i", block, log_ratio).astype(np.float64)
+        mass = mean.reshape(n, C).sum(axis=1, dtype=np.float64)
+        self.mass += unit * float(mass.sum() if weight is None else weight @ mass)
+
+    def statistics(self) -> EnsembleStatistics:
+        """The statistics; the sums are used up."""
+        check_total(self.total_weight)
+        size = self.total_weight * self.n_classes
+        for matrix in (self.gram, self.reference_gram):
+            _fill_lower_triangle(matrix)
+        for sums in (self.gram, self.reference_gram, self.agreement, self.divergence):
+            sums /= size
+        return EnsembleStatistics(
+            self.gram,
+            self.reference_gram,
+            self.agreement,
+            self.divergence,
+            self.n_samples,
+            self.n_classes,
+            self.total_weight,
+            reference_mass=1 / self.n_classes if self.reference is None else self.mass / size,
+        )
+
+
+class TargetSums(_Sums):
+    """Products of standardized predictions and targets, times each sample's share of the weight."""
+
+    summed = ("gram", "agreement", "power", "n_samples")
+
+    def __init__(
+        self,
+        n_members: int,
+        center: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        total_weight: float,
+    ) -> None:
+        self.gram, self.agreement = np.zeros((n_members, n_members)), np.zeros(n_members)
+        self.power, self.n_samples = 0.0, 0
+        self.center, self.scale, self.total_weight = center, scale, total_weight
+
+    def add_block(
+        self,
+        block: NDArray[np.float64],
+        target: NDArray[np.float64],
+        weight: NDArray[np.float64],
+    ) -> None:
+        """Add standardized predictions (M, n, T), which are overwritten, and targets (n, T)."""
+        self.n_samples += len(target)
+        root = np.sqrt(weight / self.total_weight)[:, None]
+        block *= root
+        flat = block.reshape(len(block), -1)
+        flat_target = ((target - self.center) / self.scale * root).ravel()
+        with np.errstate(over="ignore", invalid="ignore"):
+            _add_products(self.gram, flat)
+            self.agreement += flat @ flat_target
+            self.power += float(flat_target @ flat_target)
+
+    def statistics(self) -> EnsembleStatistics:
+        """The statistics; the sums are used up."""
+        # No product of two members exceeds the larger of their squares.
+        squares = np.diagonal(self.gram)
+        if not np.isfinite(squares).all():
+            largest = int(squares.argmax())
+            raise ValueError(f"F is too large to be squared: member {largest} overflows.")
+        _fill_lower_triangle(self.gram)
+        T = len(self.center)
+        # Of the 2 T columns, T are the targets and T are ones, predicted as ones.
+        for sums in (self.gram, self.agreement):
+            sums /= T
+            sums += 1
+            sums /= 2
+        return EnsembleStatistics(
+            gram=self.gram,
+            reference_gram=None,
+            agreement=self.agreement,
+            divergence=None,
+            n_samples=self.n_samples,
+            n_classes=2 * T,
+            total_weight=self.total_weight,
+            target_power=(self.power / T + 1) / 2,
+            center=self.center,
+            scale=self.scale,
+        )
+
+
+def _tiles(n: int) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of the tiles of the upper triangle of an (n, n) matrix."""
+    tiles = [slice(i, i + _TILE) for i in range(0, n, _TILE)]
+    return ((rows, columns) for i, rows in enumerate(tiles) for columns in tiles[i:])
+
+
+def _add_products(total: NDArray[np.float64], X: NDArray, unit: float = 1.0) -> None:
+    """Add ``unit * X @ X.T`` to the tiles of the upper triangle."""
+    for rows, columns in _tiles(len(X)):
+        # On the diagonal this is one symmetric rank-k update, and so exactly symmetric.
+        product = X[rows] @ X[columns].T
+        total[rows, columns] += (
+            product if unit == 1 else np.multiply(unit, product, dtype=np.float64)
+        )
+
+
+def _fill_lower_triangle(matrix: NDArray[np.float64]) -> None:
+    for rows, columns in _tiles(len(matrix)):
+        if rows != columns:
+            matrix[columns, rows] = matrix[rows, columns].T
+
+
+def check_total(total_weight: float) -> None:
     if not total_weight > 0:
         raise ValueError("sample_weight sums to zero: at least one weight must be positive.")
 
@@ -513,16 +686,22 @@ def _center_and_scale(
     T = target.shape[1]
     mean = share @ target
     if scale is not None:
-        deviation = _one_per_target(scale, "scale", T)
+        deviation, largest = _one_per_target(scale, "scale", T), np.zeros(T)
         if (deviation < 0).any():
             raise ValueError(f"scale must not be negative; got {deviation}.")
     else:
         deviation = np.sqrt(share @ (target - mean) ** 2)
-        # The deviation of a constant is only the rounding of its mean.
-        deviation[deviation <= 8 * np.finfo(float).eps * np.abs(target).max(axis=0)] = 0
+        largest = np.abs(target).max(axis=0)
     if center is not None:
         mean = _one_per_target(center, "center", T)
-    return mean, np.where(deviation == 0, 1.0, deviation)
+    return mean, target_scale(deviation, largest)
+
+
+def target_scale(deviation: NDArray[np.float64], largest: ArrayLike) -> NDArray[np.float64]:
+    """Divisors of targets with these deviations and largest absolute values."""
+    # The deviation of a constant is only the rounding of its mean.
+    rounding = 8 * np.finfo(float).eps * np.asarray(largest)
+    return np.where(deviation <= rounding, 1.0, deviation)
 
 
 def _one_per_target(value: ArrayLike, name: str, n_targets: int) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """Checks of the arguments of this subpackage; every message names the argument."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ def check_shape(P: Any, name: str) -> None:
     check_real(name, P)
 
 
-def check_probabilities(P: NDArray) -> None:
+def check_probabilities(P: NDArray, name: Callable[[int], str] = "member {}".format) -> None:
     """Refuse rows that are not probability distributions, and name the member."""
     with np.errstate(invalid="ignore"):
         sums = P @ np.ones(P.shape[2], P.dtype)
@@ -76,13 +76,13 @@ def check_probabilities(P: NDArray) -> None:
         return
     for i, member in enumerate(P):
         if not np.isfinite(member).all():
-            raise ValueError(f"P has NaN or infinite probabilities: member {i}.")
+            raise ValueError(f"P has NaN or infinite probabilities: {name(i)}.")
         if member.min() < 0:
-            raise ValueError(f"P has negative probabilities: member {i} has {member.min():.3g}.")
+            raise ValueError(f"P has negative probabilities: {name(i)} has {member.min():.3g}.")
         worst = sums[i, np.abs(sums[i] - 1).argmax()]
         if not abs(worst - 1) <= _SUM_TOLERANCE:
             raise ValueError(
-                f"The probabilities of each sample must sum to one: those of member {i} sum to "
+                f"The probabilities of each sample must sum to one: those of {name(i)} sum to "
                 f"{worst:.4g}. Pass the output of predict_proba, not scores or logits."
             )
 

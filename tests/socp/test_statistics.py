@@ -116,6 +116,44 @@ def test_only_one_block_is_in_memory():
     assert peak < 7 * (8 * M * n * C)
 
 
+def many_members(M=2_000, N=40):
+    p = np.random.default_rng(0).random((M, N), dtype=np.float32)
+    return np.stack([1 - p, p], axis=2), np.arange(N) % 2
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_products_of_many_members_are_summed_in_place(weighted):
+    """Two matrices of all pairs, and nothing else of their size."""
+    P, y = many_members()
+    weight = np.linspace(1, 2, len(y)) if weighted else None
+    tracemalloc.start()
+    try:
+        stats = of_classes(P, y, weight)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2.7 * stats.gram.nbytes
+    share = np.repeat(np.ones(40) if weight is None else weight, 2) / stats.total_weight / 2
+    flat = P.reshape(len(P), -1).astype(float)
+    for products, m in ((stats.gram, 1), (stats.reference_gram, flat.mean(axis=0))):
+        np.testing.assert_array_equal(products, products.T)
+        np.testing.assert_allclose(products, flat * (share / m) @ flat.T, rtol=1e-5)
+
+
+def test_products_of_many_regressors_are_summed_in_place():
+    F, y = many_members()
+    F = F[:, :, 0].astype(float)
+    tracemalloc.start()
+    try:
+        stats = of_targets(F, y, center=0, scale=1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.7 * stats.gram.nbytes
+    np.testing.assert_array_equal(stats.gram, stats.gram.T)
+    np.testing.assert_allclose(stats.gram, (F @ F.T / 40 + 1) / 2, rtol=1e-12)
+
+
 @pytest.mark.parametrize(("dtype", "atol"), [(np.float32, 1e-7), (np.float16, 1e-3)])
 def test_lower_precision_adds_only_its_own_rounding(dtype, atol):
     P, y = digits_trees()
