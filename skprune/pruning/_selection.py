@@ -170,9 +170,9 @@ class Relaxation:
     def _candidates(
         self, base: NDArray[np.float64], lam: float, threshold: float
     ) -> Iterator[NDArray[np.float64]]:
-        """Weights to choose from: they depend on the costs, and not on the budget.
+        """Weights to choose from, for a ladder of budgets up to that of the limits.
 
-        So a larger budget only adds to what can be chosen.
+        The ladder depends on the costs only, so that a larger budget only adds to the candidates.
         """
         program = self.program
         limits = replace(program.limits, budget=np.inf)
@@ -183,6 +183,8 @@ class Relaxation:
             paths.append(self._costed_path)
         at_lam = [self._until(path, lam) for path in paths]
         budgets = self._budgets(limits.cut(at_lam[0][-1]))
+        # A set for the next larger one may cost less than that.
+        budgets = budgets[: np.searchsorted(budgets, program.limits.budget) + 1]
         for budget in budgets:
             yield np.where(replace(limits, budget=budget).cut(base, threshold), base, 0.0)
         for knots in at_lam:
