@@ -2,9 +2,9 @@
 Members that cost something
 ===========================
 
-A vote of trees of very different sizes. With ``costs="parameters"`` the penalty of a tree is in
-proportion to its number of nodes, so that small trees are kept where they do as well as large
-ones; with ``max_cost`` there is a budget.
+A vote of trees of very different sizes. With ``max_cost`` there is a budget, of parameters here;
+with ``penalize_costs`` the penalty of a tree is in proportion to its number of nodes, so that small
+trees are kept where they do as well as large ones.
 """
 
 # %%
@@ -30,13 +30,14 @@ trees = [
 ]
 
 # %%
-# Nothing in particular, and parameters
-# -------------------------------------
-# The same program, with equal and with proportional penalties.
+# Equal and proportional penalties
+# --------------------------------
+# The same program, with the same penalty for each tree, and with one in proportion to its size.
 
 kept = {}
-for name, costs in (("equal penalties", None), ("penalties by size", "parameters")):
-    pruner = SOCPEnsemblePruner(trees, cv=5, costs=costs, lam=0.02, random_state=0).fit(X, y)
+params = {"cv": 5, "costs": "parameters", "random_state": 0}
+for name, by_size in (("equal penalties", False), ("penalties by size", True)):
+    pruner = SOCPEnsemblePruner(trees, penalize_costs=by_size, lam=0.3, **params).fit(X, y)
     nodes = sum(tree.tree_.node_count for tree in pruner.estimators_)
     kept[name] = pruner
     print(
@@ -56,20 +57,18 @@ for ax, (name, pruner) in zip(axes, kept.items(), strict=True):
     ax.set(title=name, xlabel="largest depth")
     ax.margins(y=0.15)
     ax.spines[["top", "right"]].set_visible(False)
-axes[0].set_ylabel("share of the vote")
+axes[0].set_ylabel("sum of the weights")
 
 # %%
 # A budget
 # --------
-# ``max_cost`` is what the kept trees may cost together, in the same unit: of the trees with a
-# weight, those with the largest that fit.
+# ``max_cost`` is what the kept trees may cost together, in the same unit: the set with the least log
+# loss on the calibration rows is kept, among those that fit.
 
 whole = kept["penalties by size"].explain().cost.sum()
 spent, accuracy, members = [], [], []
 for share in (0.05, 0.1, 0.2, 0.3, 0.5):
-    pruner = SOCPEnsemblePruner(
-        trees, cv=5, costs="parameters", lam=0.0, max_cost=share * whole, random_state=0
-    ).fit(X, y)
+    pruner = SOCPEnsemblePruner(trees, max_cost=share * whole, **params).fit(X, y)
     spent.append(pruner.explain().cost[pruner.support_].sum() / whole)
     accuracy.append(pruner.score(X_test, y_test))
     members.append(pruner.n_members_)
