@@ -1,4 +1,4 @@
-"""What a budget buys: log loss on test rows of the pools of the race, against the cost of the members.
+"""What a budget buys on the pools of the race: test log loss against the cost of the members.
 
     python benchmarks/budgets.py --cache pools --data data [--pools digits dna] [--seeds 0]
 

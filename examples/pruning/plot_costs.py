@@ -62,8 +62,8 @@ axes[0].set_ylabel("sum of the weights")
 # %%
 # A budget
 # --------
-# ``max_cost`` is what the kept trees may cost together, in the same unit: the set with the least log
-# loss on the calibration rows is kept, among those that fit.
+# ``max_cost`` is what the kept trees may cost together, in the same unit: of the sets that fit, the
+# one with the least log loss on the calibration rows is kept.
 
 whole = kept["penalties by size"].explain().cost.sum()
 spent, accuracy, members = [], [], []

@@ -122,6 +122,8 @@ def _kept_part(pruner: BasePruner) -> Part:
 
 def _parameters(pruner: BasePruner) -> int | None:
     """Parameters of the kept members together; None if one of them has no such number."""
+    if not hasattr(pruner, "estimators_"):  # fitted to predictions alone
+        return None
     try:
         return sum(int(n_parameters(member)) for member in pruner.estimators_)
     except (TypeError, ValueError):

@@ -6,10 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from ..pruning import BasePruner, CalibrationPredictions
+from ..pruning import BasePruner, CalibrationPredictions, Frontier
 from ..utils import VotingRule
 
-__all__ = ["equal_vote", "full_ensemble", "full_predictions"]
+__all__ = ["equal_vote", "frontier_of", "full_ensemble", "full_predictions"]
+
+
+def frontier_of(pruner: BasePruner) -> Frontier:
+    """Scores along the penalty path; raise if the pruner has seen no rows."""
+    check_is_fitted(pruner)
+    if not hasattr(pruner, "frontier_"):
+        raise ValueError(
+            f"This {type(pruner).__name__} was fitted to statistics, which have no scores: call "
+            "fit_predictions or fit for reports and figures."
+        )
+    return pruner.frontier_
 
 
 def full_ensemble(pruner: BasePruner, ensemble: Any) -> Any:

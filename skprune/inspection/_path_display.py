@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from ..pruning import BasePruner
 from ._drawing import (
@@ -16,7 +15,7 @@ from ._drawing import (
     shown_score_name,
     styled,
 )
-from ._full import full_predictions
+from ._full import frontier_of, full_predictions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -132,12 +131,11 @@ class PruningPathDisplay:
         ValueError
             If X is given and the full ensemble cannot be had, or is another one.
         """
-        check_is_fitted(pruner)
-        found, sample = pruner.frontier_, "calibration"
+        found, sample = frontier_of(pruner), "calibration"
         chosen = found.pruned_score
         if X is not None:
             predictions = full_predictions(pruner, X, y, ensemble)
-            found, sample = pruner.frontier_.on(predictions, pruner.weights_), "test"
+            found, sample = found.on(predictions, pruner.weights_), "test"
             # Of the pruner's own members: those of ``ensemble`` may have been trained again.
             chosen = pruner.score(X, y)
         sizes, last = _last_of_each_size(found.n_members)

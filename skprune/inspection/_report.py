@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from ..pruning import BasePruner, SOCPEnsemblePruner
 from ..utils import ReprHTML, load_pandas, text_table
-from ._full import equal_vote, full_predictions
+from ._full import equal_vote, frontier_of, full_predictions
 from ._reliability_display import probability_scores
 
 if TYPE_CHECKING:
@@ -210,14 +209,14 @@ def pruning_report(
     >>> report.sample, report.n_full
     ('calibration', 20)
     """
-    check_is_fitted(pruner)
+    scores = frontier_of(pruner)
     votes: dict[str, float] = {}
     if X is None:
-        found, sample = pruner.frontier_, "calibration"
+        found, sample = scores, "calibration"
         pruned, kept = found.pruned_score, found.member_score[pruner.support_]
     else:
         predictions = full_predictions(pruner, X, y, ensemble)
-        found, sample = pruner.frontier_.on(predictions, pruner.weights_), "test"
+        found, sample = scores.on(predictions, pruner.weights_), "test"
         # Of the pruner's own members: those of ``ensemble`` may have been trained on other rows.
         pruned, kept = pruner.score(X, y), pruner.member_scores(X, y)
         if isinstance(pruner, SOCPEnsemblePruner):
