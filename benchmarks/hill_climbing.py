@@ -18,9 +18,9 @@ import argparse
 import inspect
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,13 @@ from _common import machine, table
 from race import TEMPERATURE, tempered, timed
 from rivals import Missing, climb, member_log_loss, true_class
 from scipy.stats import rankdata
-from sklearn.datasets import load_diabetes, make_friedman1, make_friedman2, make_friedman3
+from sklearn.datasets import (
+    load_diabetes,
+    make_friedman1,
+    make_friedman2,
+    make_friedman3,
+    make_sparse_uncorrelated,
+)
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import Ridge
 from sklearn.metrics import (
@@ -97,6 +103,9 @@ TABLES: dict[str, Callable[[int, Path | None], tuple[np.ndarray, np.ndarray]]] =
     "guns": given("AER", "Guns", "violent", "murder", "robbery", "state", log=True),
     "college": given("AER", "CollegeDistance", "score"),
     "cox2": cox2,
+    "ratings": given("AER", "TeachingRatings", "eval", "prof"),
+    "panel": given("AER", "PSID7682", "wage", "id", log=True),
+    "sparse": made(make_sparse_uncorrelated),
     "health": given("AER", "NMES1988", "health"),
     "tracks": given("AER", "GSOEP9402", "school"),
 }
@@ -293,14 +302,20 @@ def hillclimbers(
     return answer(found), np.count_nonzero(weights), *taken
 
 
-def hillclimbers_log_loss(pool: pools.Pool, seed: int, temperature: bool = False):
-    """On the probabilities of the true classes, of which the log loss is a function."""
+@lru_cache(maxsize=1)
+def climbed_on_log_loss(pool: pools.Pool) -> tuple[np.ndarray, float, float]:
+    """Weights and two times, from the probabilities of the true classes: they are enough."""
     P, y = pool.P_cal, pool.y_cal
     weights, _, *taken = climb(true_class(P, y), y, log_losses(y), "minimize")
+    return weights, *taken
+
+
+def hillclimbers_log_loss(pool: pools.Pool, seed: int, temperature: bool = False):
+    weights, *taken = climbed_on_log_loss(pool)
     if not temperature:
         found = np.tensordot(weights, pool.P_test.astype(np.float64), 1)
         return found, np.count_nonzero(weights), *taken
-    model, *more = timed(tempered, weights, P, y)
+    model, *more = timed(tempered, weights, pool.P_cal, pool.y_cal)
     return model(pool.P_test), np.count_nonzero(weights), *np.add(taken, more)
 
 
@@ -450,7 +465,7 @@ METRICS: dict[str, Metric] = {
         False,
         root_mean_squared_error,
         REGRESSION,
-        (),
+        ("ratings", "panel", "sparse"),
         ("diabetes", "friedman1"),
         partial(own_pool, regression),
         {
@@ -489,16 +504,12 @@ METRICS: dict[str, Metric] = {
 # Running
 
 
-def seeds_of(key: str) -> tuple[int, ...]:
-    return pools.SEEDS.get(key, (0, 1, 2))
-
-
 def read(results: Path) -> list[dict]:
     lines = results.read_text().splitlines() if results.exists() else []
     return [json.loads(line) for line in lines]
 
 
-def run(results: Path, wanted: Iterator[tuple[str, str, int]], methods, cache, data) -> None:
+def run(results: Path, wanted: list, methods, cache, data) -> None:
     """All methods one after the other on each pool; what is there is not run again."""
     done = {(r["metric"], r["pool"], r["seed"], r["method"]) for r in read(results)}
     missing: set[str] = set()
@@ -631,15 +642,16 @@ if __name__ == "__main__":
     else:
         # scikit-learn's note on rows whose float32 sum is not one, thousands of times.
         warnings.filterwarnings("ignore", "The y_prob values do not sum to one")
-        wanted = (
-            (name, key, seed)
-            for name in options.metrics
-            for metric in [METRICS[name]]
-            for key in (
-                metric.trial if options.trial else metric.old if options.old else metric.pools
-            )
-            if options.pools is None or key in options.pools
-            for seed in options.seeds or (seeds_of(key)[:1] if options.trial else seeds_of(key))
-        )
+        wanted = []
+        for name in options.metrics:
+            metric = METRICS[name]
+            keys = metric.trial if options.trial else metric.old if options.old else metric.pools
+            for key in keys:
+                if options.pools is None or key in options.pools:
+                    seeds = options.seeds or pools.SEEDS.get(key, (0, 1, 2))
+                    seeds = seeds[:1] if options.trial else seeds
+                    wanted += [(i, name, key, seed) for i, seed in enumerate(seeds)]
+        # The first seed of all pools, then the second: an interrupted run has something of each.
+        wanted = [rest for _, *rest in sorted(wanted, key=lambda found: found[0])]
         with threadpool_limits(1):
             run(options.results, wanted, options.methods, options.cache, options.data)
