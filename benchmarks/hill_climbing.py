@@ -265,19 +265,36 @@ quadratic_kappa = partial(cohen_kappa_score, weights="quadratic")
 # Methods: of a pool and a seed, what they predict for the test rows, members and two times
 
 
-def skprune(pool: pools.Pool, seed: int, make: type, answer: Callable | None = None, **options):
+def cut_by_share(pool: pools.Pool, vote: Callable, means: Callable = mean_class) -> np.ndarray:
+    """Classes from the mean class: its thresholds give calibration rows the classes' shares."""
+    shares = np.cumsum(np.bincount(pool.y_cal))[:-1] / len(pool.y_cal)
+    thresholds = np.quantile(means(vote(pool.P_cal)), shares)
+    return np.searchsorted(thresholds, means(vote(pool.P_test)))
+
+
+def skprune(
+    pool: pools.Pool,
+    seed: int,
+    make: type,
+    answer: Callable = np.asarray,
+    by_share: bool = False,
+    **options,
+):
     """A pruner; ``answer`` is taken of what it combines."""
     if inspect.signature(make).parameters.get("inner_cv") is not None:
         options.setdefault("inner_cv", KFold(5, shuffle=True, random_state=seed))
     pruner = make(random_state=seed, **options)
     _, *taken = timed(pruner.fit_predictions, pool.P_cal, pool.y_cal)
-    found = pruner.combine(pool.P_test)
-    return found if answer is None else answer(found), pruner.n_members_, *taken
+    vote = pruner.combine
+    found = cut_by_share(pool, vote) if by_share else answer(vote(pool.P_test))
+    return found, pruner.n_members_, *taken
 
 
-def average(pool: pools.Pool, seed: int, answer: Callable = np.asarray):
-    mean, *taken = timed(partial(np.mean, axis=0, dtype=np.float64), pool.P_test)
-    return answer(mean), len(pool.P_test), *taken
+def average(pool: pools.Pool, seed: int, answer: Callable = np.asarray, by_share: bool = False):
+    vote = partial(np.mean, axis=0, dtype=np.float64)
+    mean, *taken = timed(vote, pool.P_test)
+    found = cut_by_share(pool, vote) if by_share else answer(mean)
+    return found, len(pool.P_test), *taken
 
 
 def best_single(pool: pools.Pool, seed: int, score: Callable, answer: Callable = np.asarray):
@@ -293,13 +310,19 @@ def hillclimbers(
     objective: str,
     values: Callable = np.asarray,
     answer: Callable = np.asarray,
+    by_share: bool = False,
     **options,
 ):
     """Hill climbing on ``values`` of the predictions; ``answer`` is taken of the weighted mean."""
     columns = values(pool.P_cal).reshape(len(pool.P_cal), -1)
     weights, _, *taken = climb(columns, pool.y_cal, metric(pool.y_cal), objective, **options)
-    found = np.tensordot(weights, values(pool.P_test).astype(np.float64), 1)
-    return answer(found), np.count_nonzero(weights), *taken
+
+    def vote(P: np.ndarray) -> np.ndarray:
+        return np.tensordot(weights, values(P).astype(np.float64), 1)
+
+    # Where the classes are cut by share, values are mean classes already.
+    found = cut_by_share(pool, vote, np.asarray) if by_share else answer(vote(pool.P_test))
+    return found, np.count_nonzero(weights), *taken
 
 
 @lru_cache(maxsize=1)
@@ -384,6 +407,9 @@ REGRESSION = {
 }
 FREE_SIGNS = "positive" in inspect.signature(SOCPEnsemblePrunerRegressor).parameters
 FIVE_FOLDS = {"inner_cv": 5}
+CLIMB_MEAN_CLASS = partial(
+    hillclimbers, metric=kappas_of_rounded, objective="maximize", values=mean_class
+)
 KAPPA = make_scorer(cohen_kappa_score, weights="quadratic")
 
 METRICS: dict[str, Metric] = {
@@ -437,17 +463,14 @@ METRICS: dict[str, Metric] = {
         {
             "equal weights": partial(average, answer=top),
             "equal weights, rounded": partial(average, answer=rounded),
+            "equal weights, by share": partial(average, by_share=True),
             "best single": partial(best_single, score=quadratic_kappa, answer=top),
             "hillclimbers": partial(hillclimbers, metric=kappas, objective="maximize", answer=top),
-            "hillclimbers, rounded": partial(
-                hillclimbers,
-                metric=kappas_of_rounded,
-                objective="maximize",
-                values=mean_class,
-                answer=np.rint,
-            ),
+            "hillclimbers, rounded": partial(CLIMB_MEAN_CLASS, answer=np.rint),
+            "hillclimbers, by share": partial(CLIMB_MEAN_CLASS, by_share=True),
             "skprune": partial(skprune, make=SOCPEnsemblePruner, answer=top),
             "skprune, rounded": partial(skprune, make=SOCPEnsemblePruner, answer=rounded),
+            "skprune, by share": partial(skprune, make=SOCPEnsemblePruner, by_share=True),
             "skprune CV": partial(
                 skprune, make=SOCPEnsemblePrunerCV, answer=top, scoring=KAPPA, **FIVE_FOLDS
             ),
@@ -456,6 +479,13 @@ METRICS: dict[str, Metric] = {
                 make=SOCPEnsemblePrunerCV,
                 answer=rounded,
                 scoring=rounded_kappa,
+                **FIVE_FOLDS,
+            ),
+            "skprune CV, by share": partial(
+                skprune,
+                make=SOCPEnsemblePrunerCV,
+                by_share=True,
+                scoring="neg_log_loss",
                 **FIVE_FOLDS,
             ),
         },
