@@ -19,6 +19,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -89,25 +90,34 @@ def predictions(model, X: np.ndarray, C: int) -> np.ndarray:
 # Data
 
 
-def r_table(
-    data: Path, package: str, name: str, target: str, drop: tuple[str, ...] = ()
-) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and classes of a data frame of an R package.
-
-    Levels of factors become numbers; a missing one is -1, a level of its own.
-    """
+def r_object(data: Path, package: str, file: str, name: str):
+    """A data frame or array of an R package."""
     import rdata
 
     suffix = "RData" if package == "caret" else "rda"
-    path = data / f"usr/lib/R/site-library/{package}/data/{name}.{suffix}"
+    path = data / f"usr/lib/R/site-library/{package}/data/{file}.{suffix}"
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Unknown encoding")
-        frame = rdata.read_rda(path)[name].drop(columns=list(drop))
+        return rdata.read_rda(path)[name]
+
+
+def columns(frame) -> np.ndarray:
+    """Columns as numbers: levels of factors in their order; a missing one is -1."""
+    return np.column_stack(
+        [
+            (c.cat.codes if c.dtype == "category" else c).to_numpy(np.float64)
+            for _, c in frame.items()
+        ]
+    )
+
+
+def r_table(
+    data: Path, package: str, name: str, target: str, drop: tuple[str, ...] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and classes of a data frame of an R package."""
+    frame = r_object(data, package, name, name).drop(columns=list(drop))
     y = frame.pop(target).cat.codes.to_numpy(np.int64)
-    columns = [
-        (c.cat.codes if c.dtype == "category" else c).to_numpy(np.float64) for _, c in frame.items()
-    ]
-    return np.column_stack(columns), y
+    return columns(frame), y
 
 
 def fashion_mnist(data: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
@@ -233,11 +243,15 @@ def _boosted(rng):
     )
 
 
-def small_models(rows: Rows, makers, n_rows, share, seed) -> Pool:
-    """One member per maker, on as many rows, and such a share of the columns, as these allow."""
+def small_models(rows: Rows, makers, n_rows, share, seed, predict=None) -> Pool:
+    """One member per maker, on as many rows, and such a share of the columns, as these allow.
+
+    ``predict`` of a member and rows; None: probabilities of all classes.
+    """
     rng = np.random.default_rng(seed)
     X, y = rows.X, rows.y
-    C = int(y.max()) + 1
+    if predict is None:
+        predict = partial(predictions, C=int(y.max()) + 1)
     cal, test = [], []
     for make in makers:
         n = int(rng.integers(n_rows[0], n_rows[1] + 1))
@@ -248,8 +262,8 @@ def small_models(rows: Rows, makers, n_rows, share, seed) -> Pool:
             # They are meant to be small: stopped early, on features that may be constant.
             warnings.simplefilter("ignore", ConvergenceWarning)
             model = make(rng).fit(X[np.ix_(chosen, features)], y[chosen])
-        cal.append(predictions(model, rows.X_cal[:, features], C))
-        test.append(predictions(model, rows.X_test[:, features], C))
+        cal.append(predict(model, rows.X_cal[:, features]))
+        test.append(predict(model, rows.X_test[:, features]))
     return Pool(np.stack(cal), rows.y_cal, np.stack(test), rows.y_test)
 
 
@@ -510,13 +524,20 @@ NO_DATA = {"digits", "forest", "hastie", "quantiles", "moons", "noisy", "blobs",
 def load(key: str, seed: int, cache: Path, data: Path | None = None) -> Pool:
     """One pool, out of the cache where it is there."""
     path = cache / f"{key}_{seed}.npz"
+    if data is None and key not in NO_DATA and not path.exists():
+        raise ValueError(f"{path} does not exist; the folder of the data is needed to make it.")
+    if key in CNNS:
+        return cached(path, partial(cnns, key, seed, cache, data))
+    return cached(path, partial(MAKERS[key], seed, data))
+
+
+def cached(path: Path, make: Callable[[], Pool]) -> Pool:
+    """The pool of a file, made and written where it is not there."""
     if path.exists():
         with np.load(path) as file:
             return Pool(**{part: file[part] for part in file.files})
-    if data is None and key not in NO_DATA:
-        raise ValueError(f"{path} does not exist; the folder of the data is needed to make it.")
-    cache.mkdir(parents=True, exist_ok=True)
-    pool = cnns(key, seed, cache, data) if key in CNNS else MAKERS[key](seed, data)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pool = make()
     # Moved into place when complete, so that an interrupted run leaves no half of a pool.
     half = path.with_suffix(".half.npz")
     np.savez_compressed(half, **vars(pool))

@@ -209,34 +209,45 @@ def _log_loss_of(y, p) -> float:
     return float(-np.log(np.maximum(p.to_numpy(), EPS)).mean())
 
 
-def hillclimbers(P: np.ndarray, y: np.ndarray) -> list[Order]:
-    """`hillclimbers.climb_hill` on log loss, with its defaults.
+def climb(values: np.ndarray, y, metric: Callable, objective: str, **options):
+    """Weights of `hillclimbers.climb_hill`, what it printed, and its two times.
 
-    It takes one column for each member. The log loss of a weighted mean needs no more than the
-    probabilities of the true classes, and with unit vectors as "test predictions" its weighted
-    mean is the weights.
+    ``values`` are what each member predicts, (M, n), and ``metric`` scores the truth and a
+    weighted mean. With unit vectors as "test predictions" the package's weighted mean is the
+    weights.
     """
     try:
         import pandas as pd
         from hillclimbers import climb_hill
     except ImportError as error:
         raise Missing(f"{error}; run `pip install hillclimbers`.") from error
-    M = len(P)
-    start, cpu = time.perf_counter(), time.process_time()
+    names = [f"m{i}" for i in range(len(values))]
     printed = io.StringIO()
+    start, cpu = time.perf_counter(), time.process_time()
     with contextlib.redirect_stdout(printed):
-        final = climb_hill(
+        weights = climb_hill(
             train=pd.DataFrame({"y": y}),
-            oof_pred_df=pd.DataFrame(true_class(P, y).T, columns=[f"m{i}" for i in range(M)]),
-            test_pred_df=pd.DataFrame(np.eye(M), columns=[f"m{i}" for i in range(M)]),
+            oof_pred_df=pd.DataFrame(values.T, columns=names),
+            test_pred_df=pd.DataFrame(np.eye(len(values)), columns=names),
             target="y",
-            objective="minimize",
-            eval_metric=partial(_log_loss_of),
+            objective=objective,
+            eval_metric=partial(metric),
             plot_hill=False,
+            **options,
         )
     taken = time.perf_counter() - start, time.process_time() - cpu
+    return weights, printed.getvalue(), *taken
+
+
+def hillclimbers(P: np.ndarray, y: np.ndarray) -> list[Order]:
+    """`hillclimbers.climb_hill` on log loss, with its defaults.
+
+    The log loss of a weighted mean needs no more than the probabilities of the true classes.
+    """
+    M = len(P)
+    final, printed, *taken = climb(true_class(P, y), y, _log_loss_of, "minimize")
     # What it prints is the only place that says in which order the members came.
-    steps = re.findall(r"Model added: m(\d+) \| Best weight: ([\d.]+)", printed.getvalue())
+    steps = re.findall(r"Model added: m(\d+) \| Best weight: ([\d.]+)", printed)
     weights = np.zeros((len(steps) + 1, M))
     weights[0, member_log_loss(P, y).argmin()] = 1
     for i, (member, share) in enumerate(steps, start=1):
