@@ -52,7 +52,7 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
     threshold : float, default=0.0
         Members below this share of the largest weight are dropped, h of Algorithm 1; 0 keeps
         every member with a positive weight.
-    reweight : {"relaxed", "equal", "none"} or float, default=0.5
+    reweight : {"relaxed", "equal", "none"} or float, default=0.25
         Weights of the members that are kept. "relaxed" solves the program again on them,
         without penalty and with weights that sum to one, and fits a factor; "equal" gives all
         the same weight, a number is a step from relaxed (0) to equal (1), and "none" leaves the
@@ -173,7 +173,7 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         alpha: float | None = None,
         lam: float = 0.05,
         threshold: float = 0.0,
-        reweight: Any = 0.5,
+        reweight: Any = 0.25,
         penalty: str = "l1",
         costs: Any = None,
         penalize_costs: bool = False,
