@@ -287,13 +287,13 @@ class BasePruner(
 
         Parameters
         ----------
-        P : array-like, DataFrame, memory map or PredictionStore
-            What the members predict for samples that they were not trained on, of shape
-            (n_members, n_samples, n_outputs): probabilities of the classes in sorted order, or
-            targets. For two classes (the probability of the second) and for one target, of shape
-            (n_members, n_samples), or a DataFrame with a row for each sample and a column for each
-            member, whose names are kept. In the order of ``estimator``, or of its names, if there
-            is one. A memory map or store of three dimensions is read block by block.
+        P : array-like of shape (n_members, n_samples[, n_outputs]) or DataFrame
+            What the members predict for samples that they were not trained on: probabilities of the
+            classes in sorted order, or targets. Two dimensions are enough for two classes (the
+            probability of the second) and for one target; a DataFrame of these has a row for each
+            sample and a column for each member, whose names are kept. In the order of
+            ``estimator``, or of its names, if there is one. A memory map or
+            ``PredictionStore`` of three dimensions is read block by block.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Classes, or targets. Where a class of P does not occur in y, positions of the classes.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -778,6 +778,8 @@ class BasePruner(
         ------
         NotFittedError
             If the pruner is not fitted.
+        ValueError
+            If it was fitted to statistics, which say nothing of single rows.
         """
         check_is_fitted(self)
         if not hasattr(self, "_member_table"):
@@ -795,7 +797,7 @@ class BasePruner(
 
         Parameters
         ----------
-        P : array-like, DataFrame, memory map or PredictionStore
+        P : array-like of shape (n_members, n_samples[, n_outputs]) or DataFrame
             Predictions as in :meth:`fit_predictions`, of all members or of the kept ones alone. Of
             a DataFrame, the columns with the names of the kept members are taken, where the
             members have names.

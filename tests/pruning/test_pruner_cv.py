@@ -265,8 +265,10 @@ class TestLimits:
         "params",
         [
             *({"penalty": "l0"}, {"diversity": "gini"}, {"diversity": "exact"}, {"voting": "hard"}),
-            *({"max_members": 3}, {"max_members": 2, "penalty": "l0"}, {"costs": COSTS}),
-            *({"costs": COSTS, "max_cost": 9.0, "penalty": penalty} for penalty in ("l1", "l0")),
+            *({"max_members": 3}, {"max_members": 2, "penalty": "l0"}),
+            {"costs": COSTS, "penalize_costs": True},
+            *({"keep": [0], "penalty": penalty} for penalty in ("l1", "l0")),
+            {"families": np.arange(8) // 2, "max_per_family": 1},
         ],
         ids=str,
     )
@@ -280,8 +282,6 @@ class TestLimits:
         expected = one_by_one(P, y, "accuracy", grid, 3, **params)
         np.testing.assert_allclose(split_scores(pruner, 3), expected, atol=1e-12)
         assert pruner.cv_results_["n_members"].max() <= params.get("max_members", 8)
-        if "max_cost" in params:
-            assert params["costs"][pruner.support_].sum() <= params["max_cost"]
         plain = one_by_one(P, y, "accuracy", grid, 3)
         assert (params.get("voting") != "hard") or np.abs(expected - plain).max() > 0.01
 

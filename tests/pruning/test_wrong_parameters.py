@@ -84,7 +84,11 @@ WRONG_CLASSIFIER = {
     "calibrate": ("isotonic", True, 1.0, np.array(["temperature"])),
     "fit_intercept": (None, "yes", 2),
 }
-NONE_IS_RIGHT = ("alpha", "reweight")  # of the classifier alone
+# Of pruners that do not search.
+NONE_IS_RIGHT = {
+    SOCPEnsemblePruner: ("alpha", "reweight"),
+    SOCPEnsemblePrunerRegressor: ("alpha",),
+}
 WRONG_SEARCH = {
     "alphas": ([], 0.5, np.array(0.5), iter([0.5]), "0.5", [0.5, 1.5], ["0.5"]),
     "lams": ((), None, [0.1, 1.0], [-0.1], [10**30]),
@@ -102,7 +106,7 @@ def test_parameters_of_the_wrong_kind(cls, data):
     wrong = WRONG | (WRONG_SEARCH if cls in SEARCHES else WRONG_SINGLE)
     for name, values in (wrong | (WRONG_CLASSIFIER if cls in CLASSIFIERS else {})).items():
         for value in values:
-            if value is None and name in NONE_IS_RIGHT and cls is SOCPEnsemblePruner:
+            if value is None and name in NONE_IS_RIGHT.get(cls, ()):
                 continue
             message = rf"(?s)The '{name}' parameter of {cls.__name__} must be .* Got .* instead"
             refused(cls, data, (TypeError, ValueError), message, **{name: value})
