@@ -3,7 +3,6 @@
 import json
 import os
 from argparse import Namespace
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
@@ -11,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..pruning import kept_blocks
-from ..utils import VotingRule, weighted_sum
+from ..pruning import SOCPEnsemblePruner, SOCPEnsemblePrunerRegressor
 from ._document import Answer, Part, as_csv, as_json, passage
 from ._errors import Refused, refusing
 from ._files import check_file, check_installed
@@ -49,11 +47,11 @@ def run(args: Namespace) -> Answer:
         check_installed(args.output, reads=False)
     if ending in (".parquet", ".npz") and args.format == "json":
         raise Refused(f"--format json: --output {args.output} has another format; leave one out.")
-    weights = _read_weights(args.weights)
-    P = read_members(args.file, weights.names, by_class=weights.classes is not None)
+    pruner, names = _read_weights(args.weights)
+    P = read_members(args.file, names, by_class=hasattr(pruner, "classes_"))
     with refusing(args.file):
-        weights.check(P)
-        arrays = weights.combined(P)
+        _check(pruner, P)
+        arrays = _combined(pruner, P)
     if ending == ".npz":
         written = BytesIO()
         np.savez(written, **arrays)
@@ -69,47 +67,26 @@ def run(args: Namespace) -> Answer:
     return Answer(as_csv({name: column.tolist() for name, column in columns.items()}))
 
 
-@dataclass(frozen=True, eq=False)
-class _Weights:
-    """What ``select`` has written; ``classes`` are None for regression."""
+def _check(pruner: Any, P: NDArray) -> None:
+    """Refuse a number for each member and sample where there are several outputs."""
+    classes = getattr(pruner, "classes_", None)
+    n_outputs = len(pruner.intercept_ if classes is None else classes)
+    if P.ndim == 2 and n_outputs > (1 if classes is None else 2):
+        what = "targets" if classes is None else "classes"
+        raise ValueError(
+            f"the weights are for {n_outputs} {what}, and there is one number for a member and a "
+            f"sample. Give an .npz file with P of shape (members, samples, {what}), or a .parquet "
+            "file with lists."
+        )
 
-    weights: NDArray[np.float64]  # (M,)
-    kept: NDArray[np.bool_]  # (M,)
-    names: list[str] | None  # of the kept members
-    classes: NDArray | None
-    rule: VotingRule
-    intercept: NDArray[np.float64] | None
-    n_outputs: int
 
-    def check(self, P: NDArray) -> None:
-        """Refuse a number for each member and sample where there are several outputs."""
-        most = 1 if self.classes is None else 2
-        if P.ndim == 2 and self.n_outputs > most:
-            what = "targets" if self.classes is None else "classes"
-            raise ValueError(
-                f"the weights are for {self.n_outputs} {what}, and there is one number for a "
-                "member and a sample. Give an .npz file with P of shape (members, samples, "
-                f"{what}), or a .parquet file with lists."
-            )
-
-    def combined(self, P: NDArray) -> dict[str, Any]:
-        """Probabilities, classes and the predicted ones; or predicted targets."""
-        by_class, weights = self.classes is not None, self.weights[self.kept]
-        blocks = kept_blocks(P, self.kept, None, self.n_outputs, by_class=by_class)
-        if self.classes is None:
-            sums = np.concatenate([weighted_sum(block, weights) for block in blocks])
-            sums += self.intercept
-            return {"predicted": sums[:, 0] if self.n_outputs == 1 else sums}
-        proba, best = [], []
-        for block in blocks:
-            votes = self.rule.votes(block, weights)
-            proba.append(self.rule.proba(votes))
-            best.append(votes.argmax(axis=1))
-        return {
-            "proba": np.concatenate(proba),
-            "classes": self.classes,
-            "predicted": self.classes[np.concatenate(best)],
-        }
+def _combined(pruner: Any, P: NDArray) -> dict[str, Any]:
+    """Probabilities, classes and the predicted ones; or predicted targets."""
+    found = pruner.combine(P)
+    if not hasattr(pruner, "classes_"):
+        return {"predicted": found}
+    classes = pruner.classes_
+    return {"proba": found, "classes": classes, "predicted": classes[found.argmax(axis=1)]}
 
 
 def _columns(arrays: dict[str, NDArray]) -> dict[str, NDArray]:
@@ -124,7 +101,7 @@ def _columns(arrays: dict[str, NDArray]) -> dict[str, NDArray]:
     return {f"predicted_{i}": predicted[:, i] for i in range(predicted.shape[1])}
 
 
-def _read_weights(path: str) -> _Weights:
+def _read_weights(path: str) -> tuple[Any, list[str] | None]:
     """Read what ``select`` has written."""
     check_file(path)
     again = "Give what `skprune select ... --format json --output FILE` writes."
@@ -145,14 +122,15 @@ def _read_weights(path: str) -> _Weights:
                 f"{made_by} in format {number}; skprune {__version__} reads format {_FORMAT}. Run "
                 "select again, or combine, with the same version."
             )
-        return _as_weights(found)
+        return _as_pruner(found)
     except (KeyError, TypeError, ValueError) as error:
         raise Refused(
             f"{path}: it is damaged ({type(error).__name__}: {error}). {again}"
         ) from error
 
 
-def _as_weights(found: dict[str, Any]) -> _Weights:
+def _as_pruner(found: dict[str, Any]) -> tuple[Any, list[str] | None]:
+    """A pruner that combines as the one of ``select``, and the names of its kept members."""
     members, voting = found["members"], found["settings"]["voting"]
     classes, n_outputs = found["pool"]["classes"], int(found["combine"]["outputs"])
     key = "exponent" if voting == "log" else "weight"
@@ -166,18 +144,16 @@ def _as_weights(found: dict[str, Any]) -> _Weights:
         raise ValueError("weights must be finite, and a member kept")
     if len(numbers[1]) != n_outputs or (classes is not None and len(classes) != n_outputs):
         raise ValueError(f"there must be {n_outputs} classes, biases or intercepts")
-    names = None
-    if members and "name" in members[0]:
-        names = [row["name"] for row in members if row["kept"]]
-    rule = VotingRule()
-    if classes is not None:
-        rule = VotingRule(voting, float(found["vote"]["temperature"]), intercept)
-    return _Weights(
-        weights,
-        kept,
-        names,
-        None if classes is None else np.array(classes),
-        rule,
-        intercept,
-        n_outputs,
-    )
+    pruner: Any
+    if classes is None:
+        pruner = SOCPEnsemblePrunerRegressor()
+        pruner._flat = n_outputs == 1
+    else:
+        pruner = SOCPEnsemblePruner(voting=voting)
+        pruner.classes_ = np.array(classes)
+        pruner.temperature_ = float(found["vote"]["temperature"])
+    if intercept is not None:
+        pruner.intercept_ = intercept
+    pruner.weights_, pruner.support_, pruner.sample_shape_ = weights, kept, None
+    names = [row["name"] for row in members if row["kept"]] if "name" in members[0] else None
+    return pruner, names

@@ -17,6 +17,7 @@ from ..pruning import (
     SOCPEnsemblePrunerRegressor,
     SOCPEnsemblePrunerRegressorCV,
 )
+from ..socp import within_budget
 from ..utils import format_value
 from ._combine import weights_part
 from ._document import Answer, Part, as_csv, as_json, as_text, facts, passage, table
@@ -109,10 +110,10 @@ def _check_budget(args: Namespace, pool: PredictionPool) -> None:
             f"--max-cost {args.max_cost:g} needs the key costs in {args.file}: one number a member"
             f"{'; only an .npz file has keys' if is_table(args.file) else ''}."
         )
-    if pool.costs.min() > args.max_cost:
+    if not within_budget(pool.costs.min(), args.max_cost):
         raise Refused(
             f"--max-cost {args.max_cost:g} is less than the cheapest member of {args.file} costs, "
-            f"{pool.costs.min():g}.",
+            f"{pool.costs.min():.17g}.",
             LIMITS_NOT_MET,
         )
 

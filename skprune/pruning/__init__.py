@@ -3,7 +3,6 @@
 from ._base import BasePruner as BasePruner
 from ._classifier import SOCPEnsemblePruner, SOCPEnsemblePrunerCV
 from ._given import given_predictions as given_predictions
-from ._given import kept_blocks as kept_blocks
 from ._members import MemberFile
 from ._members import check_ensemble as check_ensemble
 from ._members import encode_labels as encode_labels

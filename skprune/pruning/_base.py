@@ -159,7 +159,7 @@ class BasePruner(
     }
     # Regressors predict no probabilities, and have no choice; classifiers have a parameter.
     diversity: str = "gini"
-    #: Budgets that sets of members are looked for at, with ``max_cost``.
+    #: Budgets that sets of members are searched for at; one is ``max_cost`` itself.
     _n_budgets: ClassVar[int] = 24
     #: Name of the score of reports and figures.
     score_name: str
@@ -234,6 +234,7 @@ class BasePruner(
         self.__dict__.pop("sample_shape_", None)  # a fit that fails leaves an unfitted pruner
         self._check_has_estimator("fit")
         self._check_parameters()
+        self._check_limits()
         X, y, sample_weight = self._validate(X, y, sample_weight)
         memory = check_cache(self.memory)
         with ScratchFolder() as scratch:
@@ -267,6 +268,7 @@ class BasePruner(
             no row.
         """
         self._begin_with_fitted_members("fit_blocks")
+        self._check_limits()
         with ScratchFolder() as scratch:
             calibration, sample_shape = self._predict_blocks(blocks, scratch)
             self._select_and_keep(calibration, sample_shape)
@@ -370,8 +372,14 @@ class BasePruner(
         T = members.n_outputs
         y = np.empty((0, T) if members.classes is None and T > 1 else 0)
         calibration = Calibration(members, np.empty((0, 0, T)), y, None, None)
-        known = StatisticsAlone(stats, members.classes, getattr(self, "voting", "soft"))
+        voting = getattr(self, "voting", "soft")
+        known = StatisticsAlone(stats, members.classes, voting, self.positive)
         program, none = self._program(calibration), np.arange(0)
+        if program.search_limits and voting == "hard":
+            raise ValueError(
+                "max_cost, keep and families compare sets by their squared error, which statistics "
+                "do not have for voting='hard': give voting='soft'."
+            )
         (self.alpha_,) = self._alphas()
         relaxation = Relaxation(program, known, none, stats.completed(), self.alpha_, self.lam)
         self.solution_, self.path_ = relaxation.solve(self.lam), relaxation.path
@@ -617,6 +625,11 @@ class BasePruner(
         for name in ("sample_shape_", "n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
         self._check_parameters()
+
+    def _check_limits(self) -> None:
+        """Raise, before anything is trained, for limits that the known members cannot meet."""
+        n_members = expected_n_members(self.estimator, self._is_prefit())
+        check_limits(self, self._names(), n_members)
 
     def _check_has_estimator(self, method: str) -> None:
         if self.estimator is None:
@@ -961,8 +974,6 @@ class BasePruner(
             )
         check_installed(self.solver)
         check_costs(self.costs, self.max_cost, self.estimator, prefit=prefit)
-        n_members = expected_n_members(self.estimator, prefit)
-        check_limits(self, self._names(), n_members)
 
     def _check_calibration_rows(
         self, y: NDArray, sample_weight: NDArray[np.float64] | None, classes: NDArray | None

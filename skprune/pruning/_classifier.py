@@ -103,9 +103,10 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         penalty path, of a path penalized by costs and of a local search, all within the limits,
         the one with the least loss on the calibration rows is kept: log loss, or for soft and hard
         votes without ``calibrate`` the squared error. A larger budget never has a larger loss
-        there, and none has a larger one than a single member within it.
-    keep : sequence of str or int, or None, default=None
-        Names or positions of members that are kept whatever their weight.
+        there, nor any budget than a single member within it (unless ``keep`` asks for others).
+    keep : list of str or int, or None, default=None
+        Names or positions of members that are kept. One that gets no weight has 0.001 of the
+        largest.
     families : array-like of shape (n_members,), mapping of names to families, or None, default=None
         Family of each member, for ``max_per_family``: such as the kind of model, or who made it.
     max_per_family : int or None, default=None
@@ -515,10 +516,10 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         Most that the kept members may cost together, in the unit of ``costs``. Among sets of the
         penalty path, of a path penalized by costs and of a local search, all within the limits,
         the one with the least loss on the calibration rows is kept: log loss, or for soft and hard
-        votes without ``calibrate`` the squared error. A larger budget never has a larger loss
-        there, and none has a larger one than a single member within it.
-    keep : sequence of str or int, or None, default=None
-        Names or positions of members that are kept whatever their weight.
+        votes without ``calibrate`` the squared error.
+    keep : list of str or int, or None, default=None
+        Names or positions of members that are kept. One that gets no weight has 0.001 of the
+        largest.
     families : array-like of shape (n_members,), mapping of names to families, or None, default=None
         Family of each member, for ``max_per_family``: such as the kind of model, or who made it.
     max_per_family : int or None, default=None

@@ -31,24 +31,41 @@ def given_predictions(
     """
     if hasattr(P, "columns") and hasattr(P, "to_numpy"):
         P, names = _of_frame(P, names)
-    given = as_predictions(PredictionStore.over(P))
+    try:
+        given = as_predictions(PredictionStore.over(P))
+    except ValueError as error:  # lists of different lengths
+        raise ValueError(f"P must be an array of numbers: {error}") from error
     if given.dtype.kind not in "fiub":
         raise TypeError(f"P must hold real numbers; got {given.dtype}.")
     if given.dtype.kind != "f":
         given = given.astype(np.float64)
     if given.ndim == 2 and n_outputs in (None, 2 if by_class else 1):
-        given = _both_classes(given) if by_class else given[:, :, None]
+        given = _both_classes(given, names) if by_class else given[:, :, None]
+    outputs = "n_classes" if by_class else "n_targets"
+    right = f"(n_members, n_samples, {n_outputs or outputs})"
+    if n_outputs is None:
+        right += f", or (n_members, n_samples) for {'two classes' if by_class else 'one target'}"
     if given.ndim != 3 or 0 in given.shape:
-        outputs = "n_classes" if by_class else "n_targets"
-        right = f"(n_members, n_samples, {n_outputs or outputs})"
-        if n_outputs is None:
-            one = "two classes" if by_class else "one target"
-            right += f", or (n_members, n_samples) for {one}"
         raise ValueError(
             f"P has {given.ndim} dimensions and shape {given.shape}; it must be {right}, none of "
             "them 0."
         )
+    if by_class and given.shape[2] == 1:
+        raise ValueError(
+            f"P has one class, shape {given.shape}; it must be {right}. For two classes give the "
+            "probability of the second, P[:, :, 0]."
+        )
+    if isinstance(given, np.ndarray):  # a file is checked block by block
+        wrong = ~np.isfinite(given).all(axis=(1, 2))
+        if wrong.any():
+            raise ValueError(
+                f"P has NaN or infinite predictions: {_member(int(wrong.argmax()), names)}."
+            )
     return given, names
+
+
+def _member(i: int, names: tuple[str, ...] | None) -> str:
+    return f"member {i}" if names is None else f"member {names[i]!r}"
 
 
 def _of_frame(P: Any, names: tuple[str, ...] | None) -> tuple[NDArray, tuple[str, ...]]:
@@ -65,25 +82,31 @@ def _of_frame(P: Any, names: tuple[str, ...] | None) -> tuple[NDArray, tuple[str
                 f"{' and others' if len(missing) > 5 else ''}. It has {columns[:10]}."
             )
         P = P[[P.columns[columns.index(name)] for name in names]]
+        columns = list(names)
     array = P.to_numpy()
-    if array.dtype == object:  # columns of different types
-        raise TypeError(
-            "P must hold numbers, a column a member; as one array its columns are objects. Leave "
-            "out columns of text, and fill missing values."
-        )
-    return np.ascontiguousarray(array.T), tuple(columns) if names is None else names
+    if array.dtype == object:  # columns that may lack values, or of other types
+        for i, name in enumerate(columns):
+            try:
+                array[:, i].astype(np.float64)
+            except (TypeError, ValueError) as error:
+                raise TypeError(
+                    "P must hold numbers, a column a member, without missing values; column "
+                    f"{name!r} does not: {error}."
+                ) from error
+        array = array.astype(np.float64)
+    return np.ascontiguousarray(array.T), tuple(columns)
 
 
-def _both_classes(p: NDArray) -> NDArray:
+def _both_classes(p: NDArray, names: tuple[str, ...] | None) -> NDArray:
     """Probabilities (M, N, 2) from those of the second class, (M, N)."""
     wrong = ~((p >= 0) & (p <= 1)).all(axis=1)
     if wrong.any():
         i = int(wrong.argmax())
         bad = p[i][~((p[i] >= 0) & (p[i] <= 1))][0]
         raise ValueError(
-            "P of shape (n_members, n_samples) must hold probabilities of the second of two "
-            f"classes, in [0, 1]; member {i} has {bad:.4g}. Give more classes as (n_members, "
-            "n_samples, n_classes), and targets to a regressor."
+            "P with one number for a member and a sample must hold probabilities of the second of "
+            f"two classes, in [0, 1]; {_member(i, names)} has {bad:.4g}. Give more classes as "
+            "(n_members, n_samples, n_classes), and targets to a regressor."
         )
     return np.stack([1 - p, p], axis=2)
 
@@ -114,24 +137,22 @@ def check_given_shape(P: Predictions, n_rows: int, members: Members | None) -> N
 def members_without_estimators(P: Predictions, y: NDArray, classes: NDArray | None) -> Members:
     """Members of which only predictions P (M, N, k) are known; ``classes`` are those of y."""
     M, _, k = P.shape
+    n_outputs = len(classes) if classes is not None else 1 if y.ndim == 1 else y.shape[1]
+    outputs = "targets" if classes is None else "classes"
+    right = f"P of shape (n_members, n_samples, {n_outputs})"
+    if n_outputs == k:
+        mapping = None if classes is None else ClassMapping(classes, classes, np.arange(k))
+        return Members((None,) * M, None, k, mapping)
     if classes is None:
-        n_targets = 1 if y.ndim == 1 else y.shape[1]
-        if k != n_targets:
-            raise ValueError(
-                f"P has {k} targets (axis 2 of shape {P.shape}), and y has {n_targets}; they must "
-                "be the same."
-            )
-        return Members((None,) * M, None, k, None)
-    if len(classes) != k:
-        # Positions of classes of which some do not occur.
-        if classes.dtype.kind not in "iu" or classes.min() < 0 or classes.max() >= k:
-            raise ValueError(
-                f"P has {k} classes (axis 2 of shape {P.shape}), and y has {len(classes)}: "
-                f"{classes[:10]}. Give y as positions 0 to {k - 1} of the classes in P, or leave "
-                "out the classes that do not occur."
-            )
-        classes = np.arange(k)
-    return Members((None,) * M, None, k, ClassMapping(classes, classes, np.arange(k)))
+        raise ValueError(f"P has {k} {outputs}, and y has {n_outputs}: give {right}.")
+    # Positions of classes of which some do not occur.
+    if classes.dtype.kind not in "iu" or classes.min() < 0 or classes.max() >= k:
+        remedy = f"give {right}"
+        if n_outputs < k:
+            remedy = f"give y as positions 0 to {k - 1} of the classes in P, or {right}"
+        raise ValueError(f"P has {k} {outputs}, and y has {n_outputs}, {classes[:10]}: {remedy}.")
+    positions = np.arange(k)
+    return Members((None,) * M, None, k, ClassMapping(positions, positions, positions))
 
 
 def kept_blocks(
@@ -161,5 +182,5 @@ def kept_blocks(
             check_probabilities(block)
         elif not np.isfinite(block).all():
             i = int((~np.isfinite(block)).any(axis=(1, 2)).argmax())
-            raise ValueError(f"P has NaN or infinite predictions: member {members[i]}.")
+            raise ValueError(f"P has NaN or infinite predictions: {_member(i, wanted)}.")
         yield block

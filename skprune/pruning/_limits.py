@@ -1,14 +1,14 @@
 """What members cost, and limits on the members that are kept."""
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics import check_countable, latencies, n_parameters
-from ..socp import Limits
+from ..socp import Limits, within_budget
 from ..socp import check_costs as checked_numbers
 from ..utils import is_integer
 from ._members import Members, expected_n_members, known_members, named_members
@@ -50,9 +50,9 @@ def _of_member(name: str, function: Callable[[Any], Any], member: Any) -> Any:
 
 def _check_budget(costs: NDArray[np.float64], max_cost: float | None) -> None:
     """Raise if no member is cheap enough."""
-    if max_cost is not None and costs.min() > max_cost * (1 + 1e-12):
+    if max_cost is not None and not within_budget(costs.min(), max_cost):
         raise ValueError(
-            f"max_cost={max_cost:g} is less than the cheapest member costs, {costs.min():g}: no "
+            f"max_cost={max_cost!r} is less than the cheapest member costs, {costs.min():.17g}: no "
             "member can be kept."
         )
 
@@ -91,8 +91,8 @@ def _seconds(members: Members, X: Any, names: tuple[str, ...]) -> NDArray[np.flo
     """Seconds that each member takes to predict X."""
     if X is None:
         raise ValueError(
-            "costs='latency' is measured on calibration rows, of which fit_predictions sees none; "
-            "give the costs as numbers, one a member, or call fit."
+            "costs='latency' is measured on rows, which fit and fit_blocks see: give the costs as "
+            "numbers, one a member."
         )
     if members.has_files:  # one at a time, although load of the machine may then affect some only
         one = np.eye(len(members), dtype=bool)
@@ -109,24 +109,27 @@ def _seconds(members: Members, X: Any, names: tuple[str, ...]) -> NDArray[np.flo
 
 
 def check_limits(pruner: Any, names: tuple[str, ...] | None, n_members: int | None) -> None:
-    """Raise for limits that contradict each other, or that no member can meet.
+    """Raise, before training, for limits that no set of members meets.
 
     ``names`` and ``n_members`` are those of the members, where they are known.
     """
-    if pruner.families is None:
-        if pruner.max_per_family is not None:
-            raise ValueError(
-                f"max_per_family={pruner.max_per_family!r} needs families: give a family for each "
-                "member, or a mapping from names to families."
-            )
-    elif pruner.max_per_family is None:
-        raise ValueError("families needs max_per_family, the most members to keep of each.")
     if n_members is None and names is not None:
         n_members = len(names)
+    _check_families(pruner)
     if n_members is not None:
         costs = pruner.costs
         known = costs is not None and not isinstance(costs, str)
         limits_of(pruner, names, checked_numbers(costs, n_members) if known else None, n_members)
+
+
+def _check_families(pruner: Any) -> None:
+    if pruner.families is None and pruner.max_per_family is not None:
+        raise ValueError(
+            f"max_per_family={pruner.max_per_family!r} needs families: give a family for each "
+            "member, or a mapping from names to families."
+        )
+    if pruner.families is not None and pruner.max_per_family is None:
+        raise ValueError("families needs max_per_family, the most members to keep of each.")
 
 
 def limits_of(
@@ -136,12 +139,13 @@ def limits_of(
     n_members: int,
 ) -> Limits:
     """The limits as arrays; raise for those that no set of members meets."""
+    _check_families(pruner)
     keep = np.zeros(n_members, dtype=bool)
     if pruner.keep is not None:
         keep[_positions(pruner.keep, names, n_members)] = True
     families = None
     if pruner.families is not None:
-        families = np.unique(_families(pruner.families, names, n_members), return_inverse=True)[1]
+        families = _families(pruner.families, names, n_members)
     limits = Limits.of(
         n_members,
         n_members=pruner.max_members,
@@ -155,7 +159,7 @@ def limits_of(
         raise ValueError(
             f"keep names {keep.sum()} members, more than max_members={pruner.max_members}."
         )
-    if limits.budget_left(keep) < 0:
+    if not within_budget(limits.costs[keep].sum(), limits.budget):
         raise ValueError(
             f"The members in keep cost {limits.costs[keep].sum():g} together, more than "
             f"max_cost={pruner.max_cost:g}."
@@ -176,37 +180,56 @@ def _positions(keep: Any, names: tuple[str, ...] | None, n_members: int) -> NDAr
                 known = "the members have no names" if names is None else f"names are {names[:10]}"
                 raise ValueError(f"keep names {member!r}, which is no member: {known}.")
             positions.append(names.index(member))
-        elif is_integer(member) and 0 <= member < n_members:
-            positions.append(int(member))
-        else:
+            continue
+        if is_integer(member) and names is not None and str(member) in names:
+            at = names.index(str(member))
+            if at != member:  # such as integers as the columns of a frame
+                raise ValueError(
+                    f"keep holds {member!r}, which is a name, of member {at}: give names as text, "
+                    f"{str(member)!r}."
+                )
+        if not is_integer(member) or not 0 <= member < n_members:
             raise ValueError(
                 f"keep must hold names of members, or positions in 0 .. {n_members - 1}; it holds "
                 f"{member!r}."
             )
+        positions.append(int(member))
     return np.array(positions, dtype=np.intp)
 
 
-def _families(families: Any, names: tuple[str, ...] | None, n_members: int) -> NDArray:
-    """A family for each member."""
+def _families(families: Any, names: tuple[str, ...] | None, n_members: int) -> NDArray[np.intp]:
+    """The number of each member's family."""
     if isinstance(families, Mapping):
         if names is None:
             raise ValueError(
                 "families is a mapping from names, and the members have no names: give a family "
                 f"for each of the {n_members} members."
             )
-        missing = [name for name in names if name not in families]
-        strange = [name for name in families if name not in names]
+        by_name = {str(name): family for name, family in families.items()}
+        missing = [name for name in names if name not in by_name]
+        strange = [name for name in by_name if name not in names]
         if missing or strange:
             raise ValueError(
                 "families must map each member's name to its family; "
                 + (f"it lacks {missing[:5]}" if missing else f"{strange[:5]} are no members")
                 + "."
             )
-        families = [families[name] for name in names]
-    labels = np.asarray(families)
-    if labels.shape != (n_members,):
+        families = [by_name[name] for name in names]
+    labels = families.tolist() if isinstance(families, np.ndarray) else list(families)
+    if len(labels) != n_members:
         raise ValueError(
-            f"families must have a family for each of the {n_members} members; got shape "
-            f"{labels.shape}."
+            f"families must have a family for each of the {n_members} members; got {len(labels)}."
         )
-    return labels
+    numbers: dict[Any, int] = {}
+    found = np.empty(n_members, dtype=np.intp)
+    for i, label in enumerate(labels):
+        if label is None or label != label:
+            raise ValueError(
+                f"families must have a family for each member; member {i} has {label!r}."
+            )
+        if not isinstance(label, Hashable):
+            raise ValueError(
+                f"families must hold labels, such as text or numbers; member {i} has {label!r:.60}."
+            )
+        found[i] = numbers.setdefault(label, len(numbers))
+    return found

@@ -74,30 +74,38 @@ class SelectionInput(ABC):
     positions of calibration rows.
     """
 
+    @property
+    def positive(self) -> bool:
+        """Whether weights must not be negative."""
+        return True
+
     def problem(
         self, stats: Any, alpha: float, diversity: str, costs: NDArray[np.float64] | None
     ) -> SOCPProblem:
         """The quadratic f, without penalty; for the exact entropy, expanded around the mean."""
         diversity = "shannon" if diversity == "exact" else diversity
-        return SOCPProblem.from_statistics(stats, alpha, diversity=diversity, costs=costs)
+        return SOCPProblem.from_statistics(
+            stats, alpha, diversity=diversity, costs=costs, positive=self.positive
+        )
 
     def free(self, problem: SOCPProblem) -> SOCPProblem:
         """What the weights of chosen members minimize."""
-        return problem.summing_to_one()
+        return problem.summing_to_one() if problem.positive else problem.with_penalty(0.0)
 
     def averaged(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Weights of the program, at a scale at which those of several samples are averaged."""
-        return weights / np.abs(weights).sum()
+        return weights / weights.sum() if self.positive else weights
 
-    def equal(self, support: NDArray[np.bool_], rows: Rows) -> NDArray[np.float64]:
-        """Equal weights of some members, (M,)."""
-        return support / support.sum()
+    def equal(self, signs: NDArray, rows: Rows) -> NDArray[np.float64]:
+        """Equal weights of some members, (M,), whose signs are 1, or -1; the others have 0."""
+        equal = signs / np.abs(signs).sum()
+        return equal if self.positive else self.rescaled(equal[None], rows)[0]
 
     def relaxed(
         self, problem: SOCPProblem, support: NDArray[np.bool_], start: NDArray, rows: Rows
     ) -> NDArray[np.float64]:
         """Weights of some members without penalty, (M,); zero if there are none."""
-        relaxed = solve_support(problem.summing_to_one(), support, start=start)
+        relaxed = solve_support(self.free(problem), support, start=start)
         # Off the path the program may give no member of a support a weight.
         return self.rescaled(relaxed[None], rows)[0] if relaxed.any() else relaxed
 
@@ -111,10 +119,6 @@ class SelectionInput(ABC):
 
         Log loss, or for targets and votes that are not calibrated the squared error.
         """
-
-    @abstractmethod
-    def member_losses(self, rows: Rows) -> NDArray[np.float64]:
-        """What each member loses as it is, (M,); out of bag on its own rows."""
 
     def member_diversity(self, stats: Any) -> NDArray[np.float64]:
         """Mean distance of each member from the mean of all, (M,)."""
@@ -196,12 +200,6 @@ class CalibrationPredictions(SelectionInput):
         share = self.shares[rows]
         total = share.sum()
         return share / total if total > 0 else np.full(len(rows), 1 / len(rows))
-
-    def _mean_of_own(self, values: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
-        """Weighted means (M,) of values (M, n) for the rows that count for each member."""
-        own = True if self.own is None else self.own[:, rows]
-        share = self._shares(rows) * np.broadcast_to(own, values.shape)
-        return (share * values).sum(axis=1) / np.maximum(share.sum(axis=1), np.finfo(float).tiny)
 
     @abstractmethod
     def statistics(self, rows: Rows) -> Any:
@@ -381,29 +379,14 @@ class ClassPredictions(CalibrationPredictions):
             logs += np.log(np.clip(true, tiny, 1 - tiny)) @ share[part]
         return {"accuracy": hits, "neg_log_loss": logs}
 
-    @property
-    def _squared(self) -> bool:
-        """Whether votes lose the squared error of equation (3), not the log loss."""
-        return self.voting != "log" and self.calibrate is None
-
     def losses(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
-        if not self._squared:
+        if self.voting == "log" or self.calibrate is not None:
             return super().losses(weights, rows)
         share, y, found = self._shares(rows), self.y[rows], np.zeros(len(weights))
         for part, votes in weighted_votes(select(self.P, rows), weights, self.voting, np.float64):
             votes[:, np.arange(votes.shape[1]), y[part]] -= 1
             found += np.einsum("knc,knc->kn", votes, votes) @ share[part]
         return found
-
-    def member_losses(self, rows: Rows) -> NDArray[np.float64]:
-        if self._squared and self.own is None:
-            return self.losses(np.eye(self.n_members), rows)
-        y = self.y[rows]
-        true = np.empty((self.n_members, len(rows)))
-        for part, block in _blocks(select(self.P, rows)):
-            true[:, part] = block[:, np.arange(block.shape[1]), y[part]]
-        tiny = np.finfo(np.float64).eps
-        return self._mean_of_own(-np.log(np.clip(true, tiny, 1 - tiny)), rows)
 
     @property
     def truth(self) -> NDArray:
@@ -475,8 +458,8 @@ class LogPoolPredictions(ClassPredictions):
     def averaged(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return weights
 
-    def equal(self, support: NDArray[np.bool_], rows: Rows) -> NDArray[np.float64]:
-        return self.rescaled(support[None] / support.sum(), rows)[0]
+    def equal(self, signs: NDArray, rows: Rows) -> NDArray[np.float64]:
+        return self.rescaled(signs[None] / signs.sum(), rows)[0]
 
     def relaxed(
         self, problem: SOCPProblem, support: NDArray[np.bool_], start: NDArray, rows: Rows
@@ -531,6 +514,7 @@ class TargetPredictions(CalibrationPredictions):
     # Mean predictions (M, k) and targets (k,) of the calibration rows, which give the intercepts
     # on new rows.
     means: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    positive: bool = True  # whether weights must not be negative
 
     default_score: ClassVar[str] = "r2"
     tie_break: ClassVar[str] = "neg_mean_squared_error"
@@ -553,9 +537,27 @@ class TargetPredictions(CalibrationPredictions):
         if self.own is not None:
             own = self.own[:, rows]
             return out_of_bag_regression(P, y, own, weight, self.center, self.scale)
-        return EnsembleStatistics.from_regression(
+        stats = EnsembleStatistics.from_regression(
             P, y, weight, center=self.center, scale=self.scale
         )
+        return stats if self.positive else self._centered(stats, rows)
+
+    def _centered(self, stats: EnsembleStatistics, rows: Rows) -> EnsembleStatistics:
+        """Statistics of the members less their means over all rows, which the intercept adds."""
+        # <F_i - D_i, F_k - D_k> = <F_i, F_k> - D_i R_k - R_i D_k + D_i D_k, with the means D over
+        # all rows and R over these; half of the columns are the targets, half are ones.
+        T = self.y.shape[1]
+        means, _ = self._means_of_all
+        here, target = self.mean_of(rows)
+        D, R = (means - self.center) / self.scale, (here - self.center) / self.scale
+        across = D @ R.T
+        gram = stats.gram + (D @ D.T - across - across.T) / (2 * T)
+        shift = D @ ((target - self.center) / self.scale) / (2 * T)
+        return replace(stats, gram=gram, agreement=stats.agreement - shift)
+
+    @cached_property
+    def _means_of_all(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return self.mean_of(np.arange(self.n_rows))
 
     def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
         # The factor and the intercept that fit the targets best: a regression on one column.
@@ -568,8 +570,7 @@ class TargetPredictions(CalibrationPredictions):
             off = (sums - (weights @ means)[:, None]) / self.scale
             slope += np.einsum("n,knt,nt->k", share[part], off, wanted[part])
             power += np.einsum("n,knt,knt->k", share[part], off, off)
-        usable = (slope > 0) & (power > 1e-12)
-        return weights * np.where(usable, slope / np.where(usable, power, 1.0), 1.0)[:, None]
+        return weights * _factors(slope, power, self.positive)[:, None]
 
     def mean_of(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean predictions (M, k) and mean targets (k,) of some rows."""
@@ -617,13 +618,6 @@ class TargetPredictions(CalibrationPredictions):
         ratio = np.where(flat, error > rounding, error / np.where(flat, 1.0, spread))
         return {"r2": (1 - ratio).mean(axis=1), "neg_mean_squared_error": -error.mean(axis=1)}
 
-    def member_losses(self, rows: Rows) -> NDArray[np.float64]:
-        y = self.y[rows]
-        squared = np.empty((self.n_members, len(rows)))
-        for part, block in _blocks(select(self.P, rows)):
-            squared[:, part] = np.square(block - y[part], dtype=np.float64).mean(axis=2)
-        return self._mean_of_own(squared, rows)
-
     @property
     def truth(self) -> NDArray:
         return self.y[:, 0] if self.y.shape[1] == 1 else self.y
@@ -646,6 +640,7 @@ class StatisticsAlone(SelectionInput):
     stats: EnsembleStatistics
     classes: NDArray | None  # None for targets
     voting: str = "soft"
+    positive: bool = True
 
     n_rows: ClassVar[int] = 0
 
@@ -663,17 +658,12 @@ class StatisticsAlone(SelectionInput):
             return weights
         gram, agreement, _ = self._errors
         slope, power = weights @ agreement, np.einsum("km,km->k", weights @ gram, weights)
-        usable = (slope > 0) & (power > 1e-12)
-        return weights * np.where(usable, slope / np.where(usable, power, 1.0), 1.0)[:, None]
+        return weights * _factors(slope, power, self.positive)[:, None]
 
     def losses(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
         gram, agreement, power = self._errors
         squares = np.einsum("km,km->k", weights @ gram, weights)
         return np.asarray(squares - 2 * weights @ agreement + power)
-
-    def member_losses(self, rows: Rows) -> NDArray[np.float64]:
-        gram, agreement, power = self._errors
-        return np.asarray(np.diagonal(gram) - 2 * agreement + power)
 
     def rule(self, weights: NDArray[np.float64]) -> VotingRule:
         """How members with these weights vote."""
@@ -689,6 +679,14 @@ class StatisticsAlone(SelectionInput):
         """What brings the weighted sums of K weightings to the mean of the targets, (K, k)."""
         predictions, targets = self.mean_of(rows)
         return targets - weights @ predictions
+
+
+def _factors(
+    slope: NDArray[np.float64], power: NDArray[np.float64], positive: bool
+) -> NDArray[np.float64]:
+    """Factors of weighted sums that fit the targets best; 1 where none does, or it is negative."""
+    usable = (power > 1e-12) & ((slope > 0) | (not positive))
+    return np.where(usable, slope / np.where(usable, power, 1.0), 1.0)
 
 
 def _blocks(P: Predictions) -> Iterator[tuple[slice, NDArray]]:

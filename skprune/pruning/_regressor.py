@@ -51,7 +51,7 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         leaves no member. Larger keeps fewer.
     threshold : float, default=0.0
         Members below this share of the largest weight are dropped, h of Algorithm 1; 0 keeps
-        every member with a positive weight.
+        every member with a weight.
     reweight : {"relaxed", "equal", "none"} or float, default=0.25
         Weights of the members that are kept. "relaxed" solves the program again on them,
         without penalty and with weights that sum to one, and fits a factor; "equal" gives all
@@ -76,9 +76,11 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         Most that the kept members may cost together, in the unit of ``costs``. Among sets of the
         penalty path, of a path penalized by costs and of a local search, all within the limits,
         the one with the least squared error on the calibration rows is kept. A larger budget
-        never has a larger error there, and none is worse than a single member within it.
-    keep : sequence of str or int, or None, default=None
-        Names or positions of members that are kept whatever their weight.
+        never has a larger error there, nor any budget than a single member within it (unless
+        ``keep`` asks for others).
+    keep : list of str or int, or None, default=None
+        Names or positions of members that are kept. One that gets no weight has 0.001 of the
+        largest.
     families : array-like of shape (n_members,), mapping of names to families, or None, default=None
         Family of each member, for ``max_per_family``: such as the kind of model, or who made it.
     max_per_family : int or None, default=None
@@ -105,8 +107,7 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
     Attributes
     ----------
     weights_ : ndarray of shape (n_members_in_,)
-        Weights of all members, at the scale of a weighted mean; zero for those that were
-        dropped.
+        Weights of all members; zero for those that were dropped.
     support_ : ndarray of shape (n_members_in_,), bool
         Members that were kept.
     estimators_ : list of n_members_ regressors
@@ -285,7 +286,8 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
     ) -> TargetPredictions:
         targets = y.reshape(len(y), P.shape[2]).astype(np.float64)
         # Intercepts on new rows are those of the calibration rows.
-        return TargetPredictions(P, targets, sample_weight, self._means if new_rows else None)
+        means = self._means if new_rows else None
+        return TargetPredictions(P, targets, sample_weight, means, self.positive)
 
     def _keep(
         self,
@@ -375,10 +377,10 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
     max_cost : float or None, default=None
         Most that the kept members may cost together, in the unit of ``costs``. Among sets of the
         penalty path, of a path penalized by costs and of a local search, all within the limits,
-        the one with the least squared error on the calibration rows is kept. A larger budget
-        never has a larger error there, and none is worse than a single member within it.
-    keep : sequence of str or int, or None, default=None
-        Names or positions of members that are kept whatever their weight.
+        the one with the least squared error on the calibration rows is kept.
+    keep : list of str or int, or None, default=None
+        Names or positions of members that are kept. One that gets no weight has 0.001 of the
+        largest.
     families : array-like of shape (n_members,), mapping of names to families, or None, default=None
         Family of each member, for ``max_per_family``: such as the kind of model, or who made it.
     max_per_family : int or None, default=None
@@ -405,8 +407,7 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
     Attributes
     ----------
     weights_ : ndarray of shape (n_members_in_,)
-        Weights of all members, at the scale of a weighted mean; zero for those that were
-        dropped.
+        Weights of all members; zero for those that were dropped.
     support_ : ndarray of shape (n_members_in_,), bool
         Members that were kept.
     estimators_ : list of n_members_ regressors

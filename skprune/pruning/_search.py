@@ -318,8 +318,8 @@ class CrossValidatedSelection(BasePruner):
     inner_cv: Any
     n_resamples: int
 
-    # The search is repeated for each alpha, lambda, fold and pair of folds.
-    _n_budgets: ClassVar[int] = 8
+    # The search for sets is repeated for each alpha, lambda, fold and pair of folds.
+    _n_budgets: ClassVar[int] = 1
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BasePruner._parameter_constraints,
         **SEARCH_CONSTRAINTS,

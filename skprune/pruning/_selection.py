@@ -22,6 +22,7 @@ from ..socp import (
     solve_problem,
     solve_subset,
     solve_support,
+    within_budget,
 )
 from ..utils import Number, StrOptions
 from ._predictions import LogPoolPredictions, Rows, Statistics
@@ -95,8 +96,7 @@ class Relaxation:
         """The quadratic f, without penalty."""
         program = self.program
         costs = program.costs if program.penalize_costs else None
-        problem = self.predictions.problem(self.stats, self.alpha, program.diversity, costs)
-        return problem if program.positive else replace(problem, positive=False)
+        return self.predictions.problem(self.stats, self.alpha, program.diversity, costs)
 
     @cached_property
     def path(self) -> SOCPPath:
@@ -177,7 +177,7 @@ class Relaxation:
         program = self.program
         limits = replace(program.limits, budget=np.inf)
         yield base
-        yield from self._good_single_members()
+        yield from self._good_single_members
         paths = [self.path]
         if program.costs is not None and not program.penalize_costs:
             paths.append(self._costed_path)
@@ -189,33 +189,33 @@ class Relaxation:
             yield np.where(replace(limits, budget=budget).cut(base, threshold), base, 0.0)
         for knots in at_lam:
             costs = np.array([limits.costs[limits.cut(w, threshold)].sum() for w in knots])
-            within = [np.flatnonzero(costs <= budget * (1 + 1e-12)) for budget in budgets]
+            within = [np.flatnonzero(within_budget(costs, budget)) for budget in budgets]
             last = {int(positions[-1]) for positions in within if len(positions)}
             yield from (knots[i] for i in sorted(last))
         yield from self._search(lam, limits, limits.cut(base, threshold), budgets)
 
     def _budgets(self, support: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Budgets from that of the cheapest member to that of the program's set."""
-        costs, keep = self.program.limits.costs, self.program.limits.keep
+        limits = self.program.limits
+        if self.program.n_budgets == 1:
+            return np.array([limits.budget])
+        costs, keep = limits.costs, limits.keep
         least = costs[keep].sum() if keep.any() else costs.min()
         most = costs[support].sum()
         if self.program.costs is None or most <= least:
             return np.array([max(most, least)])
         return np.geomspace(least, most, self.program.n_budgets)
 
-    def _good_single_members(self) -> list[NDArray[np.float64]]:
-        """Members that no cheaper one is better than, alone."""
-        losses, costs = self._member_losses, self.program.limits.costs
-        singles, best = [], np.inf
-        for i in np.lexsort((losses, costs)):
-            if losses[i] < best:
-                best = losses[i]
-                singles.append(np.eye(1, len(costs), i)[0])
-        return singles
-
     @cached_property
-    def _member_losses(self) -> NDArray[np.float64]:
-        return self.predictions.member_losses(self.rows)
+    def _good_single_members(self) -> NDArray[np.float64]:
+        """Members within the budget that no cheaper one is better than, alone."""
+        limits = self.program.limits
+        members = np.flatnonzero(within_budget(limits.costs, limits.budget))
+        alone = np.eye(len(limits.costs))[members]
+        losses = self.predictions.losses(self.predictions.rescaled(alone, self.rows), self.rows)
+        order = np.lexsort((losses, limits.costs[members]))
+        best = np.minimum.accumulate(losses[order])
+        return alone[order[np.append(True, best[1:] < best[:-1])]]
 
     @cached_property
     def _costed_path(self) -> SOCPPath:
@@ -265,9 +265,10 @@ class Relaxation:
     def _between_relaxed_and_equal(
         self, base: NDArray[np.float64], support: NDArray[np.bool_], share: float
     ) -> NDArray[np.float64]:
-        key = support.tobytes()
+        signs = np.where(base < 0, -1.0, 1.0) * support
+        key = signs.tobytes()
         if key not in self._equal:
-            self._equal[key] = self.predictions.equal(support, self.rows)
+            self._equal[key] = self.predictions.equal(signs, self.rows)
         equal = self._equal[key]
         if share == 1:
             return equal
@@ -280,7 +281,7 @@ class Relaxation:
         """As few members as the relaxation keeps, at no higher cost, by local search."""
         program, size, budget = self.program, int(support.sum()), None
         if program.costs is not None and program.penalize_costs:
-            budget = float(program.costs[support].sum()) * (1 + 1e-12)
+            budget = float(program.costs[support].sum())
         f = self.predictions.free(self.problem)
         if (size, budget) not in self._subsets:
             self._subsets[size, budget] = solve_subset(

@@ -34,6 +34,7 @@ from ._statistics import EnsembleStatistics
 from ._subset import Limits as Limits
 from ._subset import SubsetSolution, solve_subset, solve_support, subset_path
 from ._subset import solve_budgets as solve_budgets
+from ._subset import within_budget as within_budget
 from ._validation import check_costs as check_costs
 from ._validation import check_probabilities as check_probabilities
 

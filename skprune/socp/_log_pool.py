@@ -90,10 +90,6 @@ class LogPoolStatistics:
         loss, gradient, hessian = pool.expand(np.full(M, scale / M))
         return cls(loss, gradient, hessian, scale, N, C, float(pool.weight.sum()))
 
-    def of(self, members: NDArray[np.intp]) -> "LogPoolStatistics | None":
-        """Those of some members: these if all are meant, else None, since w0 is another one."""
-        return self if len(members) == self.n_members else None
-
     def __add__(self, other: "LogPoolStatistics") -> "LogPoolStatistics":
         return self._combined(other, 1)
 

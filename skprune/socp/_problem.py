@@ -100,7 +100,8 @@ class SOCPProblem(ReprHTML):
         costs : array-like of shape (M,), default=None
             Positive cost of each member; only their ratios matter.
         positive : bool, default=True
-            Whether weights must not be negative. Only those of regressors may be, with alpha 1.
+            Whether weights must not be negative. Only those of regressors may be, with alpha 1:
+            then f is the squared error.
 
         Returns
         -------
@@ -132,7 +133,13 @@ class SOCPProblem(ReprHTML):
                 "signs has no bound."
             )
         relative = relative_costs(costs, stats.n_members)
-        if diversity == "gini":
+        if not positive:
+            # The columns of ones bound the program of non-negative weights, whose sum they draw to
+            # one; here weights may cancel each other.
+            quadratic = 2 * stats.gram - 1
+            linear = -2 * (2 * stats.agreement - 1)
+            constant = 2 * stats.target_power - 1
+        elif diversity == "gini":
             # H(x) = x (1 - x) in (3): both terms are quadratic, and the curvatures add to G.
             quadratic = stats.gram
             linear = -2 * alpha * stats.agreement - (1 - alpha) * np.diagonal(stats.gram)

@@ -8,6 +8,7 @@ swaps members, one for one, as long as that lowers f.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +27,7 @@ __all__ = [
     "solve_subset",
     "solve_support",
     "subset_path",
+    "within_budget",
 ]
 
 _CONSTRAINTS = {
@@ -109,6 +111,11 @@ def _solve_support(
     return w
 
 
+def within_budget(costs: Any, budget: float) -> Any:
+    """Whether costs, or sums of them, are within a budget, but for rounding."""
+    return costs <= budget * (1 + _COST_ROUNDING)
+
+
 @dataclass(frozen=True, eq=False)
 class Limits:
     """What a set of members must keep to: their number, their costs, who stays, and families."""
@@ -137,7 +144,7 @@ class Limits:
         return cls(
             np.ones(M) if costs is None else costs,
             M if n_members is None else n_members,
-            np.inf if max_cost is None else max_cost * (1 + _COST_ROUNDING),
+            np.inf if max_cost is None else max_cost,
             np.zeros(M, dtype=bool) if keep is None else keep,
             np.zeros(M, dtype=np.intp) if families is None else families,
             M if max_per_family is None else max_per_family,
@@ -147,13 +154,13 @@ class Limits:
         """Whether a set, which has the members that must stay, is within the limits."""
         return (
             int(support.sum()) <= self.n_members
-            and self.budget_left(support) >= 0
+            and bool(within_budget(self.costs[support].sum(), self.budget))
             and self._family_sizes(support).max() <= self.max_per_family
         )
 
     def budget_left(self, support: NDArray[np.bool_]) -> float:
-        """What may still be spent."""
-        return self.budget - float(self.costs[support].sum())
+        """What may still be spent; a trace more than the rest of the budget, for rounding."""
+        return self.budget * (1 + _COST_ROUNDING) - float(self.costs[support].sum())
 
     def may_enter(self, support: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The members, (M,), that can be added to a set."""
@@ -363,7 +370,7 @@ def solve_budgets(
     w = zero_weights = np.zeros(len(penalized.linear))
     found = []
     for budget in budgets:
-        search = _Search(penalized, replace(limits, budget=budget * (1 + _COST_ROUNDING)))
+        search = _Search(penalized, replace(limits, budget=budget))
         empty = search.solved(zero_weights)  # but for members that must stay
         starts = [w, *(search.grow(empty, per_cost=each) for each in (True, False))]
         w = min((search.improve(start, force=False)[0] for start in starts), key=search.f)
@@ -382,11 +389,11 @@ def _check_budget(problem: SOCPProblem, costs: ArrayLike | None, max_cost: float
         return limits
     if costs is None:
         raise ValueError(f"max_cost={max_cost!r} needs costs, the cost of each member.")
-    if prices.min() > limits.budget:
+    if not within_budget(prices.min(), limits.budget):
         raise NoMemberLeftError(
             f"max_cost={max_cost:g} leaves no member: the cheapest costs {prices.min():g}."
         )
-    within = prices <= limits.budget
+    within = within_budget(prices, limits.budget)
     if problem.of_halves().linear[within if problem.positive else np.tile(within, 2)].min() >= 0:
         raise NoMemberLeftError(
             f"max_cost={max_cost:g} leaves no member: none that it allows lowers f."
@@ -504,7 +511,7 @@ class _Search:
         room = replace(limits, budget=np.inf, n_members=len(limits.costs)).may_enter(
             self.support(w)
         )
-        gain[~room[outside] | (limits.costs[outside] > limits.budget)] = 0.0
+        gain[~room[outside] | ~within_budget(limits.costs[outside], limits.budget)] = 0.0
         for j in _largest(gain):
             trial = here.with_member(j)
             while (trial > 0).any() and not limits.allow(self.support(trial)):

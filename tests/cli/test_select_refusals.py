@@ -130,7 +130,7 @@ def test_objects_are_not_unpickled(skprune, pool, P):
         ({"sample_weight": [1.0]}, "sample_weight must hold a number for each sample of P, "),
         ({"sample_weight": lambda y: -1.0 - y}, "Negative values in data passed to `sample_weight"),
         ({"sample_weight": lambda y: 0.0 * y}, "sample_weight"),
-        ({"P": lambda P: np.where(P > 0.9, np.nan, P)}, "P has NaN or infinite probabilities"),
+        ({"P": lambda P: np.where(P > 0.9, np.nan, P)}, "P has NaN or infinite predictions"),
         ({"P": lambda P: P * 2}, "must sum to one: those of member 0 sum to 2"),
         ({"P": lambda P: 2 * P - 0.25}, "P has negative probabilities: member 0"),
         ({"P": lambda P: np.log(P + 1e-9)}, "P has negative probabilities"),

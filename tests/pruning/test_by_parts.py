@@ -324,10 +324,10 @@ class TestWrongPredictions:
         with pytest.raises(ValueError, match="P has 2 outputs where there are 1"):
             SOCPEnsemblePrunerRegressor(told_numbers(P[:, :, :1])).fit_predictions(P, y[:, 0])
         P[3, 5, 1] = np.inf
-        with pytest.raises(ValueError, match="member 3"):
+        with pytest.raises(ValueError, match="P has NaN or infinite predictions: member 'm3'"):
             pruner.fit_predictions(P, y)
 
     def test_rows_to_time_members_on(self):
         pruner = SOCPEnsemblePruner(told(self.P), costs="latency")
-        with pytest.raises(ValueError, match="costs='latency' is measured on calibration rows"):
+        with pytest.raises(ValueError, match="costs='latency' is measured on rows"):
             pruner.fit_predictions(self.P, self.y)

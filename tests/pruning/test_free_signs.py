@@ -45,14 +45,42 @@ def test_errors_cancel(params):
     assert pruner.alpha_ == 1
 
 
-def test_relaxed_weights_are_least_squares_on_the_kept_members():
-    """With a sum of one and a factor: a regression on each member, but for that constraint."""
+@pytest.mark.parametrize("weighted", [False, True])
+def test_relaxed_weights_are_least_squares_on_the_kept_members(weighted):
+    """With an intercept; members have means of their own, and their weights sum to anything."""
     F, y = pool()
+    F = F * np.linspace(-1, 4, 9)[:, None] + np.arange(9)[:, None]
+    weight = np.random.default_rng(1).integers(0, 3, 400).astype(float) if weighted else None
     pruner = SOCPEnsemblePrunerRegressor(positive=False, reweight="relaxed", lam=0.01)
-    kept = pruner.fit_predictions(F, y).support_
-    A, b = F[kept] - F[kept].mean(axis=1, keepdims=True), y - y.mean()
-    best = np.square(np.linalg.lstsq(A.T, b, rcond=None)[0] @ A - b).mean()
-    assert best <= np.square(pruner.combine(F) - y).mean() <= 1.02 * best
+    kept = pruner.fit_predictions(F, y, weight).support_
+    root = np.ones(400) if weight is None else np.sqrt(weight)
+    A = np.vstack([F[kept], np.ones(400)]) * root
+    best = np.linalg.lstsq(A.T, y * root, rcond=None)[0]
+    np.testing.assert_allclose(pruner.weights_[kept], best[:-1], rtol=1e-6)
+    np.testing.assert_allclose(pruner.intercept_, best[-1:], rtol=1e-6)
+
+
+def test_differences_of_members():
+    """Two members and what each is off, so that the best weights sum to zero."""
+    rng = np.random.default_rng(1)
+    y, u, v = rng.normal(size=(3, 400))
+    F = np.array([y + u, u, y + v, v]) + 0.1 * rng.normal(size=(4, 400))
+    for params in ({}, {"reweight": "relaxed"}, {"reweight": "equal"}, {"penalty": "l0"}):
+        pruner = SOCPEnsemblePrunerRegressor(positive=False, lam=0.01, **params)
+        assert error(pruner.fit_predictions(F[:, :200], y[:200]), F[:, 200:], y[200:]) < 0.15
+        assert np.sign(pruner.weights_).tolist() == [1, -1, 1, -1]
+    pruner = SOCPEnsemblePrunerRegressorCV(positive=False, **SEARCH).fit_predictions(F, y)
+    assert error(pruner, F, y) < 0.15
+
+
+def test_one_member_against_the_targets():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=200)
+    F = (2 - y + 0.3 * rng.normal(size=200))[None]
+    for reweight in ("relaxed", 0.25, "equal", "none"):
+        pruner = SOCPEnsemblePrunerRegressor(positive=False, reweight=reweight)
+        assert pruner.fit_predictions(F, y).weights_[0] < -0.8
+        assert error(pruner, F, y) < 0.32
 
 
 def test_a_search():

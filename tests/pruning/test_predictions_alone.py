@@ -132,12 +132,19 @@ class TestClasses:
         assert 0 < pruner.n_members_ < 25
         np.testing.assert_array_equal(pruner.combine(P[pruner.support_]), pruner.combine(P))
 
+    def test_other_kinds_of_columns(self, two):
+        *_, P, y = two
+        expected = SOCPEnsemblePruner().fit_predictions(frame(P), y).combine(frame(P))
+        for columns in (frame(P).astype("double[pyarrow]"), frame(P).convert_dtypes()):
+            pruner = SOCPEnsemblePruner().fit_predictions(columns, y)
+            np.testing.assert_array_equal(pruner.combine(columns), expected)
+
     def test_a_class_that_does_not_occur(self, three):
         *_, P, y = three
         some = y != 1
         pruner = SOCPEnsemblePruner().fit_predictions(P[:, some], y[some])
         assert pruner.classes_.tolist() == [0, 1, 2]
-        with pytest.raises(ValueError, match=r"P has 3 classes .* y has 2: .*positions 0 to 2"):
+        with pytest.raises(ValueError, match=r"P has 3 classes, and y has 2.*positions 0 to 2"):
             SOCPEnsemblePruner().fit_predictions(P[:, some], np.where(y[some], "b", "a"))
 
     def test_memory_maps_and_saved_pruners(self, three, tmp_path):
@@ -181,7 +188,7 @@ class TestTargets:
 
     def test_another_number_of_targets(self, targets):
         *_, P, y = targets
-        with pytest.raises(ValueError, match=r"P has 1 targets .* and y has 2"):
+        with pytest.raises(ValueError, match=r"P has 1 targets, and y has 2"):
             SOCPEnsemblePrunerRegressor().fit_predictions(P, np.column_stack([y, y]))
 
 
@@ -258,10 +265,13 @@ class TestWrongPredictions:
             (lambda P: 3 * P[:, :, 1], r"second of two classes, in \[0, 1\]; member 0"),
             (lambda P: np.where(P[:, :, 1] > 0.9, np.nan, P[:, :, 1]), "has nan"),
             (lambda P: 3 * P, "must sum to one"),
-            (lambda P: P[:, :, :1], "P has 1 classes"),
+            (lambda P: [[0.1, 0.2], [0.3]], "P must be an array of numbers"),
+            (lambda P: np.where(P > 0.9, np.nan, P), "P has NaN or infinite predictions: member 0"),
+            (lambda P: frame(P).assign(id=range(P.shape[1])), "member 'id' has 2"),
+            (lambda P: P[:, :, :1], "P has one class.*give the probability of the second"),
             (lambda P: P[0, :, 0], r"P has 1 dimensions .* for two classes"),
             (lambda P: P[:0], "none of them 0"),
-            (lambda P: frame(P).assign(text="x"), "a column a member.*text"),
+            (lambda P: frame(P).assign(text="x"), "a column a member.*'text'"),
             (lambda P: frame(P).rename(columns={"model 1": "model 2"}), "occur more than once"),
         ],
     )
@@ -269,6 +279,11 @@ class TestWrongPredictions:
         *_, P, y = two
         with pytest.raises((ValueError, TypeError), match=match):
             SOCPEnsemblePruner().fit_predictions(change(P), y)
+
+    def test_of_more_classes_than_two(self, three):
+        *_, P, y = three
+        with pytest.raises(ValueError, match=r"2 classes, and y has 3.*n_samples, 3\)"):
+            SOCPEnsemblePruner().fit_predictions(frame(P), y)
 
     def test_of_new_samples(self, three, targets):
         *_, P, y = three

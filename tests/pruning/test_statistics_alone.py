@@ -36,7 +36,7 @@ class TestClasses:
     @pytest.mark.parametrize("voting", ["soft", "hard"])
     def test_as_of_the_predictions(self, voting, params):
         P, y = pool(12)
-        if voting == "hard" and "max_cost" in params:
+        if voting == "hard" and {"max_cost", "keep"} & set(params):
             pytest.skip("statistics do not know the squared error of hard votes")
         expected = SOCPEnsemblePruner(voting=voting, **params).fit_predictions(P, y)
         stats = EnsembleStatistics.from_predictions(P, y)
@@ -120,6 +120,7 @@ class TestRefusals:
             ({"voting": "soft", "diversity": "exact"}, "give diversity='shannon'"),
             ({"voting": "soft", "costs": "latency"}, "costs='latency' needs an estimator"),
             ({"voting": "soft", "keep": [8]}, "positions in 0 .. 7"),
+            ({"voting": "hard", "keep": [0]}, r"compare sets by their squared error.*'hard'"),
         ],
         ids=str,
     )
