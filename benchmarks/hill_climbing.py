@@ -613,10 +613,10 @@ skprune is better:
 
 What follows:
 
-- RMSE: weights of any sign (`positive=False`) are level with hill climbing, in a thousandth of its
-  time; non-negative ones are behind. The default's step towards equal weights was 0.5 when these
-  pools were first run (0.5416); it is 0.25 since, chosen on eight other sets. With negative weights
-  hill climbing keeps nearly all members and is worse.
+- RMSE: the defaults are behind hill climbing by a little more than a standard error, CV is level
+  with it, and weights of any sign (`positive=False`) gain with CV only. The default's step towards
+  equal weights was 0.5 when these pools were first run (0.5416); it is 0.25 since, chosen on eight
+  other sets. With negative weights hill climbing keeps nearly all members and is worse.
 - Ordered classes: how the class is read off the vote matters more than how the members are chosen.
   Cut by share, even equal weights are better than hill climbing on the likeliest class.
 - ROC AUC: no choice beats equal weights in the mean over these pools, most of which have a few

@@ -1,5 +1,6 @@
 """From arguments to an exit code: what went wrong is one line on standard error."""
 
+import os
 import sys
 import warnings
 from argparse import Namespace
@@ -89,6 +90,9 @@ def _parse_and_run(argv: Sequence[str] | None) -> int:
         except Refused as error:
             return error.code
         return WRONG_INPUT if stop.code else DONE
+    if args.format is None:
+        ending = os.path.splitext(args.output or "")[1].lower().removeprefix(".")
+        args.format = ending if ending in args.formats else args.formats[0]
     speaker = _Speaker(args.command)
     with _warnings_to(speaker):
         try:

@@ -293,8 +293,11 @@ def _add_report(commands: Any) -> None:
 
 
 def _add_common(parser: ArgumentParser, *formats: str, output: str = "") -> None:
+    parser.set_defaults(formats=formats)
     parser.add_argument(
-        "--format", choices=formats, default=formats[0], help=f"(default: {formats[0]})"
+        "--format",
+        choices=formats,
+        help=f"(default: that of the ending of --output, else {formats[0]})",
     )
     parser.add_argument(
         "--output",

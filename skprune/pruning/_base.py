@@ -371,7 +371,8 @@ class BasePruner(
         # The number of dimensions of y.
         T = members.n_outputs
         y = np.empty((0, T) if members.classes is None and T > 1 else 0)
-        calibration = Calibration(members, np.empty((0, 0, T)), y, None, None)
+        nothing = np.empty((0, 0, T))
+        calibration = Calibration(members, nothing, y, None, None, names=stats.names)
         voting = getattr(self, "voting", "soft")
         known = StatisticsAlone(stats, members.classes, voting, self.positive)
         program, none = self._program(calibration), np.arange(0)

@@ -169,6 +169,11 @@ def kept_blocks(
     """
     kept = np.flatnonzero(support)
     wanted = None if names is None else tuple(names[i] for i in kept)
+    if names is None and hasattr(P, "columns"):
+        raise ValueError(
+            "P has columns with names, and the members of this pruner have none: give an array of "
+            "shape (n_members, n_samples), in the order of the members, such as P.to_numpy().T."
+        )
     given, _ = given_predictions(P, wanted, n_outputs, by_class=by_class)
     M, _, k = given.shape
     if M not in (len(kept), len(support)) or k != n_outputs:

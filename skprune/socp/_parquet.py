@@ -142,12 +142,13 @@ def parquet_statistics(
     jobs = effective_n_jobs(n_jobs)
     tasks = _tasks(files, table, 1 if jobs == 1 else _TASKS_PER_JOB * jobs)
     if len(tasks) == 1:
-        return _summed(*tasks[0], table).statistics()
+        total = _summed(*tasks[0], table)
+        return replace(total.statistics(), names=tuple(table.members))
     total = table.new_sums()
     for part in streamed((delayed(_summed)(*task, table) for task in tasks), n_jobs, ordered=False):
         total.merge(part)
         vars(part).clear()  # joblib keeps the last result
-    return total.statistics()
+    return replace(total.statistics(), names=tuple(table.members))
 
 
 def _found(paths: _Paths) -> list[str]:

@@ -83,6 +83,8 @@ class EnsembleStatistics(ReprHTML):
     pair_weight : ndarray of shape (M, M) or None, default=None
         Sum of the weights of the samples that each product of two members is averaged over,
         where members have different samples; None where all have the same.
+    names : tuple of M str or None, default=None
+        Names of the members, where they came with their predictions.
 
     Examples
     --------
@@ -106,6 +108,7 @@ class EnsembleStatistics(ReprHTML):
     center: NDArray[np.float64] | None = None
     scale: NDArray[np.float64] | None = None
     pair_weight: NDArray[np.float64] | None = None
+    names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("target_power", "reference_mass"):
@@ -387,6 +390,7 @@ class EnsembleStatistics(ReprHTML):
             center=self.center,
             scale=self.scale,
             pair_weight=combined_pairs(self, other, sign),
+            names=self.names if other.names is None else other.names,
         )
 
     def completed(self) -> "EnsembleStatistics":
@@ -728,6 +732,8 @@ def _check_same_kind(one: EnsembleStatistics, other: EnsembleStatistics) -> None
             raise ValueError(
                 f"Only statistics with the same {what} can be combined; got {a!r} and {b!r}."
             )
+    if one.names is not None and other.names is not None and one.names != other.names:
+        raise ValueError("Only statistics of members with the same names can be combined.")
     if (one.pair_weight is None) != (other.pair_weight is None):
         raise ValueError("Statistics of out-of-bag predictions combine with each other only.")
     for name in ("center", "scale"):

@@ -34,7 +34,7 @@ def select(skprune, tmp_path):
 
     def run(path, *options):
         weights = tmp_path / "weights.json"
-        said = skprune("select", path, *options, "--format", "json", "--output", weights)
+        said = skprune("select", path, *options, "--output", weights)  # JSON, by the ending
         assert (said.code, said.out, said.err) == (0, "", "")
         return weights
 

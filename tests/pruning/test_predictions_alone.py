@@ -293,6 +293,7 @@ class TestWrongPredictions:
             (P[:, :, :2], r"must have shape \(25, n_samples, 3\)"),
             (P[:, :, 0], "P has 2 dimensions"),
             (2 * P, "must sum to one"),
+            (frame(P), "the members of this pruner have none: give an array"),
         ):
             with pytest.raises(ValueError, match=match):
                 pruner.combine(wrong)

@@ -1,8 +1,10 @@
 """Pruners that are fitted to statistics of predictions that are gone."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
@@ -75,6 +77,18 @@ class TestClasses:
         np.testing.assert_array_equal(again.combine(P), pruner.combine(P))
         with pytest.raises(ValueError, match=r"stats are of 8 members .* the estimator has 7"):
             SOCPEnsemblePruner(told(P[:7]), voting="soft").fit_statistics(stats)
+
+    def test_names_are_those_of_the_statistics(self):
+        P, y = pool(8, C=2)
+        names = tuple(f"model {i}" for i in range(8))
+        stats = replace(EnsembleStatistics.from_predictions(P, y), names=names)
+        pruner = SOCPEnsemblePruner(voting="soft", keep=["model 7"]).fit_statistics(stats)
+        assert pruner.support_[7]
+        frame = pd.DataFrame(P[:, :, 1].T, columns=names)
+        np.testing.assert_allclose(pruner.combine(frame.iloc[:, ::-1]), pruner.combine(P))
+        assert (stats + stats).names == names
+        with pytest.raises(ValueError, match="members with the same names"):
+            stats + replace(stats, names=names[::-1])
 
     def test_what_needs_rows_is_not_there(self):
         P, y = pool(8)

@@ -123,6 +123,7 @@ def test_lists_may_have_a_variable_type_and_members_be_chosen(tmp_path):
     write(tmp_path / "b.parquet", P[:, 20:], y[20:], np.ones(30))
     files, chosen = [tmp_path / "a.parquet", str(tmp_path / "b.parquet")], [5, 0, 2]
     found = of_files(files, members=[f"member {i}" for i in chosen])
+    assert found.names == tuple(f"member {i}" for i in chosen)
     assert_same(found, of_classes(P[chosen], y))
 
 
