@@ -56,11 +56,9 @@ def given_predictions(
             "probability of the second, P[:, :, 0]."
         )
     if isinstance(given, np.ndarray):  # a file is checked block by block
-        wrong = ~np.isfinite(given).all(axis=(1, 2))
-        if wrong.any():
-            raise ValueError(
-                f"P has NaN or infinite predictions: {_member(int(wrong.argmax()), names)}."
-            )
+        for i, member in enumerate(given):
+            if not np.isfinite(member).all():
+                raise ValueError(f"P has NaN or infinite predictions: {_member(i, names)}.")
     return given, names
 
 
