@@ -71,7 +71,7 @@ from ._calibration import (
     train_out_of_bag,
 )
 from ._given import (
-    check_given_shape,
+    check_given_predictions,
     given_predictions,
     kept_blocks,
     members_without_estimators,
@@ -329,7 +329,7 @@ class BasePruner(
             None if members is None else members.n_outputs,
             by_class=is_classifier(self),
         )
-        check_given_shape(given, len(y), members)
+        check_given_predictions(given, len(y), members, names)
         if members is None:
             members = members_without_estimators(given, y, self._outputs(y).get("classes"))
         weight = None if sample_weight is None else _checked_weights(sample_weight, y)
@@ -383,10 +383,8 @@ class BasePruner(
             )
         (self.alpha_,) = self._alphas()
         relaxation = Relaxation(program, known, none, stats.completed(), self.alpha_, self.lam)
-        self.solution_, self.path_ = relaxation.solve(self.lam), relaxation.path
-        self.reweight_, self.threshold_ = self._reweight(out_of_bag=False), float(self.threshold)
-        share, start = shrinkage(self.reweight_), self.solution_.weights
-        weights = relaxation.weights(start, self.lam, self.threshold, [share])[0]
+        self.solution_, weights = self._solve(relaxation, out_of_bag=False)
+        self.path_ = relaxation.path
         self._keep(calibration, weights, known)
         for name in ("frontier_", "_member_table", "_output_cache"):
             self.__dict__.pop(name, None)
@@ -421,6 +419,12 @@ class BasePruner(
             return Members((None,) * stats.n_members, None, n_outputs, mapping)
         n_targets = None if kind == "classes" else n_outputs
         members = Members.of(self.estimator, n_targets=n_targets)
+        names = self._names()
+        if names is not None and stats.names is not None and names != stats.names:
+            raise ValueError(
+                f"stats are of members with other names, {stats.names[:5]}, than those in "
+                f"estimator, {names[:5]}; the names and their order must be the same."
+            )
         if (len(members), members.n_outputs) != (stats.n_members, n_outputs):
             raise ValueError(
                 f"stats are of {stats.n_members} members and {n_outputs} outputs, and the "
@@ -691,13 +695,20 @@ class BasePruner(
         (self.alpha_,) = self._alphas()
         least = least_reported(program, self.lam)
         relaxation = Relaxation(program, predictions, every, stats, self.alpha_, least)
-        solution = relaxation.solve(self.lam)
-        self.reweight_ = self._reweight(out_of_bag=predictions.own is not None)
-        share = shrinkage(self.reweight_)
-        weights = relaxation.weights(solution.weights, self.lam, self.threshold, [share])[0]
-        self.threshold_ = float(self.threshold)
+        solution, weights = self._solve(relaxation, out_of_bag=predictions.own is not None)
         self._note_program(predictions, relaxation, solution, weights)
         return weights
+
+    def _solve(
+        self, relaxation: Relaxation, *, out_of_bag: bool
+    ) -> tuple[SOCPSolution, NDArray[np.float64]]:
+        """The solution at one lambda, and weights after threshold, limits and reweighting."""
+        solution = relaxation.solve(self.lam)
+        self.reweight_ = self._reweight(out_of_bag=out_of_bag)
+        self.threshold_ = float(self.threshold)
+        share = shrinkage(self.reweight_)
+        weights = relaxation.weights(solution.weights, self.lam, self.threshold, [share])[0]
+        return solution, weights
 
     def _statistics(self, predictions: CalibrationPredictions, calibration: Calibration) -> Any:
         """Statistics of all rows; cached, since grids over alpha and lambda share them."""

@@ -11,7 +11,7 @@ from ..utils import Predictions, PredictionStore, as_predictions, sample_blocks
 from ._members import ClassMapping, Members
 
 __all__ = [
-    "check_given_shape",
+    "check_given_predictions",
     "given_predictions",
     "kept_blocks",
     "members_without_estimators",
@@ -55,10 +55,6 @@ def given_predictions(
             f"P has one class, shape {given.shape}; it must be {right}. For two classes give the "
             "probability of the second, P[:, :, 0]."
         )
-    if isinstance(given, np.ndarray):  # a file is checked block by block
-        for i, member in enumerate(given):
-            if not np.isfinite(member).all():
-                raise ValueError(f"P has NaN or infinite predictions: {_member(i, names)}.")
     return given, names
 
 
@@ -109,8 +105,10 @@ def _both_classes(p: NDArray, names: tuple[str, ...] | None) -> NDArray:
     return np.stack([1 - p, p], axis=2)
 
 
-def check_given_shape(P: Predictions, n_rows: int, members: Members | None) -> None:
-    """Raise if predictions do not match the samples of y, or the members and their outputs."""
+def check_given_predictions(
+    P: Predictions, n_rows: int, members: Members | None, names: tuple[str, ...] | None
+) -> None:
+    """Raise if predictions to select by are not finite, or match neither y nor the members."""
     M, N, k = P.shape
     wanted: tuple[Any, ...] = (M, n_rows, k)
     right = f"it must be (n_members, {n_rows}, ...), samples as in y"
@@ -130,6 +128,10 @@ def check_given_shape(P: Predictions, n_rows: int, members: Members | None) -> N
                 f"P has {found} {name} where there are {want} (axis {axis} of shape {P.shape}); "
                 f"{right}.{hint}"
             )
+    if isinstance(P, np.ndarray):  # a file is checked block by block
+        for i, member in enumerate(P):
+            if not np.isfinite(member).all():
+                raise ValueError(f"P has NaN or infinite predictions: {_member(i, names)}.")
 
 
 def members_without_estimators(P: Predictions, y: NDArray, classes: NDArray | None) -> Members:
@@ -172,6 +174,8 @@ def kept_blocks(
             "P has columns with names, and the members of this pruner have none: give an array of "
             "shape (n_members, n_samples), in the order of the members, such as P.to_numpy().T."
         )
+    if type(P) is np.ndarray and P.ndim and len(P) == len(support):
+        P = P[kept]  # what the others predict may be missing
     given, _ = given_predictions(P, wanted, n_outputs, by_class=by_class)
     M, _, k = given.shape
     if M not in (len(kept), len(support)) or k != n_outputs:

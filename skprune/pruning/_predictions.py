@@ -570,7 +570,7 @@ class TargetPredictions(CalibrationPredictions):
             off = (sums - (weights @ means)[:, None]) / self.scale
             slope += np.einsum("n,knt,nt->k", share[part], off, wanted[part])
             power += np.einsum("n,knt,knt->k", share[part], off, off)
-        return weights * _factors(slope, power, self.positive)[:, None]
+        return weights * _factors(slope, power)[:, None]
 
     def mean_of(self, rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean predictions (M, k) and mean targets (k,) of some rows."""
@@ -658,7 +658,7 @@ class StatisticsAlone(SelectionInput):
             return weights
         gram, agreement, _ = self._errors
         slope, power = weights @ agreement, np.einsum("km,km->k", weights @ gram, weights)
-        return weights * _factors(slope, power, self.positive)[:, None]
+        return weights * _factors(slope, power)[:, None]
 
     def losses(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
         gram, agreement, power = self._errors
@@ -681,11 +681,9 @@ class StatisticsAlone(SelectionInput):
         return targets - weights @ predictions
 
 
-def _factors(
-    slope: NDArray[np.float64], power: NDArray[np.float64], positive: bool
-) -> NDArray[np.float64]:
+def _factors(slope: NDArray[np.float64], power: NDArray[np.float64]) -> NDArray[np.float64]:
     """Factors of weighted sums that fit the targets best; 1 where none does, or it is negative."""
-    usable = (power > 1e-12) & ((slope > 0) | (not positive))
+    usable = (slope > 0) & (power > 1e-12)
     return np.where(usable, slope / np.where(usable, power, 1.0), 1.0)
 
 

@@ -87,7 +87,7 @@ class Relaxation:
     alpha: float
     min_lam: float = 0.0  # the smallest lambda that is needed
     _subsets: dict[tuple[int, float | None], NDArray[np.float64]] = field(default_factory=dict)
-    _searched: dict[float, list[NDArray[np.float64]]] = field(default_factory=dict)
+    _searched: dict[tuple[float, int], list[NDArray[np.float64]]] = field(default_factory=dict)
     _equal: dict[bytes, NDArray[np.float64]] = field(default_factory=dict)
     _relaxed: dict[bytes, NDArray[np.float64]] = field(default_factory=dict)
 
@@ -156,14 +156,15 @@ class Relaxation:
     ) -> NDArray[np.float64]:
         """For each reweighting the candidate with the least loss, penalty and costs left out."""
         limits = self.program.limits
-        candidates: dict[bytes, tuple[NDArray[np.float64], NDArray[np.bool_]]] = {}
+        sets = []
         for weights in self._candidates(base, lam, threshold):
             support = replace(limits, budget=np.inf).cut(weights, threshold)
             if support.any() and limits.allow(support):
-                candidates.setdefault(support.tobytes(), (weights, support))
+                sets.append((weights, support))
         found = []
         for share in shrinkages:
-            W = np.array([self._reweighted(*each, share) for each in candidates.values()])
+            reweighted = (self._reweighted(*each, share) for each in sets)
+            W = np.array(list({w.tobytes(): w for w in reweighted}.values()))  # each once
             found.append(W[self.predictions.losses(W, self.rows).argmin()])
         return np.array(found)
 
@@ -192,7 +193,10 @@ class Relaxation:
             within = [np.flatnonzero(within_budget(costs, budget)) for budget in budgets]
             last = {int(positions[-1]) for positions in within if len(positions)}
             yield from (knots[i] for i in sorted(last))
-        yield from self._search(lam, limits, limits.cut(base, threshold), budgets)
+        n_members = limits.n_members
+        if program.penalty == "l0":  # as many as lambda and threshold lead to
+            n_members = int(limits.cut(base, threshold).sum())
+        yield from self._search(lam, n_members, budgets)
 
     def _budgets(self, support: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Budgets from that of the cheapest member to that of the program's set."""
@@ -233,21 +237,16 @@ class Relaxation:
         return [*knots, path.at(max(least, path.lams[-1]))]
 
     def _search(
-        self,
-        lam: float,
-        limits: Limits,
-        support: NDArray[np.bool_],
-        budgets: NDArray[np.float64],
+        self, lam: float, n_members: int, budgets: NDArray[np.float64]
     ) -> list[NDArray[np.float64]]:
-        """The best sets that a local search finds for each budget."""
-        if lam not in self._searched:
+        """The best sets of at most so many members that a local search finds for each budget."""
+        if (lam, n_members) not in self._searched:
+            problem = self.problem.with_penalty(lam * self.problem.penalty_max)
             if self.program.penalty == "l0":
                 problem = self.predictions.free(self.problem)
-                limits = replace(limits, n_members=int(support.sum()))
-            else:
-                problem = self.problem.with_penalty(lam * self.problem.penalty_max)
-            self._searched[lam] = solve_budgets(problem, limits, budgets)
-        return self._searched[lam]
+            limits = replace(self.program.limits, n_members=n_members)
+            self._searched[lam, n_members] = solve_budgets(problem, limits, budgets)
+        return self._searched[lam, n_members]
 
     def _reweighted(
         self, base: NDArray[np.float64], support: NDArray[np.bool_], share: float | None

@@ -203,8 +203,7 @@ class SOCPProblem(ReprHTML):
     def of_halves(self) -> "SOCPProblem":
         """Return the program for the positive and the negative parts of the weights.
 
-        For active-set methods: its solutions are those of this one, since of a member one part is
-        zero, but its Q, in which the two parts of a member have no product, may be indefinite.
+        Of each member one part is zero in its solutions, which are those of this program.
 
         Returns
         -------
@@ -215,11 +214,9 @@ class SOCPProblem(ReprHTML):
         if self.positive:
             return self
         Q, c = self.quadratic, self.linear
-        # With -Q the part that is zero could enter by rounding, and Q would be singular.
-        across = np.diag(np.diagonal(Q)) - Q
         return replace(
             self,
-            quadratic=np.block([[Q, across], [across, Q]]),
+            quadratic=np.block([[Q, -Q], [-Q, Q]]),
             linear=np.concatenate([c, -c]),
             costs=np.tile(self.costs, 2),
             positive=True,

@@ -114,6 +114,19 @@ def test_limits():
     assert pruner.fit_predictions(F, y).n_members_ <= 3
 
 
+@pytest.mark.parametrize("reweight", ["relaxed", 0.25, "equal", "none"])
+def test_a_member_that_must_stay_has_the_sign_that_helps(reweight):
+    """The program gives it no weight, and so no sign."""
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=200)
+    F = np.array([y + 0.1 * rng.normal(size=200), -y + rng.normal(size=200)])
+    params = {"keep": [1], "max_members": 1, "lam": 0.9, "reweight": reweight}
+    pruner = SOCPEnsemblePrunerRegressor(positive=False, **params).fit_predictions(F, y)
+    assert pruner.solution_.weights[1] == 0
+    assert pruner.weights_[1] < -0.3
+    assert error(pruner, F, y) < 0.8
+
+
 def test_members_that_are_nearly_the_same():
     """Ridge regressions of many penalties: without a bound their weights would explode."""
     X, y = load_diabetes(return_X_y=True)

@@ -50,6 +50,7 @@ LOSSES = {
     "log": ({}, log_losses),
     "log, no bias": ({"fit_intercept": False}, log_losses),
     "log, relaxed": ({"reweight": "relaxed"}, log_losses),
+    "log, the program's": ({"reweight": "none"}, log_losses),
     "log, zero norm": ({"penalty": "l0"}, log_losses),
     "soft": ({"voting": "soft"}, brier),
     "soft, gini": ({"voting": "soft", "diversity": "gini"}, brier),
@@ -86,7 +87,11 @@ class TestBudgets:
             assert found <= alone[budget * (1 + 1e-9) >= COSTS].min() + 1e-6
             before = found
 
-    @pytest.mark.parametrize("params", [{}, {"reweight": "relaxed"}, {"penalty": "l0"}], ids=str)
+    @pytest.mark.parametrize(
+        "params",
+        [{}, {"reweight": "relaxed"}, {"reweight": "none"}, {"penalty": "l0"}, {"positive": False}],
+        ids=str,
+    )
     def test_of_regressors(self, params):
         F, y = targets(M)
         alone = np.square(F - y).mean(axis=1)
@@ -100,8 +105,8 @@ class TestBudgets:
             assert found <= alone[budget * (1 + 1e-9) >= COSTS].min() * (1 + 1e-9)
             before = found
 
-    @pytest.mark.parametrize("seed", range(5))
-    def test_near_the_best_of_all_sets_within_the_budget(self, seed):
+    @pytest.mark.parametrize("seed", [0, 1, 2, 10])
+    def test_the_best_of_all_sets_within_the_budget(self, seed):
         """All sets of eight members, each with the shares of least squared error."""
         P, y = pool(8, seed=seed)
         costs = np.random.default_rng(seed).uniform(1, 6, 8)
@@ -119,7 +124,7 @@ class TestBudgets:
             pruner = SOCPEnsemblePruner(costs=costs, max_cost=budget, **params)
             found = brier(pruner.fit_predictions(P, y).combine(P), y)
             allowed = [loss for kept, loss in best.items() if costs[list(kept)].sum() <= budget]
-            assert found <= min(allowed) * 1.02
+            assert found <= min(allowed) * (1 + 1e-4)  # paths alone are up to 1.7 % above
 
     def test_a_cheap_member_does_not_win_whatever_the_budget(self):
         """One logistic regression and eight forests that cost fifty times as much."""
@@ -164,6 +169,18 @@ class TestBudgets:
         F, y = targets(M)
         pruner = SOCPEnsemblePrunerRegressorCV(costs=COSTS, max_cost=6, **SEARCH)
         assert 0 < COSTS[pruner.fit_predictions(F, y).support_].sum() <= 6
+
+    def test_the_zero_norm_has_a_size_for_each_threshold(self):
+        P, y = pool(M, N=150)
+        params = {"penalty": "l0", "voting": "soft", "alphas": [0.9], "reweights": ["equal"]}
+        params |= {**SEARCH, "lams": [0.02], "n_resamples": 0}
+        params |= {"families": np.arange(M) // 2, "max_per_family": 1}
+        thresholds = [0.5, 0.0]
+        both = SOCPEnsemblePrunerCV(thresholds=thresholds, **params).fit_predictions(P, y)
+        for i, threshold in enumerate(thresholds):
+            one = SOCPEnsemblePrunerCV(thresholds=[threshold], **params).fit_predictions(P, y)
+            for name in ("n_members", "mean_test_score"):
+                assert both.cv_results_[name][i] == one.cv_results_[name][0]
 
     def test_a_budget_and_a_number(self):
         P, y = pool(M)

@@ -126,11 +126,15 @@ class TestClasses:
         with pytest.raises(ValueError, match=r"lacks .*'model 3'"):
             SOCPEnsemblePruner(members).fit_predictions(columns.drop(columns="model 3"), codes)
 
-    def test_the_kept_members_alone_are_enough(self, three):
-        *_, P, y = three
-        pruner = SOCPEnsemblePruner().fit_predictions(P, y)
-        assert 0 < pruner.n_members_ < 25
-        np.testing.assert_array_equal(pruner.combine(P[pruner.support_]), pruner.combine(P))
+    def test_the_kept_members_alone_are_enough(self, two, three):
+        for *_, P, y in (three, two):
+            P = P if P.shape[2] == 3 else P[:, :, 1]
+            pruner = SOCPEnsemblePruner().fit_predictions(P, y)
+            assert 0 < pruner.n_members_ < 25
+            proba = pruner.combine(P)
+            np.testing.assert_array_equal(pruner.combine(P[pruner.support_]), proba)
+            others_missing = np.where(pruner.support_.reshape(-1, *[1] * (P.ndim - 1)), P, np.nan)
+            np.testing.assert_array_equal(pruner.combine(others_missing), proba)
 
     def test_other_kinds_of_columns(self, two):
         *_, P, y = two

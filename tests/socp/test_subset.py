@@ -1,5 +1,6 @@
 """Weights on chosen members, and the choice of at most k: against every support there is."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import cvxpy as cp
@@ -10,8 +11,10 @@ from scipy.optimize import nnls
 from skprune.exceptions import NoMemberLeftError
 from skprune.socp import (
     EnsembleStatistics,
+    Limits,
     SOCPProblem,
     follow_path,
+    solve_budgets,
     solve_subset,
     solve_support,
     subset_path,
@@ -113,6 +116,45 @@ def test_within_a_budget_too():
             cases += 1
             exact += solution.objective <= best + 1e-9 * abs(best)
     assert exact / cases >= 0.99
+
+
+def test_within_limits_of_every_kind_and_a_penalty():
+    """Budgets one after the other, members that must stay, and families; against all sets."""
+    exact = cases = 0
+    for seed in range(40):
+        problem, rng = small_problem(seed), np.random.default_rng(seed)
+        M = len(problem.linear)
+        problem = problem.with_penalty(0.05 * problem.penalty_max)
+        costs, families = rng.uniform(0.2, 2, M), rng.integers(3, size=M)
+        keep = np.arange(M) == rng.integers(M)
+        n_members, most = int(rng.integers(2, M + 1)), int(rng.integers(1, 3))
+        limits = Limits.of(
+            M,
+            n_members=n_members,
+            costs=costs,
+            keep=keep,
+            families=families,
+            max_per_family=most,
+        )
+        budgets = np.sort(rng.uniform(costs[keep].sum(), costs.sum(), 4))
+        free = replace(problem, linear=problem.penalized_linear, penalty=0.0)
+        for budget, w in zip(budgets, solve_budgets(problem, limits, budgets), strict=True):
+            best = 0.0
+            for size in range(1, n_members + 1):
+                for members in combinations(range(M), size):
+                    chosen = np.isin(np.arange(M), members)
+                    sizes = np.bincount(families[chosen])
+                    fits = costs[chosen].sum() <= budget and sizes.max() <= most
+                    if fits and chosen[keep].all():
+                        best = min(best, f(free, solve_support(free, chosen)))
+            kept = (w > 0) | keep
+            assert kept.sum() <= n_members
+            assert costs[kept].sum() <= budget + 1e-9
+            assert np.bincount(families[kept]).max() <= most
+            assert f(free, w) >= best - 1e-9 * abs(best)
+            cases += 1
+            exact += f(free, w) <= best + 1e-9 * abs(best)
+    assert exact / cases >= 0.95
 
 
 @pytest.mark.parametrize("seed", [72, 341, 396])
