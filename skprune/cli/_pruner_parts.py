@@ -131,7 +131,7 @@ def _parameters(pruner: BasePruner) -> int | None:
 
 
 def _settings_part(pruner: BasePruner) -> Part:
-    given = pruner.get_params(deep=False)
+    given: Any = pruner.get_params(deep=False)
     # What was chosen, where the pruner chose.
     used = {name: getattr(pruner, f"{name}_", given.get(name)) for name in _SETTINGS}
     limits = {name: given.get(name) for name in _LIMITS}
@@ -140,7 +140,7 @@ def _settings_part(pruner: BasePruner) -> Part:
     names = ("calibrate", "fit_intercept") if given.get("voting") == "log" else ("calibrate",)
     vote = {name: given[name] for name in names if name in given}
     said = [f"{name} {_shown(value)}" for name, value in {**used, **other}.items()]
-    said += [f"{name} {value}" for name, value in {**vote, **limits}.items() if value]
+    said += [f"{name} {value}" for name, value in (vote | limits).items() if value]
     return passage("settings", ", ".join(said), {**used, **other, **vote, **limits})
 
 

@@ -6,7 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from ..pruning import BasePruner, CalibrationPredictions, Frontier
+from ..pruning import (
+    BasePruner,
+    CalibrationPredictions,
+    Frontier,
+    are_listed,
+    is_fitted,
+    known_members,
+)
 from ..utils import VotingRule
 
 __all__ = ["equal_vote", "frontier_of", "full_ensemble", "full_predictions"]
@@ -28,11 +35,8 @@ def full_ensemble(pruner: BasePruner, ensemble: Any) -> Any:
     if ensemble is not None:
         return ensemble
     found = pruner.estimator
-    try:
-        check_is_fitted(found[0][1] if isinstance(found, list) else found)
-    except Exception:
-        return None
-    return found
+    members = known_members(found) if are_listed(found) else [found]
+    return found if members and all(map(is_fitted, members)) else None
 
 
 def full_predictions(pruner: BasePruner, X: Any, y: Any, ensemble: Any) -> CalibrationPredictions:

@@ -19,7 +19,12 @@ from sklearn.utils import (
     check_consistent_length,
     indexable,
 )
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import (
+    UNUSED,
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 from ..exceptions import SavedFormatError
@@ -64,6 +69,7 @@ from ._calibration import (
     TrainingData,
     calibrated_out_of_bag,
     calibration_splits,
+    checked_groups,
     is_fraction,
     predict_fitted,
     predictions_of,
@@ -81,13 +87,18 @@ from ._members import (
     ClassMapping,
     MemberFile,
     Members,
+    are_listed,
     check_estimator,
     check_fitted_members,
     check_unfitted_members,
     encode_labels,
     expected_n_members,
+    is_fitted,
+    is_trained,
+    listed_members,
     named_members,
     needs_no_training,
+    with_member,
 )
 from ._out_of_bag import check_draws_rows, draws_rows, out_of_bag_rows
 from ._predictions import CalibrationPredictions, StatisticsAlone
@@ -170,8 +181,11 @@ class BasePruner(
     intercept_: NDArray[np.float64]
     estimators_: list[Any]
     _member_table: MemberTable | partial[MemberTable]
-    _mapping: ClassMapping | None
+    _mappings: tuple[ClassMapping, ...] | None
     _features: tuple[NDArray[np.intp], ...] | None
+
+    # Not requested by the pruner itself, which hands them to its splitters.
+    __metadata_request__fit: ClassVar[dict[str, str]] = {"groups": UNUSED}
 
     # What differs between classes and targets
 
@@ -199,11 +213,66 @@ class BasePruner(
     def _combined(self, outputs: Iterable[NDArray]) -> NDArray[np.float64]:
         """Probabilities or targets, from predictions (n, k) of each kept member."""
 
+    # Parameters of members by their names, as in scikit-learn's VotingClassifier
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters of the pruner, and those of its members.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Add the members, by their names where ``estimator`` lists them, and their parameters
+            as ``name__parameter``.
+
+        Returns
+        -------
+        dict of str to object
+            Parameters by their names.
+        """
+        params: dict[str, Any] = super().get_params(deep=deep)
+        for name, member in listed_members(self.estimator) if deep else []:
+            if not isinstance(name, str) or name in self._get_param_names():
+                continue  # fit raises for it
+            params[name] = member
+            if hasattr(member, "get_params") and not isinstance(member, type):
+                of_member = member.get_params(deep=True)
+                params |= {f"{name}__{key}": value for key, value in of_member.items()}
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of the pruner, members, or parameters of members.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters of the pruner; where ``estimator`` lists its members, ``name=member`` puts
+            another one in the place of that name, ``name="drop"`` leaves it out, and
+            ``name__parameter=value`` sets a parameter of it.
+
+        Returns
+        -------
+        self : object
+            The pruner.
+        """
+        if "estimator" in params:
+            self.estimator = params.pop("estimator")
+        names = {name for name, _ in listed_members(self.estimator)} - set(self._get_param_names())
+        for name in names & set(params):
+            self.estimator = with_member(self.estimator, name, params.pop(name))
+        super().set_params(**params)
+        return self
+
     # Fit
 
     @reports_progress(2)
     def fit(
-        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, **fit_params: Any
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+        **fit_params: Any,
     ) -> Self:
         """Train the members, select some of them on rows they have not seen, and keep those.
 
@@ -215,9 +284,11 @@ class BasePruner(
             Classes, or targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights, used in the members' fit (where they take them) and in calibration.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each sample. Rows of one group are never split between training and
+            calibration, nor, where a search scores candidates, between its folds.
         **fit_params : dict
-            Passed to the members' ``fit``, except ``groups``: rows of one group are never split
-            between training and calibration. Routed if metadata routing is enabled.
+            Passed to the members' ``fit``, or routed if metadata routing is enabled.
 
         Returns
         -------
@@ -236,12 +307,18 @@ class BasePruner(
         self._check_parameters()
         self._check_limits()
         X, y, sample_weight = self._validate(X, y, sample_weight)
+        if groups is not None:
+            groups = checked_groups(groups, y)
         memory = check_cache(self.memory)
         with ScratchFolder() as scratch:
             if self._is_prefit():
-                calibration = self._predict_fitted(X, y, sample_weight, fit_params, memory, scratch)
+                calibration = self._predict_fitted(
+                    X, y, sample_weight, groups, fit_params, memory, scratch
+                )
             else:
-                calibration = self._train_and_predict(X, y, sample_weight, fit_params, memory)
+                calibration = self._train_and_predict(
+                    X, y, sample_weight, groups, fit_params, memory
+                )
             self._select_and_keep(calibration, tuple(X.shape[1:]))
         return self
 
@@ -412,11 +489,11 @@ class BasePruner(
                 )
         n_outputs = stats.n_classes if kind == "classes" else stats.n_classes // 2
         if self.estimator is None:
-            mapping = None
+            mappings, M = None, stats.n_members
             if kind == "classes":
                 positions = np.arange(n_outputs)
-                mapping = ClassMapping(positions, positions, positions)
-            return Members((None,) * stats.n_members, None, n_outputs, mapping)
+                mappings = (ClassMapping(positions, positions, positions),) * M
+            return Members((None,) * M, None, n_outputs, mappings)
         n_targets = None if kind == "classes" else n_outputs
         members = Members.of(self.estimator, n_targets=n_targets)
         names = self._names()
@@ -456,6 +533,7 @@ class BasePruner(
         X: Any,
         y: NDArray,
         sample_weight: NDArray[np.float64] | None,
+        groups: NDArray | None,
         fit_params: dict[str, Any],
         memory: Memory,
         scratch: ScratchFolder,
@@ -470,7 +548,7 @@ class BasePruner(
         if self._cv_name == "oob":
             check_draws_rows(self.estimator, len(y))
             own = out_of_bag_rows(self.estimator, len(y))
-        self._check_calibration_rows(y, sample_weight, members.classes)
+        self._check_calibration_rows(y, sample_weight, members.classes, groups)
         self._report(f"predicting {len(y)} samples with {len(members)} fitted members")
         self._phase("predicting")
         P = predict_fitted(
@@ -481,7 +559,7 @@ class BasePruner(
             scratch=scratch,
             n_jobs=self.n_jobs,
         )
-        calibration = Calibration(members, P, y, sample_weight, X[:TIMED_ROWS])
+        calibration = Calibration(members, P, y, sample_weight, X[:TIMED_ROWS], groups=groups)
         if own is None:
             return calibration
         # Nothing else is random here: without a seed, too, two fits are the same.
@@ -493,6 +571,7 @@ class BasePruner(
         X: Any,
         y: NDArray,
         sample_weight: NDArray[np.float64] | None,
+        groups: NDArray | None,
         fit_params: dict[str, Any],
         memory: Memory,
     ) -> Calibration:
@@ -506,12 +585,14 @@ class BasePruner(
             )
         rng = check_random_state(self.random_state)
         seed = draw_seed(rng)
-        if isinstance(self.estimator, list):
+        self._report_fitted()
+        if are_listed(self.estimator):
             # Each member draws its own seed, in the order of the list.
-            estimator: Any = [(n, set_missing_seeds(clone(m), rng)) for n, m in self.estimator]
+            pairs = named_members(self.estimator)
+            estimator: Any = [(n, set_missing_seeds(clone(m, safe=False), rng)) for n, m in pairs]
         else:
-            estimator = set_missing_seeds(clone(self.estimator), rng)
-        member_params, split_params = self._routed_params(sample_weight, fit_params)
+            estimator = set_missing_seeds(clone(self.estimator, safe=False), rng)
+        member_params, split_params = self._routed_params(sample_weight, groups, fit_params)
         outputs, by_class = self._outputs(y), is_classifier(self)
         cv = self._training_cv(len(y), split_params)
         out_of_bag = isinstance(cv, str)
@@ -523,7 +604,8 @@ class BasePruner(
             )
             rows = np.concatenate([test for _, test in splits])
         weight = None if sample_weight is None else sample_weight[rows]
-        self._check_calibration_rows(y[rows], weight, outputs.get("classes"))
+        groups = None if groups is None else groups[rows]
+        self._check_calibration_rows(y[rows], weight, outputs.get("classes"), groups)
         refit = not out_of_bag and not is_fraction(cv)
         self._report(f"training members on {len(y)} samples, cv={cv}")
         self._phase("training members", max(1, len(splits) + refit))
@@ -531,6 +613,7 @@ class BasePruner(
         options: dict[str, Any] = {
             "outputs": outputs,
             "sample_weight": weight,
+            "groups": groups,
             "dtype": self.prediction_dtype,
             "memory": memory,
             "n_jobs": self.n_jobs,
@@ -539,6 +622,20 @@ class BasePruner(
         if out_of_bag:
             return train_out_of_bag(estimator, data, seed, **options)
         return train_and_predict(estimator, data, splits, refit=refit, **options)
+
+    def _report_fitted(self) -> None:
+        """Say which fitted estimators are trained again."""
+        if not self.verbose:
+            return
+        listed = are_listed(self.estimator)
+        pairs = named_members(self.estimator) if listed else [("estimator", self.estimator)]
+        fitted = [repr(name) for name, member in pairs if is_trained(member) and is_fitted(member)]
+        if fitted:
+            more = f" and {len(fitted) - 5} more" if len(fitted) > 5 else ""
+            self._report(
+                f"{', '.join(fitted[:5])}{more} fitted before, trained again: wrap what is to be "
+                "kept as it is in sklearn.frozen.FrozenEstimator, or give cv='prefit'"
+            )
 
     def _training_cv(self, n_rows: int, split_params: dict[str, Any]) -> Any:
         """``cv``, or what "auto" stands for; raise if it does not suit the ensemble or groups."""
@@ -679,6 +776,7 @@ class BasePruner(
                 calibration.P, calibration.y, calibration.sample_weight, members.classes
             ),
             own=calibration.own,
+            groups=calibration.groups,
         ).with_positive_weight()
         weights = self._select(predictions, calibration)
         self._keep(calibration, weights, predictions)
@@ -722,7 +820,9 @@ class BasePruner(
         members = calibration.members
         names, M = calibration.names or self._names(), len(members)
         labels = names or tuple(str(i) for i in range(M))
-        costs = member_costs(self.costs, self.max_cost, members, calibration.X, labels)
+        costs = member_costs(
+            self.costs, self.max_cost, self.estimator, members, calibration.X, labels
+        )
         limits = limits_of(self, names, costs, M)
         others = (self.max_cost, self.keep, self.families)
         return Program(
@@ -778,7 +878,7 @@ class BasePruner(
         self.n_members_in_ = len(weights)
         self.n_members_ = int(self.support_.sum())
         kept = calibration.members.subset(self.support_).loaded()
-        self._features, self._mapping = kept.features, kept.mapping
+        self._features, self._mappings = kept.features, kept.mappings
         self.__dict__.pop("estimators_", None)
         if self.estimator is not None:
             self.estimators_ = list(kept.estimators)
@@ -924,8 +1024,8 @@ class BasePruner(
             )
 
     def _kept_members(self) -> Members:
-        n_outputs = len(self.intercept_ if self._mapping is None else self._mapping.classes)
-        return Members(tuple(self.estimators_), self._features, n_outputs, self._mapping)
+        n_outputs = len(self.classes_ if is_classifier(self) else self.intercept_)
+        return Members(tuple(self.estimators_), self._features, n_outputs, self._mappings)
 
     def _member_outputs(self, X: Any) -> Iterator[NDArray]:
         """Predictions of each kept member."""
@@ -963,8 +1063,12 @@ class BasePruner(
     def _voting_members(self) -> tuple[VotingMember, ...]:
         """The kept members as they go into one graph."""
         self._check_has_members()
-        numbers, mapping = np.flatnonzero(self.support_), self._mapping
-        columns = [None if mapping is None else mapping.columns(m) for m in self.estimators_]
+        numbers, kept = np.flatnonzero(self.support_), self._kept_members()
+        mappings = [kept.mapping(i) for i in range(len(kept))]
+        columns: list[Any] = [
+            None if mapping is None else mapping.columns(member)
+            for mapping, member in zip(mappings, self.estimators_, strict=True)
+        ]
         return voting_members(
             self.estimators_, self.weights_[numbers], columns, self._features, numbers
         )
@@ -975,7 +1079,7 @@ class BasePruner(
         """Raise for parameters that are wrong, alone or together, before anything is trained."""
         self._validate_params()
         if self.estimator is not None:
-            check_estimator(self.estimator)
+            check_estimator(self.estimator, self._get_param_names())
         prefit = self._is_prefit()
         if not prefit:
             check_unfitted_members(self.estimator, self.cv, classifiers=is_classifier(self))
@@ -988,7 +1092,11 @@ class BasePruner(
         check_costs(self.costs, self.max_cost, self.estimator, prefit=prefit)
 
     def _check_calibration_rows(
-        self, y: NDArray, sample_weight: NDArray[np.float64] | None, classes: NDArray | None
+        self,
+        y: NDArray,
+        sample_weight: NDArray[np.float64] | None,
+        classes: NDArray | None,
+        groups: NDArray | None = None,
     ) -> None:
         """Raise for calibration rows that cannot be used, before anything is trained."""
         if sample_weight is not None and not sample_weight.any():
@@ -1011,8 +1119,8 @@ class BasePruner(
         return self.cv if isinstance(self.cv, str) else None
 
     def _names(self) -> tuple[str, ...] | None:
-        """Names of the members, where ``estimator`` is a list."""
-        if isinstance(self.estimator, list):
+        """Names of the members, where ``estimator`` is a list or a dict."""
+        if are_listed(self.estimator):
             return tuple(name for name, _ in named_members(self.estimator))
         return None
 
@@ -1028,31 +1136,41 @@ class BasePruner(
         to_split = MethodMapping().add(caller="fit", callee="split")
         router = MetadataRouter(owner=self).add_self_request(self)
         members = {} if self.estimator is None else {"estimator": self.estimator}
-        if isinstance(self.estimator, list):  # files are not trained
+        if are_listed(self.estimator):  # files, and what has no fit, are not trained
             named = named_members(self.estimator)
-            members = {name: m for name, m in named if not isinstance(m, MemberFile)}
+            members = {name: m for name, m in named if hasattr(m, "fit")}
         router.add(**members, method_mapping=to_fit)
         # Without a splitter, whole groups are held out.
-        has_splitter = self._cv_name is None and hasattr(self.cv, "split")
-        splitter = self.cv if has_splitter else GroupShuffleSplit()
-        return router.add(splitter=splitter, method_mapping=to_split)
+        for name, splitter in self._splitters().items():
+            has_splitter = hasattr(splitter, "split") and not isinstance(splitter, str)
+            router.add(
+                **{name: splitter if has_splitter else GroupShuffleSplit()},
+                method_mapping=to_split,
+            )
+        return router
+
+    def _splitters(self) -> dict[str, Any]:
+        """What splits rows, by the names of metadata routing."""
+        return {"splitter": self.cv}
 
     def _routed_params(
-        self, sample_weight: NDArray[np.float64] | None, fit_params: dict[str, Any]
+        self,
+        sample_weight: NDArray[np.float64] | None,
+        groups: NDArray | None,
+        fit_params: dict[str, Any],
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """What each member's ``fit`` (by name, for a list) and the splitter get."""
-        many = isinstance(self.estimator, list)
-        members = dict(self.estimator) if many else {"estimator": self.estimator}
+        many = are_listed(self.estimator)
+        members = dict(named_members(self.estimator)) if many else {"estimator": self.estimator}
+        members = {name: member for name, member in members.items() if hasattr(member, "fit")}
+        metadata = fit_params if groups is None else {"groups": groups, **fit_params}
         if routing_enabled():
-            routed = process_routing(self, "fit", sample_weight=sample_weight, **fit_params)
+            routed = process_routing(self, "fit", sample_weight=sample_weight, **metadata)
             given = {name: dict(routed[name].fit) for name in members}
             split_params = {k: v for k, v in routed.splitter.split.items() if v is not None}
         else:
-            split_params = {k: v for k, v in fit_params.items() if k == "groups"}
-            given = {
-                name: {k: v for k, v in fit_params.items() if k not in split_params}
-                for name in members
-            }
+            split_params = {} if groups is None else {"groups": groups}
+            given = {name: dict(fit_params) for name in members}
             for name, member in members.items():
                 if sample_weight is None:
                     continue
@@ -1065,7 +1183,9 @@ class BasePruner(
                         UserWarning,
                         stacklevel=6,
                     )
-        return (given if many else given["estimator"]), split_params
+        if not many:
+            return given["estimator"], split_params
+        return {name: given.get(name, {}) for name in self._names() or ()}, split_params
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "sample_shape_")  # the last attribute that fit sets
@@ -1073,8 +1193,10 @@ class BasePruner(
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         # Tags of files are unknown; fit raises for what is no estimator.
-        members: Any = self.estimator if isinstance(self.estimator, list) else [self.estimator]
-        inputs = [input_tags_of(m[-1] if isinstance(m, tuple) and m else m) for m in members]
+        members: Any = [self.estimator]
+        if are_listed(self.estimator):
+            members = [member for _, member in listed_members(self.estimator)]
+        inputs = [input_tags_of(member) for member in members]
         inputs = [each for each in inputs if each is not None]
         tags.input_tags.sparse = all(i.sparse for i in inputs)
         tags.input_tags.allow_nan = all(i.allow_nan for i in inputs)

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import GroupShuffleSplit, check_cv
 from sklearn.utils import _safe_indexing, check_consistent_length
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import assert_all_finite, column_or_1d
 
 from .._version import __version__
 from ..exceptions import CacheWarning
@@ -47,7 +47,7 @@ from ..utils import (
     unfreeze,
     write_predictions,
 )
-from ._members import MemberFile, Members
+from ._members import MemberFile, Members, is_trained
 from ._out_of_bag import fill_with_others, out_of_bag_rows
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "TrainingData",
     "calibrated_out_of_bag",
     "calibration_splits",
+    "checked_groups",
     "checked_rows",
     "is_fraction",
     "predict_fitted",
@@ -100,6 +101,7 @@ class Calibration:
     # (M, N), rows that each member was not trained on; None if no member was trained on any
     own: NDArray[np.bool_] | None = None
     names: tuple[str, ...] | None = None  # of the members, where predictions came with names
+    groups: NDArray | None = None  # of the rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +142,6 @@ def calibration_splits(
         raise ValueError(f"cv must give at least one pair (train, test); {cv!r:.100} gives none.")
     splits = [_checked_fold(number, fold, len(y)) for number, fold in enumerate(folds)]
     if split_params.get("groups") is not None:
-        check_consistent_length(y, split_params["groups"])
         _check_groups(splits, split_params["groups"], cv)
     rows = np.concatenate([test for _, test in splits])
     if len(np.unique(rows)) < len(rows):
@@ -167,8 +168,6 @@ def _hold_out(codes: NDArray[np.intp], fraction: float, seed: int) -> Split:
 
 def _hold_out_groups(y: NDArray, groups: Any, fraction: float, seed: int, by_class: bool) -> Split:
     """Hold out a fraction of the groups; each class must be in the others, too."""
-    groups = column_or_1d(groups)
-    check_consistent_length(y, groups)
     n_groups = len(np.unique(groups))
     if not 1 <= round(fraction * n_groups) <= n_groups - 1:
         raise ValueError(
@@ -188,7 +187,6 @@ def _hold_out_groups(y: NDArray, groups: Any, fraction: float, seed: int, by_cla
 
 def _check_groups(splits: list[Split], groups: Any, cv: Any) -> None:
     """Raise if rows of one group are trained and calibrated on."""
-    groups = column_or_1d(groups)
     for number, (train, test) in enumerate(splits):
         both = np.intersect1d(groups[train], groups[test])
         if len(both):
@@ -237,6 +235,17 @@ def checked_rows(name: str, which: str, given: Any, n_rows: int) -> NDArray[np.i
     return rows
 
 
+def checked_groups(groups: Any, y: NDArray) -> NDArray:
+    """The groups of the rows as an array; raise for other shapes, and for missing values."""
+    try:
+        checked: NDArray = column_or_1d(groups)
+        check_consistent_length(y, checked)
+        assert_all_finite(checked, input_name="groups")
+    except ValueError as error:
+        raise ValueError(f"groups must have one group a row: {error}") from error
+    return checked
+
+
 # Members to be trained
 
 
@@ -248,6 +257,7 @@ def train_and_predict(
     refit: bool,
     outputs: dict[str, Any],
     sample_weight: NDArray[np.float64] | None,
+    groups: NDArray | None,
     dtype: str | None,
     memory: joblib.Memory,
     n_jobs: int | None,
@@ -285,6 +295,7 @@ def train_and_predict(
         memory,
         (tested, sample_weight, dtype),
         None if trained.key is None else MemberOutputCache(memory, trained.key),
+        groups=groups,
     )
 
 
@@ -295,6 +306,7 @@ def train_out_of_bag(
     *,
     outputs: dict[str, Any],
     sample_weight: NDArray[np.float64] | None,
+    groups: NDArray | None,
     dtype: str | None,
     memory: joblib.Memory,
     n_jobs: int | None,
@@ -317,6 +329,7 @@ def train_out_of_bag(
             memory,
             ("out of bag", trained.key, sample_weight, dtype),
             None if trained.key is None else MemberOutputCache(memory, trained.key),
+            groups=groups,
         ),
         members.own,
         seed,
@@ -379,10 +392,11 @@ def _predict_rows(
 
 def _training_keys(estimator: Any) -> list[Any]:
     """What training depends on besides parameters and data: for networks, Keras's back end."""
-    named = estimator if isinstance(estimator, list) else [("", estimator)]
+    members = [m for _, m in estimator] if isinstance(estimator, list) else [estimator]
     keys = []
-    for _, each in named:
-        for part in (each, *each.get_params(deep=True).values()):
+    for each in members:
+        params = each.get_params(deep=True) if hasattr(each, "get_params") else {}
+        for part in (each, *params.values()):
             if hasattr(part, "__skprune_training_key__"):
                 keys.append(part.__skprune_training_key__())
             elif any(base.__module__.startswith("scikeras.") for base in type(part).__mro__):
@@ -400,29 +414,65 @@ def _fit_members(
     training: Callable[[Any], AbstractContextManager],
 ) -> Members:
     """Fit a clone of the ensemble, or of each member of a list, on some rows (None: all)."""
+    encoded: tuple[NDArray | None, ...] = ()
+    by_class = "classes" in outputs
     if isinstance(estimator, list):
         with training(estimator):
-            fitted = Parallel(n_jobs=n_jobs)(
-                delayed(_fit_rows)(clone(member), data.X, data.y, data.fit_params[name], rows)
+            trained = Parallel(n_jobs=n_jobs)(
+                delayed(_fit_member)(member, data.X, data.y, data.fit_params[name], rows, by_class)
                 for name, member in estimator
             )
+        fitted, encoded = [member for member, _ in trained], tuple(labels for _, labels in trained)
     else:
-        ensemble = clone(estimator)
-        with training(ensemble):
-            fitted = _fit_rows(ensemble, data.X, data.y, data.fit_params, rows)
-    members = Members.of(fitted, **outputs)
+        fitted = clone(estimator, safe=False)
+        with training(fitted):
+            _fit_rows(fitted, data.X, data.y, data.fit_params, rows)
+    members = Members.of(fitted, encoded=encoded, **outputs)
     if out_of_bag:
         members = replace(members, own=out_of_bag_rows(fitted, len(data.y)))
     return members
 
 
+def _fit_member(
+    member: Any,
+    X: Any,
+    y: NDArray,
+    fit_params: dict[str, Any],
+    rows: NDArray[np.intp] | None,
+    by_class: bool,
+) -> tuple[Any, NDArray | None]:
+    """Fit a clone of one member of a list; also the labels, where it was fitted on their codes.
+
+    Some classifiers take no labels but 0 .. k - 1, and all of these: XGBoost, many networks.
+    """
+    if not is_trained(member):
+        return member, None
+    fitted = clone(member, safe=False)
+    try:
+        _fit_rows(fitted, X, y, fit_params, rows)
+    except MemoryError:
+        raise
+    except Exception as error:
+        labels = np.unique(y if rows is None else y[rows])
+        if not by_class or np.array_equal(labels, np.arange(len(labels))):
+            raise
+        fitted = clone(member, safe=False)
+        codes = np.searchsorted(labels, y)  # of other rows anything
+        try:
+            _fit_rows(fitted, X, codes, fit_params, rows)
+        except Exception:
+            raise error from None
+        return fitted, labels
+    return fitted, None
+
+
 def _fit_rows(
     estimator: Any, X: Any, y: NDArray, fit_params: dict[str, Any], rows: NDArray[np.intp] | None
-) -> Any:
+) -> None:
     if rows is not None:
         fit_params = check_method_params(X, fit_params, indices=rows)
         X, y = _safe_indexing(X, rows), _safe_indexing(y, rows)
-    return estimator.fit(X, y, **fit_params)
+    estimator.fit(X, y, **fit_params)
 
 
 class _Ensemble:

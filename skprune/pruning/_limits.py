@@ -11,7 +11,14 @@ from ..metrics import check_countable, latencies, n_parameters
 from ..socp import Limits, within_budget
 from ..socp import check_costs as checked_numbers
 from ..utils import is_integer
-from ._members import Members, expected_n_members, known_members, named_members
+from ._members import (
+    Members,
+    expected_n_members,
+    kept_in_list,
+    known_members,
+    listed_members,
+    named_members,
+)
 
 __all__ = ["check_costs", "check_limits", "limits_of", "member_costs"]
 
@@ -31,13 +38,21 @@ def check_costs(costs: Any, max_cost: Any, estimator: Any, *, prefit: bool) -> N
         )
     elif not isinstance(costs, str):
         n_members = expected_n_members(estimator, prefit)
+        costs = _of_members(costs, estimator)
         numbers = checked_numbers(costs, np.size(costs) if n_members is None else n_members)
         _check_budget(numbers, max_cost)
     elif costs == "parameters":
-        listed = named_members(estimator) if isinstance(estimator, list) else []
-        names = [name for name, _ in listed] or map(str, itertools.count())
+        names = [name for name, _ in named_members(estimator)] or map(str, itertools.count())
         for name, member in zip(names, known_members(estimator), strict=False):
             _of_member(name, check_countable, member)
+
+
+def _of_members(values: Any, estimator: Any) -> Any:
+    """One value a member, from one for each entry of a list or a dict, some of them dropped."""
+    kept = kept_in_list(estimator)
+    if all(kept) or np.ndim(values) != 1 or len(values) != len(kept):
+        return values
+    return [value for value, is_member in zip(values, kept, strict=True) if is_member]
 
 
 def _of_member(name: str, function: Callable[[Any], Any], member: Any) -> Any:
@@ -58,13 +73,18 @@ def _check_budget(costs: NDArray[np.float64], max_cost: float | None) -> None:
 
 
 def member_costs(
-    costs: Any, max_cost: float | None, members: Members, X: Any, names: tuple[str, ...]
+    costs: Any,
+    max_cost: float | None,
+    estimator: Any,
+    members: Members,
+    X: Any,
+    names: tuple[str, ...],
 ) -> NDArray[np.float64] | None:
     """What each member costs: as given, or counted, or measured on some calibration rows X."""
     if costs is None:
         return None
     if not isinstance(costs, str):
-        found = checked_numbers(costs, len(members))
+        found = checked_numbers(_of_members(costs, estimator), len(members))
     elif costs == "parameters":
         found = _parameters(members, names)
     else:
@@ -117,7 +137,7 @@ def check_limits(pruner: Any, names: tuple[str, ...] | None, n_members: int | No
         n_members = len(names)
     _check_families(pruner)
     if n_members is not None:
-        costs = pruner.costs
+        costs = _of_members(pruner.costs, pruner.estimator)
         known = costs is not None and not isinstance(costs, str)
         limits_of(pruner, names, checked_numbers(costs, n_members) if known else None, n_members)
 
@@ -142,10 +162,10 @@ def limits_of(
     _check_families(pruner)
     keep = np.zeros(n_members, dtype=bool)
     if pruner.keep is not None:
-        keep[_positions(pruner.keep, names, n_members)] = True
+        keep[_positions(pruner.keep, names, n_members, pruner.estimator)] = True
     families = None
     if pruner.families is not None:
-        families = _families(pruner.families, names, n_members)
+        families = _families(pruner.families, names, n_members, pruner.estimator)
     limits = Limits.of(
         n_members,
         n_members=pruner.max_members,
@@ -171,9 +191,19 @@ def limits_of(
     return limits
 
 
-def _positions(keep: Any, names: tuple[str, ...] | None, n_members: int) -> NDArray[np.intp]:
-    """Positions of members that are given by names or positions."""
+def _positions(
+    keep: Any, names: tuple[str, ...] | None, n_members: int, estimator: Any
+) -> NDArray[np.intp]:
+    """Positions of members that are given by names, or by positions in a list as it is given."""
     positions = []
+    listed = listed_members(estimator)
+    if len(listed) > n_members and names is not None:  # some are dropped
+        entries = [name for name, _ in listed]
+        keep = [keep] if isinstance(keep, str) else list(keep)
+        keep = [
+            entries[each] if is_integer(each) and 0 <= each < len(entries) else each
+            for each in keep
+        ]
     for member in [keep] if isinstance(keep, str) else list(keep):
         if isinstance(member, str):
             if names is None or member not in names:
@@ -197,7 +227,9 @@ def _positions(keep: Any, names: tuple[str, ...] | None, n_members: int) -> NDAr
     return np.array(positions, dtype=np.intp)
 
 
-def _families(families: Any, names: tuple[str, ...] | None, n_members: int) -> NDArray[np.intp]:
+def _families(
+    families: Any, names: tuple[str, ...] | None, n_members: int, estimator: Any
+) -> NDArray[np.intp]:
     """The number of each member's family."""
     if isinstance(families, Mapping):
         if names is None:
@@ -207,7 +239,8 @@ def _families(families: Any, names: tuple[str, ...] | None, n_members: int) -> N
             )
         by_name = {str(name): family for name, family in families.items()}
         missing = [name for name in names if name not in by_name]
-        strange = [name for name in by_name if name not in names]
+        dropped = {name for name, _ in listed_members(estimator)}
+        strange = [name for name in by_name if name not in names and name not in dropped]
         if missing or strange:
             raise ValueError(
                 "families must map each member's name to its family; "
@@ -215,6 +248,7 @@ def _families(families: Any, names: tuple[str, ...] | None, n_members: int) -> N
                 + "."
             )
         families = [by_name[name] for name in names]
+    families = _of_members(families, estimator)
     labels = families.tolist() if isinstance(families, np.ndarray) else list(families)
     if len(labels) != n_members:
         raise ValueError(

@@ -2,16 +2,16 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from typing import Any, Self
 
 import joblib
 import numpy as np
 from joblib import delayed, effective_n_jobs
 from numpy.typing import NDArray
-from sklearn.base import is_classifier
 from sklearn.ensemble import (
     AdaBoostClassifier,
     AdaBoostRegressor,
@@ -38,6 +38,7 @@ from sklearn.multioutput import (
     RegressorChain,
 )
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from .._keras import joint_prediction
@@ -54,17 +55,24 @@ from ..utils import (
 )
 
 __all__ = [
+    "ClassMapping",
     "MemberFile",
     "Members",
+    "are_listed",
     "check_ensemble",
     "check_estimator",
     "check_fitted_members",
     "check_unfitted_members",
     "encode_labels",
     "expected_n_members",
+    "is_fitted",
+    "is_trained",
+    "kept_in_list",
     "known_members",
+    "listed_members",
     "named_members",
     "needs_no_training",
+    "with_member",
 ]
 
 # Ensembles of copies of `estimator`, and of those in `estimators`.
@@ -228,47 +236,124 @@ def _as_member(member: Any) -> Any:
     return MemberFile(os.fspath(member)) if is_path else member
 
 
-def named_members(estimator: list[Any]) -> list[tuple[str, Any]]:
-    """(name, member) of a list that passes :func:`check_estimator`; a bare path is its name."""
-    pairs = [item if isinstance(item, tuple) else (os.fspath(item), item) for item in estimator]
-    return [(name, _as_member(member)) for name, member in pairs]
+def are_listed(estimator: Any) -> bool:
+    """Whether ``estimator`` lists its members, in a list or a dict."""
+    return isinstance(estimator, list | Mapping)
+
+
+def listed_members(estimator: Any) -> list[tuple[str, Any]]:
+    """(name, member) of a list or a dict as it is given, with what is dropped; [] of others.
+
+    A path without a name has itself as its name, and other members are named as in scikit-learn's
+    ``make_pipeline``.
+    """
+    if isinstance(estimator, Mapping):
+        return list(estimator.items())
+    if not isinstance(estimator, list):
+        return []
+    bare = Counter(_own_name(item) for item in estimator if not _is_pair(item))
+    numbers = {name: count(1) for name, n in bare.items() if n > 1}
+    pairs = []
+    for item in estimator:
+        if not _is_pair(item):
+            name = _own_name(item)
+            if name in numbers and not _is_path(item):
+                name = f"{name}-{next(numbers[name])}"
+            item = name, item
+        pairs.append(item)
+    return pairs
+
+
+def named_members(estimator: Any) -> list[tuple[str, Any]]:
+    """(name, member) of a list or a dict, without what is dropped; paths become MemberFiles."""
+    pairs = listed_members(estimator)
+    return [(name, _as_member(member)) for name, member in pairs if not _is_dropped(name, member)]
+
+
+def kept_in_list(estimator: Any) -> list[bool]:
+    """Whether each entry of a list or a dict is a member, and not "drop"."""
+    return [not _is_dropped(name, member) for name, member in listed_members(estimator)]
+
+
+def _is_dropped(name: Any, member: Any) -> bool:
+    return isinstance(member, str) and member == "drop" != name  # a bare "drop" is a path
+
+
+def _is_pair(item: Any) -> bool:
+    return isinstance(item, tuple) and len(item) == 2
+
+
+def _is_path(item: Any) -> bool:
+    return isinstance(item, str | os.PathLike)
+
+
+def _own_name(member: Any) -> str:
+    """The name of a member that came without one."""
+    return os.fspath(member) if _is_path(member) else type(unfreeze(member)).__name__.lower()
+
+
+def with_member(estimator: Any, name: str, member: Any) -> Any:
+    """The list or dict with another member of that name."""
+    pairs = [(n, member if n == name else m) for n, m in listed_members(estimator)]
+    return dict(pairs) if isinstance(estimator, Mapping) else pairs
 
 
 def needs_no_training(estimator: Any) -> bool:
-    """Whether all members are FrozenEstimators or files."""
-    if isinstance(estimator, list):
-        members = [member for _, member in named_members(estimator)]
-        return all(isinstance(member, FrozenEstimator | MemberFile) for member in members)
-    return isinstance(estimator, FrozenEstimator)
+    """Whether all members are FrozenEstimators, files, or have no ``fit``."""
+    if are_listed(estimator):
+        return not any(is_trained(member) for _, member in named_members(estimator))
+    return estimator is not None and not is_trained(estimator)
 
 
-def check_estimator(estimator: Any) -> None:
-    """Raise if it cannot be an ensemble, or a list of named members and existing files."""
-    if not isinstance(estimator, list):
-        _check_is_estimator(estimator)
+def is_trained(member: Any) -> bool:
+    return not isinstance(member, FrozenEstimator | MemberFile) and hasattr(member, "fit")
+
+
+def is_fitted(member: Any) -> bool:
+    """Whether a member is known to be fitted."""
+    if not _has_tags(member):
+        return hasattr(member, "classes_")
+    try:
+        check_is_fitted(member)
+    except NotFittedError:
+        return False
+    return True
+
+
+def check_estimator(estimator: Any, parameters: Collection[str]) -> None:
+    """Raise if it cannot be an ensemble, or a list of members with names and existing files.
+
+    ``parameters`` are those of the pruner, whose names members may not have.
+    """
+    if not are_listed(estimator):
+        if isinstance(estimator, type) or not (
+            hasattr(estimator, "fit") or hasattr(unfreeze(estimator), "estimators_")
+        ):
+            is_class = isinstance(estimator, type)
+            got = f"the class {estimator.__name__}" if is_class else type(estimator).__name__
+            raise TypeError(
+                "estimator must be an ensemble, a list or dict of members, which are estimators, "
+                f"paths of fitted ones, or FrozenEstimators; got {got}."
+            )
         check_ensemble(unfreeze(estimator))
         return
-    if not estimator:
-        raise ValueError("estimator must hold at least one (name, estimator); got [].")
-    for item in estimator:
-        pair = isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)
-        if not pair and not isinstance(item, str | os.PathLike):
+    for item in estimator if isinstance(estimator, list) else estimator.items():
+        named = isinstance(item, tuple)
+        no_pair = named and not (_is_pair(item) and isinstance(item[0], str))
+        if no_pair or not _may_be_member(item[1] if named else item):
             raise TypeError(
-                "estimator as a list must hold (name, estimator) pairs, or paths of fitted "
-                f"members; it holds {item!r:.100}."
+                "estimator as a list or dict must hold estimators, fitted objects that predict, or "
+                "paths of such, in a list alone or as pairs (name, member); it holds "
+                f"{item!r:.100}."
             )
+    _check_names(estimator, parameters)
     members = named_members(estimator)
-    names = [name for name, _ in members]
-    repeated = sorted(name for name, n in Counter(names).items() if n > 1)
-    if repeated:
-        raise ValueError(f"The names in estimator must differ; {repeated} occur more than once.")
-    reserved = sorted({"splitter", "method_mapping"} & set(names))
-    if reserved:
-        raise ValueError(f"{reserved} cannot be names in estimator: metadata routing uses them.")
+    if not members:
+        got = "only members that are 'drop'" if len(estimator) else repr(estimator)
+        raise ValueError(f"estimator must hold at least one member; got {got}.")
     missing = []  # all files are looked for before any is loaded
     for name, member in members:
         if not isinstance(member, MemberFile):
-            _check_is_estimator(member)
             continue
         try:
             member.check_exists()
@@ -281,13 +366,36 @@ def check_estimator(estimator: Any) -> None:
         raise MemberFileError(f"estimator holds a path without a file: {message}{more}", path)
 
 
-def _check_is_estimator(member: Any) -> None:
-    is_class = isinstance(member, type)
-    if is_class or not hasattr(member, "fit") or not hasattr(member, "get_params"):
-        got = f"the class {member.__name__}" if is_class else type(member).__name__
-        raise TypeError(
-            "estimator must be an ensemble, a list of (name, estimator), of paths of fitted "
-            f"members, or FrozenEstimators of fitted ones; got {got}."
+def _may_be_member(member: Any) -> bool:
+    member = unfreeze(member)
+    methods = ("fit", "predict", "predict_proba")
+    return _is_path(member) or (
+        not isinstance(member, type) and any(hasattr(member, name) for name in methods)
+    )
+
+
+def _check_names(estimator: Any, parameters: Collection[str]) -> None:
+    """Raise for names in a list or dict that are not text, not unique, or mean something else."""
+    names = [name for name, _ in listed_members(estimator)]
+    repeated = sorted(name for name, n in Counter(names).items() if n > 1)
+    if repeated:
+        raise ValueError(f"The names in estimator must differ; {repeated} occur more than once.")
+    reserved = sorted({"splitter", "inner_splitter", "method_mapping"} & set(names))
+    if reserved:
+        raise ValueError(f"{reserved} cannot be names in estimator: metadata routing uses them.")
+    taken = sorted(set(parameters) & set(names))
+    if taken:
+        raise ValueError(
+            f"{taken} cannot be names in estimator: parameters of the pruner have them, and "
+            "set_params could not tell which is meant."
+        )
+    pairs = listed_members(estimator)
+    given = [name for name, m in pairs if not (_is_path(m) and os.fspath(m) == name)]
+    nested = [name for name in given if "__" in name]
+    if nested:
+        raise ValueError(
+            "The names in estimator must not contain '__', which set_params reads as a parameter "
+            f"of a member; got {nested[:5]}."
         )
 
 
@@ -328,28 +436,44 @@ def _no_members(estimator: Any) -> TypeError:
 
 def check_unfitted_members(estimator: Any, cv: Any, *, classifiers: bool) -> None:
     """Raise, before any fit, for members that cannot be trained, or that lack a method."""
-    if isinstance(estimator, list):
+    if are_listed(estimator):
         members = named_members(estimator)
-        unfitted = [n for n, m in members if not isinstance(m, FrozenEstimator | MemberFile)]
+        unfitted = [name for name, member in members if is_trained(member)]
         if any(isinstance(member, MemberFile) for _, member in members):
             raise ValueError(
                 f"estimator holds files of fitted members, and {unfitted[:5]} which cv={cv!r} "
                 "would train beside them. Give cv='prefit' if these are fitted too (or wrap them "
                 "in sklearn.frozen.FrozenEstimator), or train them apart."
             )
+    names = [name for name, _ in named_members(estimator)] if are_listed(estimator) else None
     for i, member in enumerate(known_members(estimator)):
-        if classifiers and _will_lack(member, "predict_proba"):
-            raise TypeError(
-                f"Members of estimator must have predict_proba; {_describe(i, member)} has none. "
-                "Wrap it in CalibratedClassifierCV."
-            )
-        tagged = hasattr(member, "__sklearn_tags__")
-        if not classifiers and (
-            (tagged and is_classifier(member)) or _will_lack(member, "predict")
-        ):
-            raise TypeError(
-                f"Members of estimator must be regressors; {_describe(i, member)} is not."
-            )
+        what = _describe(i, member)
+        if names is not None:
+            what = f"member {names[i]!r} ({type(member).__name__})"
+        _check_method(what, member, classifiers=classifiers, lacks=_will_lack)
+
+
+def _check_method(
+    what: str, member: Any, *, classifiers: bool, lacks: Callable[[Any, str], bool]
+) -> None:
+    """Raise for a member that is of the wrong kind, or that lacks the method that predicts."""
+    kind = getattr(get_tags(member), "estimator_type", None) if _has_tags(member) else None
+    method = "predict_proba" if classifiers else "predict"
+    if not lacks(member, method):
+        if classifiers or kind in (None, "regressor"):
+            return
+        raise TypeError(f"Members must be regressors; {what} is a {kind}.")
+    remedy = f"Give an estimator with fit and {method}, or a fitted object with {method}."
+    if kind == "classifier":
+        remedy = "Wrap it in CalibratedClassifierCV."
+    elif classifiers and kind == "regressor":
+        remedy = "Give a classifier, or prune regressors with SOCPEnsemblePrunerRegressor."
+    raise TypeError(f"Members must have {method}; {what} has none. {remedy}")
+
+
+def _has_tags(member: Any) -> bool:
+    """Whether it is an estimator in scikit-learn's sense, and not a class of the user's own."""
+    return not isinstance(member, type) and hasattr(member, "__sklearn_tags__")
 
 
 def _will_lack(member: Any, method: str) -> bool:
@@ -370,9 +494,10 @@ def _will_lack(member: Any, method: str) -> bool:
 
 def check_fitted_members(estimator: Any) -> None:
     """Raise if members are not fitted; files are checked when they are used."""
-    listed = isinstance(estimator, list)
+    listed = are_listed(estimator)
     for name, member in named_members(estimator) if listed else [("estimator", estimator)]:
-        if isinstance(member, MemberFile):
+        # Whether an object of the user's own class is fitted is not known.
+        if isinstance(member, MemberFile) or not _has_tags(unfreeze(member)):
             continue
         try:
             check_is_fitted(member)
@@ -389,7 +514,7 @@ def known_members(estimator: Any) -> list[Any]:
 
     An ensemble that trains copies of one estimator has that one.
     """
-    if isinstance(estimator, list):
+    if are_listed(estimator):
         return [unfreeze(member) for _, member in named_members(estimator)]
     if type(estimator) in _OF_ONE:
         return [] if estimator.estimator is None else [unfreeze(estimator.estimator)]
@@ -401,8 +526,8 @@ def known_members(estimator: Any) -> list[Any]:
 
 def expected_n_members(estimator: Any, prefit: bool) -> int | None:
     """How many members there are or will be, where that is known."""
-    if isinstance(estimator, list):
-        return len(estimator)
+    if are_listed(estimator):
+        return len(named_members(estimator))
     if prefit:  # boosting may have stopped before n_estimators
         members = getattr(unfreeze(estimator), "estimators_", None)
         return None if members is None else len(members)
@@ -430,10 +555,12 @@ class ClassMapping:
 
     def columns(self, member: Any) -> NDArray[np.intp]:
         """Position of each of a member's classes; raise for one that is not known."""
-        # An estimator that replaced a member of a fitted pruner may lack `classes_`.
+        # A member of the user's own class may lack `classes_`.
         known = np.asarray(getattr(member, "classes_", self.names))
         if np.array_equal(known, self.names):
             return self.positions
+        if _is_text(self.names) and np.array_equal(known, np.arange(len(self.names))):
+            return self.positions  # fitted on codes
         unknown = known[~np.isin(known, self.names)]
         if len(unknown):
             raise ValueError(
@@ -451,7 +578,7 @@ class Members:
     estimators: tuple[Any, ...]  # those in files are MemberFiles, loaded while they are used
     features: tuple[NDArray[np.intp], ...] | None  # columns of X that each sees, if not all
     n_outputs: int  # number of classes or targets
-    mapping: ClassMapping | None  # None for regressors
+    mappings: tuple[ClassMapping, ...] | None  # one a member; None for regressors
     own: NDArray[np.bool_] | None = None  # (M, N), out-of-bag rows, where these are asked for
 
     @classmethod
@@ -462,25 +589,39 @@ class Members:
         classes: NDArray | None = None,
         labels: NDArray | None = None,
         n_targets: int | None = None,
+        encoded: Sequence[NDArray | None] = (),
     ) -> Self:
         """The members of a fitted ensemble or list: regressors for targets, else classifiers.
 
         ``classes`` are all classes, by default those of the ensemble or of all members; ``labels``
-        are those that the members have to know at least.
+        are those that the members have to know at least; ``encoded`` are, for each member that
+        was fitted on codes, the labels that these stand for.
         """
         fitted = unfreeze(fitted)
         members = _members_of(fitted)
+        classes_known = classes is not None or labels is not None
         for i, member in enumerate(members):
-            if not isinstance(member, MemberFile):
-                _check_fitted_member(i, member, classifier=n_targets is None)
-        features = None if isinstance(fitted, Sequence) else _features_of(fitted)
+            if isinstance(member, MemberFile):
+                continue
+            _check_fitted_member(
+                i, member, classifier=n_targets is None, classes_known=classes_known
+            )
+        features = None if are_listed(fitted) else _features_of(fitted)
         if n_targets is not None:
             return cls(tuple(members), features, n_targets, None)
-        members, mapping = _map_classes(fitted, members, classes, labels)
-        for member in members:
+        encoded = encoded or [None] * len(members)
+        on_codes = [m for m, codes in zip(members, encoded, strict=True) if codes is not None]
+        members, mapping = _map_classes(fitted, members, on_codes, classes, labels)
+        mappings = [mapping] * len(members)
+        for i, own_labels in enumerate(encoded):
+            if own_labels is not None:
+                positions = np.searchsorted(mapping.classes, own_labels)
+                codes = np.arange(len(own_labels))
+                mappings[i] = ClassMapping(mapping.classes, codes, positions)
+        for member, its in zip(members, mappings, strict=True):
             if not isinstance(member, MemberFile):
-                mapping.columns(member)
-        return cls(tuple(members), features, len(mapping.classes), mapping)
+                its.columns(member)
+        return cls(tuple(members), features, len(mapping.classes), tuple(mappings))
 
     def __len__(self) -> int:
         return len(self.estimators)
@@ -488,7 +629,7 @@ class Members:
     @property
     def classes(self) -> NDArray | None:
         """Sorted classes; None for regressors."""
-        return None if self.mapping is None else self.mapping.classes
+        return None if self.mappings is None else self.mappings[0].classes
 
     @property
     def has_files(self) -> bool:
@@ -497,7 +638,11 @@ class Members:
 
     def member(self, i: int) -> Any:
         """Member i, in memory; a file is loaded, checked, and not kept."""
-        return _in_memory(i, self.estimators[i], self.mapping)
+        return _in_memory(i, self.estimators[i], self.mapping(i))
+
+    def mapping(self, i: int) -> ClassMapping | None:
+        """What member i calls the classes; None for a regressor."""
+        return None if self.mappings is None else self.mappings[i]
 
     def with_fingerprints(self) -> Self:
         """The members as a key of a cache: fingerprints in the place of files."""
@@ -512,8 +657,9 @@ class Members:
         """The members where the mask is true; files stay files."""
         kept = np.flatnonzero(mask)
         features = None if self.features is None else tuple(self.features[i] for i in kept)
+        mappings = None if self.mappings is None else tuple(self.mappings[i] for i in kept)
         estimators = tuple(self.estimators[i] for i in kept)
-        return replace(self, estimators=estimators, features=features, own=None)
+        return replace(self, estimators=estimators, features=features, mappings=mappings, own=None)
 
     def member_outputs(
         self, X: Any, n_jobs: int | None = None, *, first: int = 0
@@ -530,7 +676,7 @@ class Members:
             joint = joint_prediction(self.estimators)
         if joint is not None:
             for i, (member, output) in enumerate(zip(self.estimators, joint(array), strict=True)):
-                yield _aligned(i, member, output, self.mapping, self.n_outputs)
+                yield _aligned(i, member, output, self.mapping(i), self.n_outputs)
             return
         # A thread starts its next task before its last result is used. Results may be written to
         # a file more slowly than they are computed, so members in files start a few at a time.
@@ -563,7 +709,7 @@ class Members:
     def _task(self, i: int, X: Any, array: Any) -> Any:
         """Arguments of predicting X with member i, to be sent to another process."""
         features = None if self.features is None else self.features[i]
-        return i, self.estimators[i], features, self.mapping, self.n_outputs, X, array
+        return i, self.estimators[i], features, self.mapping(i), self.n_outputs, X, array
 
 
 def _predict(
@@ -638,9 +784,9 @@ def encode_labels(y: NDArray, classes: NDArray) -> NDArray[np.intp]:
 
 
 def _members_of(fitted: Any) -> list[Any]:
-    """Members of a fitted ensemble, or of a list of estimators or (name, estimator)."""
-    if isinstance(fitted, Sequence):
-        members = [_as_member(m[1] if isinstance(m, tuple) else m) for m in fitted]
+    """Members of a fitted ensemble, or of a list or dict of members."""
+    if are_listed(fitted):
+        members = [member for _, member in named_members(fitted)]
     else:
         check_ensemble(fitted)
         if not hasattr(fitted, "estimators_"):
@@ -663,12 +809,23 @@ def _features_of(fitted: Any) -> tuple[NDArray[np.intp], ...] | None:
 
 
 def _map_classes(
-    fitted: Any, members: list[Any], classes: NDArray | None, labels: NDArray | None
+    fitted: Any,
+    members: list[Any],
+    on_codes: list[Any],
+    classes: NDArray | None,
+    labels: NDArray | None,
 ) -> tuple[list[Any], ClassMapping]:
-    """The mapping to all classes; files are loaded until these, or all labels, are known."""
-    if isinstance(fitted, Sequence):
+    """The mapping to all classes, which all members but those fitted ``on_codes`` know.
+
+    Files are loaded until these classes, or all labels, are known.
+    """
+    if are_listed(fitted):
         members, loaded = _load_some(members, 1 if classes is None else 0, labels)
-        own = names = _classes_of(loaded) if loaded or classes is None else classes
+        expected = labels if classes is None else classes
+        trained_on_labels = [m for m in loaded if not any(m is each for each in on_codes)]
+        own = names = _classes_of(trained_on_labels, expected)
+        if not len(own) and expected is not None:  # members that do not say
+            own = names = expected
     else:
         if any(np.ndim(label) for label in fitted.classes_):
             raise TypeError(f"{type(fitted).__name__} has several outputs; only one is taken.")
@@ -681,7 +838,7 @@ def _map_classes(
     unknown = own[~np.isin(own, classes)]
     if len(unknown):
         raise ValueError(f"The members know classes that y does not have: {unknown[:5]}.")
-    if isinstance(fitted, Sequence):  # files may know more than the members in memory
+    if are_listed(fitted):  # files may know more than the members in memory
         own = names = classes
     return members, ClassMapping(classes, names, np.searchsorted(classes, own))
 
@@ -696,25 +853,31 @@ def _load_some(
     members, loaded = list(members), [m for m in members if not isinstance(m, MemberFile)]
     files = [i for i, member in enumerate(members) if isinstance(member, MemberFile)]
     for i in files:
-        known = _classes_of(loaded) if loaded else np.empty(0)
+        known = _classes_of(loaded, labels)
         if n_classes <= len(known) and (labels is None or np.isin(labels, known).all()):
             break
-        loaded.append(_load(i, members[i], classifier=True))
+        known_elsewhere = n_classes == 0 or labels is not None
+        loaded.append(_load(i, members[i], classifier=True, classes_known=known_elsewhere))
         if i == files[0]:
             members[i] = _LoadedFile(members[i].path, loaded[-1])
     return members, loaded
 
 
 def _load(
-    i: int, file: MemberFile, *, classifier: bool, mapping: ClassMapping | None = None
+    i: int,
+    file: MemberFile,
+    *,
+    classifier: bool,
+    mapping: ClassMapping | None = None,
+    classes_known: bool = True,
 ) -> Any:
     """Load a member; errors name its file."""
     try:
         member = file.load()
-        _check_fitted_member(i, member, classifier=classifier)
+        _check_fitted_member(i, member, classifier=classifier, classes_known=classes_known)
         if mapping is not None:
             mapping.columns(member)
-        elif not classifier:
+        elif not classifier and _has_tags(member):
             check_is_fitted(member)
     except (MemberFileError, NotFittedError, TypeError, ValueError) as error:
         where = "" if repr(file.path) in str(error) else f" in {file.path!r}"
@@ -729,8 +892,24 @@ def _in_memory(i: int, member: Any, mapping: ClassMapping | None) -> Any:
     return _load(i, member, classifier=mapping is not None, mapping=mapping)
 
 
-def _classes_of(members: list[Any]) -> NDArray:
-    return np.unique(np.concatenate([np.asarray(member.classes_) for member in members]))
+def _classes_of(members: list[Any], labels: NDArray | None = None) -> NDArray:
+    """All classes that members know; ``labels`` are what codes stand for, where these are text."""
+    known = [np.asarray(member.classes_) for member in members if hasattr(member, "classes_")]
+    if any(map(_is_text, known)) or (labels is not None and _is_text(labels)):
+        found = []
+        for classes in known:
+            if not np.array_equal(classes, np.arange(len(classes))):
+                found.append(classes)
+            elif labels is not None and len(labels) == len(classes):
+                found.append(labels)
+        known = found
+    return np.unique(np.concatenate(known)) if known else np.empty(0)
+
+
+def _is_text(labels: NDArray) -> bool:
+    if labels.dtype.kind == "O":
+        return all(isinstance(label, str) for label in labels)
+    return labels.dtype.kind in "UT"
 
 
 def _predict_codes(members: list[Any], classes: NDArray) -> bool:
@@ -758,23 +937,22 @@ def _predict_codes(members: list[Any], classes: NDArray) -> bool:
     raise ValueError(f"The members' classes {known[:10]} are not those of the ensemble.")
 
 
-def _check_fitted_member(i: int, member: Any, *, classifier: bool) -> None:
+def _check_fitted_member(
+    i: int, member: Any, *, classifier: bool, classes_known: bool = False
+) -> None:
+    what = _describe(i, member)
+    _check_method(what, member, classifiers=classifier, lacks=lambda m, name: not hasattr(m, name))
     if not classifier:
-        if not hasattr(member, "predict") or is_classifier(member):
-            raise TypeError(f"Members must be regressors; {_describe(i, member)} is not.")
         return
-    if not hasattr(member, "predict_proba"):
-        raise TypeError(
-            f"Members must have predict_proba; {_describe(i, member)} has none. Wrap it in "
-            "CalibratedClassifierCV."
-        )
     if not hasattr(member, "classes_"):
+        if classes_known and not _has_tags(member):
+            return  # a class of the user's own: its columns are all classes
         raise TypeError(
-            f"Members must be fitted classifiers with `classes_`; {_describe(i, member)} has "
-            "none. Fit it, and wrap it in FrozenEstimator so that clone keeps it."
+            f"Members must be fitted classifiers with `classes_`; {what} has none. Fit it, and "
+            "wrap it in FrozenEstimator so that clone keeps it."
         )
     if any(np.ndim(label) for label in member.classes_):
-        raise TypeError(f"Members must predict one output; {_describe(i, member)} has several.")
+        raise TypeError(f"Members must predict one output; {what} has several.")
 
 
 def _without_names(X: Any) -> Any:

@@ -149,6 +149,7 @@ class CalibrationPredictions(SelectionInput):
     y: NDArray  # (N,) classes as positions, or (N, k) targets
     sample_weight: NDArray[np.float64] | None
     own: NDArray[np.bool_] | None = field(default=None, kw_only=True)  # (M, N)
+    groups: NDArray | None = field(default=None, kw_only=True)  # (N,), not split by folds
 
     default_score: ClassVar[str]
     tie_break: ClassVar[str]
@@ -184,6 +185,7 @@ class CalibrationPredictions(SelectionInput):
             y=self.y[rows],
             sample_weight=None if weight is None else weight[rows],
             own=None if own is None else own[:, rows],
+            groups=None if self.groups is None else self.groups[rows],
         )
 
     @cached_property

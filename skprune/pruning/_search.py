@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from ..socp import EnsembleStatistics
 from ..utils import (
@@ -172,7 +172,9 @@ def search(
         return _Block(rows, predictions.statistics(rows))
 
     by_class = isinstance(predictions, ClassPredictions)
-    halves = _halved_folds(predictions.truth, pruner.inner_cv, seed, by_class=by_class)
+    halves = _halved_folds(
+        predictions.truth, predictions.groups, pruner.inner_cv, seed, by_class=by_class
+    )
     folds = [(block(first), block(second)) for first, second in halves]
     n_folds = len(folds)
     run = _Search(predictions, program, grid, folds, pruner.n_resamples, seed)
@@ -267,18 +269,22 @@ def _sizes(weights: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def _halved_folds(
-    y: NDArray, inner_cv: Any, seed: int, *, by_class: bool
+    y: NDArray, groups: NDArray | None, inner_cv: Any, seed: int, *, by_class: bool
 ) -> list[tuple[Rows, Rows]]:
     """Disjoint folds, each cut in two; an integer splits by class where there are classes."""
     splitter = inner_cv
     if is_integer(inner_cv):
-        kind = StratifiedKFold if by_class else KFold
+        if groups is None:
+            kind = StratifiedKFold if by_class else KFold
+        else:
+            kind = StratifiedGroupKFold if by_class else GroupKFold
         splitter = kind(inner_cv, shuffle=True, random_state=seed)
     try:
-        tests = [rows for _, rows in splitter.split(np.zeros((len(y), 1)), y)]
+        tests = [rows for _, rows in splitter.split(np.zeros((len(y), 1)), y, groups)]
     except ValueError as error:
         raise ValueError(
-            f"inner_cv={inner_cv!r} cannot split the {len(y)} calibration samples: {error}"
+            f"inner_cv={inner_cv!r} cannot split the {len(y)} calibration samples"
+            f"{'' if groups is None else f' of {len(np.unique(groups))} groups'}: {error}"
         ) from error
     folds = []
     for number, test in enumerate(tests):
@@ -286,6 +292,11 @@ def _halved_folds(
         if by_class:
             rows = rows[np.argsort(y[rows], kind="stable")]
         folds.append((np.sort(rows[::2]), np.sort(rows[1::2])))
+    if groups is not None and _are_split(groups, folds):
+        raise ValueError(
+            f"inner_cv={inner_cv!r} puts rows of one group in several folds. Give a number of "
+            "folds, or a splitter such as GroupKFold."
+        )
     rows = np.array([row for fold in folds for half in fold for row in half])
     too_small = any(len(half) == 0 for _, half in folds)
     if len(folds) < 3 or too_small or len(np.unique(rows)) < len(rows):
@@ -294,6 +305,12 @@ def _halved_folds(
             "row in two of them."
         )
     return folds
+
+
+def _are_split(groups: NDArray, folds: list[tuple[Rows, Rows]]) -> bool:
+    """Whether rows of any group are in several folds."""
+    in_folds = [np.unique(groups[np.concatenate(fold)]) for fold in folds]
+    return sum(map(len, in_folds)) > len(np.unique(np.concatenate(in_folds)))
 
 
 def _half_samples(n_blocks: int, n_resamples: int, seed: int) -> list[NDArray[np.intp]]:
@@ -354,15 +371,23 @@ class CrossValidatedSelection(BasePruner):
         super()._check_parameters()
         CandidateScorer(self.scoring)
 
+    def _splitters(self) -> dict[str, Any]:
+        return {**super()._splitters(), "inner_splitter": self.inner_cv}
+
     def _check_calibration_rows(
-        self, y: NDArray, sample_weight: NDArray[np.float64] | None, classes: NDArray | None
+        self,
+        y: NDArray,
+        sample_weight: NDArray[np.float64] | None,
+        classes: NDArray | None,
+        groups: NDArray | None = None,
     ) -> None:
-        super()._check_calibration_rows(y, sample_weight, classes)
+        super()._check_calibration_rows(y, sample_weight, classes, groups)
         if sample_weight is not None:
-            y = y[sample_weight > 0]
+            used = sample_weight > 0
+            y, groups = y[used], None if groups is None else groups[used]
         n_folds = self.inner_cv if is_integer(self.inner_cv) else 0
-        if not n_folds:  # a splitter
-            _halved_folds(y, self.inner_cv, 0, by_class=classes is not None)
+        if not n_folds or groups is not None:
+            _halved_folds(y, groups, self.inner_cv, 0, by_class=classes is not None)
         made: CalibrationPredictions
         if classes is None:
             if len(y) < 2 * n_folds:

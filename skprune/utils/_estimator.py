@@ -1,12 +1,13 @@
 """What every estimator of skprune shares: progress, saved state, and the link to its page."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, wraps
 from importlib.metadata import PackageNotFoundError, version
 from inspect import signature
+from os import PathLike
 from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator, clone
@@ -273,7 +274,12 @@ def unfreeze(estimator: Any) -> Any:
 
 
 def clone_unfitted(estimator: Any) -> Any:
-    """The same specification without what was learned; paths in a list stay as they are."""
+    """The same specification without what was learned, which is None for what has no parameters.
+
+    Paths in a list stay as they are.
+    """
+    if isinstance(estimator, Mapping):
+        return {name: clone_unfitted(member) for name, member in estimator.items()}
     if isinstance(estimator, list):
         return [clone_unfitted(member) for member in estimator]
     if isinstance(estimator, tuple):
@@ -281,7 +287,9 @@ def clone_unfitted(estimator: Any) -> Any:
         return name, clone_unfitted(member)
     if isinstance(estimator, FrozenEstimator):
         return FrozenEstimator(clone_unfitted(estimator.estimator))
-    return clone(estimator, safe=False)
+    if isinstance(estimator, str | PathLike):
+        return estimator
+    return clone(estimator) if hasattr(estimator, "get_params") else None
 
 
 def input_tags_of(estimator: Any) -> Any:

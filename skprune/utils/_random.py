@@ -72,7 +72,7 @@ def generator(random_state: Any) -> np.random.Generator:
 
 def set_missing_seeds(estimator: Any, rng: np.random.RandomState) -> Any:
     """Draw a seed for every nested ``random_state`` that is None, in place; not in frozen ones."""
-    if isinstance(estimator, FrozenEstimator):
+    if isinstance(estimator, FrozenEstimator) or not hasattr(estimator, "get_params"):
         return estimator
     missing = {
         name: draw_seed(rng)

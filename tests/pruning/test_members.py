@@ -402,9 +402,9 @@ class TestRefused:
             (make_pipeline(StandardScaler(), RandomForestRegressor(2)), LAST),
             (MultiOutputRegressor(Ridge()), A_PART),
             (RegressorChain(Ridge()), A_PART),
-            (FOREST, r"member 0 \(DecisionTreeClassifier\) is not"),
+            (FOREST, r"member 0 \(DecisionTreeClassifier\) is a classifier"),
             ([Ridge(), LogisticRegression()], r"regressors; member 1 \(LogisticRegression\)"),
-            ([Ridge(), StandardScaler()], r"member 1 \(StandardScaler\) is not"),
+            ([Ridge(), StandardScaler()], r"member 1 \(StandardScaler\) has none"),
         ],
         ids=lambda each: type(each).__name__,
     )

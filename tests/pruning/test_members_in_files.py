@@ -438,7 +438,7 @@ class TestWrongFiles:
         elif made == "dogs":
             odd = GaussianNB().fit(X, np.where(y == "cat", "dog", y))
         elif made == "codes":
-            odd = GaussianNB().fit(X, np.unique(y, return_inverse=True)[1])
+            odd = GaussianNB().fit(X, 1 + np.unique(y, return_inverse=True)[1])
         elif made == "columns":
             odd = GaussianNB().fit(X[:, :3], y)
         elif made == "regressor":
@@ -503,7 +503,7 @@ class TestWrongLists:
     @pytest.mark.parametrize(
         ("estimator", "error", "match"),
         [
-            (["a.joblib", 3], TypeError, r"\(name, estimator\) pairs, or paths .* it holds 3"),
+            (["a.joblib", 3], TypeError, r"or paths .*pairs \(name, member\); it holds 3"),
             (["a.joblib", ("b", "c", "d")], TypeError, "it holds"),
             ([(3, "a.joblib")], TypeError, "it holds"),
             (["a.joblib", "a.joblib"], ValueError, "names in estimator must differ.*a.joblib"),

@@ -149,8 +149,8 @@ class TestPrefit:
         )
         # 3 folds and the refit are predicted once each, not once for each of 4 candidates
         assert len(list(tmp_path.rglob("output.pkl"))) == 4
-        with pytest.raises(ValueError, match=r"\['groups'\] cannot be passed to fit"):
-            SOCPEnsemblePruner(forest).fit(X_cal, y_cal, groups=y_cal)
+        with pytest.raises(ValueError, match=r"\['eval_set'\] cannot be passed to fit"):
+            SOCPEnsemblePruner(forest).fit(X_cal, y_cal, eval_set=[])
 
 
 class TestInputs:

@@ -427,7 +427,8 @@ class TestMembersWithoutProbabilities:
     )
     def test_are_refused_before_any_is_trained(self, i, estimator, cls, voting, data):
         name = type(estimator).__name__ if i else "LinearSVC"
-        message = rf"must have predict_proba; member {i} \({name}\) has none"
+        which = "'b'" if i else "0"
+        message = rf"must have predict_proba; member {which} \({name}\) has none"
         given = [("a", Untrainable()), ("b", estimator)] if i else estimator
         refused(cls, data, TypeError, message, estimator=given, voting=voting)
 
@@ -467,8 +468,8 @@ class TestMembersWithoutProbabilities:
     @pytest.mark.parametrize("cls", REGRESSORS)
     def test_classifiers_among_regressors(self, cls, data):
         members = [("a", UntrainableRegressor()), ("b", Untrainable())]
-        for i, given in ((1, members), (0, BaggingRegressor(Untrainable()))):
-            message = rf"must be regressors; member {i} \(Untrainable\) is not"
+        for which, given in (("'b'", members), (0, BaggingRegressor(Untrainable()))):
+            message = rf"must be regressors; member {which} \(Untrainable\) is a classifier"
             refused(cls, data, TypeError, message, estimator=given)
 
 
@@ -496,9 +497,9 @@ class TestNoEnsemble:
     @pytest.mark.parametrize(
         "estimator",
         [
-            *(None, {}, {"a": Untrainable()}, "x", 3, (), np.array(["a"]), ...),
-            *([], [None], [3], [Untrainable()], [("a",)], [("a", None)], [()]),
-            *(Untrainable, [("a", Untrainable)]),
+            *(None, {}, {"a": None}, {3: Untrainable()}, "x", 3, (), np.array(["a"]), ...),
+            *([], [None], [3], [("a",)], [("a", None)], [()], [Untrainable(), len]),
+            *(Untrainable, [("a", Untrainable)], [Untrainable], [("a", "drop")]),
         ],
         ids=repr,
     )
