@@ -1,5 +1,6 @@
 """What a fitted pruner reports: a table of its members, and scores along the penalty path."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ _FORMATS = {
 
 @dataclass(frozen=True, eq=False)
 class MemberTable(ReprHTML):
-    """One row for each member, on the calibration rows; printed, or with :meth:`to_frame`.
+    """One row for each member, on the calibration rows.
 
     Attributes
     ----------
@@ -104,7 +105,10 @@ class MemberTable(ReprHTML):
         return pd.DataFrame(columns, index=names)
 
     def __str__(self) -> str:
-        return text_table(self._columns(), _FORMATS)
+        return "\n".join(self._parts(text_table))
+
+    def _parts(self, table: Callable[..., str]) -> list[str]:
+        return [table(self._columns(), _FORMATS)]
 
     def _columns(self) -> dict[str, NDArray]:
         """The columns, with the kept members first, by weight."""
