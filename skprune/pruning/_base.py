@@ -44,6 +44,7 @@ from ..utils import (
     VotingMember,
     cached_call,
     check_cache,
+    check_parameters,
     check_random_state,
     check_sample_weight,
     clone_unfitted,
@@ -789,23 +790,33 @@ class BasePruner(
 
     # A fitted pruner
 
-    def explain(self) -> MemberTable:
+    def explain(self, n: int | None = None) -> MemberTable:
         """Why each member was kept or dropped, on the calibration rows.
+
+        Parameters
+        ----------
+        n : int or None, default=None
+            Show the n members that matter most: kept ones, by the size of the weight; those of
+            equal weight by the increase of the objective without them, then by their score. None,
+            or more than there are, shows all.
 
         Returns
         -------
         MemberTable
             One row a member: kept or dropped, weight, its own score, its diversity, its cost,
             the lambda at which it enters the path, the increase of the objective without it, and
-            the kept member whose errors are most similar. ``print`` it, or take ``to_frame()``.
+            the kept member whose errors are most similar. ``print`` it, or take ``to_frame()`` or
+            ``to_markdown()``. Its arrays are those of all members, whatever n is.
 
         Raises
         ------
         NotFittedError
             If the pruner is not fitted.
         ValueError
-            If it was fitted to statistics, which say nothing of single rows.
+            If it was fitted to statistics, which say nothing of single rows, or n is not a
+            positive integer.
         """
+        check_parameters("explain", {"n": [None, Number(Integral, 1)]}, n=n)
         check_is_fitted(self)
         if not hasattr(self, "_member_table"):
             raise ValueError(
@@ -815,7 +826,7 @@ class BasePruner(
         table = self._member_table
         if not isinstance(table, MemberTable):
             self._member_table = table = table()
-        return table
+        return table if n is None else replace(table, n_shown=int(n))
 
     def combine(self, P: Any) -> NDArray[np.float64]:
         """Combine what the members predict for new samples, as ``predict_proba`` or ``predict``.

@@ -165,7 +165,7 @@ def numbers(cells):
 
 def test_markdown_of_members(pruner):
     pytest.importorskip("pandas")
-    for table in (pruner.explain(),):
+    for table in (pruner.explain(), pruner.explain(4)):
         (rows,), sentences, (alignment,) = read(table.to_markdown())
         frame = table.to_frame().reset_index()
         assert rows[0] == list(frame.columns)
