@@ -828,6 +828,52 @@ class BasePruner(
             self._member_table = table = table()
         return table if n is None else replace(table, n_shown=int(n))
 
+    @property
+    def feature_importances_(self) -> NDArray[np.float64]:
+        """Importance of each column of X: the weighted mean of the kept members' own.
+
+        Raises
+        ------
+        NotFittedError
+            If the pruner is not fitted.
+        AttributeError
+            If it has no members, or a kept member (it is named) has no ``feature_importances_`` of
+            the columns that it sees; so ``hasattr`` is False.
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "estimators_"):
+            raise AttributeError(
+                f"This {type(self).__name__} was fitted to predictions, without members, and has "
+                "no feature_importances_, which is the mean of the members' own."
+            )
+        n_columns = getattr(self, "n_features_in_", None)
+        if n_columns is None and self._features is not None:
+            raise AttributeError(
+                f"This {type(self).__name__} was fitted to predictions, and each member sees some "
+                "of the columns: how many there are is not known, so it has no "
+                "feature_importances_. Call fit."
+            )
+        total: NDArray[np.float64] | None = None
+        weights = np.abs(self.weights_[self.support_])
+        for i, (member, weight) in enumerate(zip(self.estimators_, weights, strict=True)):
+            own: Any = getattr(member, "feature_importances_", None)
+            if total is None:
+                total = np.zeros(np.size(own) if n_columns is None else n_columns)
+            columns = np.arange(len(total)) if self._features is None else self._features[i]
+            if np.shape(own) != columns.shape:
+                names = getattr(self, "member_names_in_", range(self.n_members_in_))
+                name = names[np.flatnonzero(self.support_)[i]]
+                shape = f"one of shape {np.shape(own)} for {len(columns)} columns"
+                raise AttributeError(
+                    "feature_importances_ is the mean of the kept members' own, and member "
+                    f"{name!r} ({type(member).__name__}) has {'none' if own is None else shape}. "
+                    "sklearn.inspection.permutation_importance takes any members."
+                )
+            # A bag may draw a column several times.
+            np.add.at(total, columns, weight * np.asarray(own, dtype=np.float64))
+        assert total is not None  # there is always a member
+        return total / weights.sum()
+
     def combine(self, P: Any) -> NDArray[np.float64]:
         """Combine what the members predict for new samples, as ``predict_proba`` or ``predict``.
 
