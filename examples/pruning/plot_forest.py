@@ -63,11 +63,11 @@ display.ax_.set_title("Accuracy and diversity of the trees")
 # %%
 # Why
 # ---
-# One row for each tree, the largest weight first. ``leave_one_out_increase`` is how much the
-# objective rises without it, and ``most_similar_member`` the kept tree whose errors are most
-# similar to its own.
+# The eight trees that matter most: the largest weights, and of equal ones those without which the
+# objective rises most (``leave_one_out_increase``). ``most_similar_member`` is the kept tree
+# whose errors are most similar to its own.
 
-pruner.explain().to_frame().head(8).round(4)
+pruner.explain(8)
 
 # %%
 # The pruner itself is an estimator like any other; its name links to its page.

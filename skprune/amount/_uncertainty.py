@@ -1,7 +1,7 @@
 """How far the answer can be trusted: other measurements, and other weights of the rewards."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
@@ -122,11 +122,14 @@ class WeightSensitivity(ReprHTML):
         )
 
     def __str__(self) -> str:
+        return "\n".join(self._parts(text_table))
+
+    def _parts(self, table: Callable[..., str]) -> list[str]:
         head = "mean amount" if self.amounts.shape[2] > 1 else "amount"
         means = self.amounts.mean(axis=2)
         names = [f"x{factor:g}" for factor in self.factors]
         columns = {head: self.rewards, **dict(zip(names, means.T, strict=True))}
-        return text_table(columns, dict.fromkeys(names, ".4f"))
+        return [table(columns, dict.fromkeys(names, ".4f"))]
 
 
 def bootstrap_amounts(

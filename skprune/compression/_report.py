@@ -1,5 +1,6 @@
 """What became of an ensemble: whole, kept members, cut members."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,6 +100,9 @@ class CompressionReport(ReprHTML):
         return pandas.DataFrame([vars(stage) for stage in self.stages]).set_index("name")
 
     def __str__(self) -> str:
+        return "\n".join(self._parts(text_table))
+
+    def _parts(self, table: Callable[..., str]) -> list[str]:
         stages = self.stages
         columns: dict[str, list[Any]] = {
             "": [stage.name for stage in stages],
@@ -110,8 +114,8 @@ class CompressionReport(ReprHTML):
             "time, ms": [1e3 * stage.time for stage in stages],
         }
         formats = {"accuracy": ".2%", "size, MB": ".4g", "time, ms": ".4g"}
-        return (
-            f"{text_table(columns, formats)}\n"
+        return [
+            table(columns, formats),
             f"{self.times_smaller:.1f} times smaller, {self.times_faster:.1f} times faster on "
-            f"batches of {self.batch_size}; accuracy on {self.n_samples} {self.sample} samples."
-        )
+            f"batches of {self.batch_size}; accuracy on {self.n_samples} {self.sample} samples.",
+        ]

@@ -1,5 +1,6 @@
 """Tables 1 and 2 of the paper, for any fitted pruner."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +137,9 @@ class PruningReport(ReprHTML):
         }
 
     def __str__(self) -> str:
+        return "\n".join(self._parts(text_table))
+
+    def _parts(self, table: Callable[..., str]) -> list[str]:
         full, pruned = self.full_members, self.pruned_members
         name = f"{self.sample} {self.score_name}"
         fmt = ".2%" if self.score_name == "accuracy" else ".4f"
@@ -156,16 +160,17 @@ class PruningReport(ReprHTML):
             (f"Min. {name}", full.minimum, pruned.minimum),
             models,
         ]
-        return (
-            f"Table 1. Vote of the members\n{_table(votes, fmt)}\n\n"
-            f"Table 2. Single members, without voting\n{_table(members, fmt)}"
+        first, second = (
+            table(columns, dict.fromkeys(columns, fmt))
+            for columns in (_columns(votes), _columns(members))
         )
+        titles = "Table 1. Vote of the members", "Table 2. Single members, without voting"
+        return [titles[0], first, "", titles[1], second]
 
 
-def _table(rows: list[tuple[str, Any, Any]], fmt: str) -> str:
+def _columns(rows: list[tuple[str, Any, Any]]) -> dict[str, tuple]:
     labels, full, pruned = zip(*rows, strict=True)
-    columns = {"": labels, "Full ensemble": full, "Pruned ensemble": pruned}
-    return text_table(columns, dict.fromkeys(columns, fmt))
+    return {"": labels, "Full ensemble": full, "Pruned ensemble": pruned}
 
 
 def pruning_report(

@@ -3,7 +3,7 @@
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,9 @@ class ModelCost(ReprHTML):
         return self if isinstance(other, int) and other == 0 else NotImplemented
 
     def __str__(self) -> str:
+        return "\n".join(self._parts(text_table))
+
+    def _parts(self, table: Callable[..., str]) -> list[str]:
         share = f"({self.nonzero / self.parameters:.1%} of them)" if self.parameters else ""
         rows = [
             ("Parameters", self.parameters, ""),
@@ -85,7 +88,7 @@ class ModelCost(ReprHTML):
             ("Multiply-accumulates", self.macs, ""),
         ]
         names, counts, notes = zip(*rows, strict=True)
-        return text_table({"name": names, "count": counts, "note": notes}, heading=False)
+        return [table({"name": names, "count": counts, "note": notes}, heading=False)]
 
 
 def model_cost(model: Any) -> ModelCost:

@@ -49,6 +49,7 @@ from ..utils import (
     VotingMember,
     cached_call,
     check_cache,
+    check_parameters,
     check_random_state,
     check_sample_weight,
     clone_unfitted,
@@ -889,23 +890,33 @@ class BasePruner(
 
     # A fitted pruner
 
-    def explain(self) -> MemberTable:
+    def explain(self, n: int | None = None) -> MemberTable:
         """Why each member was kept or dropped, on the calibration rows.
+
+        Parameters
+        ----------
+        n : int or None, default=None
+            Show the n members that matter most: kept ones, by the size of the weight; those of
+            equal weight by the increase of the objective without them, then by their score. None,
+            or more than there are, shows all.
 
         Returns
         -------
         MemberTable
             One row a member: kept or dropped, weight, its own score, its diversity, its cost,
             the lambda at which it enters the path, the increase of the objective without it, and
-            the kept member whose errors are most similar. ``print`` it, or take ``to_frame()``.
+            the kept member whose errors are most similar. ``print`` it, or take ``to_frame()`` or
+            ``to_markdown()``. Its arrays are those of all members, whatever n is.
 
         Raises
         ------
         NotFittedError
             If the pruner is not fitted.
         ValueError
-            If it was fitted to statistics, which say nothing of single rows.
+            If it was fitted to statistics, which say nothing of single rows, or n is not a
+            positive integer.
         """
+        check_parameters("explain", {"n": [None, Number(Integral, 1)]}, n=n)
         check_is_fitted(self)
         if not hasattr(self, "_member_table"):
             raise ValueError(
@@ -915,7 +926,53 @@ class BasePruner(
         table = self._member_table
         if not isinstance(table, MemberTable):
             self._member_table = table = table()
-        return table
+        return table if n is None else replace(table, n_shown=int(n))
+
+    @property
+    def feature_importances_(self) -> NDArray[np.float64]:
+        """Importance of each column of X: the weighted mean of the kept members' own.
+
+        Raises
+        ------
+        NotFittedError
+            If the pruner is not fitted.
+        AttributeError
+            If it has no members, or a kept member (it is named) has no ``feature_importances_`` of
+            the columns that it sees; so ``hasattr`` is False.
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "estimators_"):
+            raise AttributeError(
+                f"This {type(self).__name__} was fitted to predictions, without members, and has "
+                "no feature_importances_, which is the mean of the members' own."
+            )
+        n_columns = getattr(self, "n_features_in_", None)
+        if n_columns is None and self._features is not None:
+            raise AttributeError(
+                f"This {type(self).__name__} was fitted to predictions, and each member sees some "
+                "of the columns: how many there are is not known, so it has no "
+                "feature_importances_. Call fit."
+            )
+        total: NDArray[np.float64] | None = None
+        weights = np.abs(self.weights_[self.support_])
+        for i, (member, weight) in enumerate(zip(self.estimators_, weights, strict=True)):
+            own: Any = getattr(member, "feature_importances_", None)
+            if total is None:
+                total = np.zeros(np.size(own) if n_columns is None else n_columns)
+            columns = np.arange(len(total)) if self._features is None else self._features[i]
+            if np.shape(own) != columns.shape:
+                names = getattr(self, "member_names_in_", range(self.n_members_in_))
+                name = names[np.flatnonzero(self.support_)[i]]
+                shape = f"one of shape {np.shape(own)} for {len(columns)} columns"
+                raise AttributeError(
+                    "feature_importances_ is the mean of the kept members' own, and member "
+                    f"{name!r} ({type(member).__name__}) has {'none' if own is None else shape}. "
+                    "sklearn.inspection.permutation_importance takes any members."
+                )
+            # A bag may draw a column several times.
+            np.add.at(total, columns, weight * np.asarray(own, dtype=np.float64))
+        assert total is not None  # there is always a member
+        return total / weights.sum()
 
     def combine(self, P: Any) -> NDArray[np.float64]:
         """Combine what the members predict for new samples, as ``predict_proba`` or ``predict``.

@@ -170,6 +170,12 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         ``X.shape[1]``, where samples were seen.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Column names of X, where it had them.
+    feature_importances_ : ndarray of shape (n_features_in_,)
+        Importance of each column of X: the mean of the kept members' own, weighted by the size
+        of their weights; zero in a member for columns that it does not see. Only where all kept
+        members have them, as trees do. They are not scaled: members of one kind can be compared,
+        and of several kinds only if each sums to one. Give ``SelectFromModel`` a ``threshold``,
+        such as "mean": its default takes ``penalty="l1"`` for one that sets columns to zero.
 
     See Also
     --------
@@ -605,6 +611,12 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         ``X.shape[1]``, where samples were seen.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Column names of X, where it had them.
+    feature_importances_ : ndarray of shape (n_features_in_,)
+        Importance of each column of X: the mean of the kept members' own, weighted by the size
+        of their weights; zero in a member for columns that it does not see. Only where all kept
+        members have them, as trees do. They are not scaled: members of one kind can be compared,
+        and of several kinds only if each sums to one. Give ``SelectFromModel`` a ``threshold``,
+        such as "mean": its default takes ``penalty="l1"`` for one that sets columns to zero.
 
     See Also
     --------

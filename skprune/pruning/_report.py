@@ -1,5 +1,6 @@
 """What a fitted pruner reports: a table of its members, and scores along the penalty path."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,11 @@ _FORMATS = {
 
 @dataclass(frozen=True, eq=False)
 class MemberTable(ReprHTML):
-    """One row for each member, on the calibration rows; printed, or with :meth:`to_frame`.
+    """One row for each member, on the calibration rows.
+
+    ``print``, notebooks, :meth:`to_frame` and :meth:`to_markdown` show the members that matter most
+    first: kept ones, by the size of the weight; those of equal weight by
+    ``leave_one_out_increase``, then by ``score``.
 
     Attributes
     ----------
@@ -58,6 +63,8 @@ class MemberTable(ReprHTML):
         probabilities) are most correlated with its own; -1 where there is none.
     error_correlation : ndarray of shape (M,)
         That correlation (not centered); NaN where there is none.
+    n_shown : int or None, default=None
+        Rows that are shown, at most; None is all. The arrays are those of all members.
 
     Examples
     --------
@@ -84,9 +91,10 @@ class MemberTable(ReprHTML):
     leave_one_out_increase: NDArray[np.float64]
     most_similar_member: NDArray[np.intp]
     error_correlation: NDArray[np.float64]
+    n_shown: int | None = None
 
     def to_frame(self) -> "DataFrame":
-        """The table as a DataFrame, kept members first, by weight.
+        """The rows that are shown as a DataFrame, the members that matter most first.
 
         Returns
         -------
@@ -104,10 +112,17 @@ class MemberTable(ReprHTML):
         return pd.DataFrame(columns, index=names)
 
     def __str__(self) -> str:
-        return text_table(self._columns(), _FORMATS)
+        return "\n".join(self._parts(text_table))
+
+    def _parts(self, table: Callable[..., str]) -> list[str]:
+        parts, M = [table(self._columns(), _FORMATS)], len(self.names)
+        if self.n_shown is not None and self.n_shown < M:
+            kept = int(self.kept.sum())
+            parts.append(f"{self.n_shown:,} of {M:,} members shown; {kept:,} kept.")
+        return parts
 
     def _columns(self) -> dict[str, NDArray]:
-        """The columns, with the kept members first, by weight."""
+        """The columns of the rows that are shown, the members that matter most first."""
         names = np.array(self.names, dtype=object)
         similar = [names[t] if t >= 0 else "-" for t in self.most_similar_member]
         columns = {
@@ -122,8 +137,8 @@ class MemberTable(ReprHTML):
             "most_similar_member": np.array(similar, dtype=object),
             "error_correlation": self.error_correlation,
         }
-        order = np.lexsort((-self.score, -np.abs(self.weight)))
-        return {name: column[order] for name, column in columns.items()}
+        order = np.lexsort((-self.score, -self.leave_one_out_increase, -np.abs(self.weight)))
+        return {name: column[order[: self.n_shown]] for name, column in columns.items()}
 
 
 def explain_members(

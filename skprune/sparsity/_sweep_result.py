@@ -1,6 +1,7 @@
 """What a sweep over pruning amounts measured, and the file that it is kept in."""
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import Field, dataclass, fields
 from pathlib import Path
@@ -114,8 +115,14 @@ class SweepResult(ReprHTML):
             The arrays among the attributes, in their units.
         """
         pandas = load_pandas("the attributes of the result")
+        return pandas.DataFrame(self._columns())
+
+    def _parts(self, table: Callable[..., str]) -> list[str]:
+        return [table(self._columns())]
+
+    def _columns(self) -> dict[str, NDArray]:
         columns = {"amount" if n == "amounts" else n: v for n, v in vars(self).items()}
-        return pandas.DataFrame({n: v for n, v in columns.items() if isinstance(v, np.ndarray)})
+        return {n: v for n, v in columns.items() if isinstance(v, np.ndarray)}
 
     def save(self, path: Any) -> None:
         """Write a JSON file; one that is there is replaced in one step.

@@ -45,6 +45,7 @@ from ._tables import DOCUMENTATION as DOCUMENTATION
 from ._tables import ReprHTML as ReprHTML
 from ._tables import format_value as format_value
 from ._tables import load_pandas as load_pandas
+from ._tables import markdown_table as markdown_table
 from ._tables import text_table as text_table
 from ._validation import ALPHA as ALPHA
 from ._validation import LAM as LAM

@@ -122,7 +122,7 @@ class TestColumns:
         again = np.repeat(np.arange(len(y)), weight)
         one, other = fitted(P, y, weight, **KEPT), fitted(P[:, again], y[again], **KEPT)
         for name, values in vars(one.explain()).items():
-            if name not in ("names", "cost"):
+            if name not in ("names", "cost", "n_shown"):
                 found = getattr(other.explain(), name)
                 np.testing.assert_allclose(values, found, atol=1e-9, err_msg=name)
 
@@ -180,6 +180,57 @@ class TestTable:
         assert table.score[1] == pytest.approx(1)
         assert np.isfinite(table.diversity).all()
         assert len(str(table).splitlines()) == 6
+
+
+class TestTheMembersThatMatterMost:
+    @pytest.fixture(params=["relaxed", "equal"])
+    def pruner(self, request):
+        return fitted(*pool(M, seed=5), reweight=request.param, **KEPT)
+
+    def test_are_the_largest_weights_then_the_largest_increases_then_the_best_scores(self, pruner):
+        table = pruner.explain()
+        keys = zip(abs(table.weight), table.leave_one_out_increase, table.score, strict=True)
+        ranked = sorted(zip(keys, table.names, strict=True), reverse=True)
+        names = [name for _, name in ranked]
+        assert [line.split()[0] for line in str(table).splitlines()[2:]] == names
+        if pruner.reweight == "equal":  # or nothing would be seen of what decides between equals
+            assert len(set(table.weight[table.kept])) == 1
+            by_score = sorted(names[: pruner.n_members_], key=lambda m: -table.score[int(m[1:])])
+            assert by_score != names[: pruner.n_members_]
+        for n in (1, 3, np.int64(5)):
+            lines = str(pruner.explain(n)).splitlines()
+            assert [line.split()[0] for line in lines[2:-1]] == names[:n]
+            assert lines[-1] == f"{n} of {M} members shown; {pruner.n_members_} kept."
+
+    def test_every_form_shows_them(self, pruner):
+        pytest.importorskip("pandas")
+        table, whole = pruner.explain(3), pruner.explain()
+        assert list(table.to_frame().index) == list(whole.to_frame().index[:3])
+        said = f"3 of {M} members shown; {pruner.n_members_} kept."
+        html, markdown = table._repr_html_(), table.to_markdown()
+        assert markdown.splitlines()[:5] == whole.to_markdown().splitlines()[:5]
+        assert markdown.splitlines()[5:] == ["", said]
+        assert html.count("<tr") == 4 + 1  # two of names
+        assert said in html
+        assert "shown" not in whole._repr_html_()
+
+    def test_the_arrays_are_those_of_all(self, pruner):
+        table, whole = pruner.explain(2), pruner.explain()
+        for name, values in vars(whole).items():
+            if name != "n_shown":
+                assert getattr(table, name) is values
+        assert (table.n_shown, whole.n_shown) == (2, None)
+        assert len(str(pruner.explain()).splitlines()) == M + 2
+
+    @pytest.mark.parametrize("n", [M, 1000])
+    def test_as_many_as_there_are_or_more_is_all(self, pruner, n):
+        assert str(pruner.explain(n)) == str(pruner.explain())
+
+    @pytest.mark.parametrize("n", [0, -1, 2.0, True, "3"])
+    def test_anything_else_is_refused(self, pruner, n):
+        with pytest.raises(ValueError, match=r"'n' parameter of explain must be .* int") as told:
+            pruner.explain(n)
+        assert f"Got {n!r} instead" in str(told.value)
 
 
 def test_after_the_search_the_table_is_of_what_was_chosen():

@@ -150,6 +150,9 @@ def test_the_table_has_kept_members_first():
     assert table.kept.tolist() == pruner.support_.tolist()
     assert table.to_frame()["kept"].tolist() == sorted(table.kept, reverse=True)
     assert str(table).count("yes") == pruner.n_members_
+    order = np.argsort(-np.abs(pruner.weights_))
+    assert (pruner.weights_[order[:4]] < 0).any()
+    assert list(pruner.explain(4).to_frame()["weight"]) == list(pruner.weights_[order[:4]])
 
 
 def test_refusals():

@@ -67,6 +67,9 @@ def test_a_file_is_read_and_predicts_as_it_did(file):
         assert found.dtype == expected.dtype
         # Processors sum in different orders; 1e-5 is what they may differ by.
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5, err_msg=name)
+        if hasattr(estimator, "explain"):
+            best, M = estimator.explain(1), estimator.n_members_in_
+            assert f"1 of {M} members shown; {estimator.n_members_} kept." in str(best)
         if f"{name}.weights" in known:
             assert weights_in(estimator) == int(known[f"{name}.weights"]), name
 
