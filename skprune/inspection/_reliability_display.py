@@ -167,7 +167,9 @@ class ReliabilityDisplay:
         y = column_or_1d(y)
         truth = encode_labels(y, pruner.classes_)
         rule = pruner.__skprune_vote__().rule
-        votes = rule.votes(pruner.member_predict_proba(X), pruner.weights_[pruner.support_])
+        by_member = pruner.member_predict_proba(X)
+        outputs = by_member.values() if isinstance(by_member, dict) else by_member
+        votes = rule.votes(outputs, pruner.weights_[pruner.support_])
         check_consistent_length(votes, y)
         kept = f"{pruner.n_members_} kept member{'s' * (pruner.n_members_ > 1)}"
         name = f"{kept}, logarithmic pool" if pruner.voting == "log" else kept

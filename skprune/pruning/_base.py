@@ -182,7 +182,8 @@ class BasePruner(
     intercept_: NDArray[np.float64]
     estimators_: list[Any]
     _member_table: MemberTable | partial[MemberTable]
-    _mappings: tuple[ClassMapping, ...] | None
+    _mapping: ClassMapping | None
+    _encoded: dict[int, NDArray]
     _features: tuple[NDArray[np.intp], ...] | None
 
     # Not requested by the pruner itself, which hands them to its splitters.
@@ -490,11 +491,11 @@ class BasePruner(
                 )
         n_outputs = stats.n_classes if kind == "classes" else stats.n_classes // 2
         if self.estimator is None:
-            mappings, M = None, stats.n_members
+            mapping = None
             if kind == "classes":
                 positions = np.arange(n_outputs)
-                mappings = (ClassMapping(positions, positions, positions),) * M
-            return Members((None,) * M, None, n_outputs, mappings)
+                mapping = ClassMapping(positions, positions, positions)
+            return Members((None,) * stats.n_members, None, n_outputs, mapping)
         n_targets = None if kind == "classes" else n_outputs
         members = Members.of(self.estimator, n_targets=n_targets)
         names = self._names()
@@ -879,7 +880,8 @@ class BasePruner(
         self.n_members_in_ = len(weights)
         self.n_members_ = int(self.support_.sum())
         kept = calibration.members.subset(self.support_).loaded()
-        self._features, self._mappings = kept.features, kept.mappings
+        self._features, self._mapping = kept.features, kept.class_mapping
+        self._encoded = kept.encoded
         self.__dict__.pop("estimators_", None)
         if self.estimator is not None:
             self.estimators_ = list(kept.estimators)
@@ -969,8 +971,10 @@ class BasePruner(
                     f"{name!r} ({type(member).__name__}) has {'none' if own is None else shape}. "
                     "sklearn.inspection.permutation_importance takes any members."
                 )
+            share = np.asarray(own, dtype=np.float64)
+            share = share / share.sum() if share.sum() > 0 else share  # LightGBM counts splits
             # A bag may draw a column several times.
-            np.add.at(total, columns, weight * np.asarray(own, dtype=np.float64))
+            np.add.at(total, columns, weight * share)
         assert total is not None  # there is always a member
         return total / weights.sum()
 
@@ -1082,7 +1086,13 @@ class BasePruner(
 
     def _kept_members(self) -> Members:
         n_outputs = len(self.classes_ if is_classifier(self) else self.intercept_)
-        return Members(tuple(self.estimators_), self._features, n_outputs, self._mappings)
+        return Members(
+            tuple(self.estimators_),
+            self._features,
+            n_outputs,
+            self._mapping,
+            encoded=self._encoded,
+        )
 
     def _member_outputs(self, X: Any) -> Iterator[NDArray]:
         """Predictions of each kept member."""
@@ -1098,6 +1108,13 @@ class BasePruner(
         if cache is None or replaced:
             return kept.member_outputs(X, self.n_jobs)
         return cache.outputs(kept, np.flatnonzero(self.support_), X, self.n_jobs)
+
+    def _by_name(self, outputs: Iterable[NDArray]) -> NDArray | dict[str, NDArray]:
+        """Predictions of each kept member, by its name where there are names."""
+        if not hasattr(self, "member_names_in_"):
+            return np.stack(list(outputs))
+        names = self.member_names_in_[self.support_].tolist()
+        return dict(zip(names, outputs, strict=True))
 
     def _check_samples(self, X: Any) -> Any:
         X = _with_shape(X)
@@ -1121,11 +1138,7 @@ class BasePruner(
         """The kept members as they go into one graph."""
         self._check_has_members()
         numbers, kept = np.flatnonzero(self.support_), self._kept_members()
-        mappings = [kept.mapping(i) for i in range(len(kept))]
-        columns: list[Any] = [
-            None if mapping is None else mapping.columns(member)
-            for mapping, member in zip(mappings, self.estimators_, strict=True)
-        ]
+        columns = [kept.columns(i) for i in range(len(kept))]
         return voting_members(
             self.estimators_, self.weights_[numbers], columns, self._features, numbers
         )

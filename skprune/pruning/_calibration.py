@@ -414,7 +414,7 @@ def _fit_members(
     training: Callable[[Any], AbstractContextManager],
 ) -> Members:
     """Fit a clone of the ensemble, or of each member of a list, on some rows (None: all)."""
-    encoded: tuple[NDArray | None, ...] = ()
+    encoded: dict[int, NDArray] = {}
     by_class = "classes" in outputs
     if isinstance(estimator, list):
         with training(estimator):
@@ -422,7 +422,8 @@ def _fit_members(
                 delayed(_fit_member)(member, data.X, data.y, data.fit_params[name], rows, by_class)
                 for name, member in estimator
             )
-        fitted, encoded = [member for member, _ in trained], tuple(labels for _, labels in trained)
+        fitted = [member for member, _ in trained]
+        encoded = {i: labels for i, (_, labels) in enumerate(trained) if labels is not None}
     else:
         fitted = clone(estimator, safe=False)
         with training(fitted):

@@ -171,11 +171,11 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Column names of X, where it had them.
     feature_importances_ : ndarray of shape (n_features_in_,)
-        Importance of each column of X: the mean of the kept members' own, weighted by the size
-        of their weights; zero in a member for columns that it does not see. Only where all kept
-        members have them, as trees do. They are not scaled: members of one kind can be compared,
-        and of several kinds only if each sums to one. Give ``SelectFromModel`` a ``threshold``,
-        such as "mean": its default takes ``penalty="l1"`` for one that sets columns to zero.
+        Importance of each column of X: the mean of the kept members' own, each with a sum of
+        one, weighted by the size of their weights; zero in a member for columns that it does not
+        see. Only where all kept members have them, as trees do. Give ``SelectFromModel`` a
+        ``threshold``, such as "mean": its default takes ``penalty="l1"`` for one that sets
+        columns to zero.
 
     See Also
     --------
@@ -299,7 +299,7 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         votes = self._votes(X)
         return self._rule.log_proba(votes)
 
-    def member_predict_proba(self, X: Any) -> NDArray:
+    def member_predict_proba(self, X: Any) -> NDArray | dict[str, NDArray]:
         """Probabilities of each kept member.
 
         Parameters
@@ -309,10 +309,11 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
 
         Returns
         -------
-        ndarray of shape (n_members_, n_samples, n_classes)
-            In the order of ``estimators_``.
+        ndarray of shape (n_members_, n_samples, n_classes), or dict of str to ndarray
+            In the order of ``estimators_``. Where members have names, a dict from names to arrays
+            of shape (n_samples, n_classes).
         """
-        return np.stack(list(self._member_outputs(X)))
+        return self._by_name(self._member_outputs(X))
 
     def predict(self, X: Any) -> NDArray:
         """The class with the largest weighted vote.
@@ -612,11 +613,11 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Column names of X, where it had them.
     feature_importances_ : ndarray of shape (n_features_in_,)
-        Importance of each column of X: the mean of the kept members' own, weighted by the size
-        of their weights; zero in a member for columns that it does not see. Only where all kept
-        members have them, as trees do. They are not scaled: members of one kind can be compared,
-        and of several kinds only if each sums to one. Give ``SelectFromModel`` a ``threshold``,
-        such as "mean": its default takes ``penalty="l1"`` for one that sets columns to zero.
+        Importance of each column of X: the mean of the kept members' own, each with a sum of
+        one, weighted by the size of their weights; zero in a member for columns that it does not
+        see. Only where all kept members have them, as trees do. Give ``SelectFromModel`` a
+        ``threshold``, such as "mean": its default takes ``penalty="l1"`` for one that sets
+        columns to zero.
 
     See Also
     --------

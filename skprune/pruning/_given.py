@@ -141,10 +141,8 @@ def members_without_estimators(P: Predictions, y: NDArray, classes: NDArray | No
     outputs = "targets" if classes is None else "classes"
     right = f"P of shape (n_members, n_samples, {n_outputs})"
     if n_outputs == k:
-        mappings = None
-        if classes is not None:
-            mappings = (ClassMapping(classes, classes, np.arange(k)),) * M
-        return Members((None,) * M, None, k, mappings)
+        mapping = None if classes is None else ClassMapping(classes, classes, np.arange(k))
+        return Members((None,) * M, None, k, mapping)
     if classes is None:
         raise ValueError(f"P has {k} {outputs}, and y has {n_outputs}: give {right}.")
     # Positions of classes of which some do not occur.
@@ -154,8 +152,7 @@ def members_without_estimators(P: Predictions, y: NDArray, classes: NDArray | No
             remedy = f"give y as positions 0 to {k - 1} of the classes in P, or {right}"
         raise ValueError(f"P has {k} {outputs}, and y has {n_outputs}, {classes[:10]}: {remedy}.")
     positions = np.arange(k)
-    mapping = ClassMapping(positions, positions, positions)
-    return Members((None,) * M, None, k, (mapping,) * M)
+    return Members((None,) * M, None, k, ClassMapping(positions, positions, positions))
 
 
 def kept_blocks(

@@ -2,8 +2,8 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from typing import Any, Self
@@ -578,8 +578,10 @@ class Members:
     estimators: tuple[Any, ...]  # those in files are MemberFiles, loaded while they are used
     features: tuple[NDArray[np.intp], ...] | None  # columns of X that each sees, if not all
     n_outputs: int  # number of classes or targets
-    mappings: tuple[ClassMapping, ...] | None  # one a member; None for regressors
+    class_mapping: ClassMapping | None  # None for regressors
     own: NDArray[np.bool_] | None = None  # (M, N), out-of-bag rows, where these are asked for
+    # The labels of members that were fitted on their codes 0 .. k - 1.
+    encoded: dict[int, NDArray] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -589,13 +591,13 @@ class Members:
         classes: NDArray | None = None,
         labels: NDArray | None = None,
         n_targets: int | None = None,
-        encoded: Sequence[NDArray | None] = (),
+        encoded: dict[int, NDArray] | None = None,
     ) -> Self:
         """The members of a fitted ensemble or list: regressors for targets, else classifiers.
 
         ``classes`` are all classes, by default those of the ensemble or of all members; ``labels``
-        are those that the members have to know at least; ``encoded`` are, for each member that
-        was fitted on codes, the labels that these stand for.
+        are those that the members have to know at least; ``encoded`` are those of members that
+        were fitted on their codes, by position.
         """
         fitted = unfreeze(fitted)
         members = _members_of(fitted)
@@ -609,19 +611,14 @@ class Members:
         features = None if are_listed(fitted) else _features_of(fitted)
         if n_targets is not None:
             return cls(tuple(members), features, n_targets, None)
-        encoded = encoded or [None] * len(members)
-        on_codes = [m for m, codes in zip(members, encoded, strict=True) if codes is not None]
+        encoded = encoded or {}
+        on_codes = [members[i] for i in encoded]
         members, mapping = _map_classes(fitted, members, on_codes, classes, labels)
-        mappings = [mapping] * len(members)
-        for i, own_labels in enumerate(encoded):
-            if own_labels is not None:
-                positions = np.searchsorted(mapping.classes, own_labels)
-                codes = np.arange(len(own_labels))
-                mappings[i] = ClassMapping(mapping.classes, codes, positions)
-        for member, its in zip(members, mappings, strict=True):
+        found = cls(tuple(members), features, len(mapping.classes), mapping, encoded=encoded)
+        for i, member in enumerate(members):
             if not isinstance(member, MemberFile):
-                its.columns(member)
-        return cls(tuple(members), features, len(mapping.classes), tuple(mappings))
+                found.columns(i)
+        return found
 
     def __len__(self) -> int:
         return len(self.estimators)
@@ -629,7 +626,7 @@ class Members:
     @property
     def classes(self) -> NDArray | None:
         """Sorted classes; None for regressors."""
-        return None if self.mappings is None else self.mappings[0].classes
+        return None if self.class_mapping is None else self.class_mapping.classes
 
     @property
     def has_files(self) -> bool:
@@ -642,7 +639,15 @@ class Members:
 
     def mapping(self, i: int) -> ClassMapping | None:
         """What member i calls the classes; None for a regressor."""
-        return None if self.mappings is None else self.mappings[i]
+        if self.class_mapping is None or i not in self.encoded:
+            return self.class_mapping
+        labels, classes = self.encoded[i], self.class_mapping.classes
+        return ClassMapping(classes, np.arange(len(labels)), np.searchsorted(classes, labels))
+
+    def columns(self, i: int) -> NDArray[np.intp] | None:
+        """Positions of the classes of member i, which is in memory; None for a regressor."""
+        mapping = self.mapping(i)
+        return None if mapping is None else mapping.columns(self.estimators[i])
 
     def with_fingerprints(self) -> Self:
         """The members as a key of a cache: fingerprints in the place of files."""
@@ -657,9 +662,10 @@ class Members:
         """The members where the mask is true; files stay files."""
         kept = np.flatnonzero(mask)
         features = None if self.features is None else tuple(self.features[i] for i in kept)
-        mappings = None if self.mappings is None else tuple(self.mappings[i] for i in kept)
+        positions = kept.tolist()
+        encoded = {new: self.encoded[i] for new, i in enumerate(positions) if i in self.encoded}
         estimators = tuple(self.estimators[i] for i in kept)
-        return replace(self, estimators=estimators, features=features, mappings=mappings, own=None)
+        return replace(self, estimators=estimators, features=features, encoded=encoded, own=None)
 
     def member_outputs(
         self, X: Any, n_jobs: int | None = None, *, first: int = 0

@@ -136,11 +136,11 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Column names of X, where it had them.
     feature_importances_ : ndarray of shape (n_features_in_,)
-        Importance of each column of X: the mean of the kept members' own, weighted by the size
-        of their weights; zero in a member for columns that it does not see. Only where all kept
-        members have them, as trees do. They are not scaled: members of one kind can be compared,
-        and of several kinds only if each sums to one. Give ``SelectFromModel`` a ``threshold``,
-        such as "mean": its default takes ``penalty="l1"`` for one that sets columns to zero.
+        Importance of each column of X: the mean of the kept members' own, each with a sum of
+        one, weighted by the size of their weights; zero in a member for columns that it does not
+        see. Only where all kept members have them, as trees do. Give ``SelectFromModel`` a
+        ``threshold``, such as "mean": its default takes ``penalty="l1"`` for one that sets
+        columns to zero.
 
     See Also
     --------
@@ -234,7 +234,7 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         """
         return self._combined(self._member_outputs(X))
 
-    def member_predict(self, X: Any) -> NDArray:
+    def member_predict(self, X: Any) -> NDArray | dict[str, NDArray]:
         """Predictions of each kept member.
 
         Parameters
@@ -244,10 +244,11 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
 
         Returns
         -------
-        ndarray of shape (n_members_, n_samples, n_targets)
-            In the order of ``estimators_``.
+        ndarray of shape (n_members_, n_samples, n_targets), or dict of str to ndarray
+            In the order of ``estimators_``. Where members have names, a dict from names to arrays
+            of shape (n_samples, n_targets).
         """
-        return np.stack(list(self._member_outputs(X)))
+        return self._by_name(self._member_outputs(X))
 
     def _combined(self, outputs: Iterable[NDArray]) -> NDArray[np.float64]:
         total = weighted_sum(outputs, self.weights_[self.support_])
@@ -465,11 +466,11 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Column names of X, where it had them.
     feature_importances_ : ndarray of shape (n_features_in_,)
-        Importance of each column of X: the mean of the kept members' own, weighted by the size
-        of their weights; zero in a member for columns that it does not see. Only where all kept
-        members have them, as trees do. They are not scaled: members of one kind can be compared,
-        and of several kinds only if each sums to one. Give ``SelectFromModel`` a ``threshold``,
-        such as "mean": its default takes ``penalty="l1"`` for one that sets columns to zero.
+        Importance of each column of X: the mean of the kept members' own, each with a sum of
+        one, weighted by the size of their weights; zero in a member for columns that it does not
+        see. Only where all kept members have them, as trees do. Give ``SelectFromModel`` a
+        ``threshold``, such as "mean": its default takes ``penalty="l1"`` for one that sets
+        columns to zero.
 
     See Also
     --------

@@ -55,7 +55,7 @@ def check_graph(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of samples without names of columns
         if vote.classes is None:
-            expected, own = estimator.predict(samples), estimator.member_predict(samples)
+            expected, own = estimator.predict(samples), _array(estimator.member_predict(samples))
         else:
             expected, own = estimator.predict_proba(samples), _members(estimator, vote, samples)
     found, members = predict(samples)
@@ -145,8 +145,13 @@ def _random_samples(vote: Vote, shape: tuple[int, ...]) -> NDArray[np.float32]:
 
 def _members(estimator: Any, vote: Vote, X: Any) -> NDArray:
     if hasattr(estimator, "member_predict_proba"):
-        return np.asarray(estimator.member_predict_proba(X))
+        return _array(estimator.member_predict_proba(X))
     return np.stack([member.estimator.predict_proba(np.asarray(X)) for member in vote.members])
+
+
+def _array(predictions: Any) -> NDArray:
+    """What the members predict, from an array or a dict by names."""
+    return np.stack(list(predictions.values() if isinstance(predictions, dict) else predictions))
 
 
 def _gap(found: NDArray, wanted: NDArray) -> float:

@@ -106,6 +106,11 @@ def keeping_all_regressors(estimator, n_members, n_targets=1):
     return pruner
 
 
+def stacked(predictions):
+    """What the kept members predict as one array, with or without names."""
+    return np.stack(list(predictions.values() if isinstance(predictions, dict) else predictions))
+
+
 def pool(M=8, N=120, C=3, seed=0, low=0.2, high=1.6):
     """Members between hardly and rather good, with errors that they share in part."""
     rng = np.random.default_rng(seed)

@@ -15,6 +15,8 @@ from skprune import (
     SOCPEnsemblePrunerRegressorCV,
 )
 
+from .by_hand import stacked
+
 SEARCH = {"lams": [0.01, 0.1], "inner_cv": 3, "n_resamples": 2, "random_state": 0}
 
 
@@ -139,7 +141,7 @@ def test_members_that_are_nearly_the_same():
     assert np.abs(pruner.weights_).max() < 10
     again = pickle.loads(pickle.dumps(pruner))
     np.testing.assert_array_equal(again.predict(X), pruner.predict(X))
-    by_hand = pruner.weights_[pruner.support_] @ pruner.member_predict(X)[:, :, 0]
+    by_hand = pruner.weights_[pruner.support_] @ stacked(pruner.member_predict(X))[:, :, 0]
     np.testing.assert_allclose(pruner.predict(X), by_hand + pruner.intercept_)
 
 

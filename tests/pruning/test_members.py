@@ -42,7 +42,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from skprune import SOCPEnsemblePruner, SOCPEnsemblePrunerRegressor
 from skprune.inspection import pruning_report
 
-from .by_hand import keeping_all, keeping_all_regressors
+from .by_hand import keeping_all, keeping_all_regressors, stacked
 from .conftest import MEANS, OF_CLASSES, OF_TARGETS
 
 X, CODES = load_iris(return_X_y=True)
@@ -125,7 +125,7 @@ class Handmade(ClassifierMixin, BaseEstimator):
 @pytest.mark.parametrize("labels", [each for each in LABELS if len(set(each)) == 3], ids=str)
 def test_members_that_know_different_classes(labels):
     members, classes = members_of_parts(labels), np.array(labels)
-    found = votes_of(members).member_predict_proba(X)
+    found = stacked(votes_of(members).member_predict_proba(X))
     for proba, member, part in zip(found, members, PARTS, strict=True):
         np.testing.assert_array_equal(proba[:, sorted(part)], member.predict_proba(X))
         assert (np.delete(proba, part, axis=1) == 0).all()
@@ -148,7 +148,7 @@ def test_a_member_whose_classes_are_not_sorted():
     member = GaussianNB().fit(X, TREES[CODES])
     members = [member, FrozenEstimator(Reversed(member))]
     P = votes_of(members).member_predict_proba(X)
-    np.testing.assert_array_equal(P[0], P[1])
+    np.testing.assert_array_equal(P["0"], P["1"])
 
 
 @pytest.mark.parametrize("as_list", [True, False])
@@ -209,8 +209,9 @@ def test_single_precision_stays_single_and_other_dtypes_become_double():
     part = typed(GaussianNB, "predict_proba", np.float32).fit(X[CODES > 0], CODES[CODES > 0])
     half = typed(GaussianNB, "predict_proba", np.float16).fit(X, CODES)
     double = DecisionTreeClassifier(max_depth=2).fit(X, CODES)
-    assert votes_of([single, part]).member_predict_proba(X).dtype == np.float32
-    assert votes_of([half]).member_predict_proba(X).dtype == np.float64
+    for members, dtype in (([single, part], np.float32), ([half], np.float64)):
+        for P in votes_of(members).member_predict_proba(X).values():
+            assert P.dtype == dtype
     for members in ([single, double], [double, single], [single, part, double]):
         named = [(str(i), member) for i, member in enumerate(members)]
         P = np.zeros((len(members), 150, 3))
@@ -308,7 +309,7 @@ class TestRegressors:
     @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, int])
     def test_single_precision_stays_single_and_all_else_is_double(self, dtype):
         own, double = typed(Ridge, "predict", dtype).fit(D, y), Ridge(5).fit(D, y)
-        P = keeping_all_regressors([("a", own)], 1).member_predict(D)
+        P = stacked(keeping_all_regressors([("a", own)], 1).member_predict(D))
         assert P.dtype == (np.float32 if dtype is np.float32 else np.float64)
         np.testing.assert_array_equal(P[0, :, 0], own.predict(D))
         pruner = SOCPEnsemblePrunerRegressor([("a", own), ("b", double)], cv="prefit")
@@ -322,7 +323,7 @@ class TestRegressors:
                 return super().predict(X)[:, None]
 
         members = [("a", LinearRegression().fit(D, y)), ("b", Column().fit(D, y))]
-        P = keeping_all_regressors(members, 2).member_predict(D)
+        P = stacked(keeping_all_regressors(members, 2).member_predict(D))
         np.testing.assert_array_equal(P[0], P[1])
 
 
@@ -340,7 +341,7 @@ class TestRegressors:
 )
 def test_other_ensembles_are_taken(ensemble):
     if isinstance(ensemble, ClassifierMixin):
-        P = votes_of(ensemble.fit(X, TREES[CODES])).member_predict_proba(X)
+        P = stacked(votes_of(ensemble.fit(X, TREES[CODES])).member_predict_proba(X))
         assert ((P.argmax(axis=2) == CODES).mean(axis=1) > 0.6).all()  # aligned: chance is a third
         return
     if isinstance(ensemble, list):
@@ -348,7 +349,7 @@ def test_other_ensembles_are_taken(ensemble):
         ensemble = [(str(i), FrozenEstimator(m)) for i, m in enumerate(members)]
     else:
         members = ensemble.fit(D, y).estimators_
-    P = keeping_all_regressors(ensemble, len(members)).member_predict(D)
+    P = stacked(keeping_all_regressors(ensemble, len(members)).member_predict(D))
     np.testing.assert_array_equal(P[:, :, 0], [member.predict(D) for member in members])
 
 
