@@ -76,6 +76,9 @@ from ._calibration import (
     predictions_of,
     train_and_predict,
     train_out_of_bag,
+    warn_of_drawn_rows,
+    warn_of_few_rows,
+    warn_of_known_rows,
 )
 from ._given import (
     check_given_predictions,
@@ -101,7 +104,7 @@ from ._members import (
     needs_no_training,
     with_member,
 )
-from ._out_of_bag import check_draws_rows, draws_rows, out_of_bag_rows
+from ._out_of_bag import check_draws_rows, drawn_rows, draws_rows, out_of_bag_rows
 from ._predictions import CalibrationPredictions, StatisticsAlone
 from ._report import MemberTable, explain_members, frontier
 from ._selection import REWEIGHT, THRESHOLD, Program, Relaxation, least_reported, shrinkage
@@ -415,6 +418,7 @@ class BasePruner(
         self._check_calibration_rows(y, weight, members.classes)
         calibration = Calibration(members, given, y, weight, None, names=names)
         self._select_and_keep(calibration, None)
+        self._warn_of_few_rows(y, weight, members.classes, "Give more rows of it.")
         return self
 
     def fit_statistics(self, stats: EnsembleStatistics) -> Self:
@@ -551,6 +555,7 @@ class BasePruner(
             check_draws_rows(self.estimator, len(y))
             own = out_of_bag_rows(self.estimator, len(y))
         self._check_calibration_rows(y, sample_weight, members.classes, groups)
+        self._warn_of_few_rows(y, sample_weight, members.classes, "Give more rows of it.")
         self._report(f"predicting {len(y)} samples with {len(members)} fitted members")
         self._phase("predicting")
         P = predict_fitted(
@@ -563,6 +568,10 @@ class BasePruner(
         )
         calibration = Calibration(members, P, y, sample_weight, X[:TIMED_ROWS], groups=groups)
         if own is None:
+            drawn = drawn_rows(self.estimator, len(y))
+            if drawn is not None:
+                predictions = self._predictions(P, y, None, members.classes)
+                warn_of_drawn_rows(predictions.member_losses(), drawn)
             return calibration
         # Nothing else is random here: without a seed, too, two fits are the same.
         state = 0 if self.random_state is None else self.random_state
@@ -608,6 +617,10 @@ class BasePruner(
         weight = None if sample_weight is None else sample_weight[rows]
         groups = None if groups is None else groups[rows]
         self._check_calibration_rows(y[rows], weight, outputs.get("classes"), groups)
+        if is_fraction(cv):
+            folds = "StratifiedGroupKFold(5)" if split_params else "5"
+            remedy = f"Give cv={folds}, whose folds calibrate on all {len(y)} rows."
+            self._warn_of_few_rows(y[rows], weight, outputs.get("classes"), remedy)
         refit = not out_of_bag and not is_fraction(cv)
         self._report(f"training members on {len(y)} samples, cv={cv}")
         self._phase("training members", max(1, len(splits) + refit))
@@ -635,8 +648,8 @@ class BasePruner(
         if fitted:
             more = f" and {len(fitted) - 5} more" if len(fitted) > 5 else ""
             self._report(
-                f"{', '.join(fitted[:5])}{more} fitted before, trained again: wrap what is to be "
-                "kept as it is in sklearn.frozen.FrozenEstimator, or give cv='prefit'"
+                f"fitted members are trained again: {', '.join(fitted[:5])}{more}; to keep them as "
+                "they are, wrap them in sklearn.frozen.FrozenEstimator, or give cv='prefit'"
             )
 
     def _training_cv(self, n_rows: int, split_params: dict[str, Any]) -> Any:
@@ -685,6 +698,7 @@ class BasePruner(
         y = self._check_target(np.concatenate(ys))
         weight = None if weights[0] is None else np.concatenate(weights)
         self._check_calibration_rows(y, weight, members.classes)
+        self._warn_of_few_rows(y, weight, members.classes, "Give more rows of it.")
         return Calibration(members, stored.store(), y, weight, timed), sample_shape
 
     def _checked_blocks(
@@ -782,6 +796,8 @@ class BasePruner(
         ).with_positive_weight()
         weights = self._select(predictions, calibration)
         self._keep(calibration, weights, predictions)
+        if calibration.own is None:
+            self._warn_of_known_rows(n_samples)
         self._output_cache = calibration.output_cache, tuple(getattr(self, "estimators_", ()))
         self.sample_shape_ = sample_shape
         self._report(f"kept {self.n_members_} of {self.n_members_in_} members")
@@ -1171,6 +1187,31 @@ class BasePruner(
         """Raise for calibration rows that cannot be used, before anything is trained."""
         if sample_weight is not None and not sample_weight.any():
             raise ValueError("sample_weight is zero for all calibration samples.")
+
+    def _warn_of_few_rows(
+        self,
+        y: NDArray,
+        sample_weight: NDArray[np.float64] | None,
+        classes: NDArray | None,
+        remedy: str,
+    ) -> None:
+        if classes is not None:
+            warn_of_few_rows(y, sample_weight, classes, remedy)
+
+    def _warn_of_known_rows(self, n_rows: int) -> None:
+        """Warn if members that were not trained in this fit are perfect, and others are not."""
+        M = self.n_members_in_
+        given = np.full(M, self.estimator is None or self._is_prefit())
+        if are_listed(self.estimator) and not given.any():
+            given = np.array([not is_trained(m) for _, m in named_members(self.estimator)])
+        names = getattr(self, "member_names_in_", np.arange(M))
+        warn_of_known_rows(
+            names.tolist(),
+            self.frontier_.member_score,
+            n_rows,
+            given,
+            by_class=is_classifier(self),
+        )
 
     def _alphas(self) -> tuple[float, ...]:
         """The weights of accuracy to solve for; cross-validated pruners try several."""

@@ -32,14 +32,19 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
 
     Parameters
     ----------
-    estimator : ensemble, list of paths or (name, estimator), or FrozenEstimator, default=None
-        Any classifier that has ``estimators_`` once fitted (random forest, bagging, voting,
-        :class:`~skprune.RandomCNNEnsembleClassifier`, ...), or a list of classifiers. Members in a
-        :class:`~sklearn.frozen.FrozenEstimator` are not trained again, nor are paths of joblib
-        files, which cannot be mixed with members to train; if there are no others, ``cv`` is
-        "prefit". Members in files are loaded one at a time; the kept ones stay in memory. If
-        all members are files, they are read until all classes of y are known. None is for
-        :meth:`fit_predictions`, which needs none.
+    estimator : ensemble, list or dict of members, or FrozenEstimator, default=None
+        A classifier that has ``estimators_`` once fitted (random forest, bagging, voting,
+        :class:`~skprune.RandomCNNEnsembleClassifier`, ...), or members: a dict from names to
+        members, a list of pairs (name, member), or a list without names, which are then those of
+        the classes, numbered where they repeat ("logisticregression", "svc-1", "svc-2"). Members
+        are classifiers with ``predict_proba``, of any class of objects, or "drop", as in
+        :class:`~sklearn.ensemble.VotingClassifier`; ``set_params`` reaches them by name. Those that
+        refuse the labels of y, such as XGBoost's, get their positions 0, 1, ... Members
+        are cloned and trained, fitted ones too (``verbose`` says so), except if in a
+        :class:`~sklearn.frozen.FrozenEstimator`, without ``fit``, or paths of joblib files;
+        if there are no others, ``cv`` is "prefit". Files cannot be mixed with members to train;
+        they are loaded one at a time, until all classes of y are known, and the kept ones stay in
+        memory. None is for :meth:`fit_predictions`, which needs none.
     cv : "auto", "oob", float, "prefit", int, splitter or iterable, default="auto"
         Where the calibration predictions come from. "oob", for forests and bags, trains on all
         rows and calibrates each member on those that it did not draw; a
@@ -147,7 +152,7 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
         The kept members only; ``weights_[support_]`` are their weights. Only with an
         ``estimator``.
     member_names_in_ : ndarray of shape (n_members_in_,)
-        Names of all members, where ``estimator`` is a list or predictions came as a DataFrame.
+        Names of all members, where ``estimator`` lists them or predictions came as a DataFrame.
     n_members_, n_members_in_ : int
         Number of members kept, and to choose from.
     alpha_, threshold_ : float
@@ -443,14 +448,19 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
 
     Parameters
     ----------
-    estimator : ensemble, list of paths or (name, estimator), or FrozenEstimator, default=None
-        Any classifier that has ``estimators_`` once fitted (random forest, bagging, voting,
-        :class:`~skprune.RandomCNNEnsembleClassifier`, ...), or a list of classifiers. Members in a
-        :class:`~sklearn.frozen.FrozenEstimator` are not trained again, nor are paths of joblib
-        files, which cannot be mixed with members to train; if there are no others, ``cv`` is
-        "prefit". Members in files are loaded one at a time; the kept ones stay in memory. If
-        all members are files, they are read until all classes of y are known. None is for
-        :meth:`fit_predictions`, which needs none.
+    estimator : ensemble, list or dict of members, or FrozenEstimator, default=None
+        A classifier that has ``estimators_`` once fitted (random forest, bagging, voting,
+        :class:`~skprune.RandomCNNEnsembleClassifier`, ...), or members: a dict from names to
+        members, a list of pairs (name, member), or a list without names, which are then those of
+        the classes, numbered where they repeat ("logisticregression", "svc-1", "svc-2"). Members
+        are classifiers with ``predict_proba``, of any class of objects, or "drop", as in
+        :class:`~sklearn.ensemble.VotingClassifier`; ``set_params`` reaches them by name. Those that
+        refuse the labels of y, such as XGBoost's, get their positions 0, 1, ... Members
+        are cloned and trained, fitted ones too (``verbose`` says so), except if in a
+        :class:`~sklearn.frozen.FrozenEstimator`, without ``fit``, or paths of joblib files;
+        if there are no others, ``cv`` is "prefit". Files cannot be mixed with members to train;
+        they are loaded one at a time, until all classes of y are known, and the kept ones stay in
+        memory. None is for :meth:`fit_predictions`, which needs none.
     cv : "auto", "oob", float, "prefit", int, splitter or iterable, default="auto"
         Where the calibration predictions come from. "oob", for forests and bags, trains on all
         rows and calibrates each member on those that it did not draw; a
@@ -567,7 +577,7 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
         The kept members only; ``weights_[support_]`` are their weights. Only with an
         ``estimator``.
     member_names_in_ : ndarray of shape (n_members_in_,)
-        Names of all members, where ``estimator`` is a list or predictions came as a DataFrame.
+        Names of all members, where ``estimator`` lists them or predictions came as a DataFrame.
     n_members_, n_members_in_ : int
         Number of members kept, and to choose from.
     alpha_, lam_, threshold_ : float

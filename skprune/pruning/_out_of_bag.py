@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..utils import unfreeze
 
-__all__ = ["check_draws_rows", "draws_rows", "fill_with_others", "out_of_bag_rows"]
+__all__ = ["check_draws_rows", "drawn_rows", "draws_rows", "fill_with_others", "out_of_bag_rows"]
 
 # Bytes of predictions that are filled at once.
 _BLOCK_BYTES = 2**25
@@ -36,6 +36,17 @@ def check_draws_rows(estimator: Any, n_rows: int) -> None:
             f"FrozenEstimator of one; got {got:.100}. Give a share of the rows to hold out, or a "
             "number of folds."
         )
+
+
+def drawn_rows(ensemble: Any, n_rows: int) -> NDArray[np.bool_] | None:
+    """The rows that each member drew, (M, n_rows), if a fitted ensemble drew from so many rows."""
+    ensemble = unfreeze(ensemble)
+    if not hasattr(ensemble, "estimators_samples_"):
+        return None
+    try:
+        return ~out_of_bag_rows(ensemble, n_rows)
+    except ValueError:  # it was trained on another number of rows
+        return None
 
 
 def out_of_bag_rows(ensemble: Any, n_rows: int) -> NDArray[np.bool_]:

@@ -249,6 +249,10 @@ class CalibrationPredictions(SelectionInput):
     def scores(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Accuracy, or R^2, of weightings on all rows, (K,)."""
 
+    @abstractmethod
+    def member_losses(self) -> Iterator[NDArray]:
+        """The loss of one member after the other, of each row, (N,)."""
+
     def member_scores(self) -> NDArray[np.float64]:
         """Accuracy, or R^2, of each member as it is, (M,); out of bag on its own rows."""
         if self.own is None:
@@ -310,6 +314,11 @@ class ClassPredictions(CalibrationPredictions):
         if self.own is not None:
             return out_of_bag_statistics(P, y, self.own[:, rows], weight)
         return EnsembleStatistics.from_predictions(P, y, weight)
+
+    def member_losses(self) -> Iterator[NDArray]:
+        every = np.arange(self.n_rows)
+        for i in range(self.n_members):
+            yield 1 - self.P[[i]][0, every, self.y]  # what it does not give to the true class
 
     def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
         return weights / weights.sum(axis=1, keepdims=True)
@@ -532,6 +541,10 @@ class TargetPredictions(CalibrationPredictions):
         deviation = np.sqrt(self.shares @ (self.y - self.center) ** 2)
         constant = deviation <= 8 * np.finfo(float).eps * np.abs(self.y).max(axis=0)
         return np.where(constant, 1.0, deviation)
+
+    def member_losses(self) -> Iterator[NDArray]:
+        for i in range(self.n_members):
+            yield ((self.P[[i]][0] - self.y) ** 2).sum(axis=1)
 
     def statistics(self, rows: Rows) -> EnsembleStatistics:
         # With the center and scale of all rows, so that statistics of folds add up.

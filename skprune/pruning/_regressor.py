@@ -26,13 +26,17 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
 
     Parameters
     ----------
-    estimator : ensemble, list of paths or (name, estimator), or FrozenEstimator, default=None
-        Any regressor that has ``estimators_`` once fitted (random forest, bagging, voting,
-        ...), or a list of regressors. Members in a
-        :class:`~sklearn.frozen.FrozenEstimator` are not trained again, nor are paths of joblib
-        files, which cannot be mixed with members to train; if there are no others, ``cv`` is
-        "prefit". Members in files are loaded one at a time; the kept ones stay in memory. None
-        is for :meth:`fit_predictions`, which needs none.
+    estimator : ensemble, list or dict of members, or FrozenEstimator, default=None
+        A regressor that has ``estimators_`` once fitted (random forest, bagging, voting, ...), or
+        members: a dict from names to members, a list of pairs (name, member), or a list without
+        names, which are then those of the classes, numbered where they repeat ("ridge", "svr-1",
+        "svr-2"). Members are regressors with ``predict``, of any class of objects, or "drop", as in
+        :class:`~sklearn.ensemble.VotingRegressor`; ``set_params`` reaches them by name. Members
+        are cloned and trained, fitted ones too (``verbose`` says so), except if in a
+        :class:`~sklearn.frozen.FrozenEstimator`, without ``fit``, or paths of joblib files;
+        if there are no others, ``cv`` is "prefit". Files cannot be mixed with members to train;
+        they are loaded one at a time, and the kept ones stay in memory. None is for
+        :meth:`fit_predictions`, which needs none.
     cv : "auto", "oob", float, "prefit", int, splitter or iterable, default="auto"
         Where the calibration predictions come from. "oob", for forests and bags, trains on all
         rows and calibrates each member on those that it did not draw; a
@@ -114,7 +118,7 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
         The kept members only; ``weights_[support_]`` are their weights. Only with an
         ``estimator``.
     member_names_in_ : ndarray of shape (n_members_in_,)
-        Names of all members, where ``estimator`` is a list or predictions came as a DataFrame.
+        Names of all members, where ``estimator`` lists them or predictions came as a DataFrame.
     n_members_, n_members_in_ : int
         Number of members kept, and to choose from.
     intercept_ : ndarray of shape (n_targets,)
@@ -326,13 +330,17 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
 
     Parameters
     ----------
-    estimator : ensemble, list of paths or (name, estimator), or FrozenEstimator, default=None
-        Any regressor that has ``estimators_`` once fitted (random forest, bagging, voting,
-        ...), or a list of regressors. Members in a
-        :class:`~sklearn.frozen.FrozenEstimator` are not trained again, nor are paths of joblib
-        files, which cannot be mixed with members to train; if there are no others, ``cv`` is
-        "prefit". Members in files are loaded one at a time; the kept ones stay in memory. None
-        is for :meth:`fit_predictions`, which needs none.
+    estimator : ensemble, list or dict of members, or FrozenEstimator, default=None
+        A regressor that has ``estimators_`` once fitted (random forest, bagging, voting, ...), or
+        members: a dict from names to members, a list of pairs (name, member), or a list without
+        names, which are then those of the classes, numbered where they repeat ("ridge", "svr-1",
+        "svr-2"). Members are regressors with ``predict``, of any class of objects, or "drop", as in
+        :class:`~sklearn.ensemble.VotingRegressor`; ``set_params`` reaches them by name. Members
+        are cloned and trained, fitted ones too (``verbose`` says so), except if in a
+        :class:`~sklearn.frozen.FrozenEstimator`, without ``fit``, or paths of joblib files;
+        if there are no others, ``cv`` is "prefit". Files cannot be mixed with members to train;
+        they are loaded one at a time, and the kept ones stay in memory. None is for
+        :meth:`fit_predictions`, which needs none.
     cv : "auto", "oob", float, "prefit", int, splitter or iterable, default="auto"
         Where the calibration predictions come from. "oob", for forests and bags, trains on all
         rows and calibrates each member on those that it did not draw; a
@@ -421,7 +429,7 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
         The kept members only; ``weights_[support_]`` are their weights. Only with an
         ``estimator``.
     member_names_in_ : ndarray of shape (n_members_in_,)
-        Names of all members, where ``estimator`` is a list or predictions came as a DataFrame.
+        Names of all members, where ``estimator`` lists them or predictions came as a DataFrame.
     n_members_, n_members_in_ : int
         Number of members kept, and to choose from.
     intercept_ : ndarray of shape (n_targets,)

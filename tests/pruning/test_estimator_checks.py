@@ -36,8 +36,8 @@ def expected_failures(estimator):
 @parametrize_with_checks(
     [
         SOCPEnsemblePruner(TREES),
-        SOCPEnsemblePruner(BAG, cv=2),
-        SOCPEnsemblePruner(LARGER_BAG, cv="oob"),
+        SOCPEnsemblePruner(BAG, cv=2, random_state=0),
+        SOCPEnsemblePruner(LARGER_BAG, cv="oob", random_state=0),
         SOCPEnsemblePruner(TREES, voting="soft"),
         SOCPEnsemblePruner(TREES, fit_intercept=False),
         SOCPEnsemblePrunerCV(TREES, **SMALL),
