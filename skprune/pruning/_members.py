@@ -2,9 +2,10 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import starmap
 from typing import Any, Self
 
 import joblib
@@ -52,6 +53,7 @@ from ..utils import (
     streamed,
     unfreeze,
 )
+from ._trees import tree_outputs
 
 __all__ = [
     "MemberFile",
@@ -517,13 +519,22 @@ class Members:
 
     def member_outputs(
         self, X: Any, n_jobs: int | None = None, *, first: int = 0
-    ) -> Iterator[NDArray]:
+    ) -> Iterable[NDArray]:
         """Predictions of one member after the other, from ``first`` on, each of shape (n, k).
 
         ``n_jobs`` is the number of threads, and of files that are in memory at once.
         """
         check_parameters("predict", {"n_jobs": N_JOBS}, n_jobs=n_jobs)
         array = _without_names(X)
+        columns = None if self.mapping is None else self.mapping.columns
+        outputs: Iterable[NDArray] | None = None
+        if not first:
+            outputs = tree_outputs(
+                self.estimators, columns, self.features, self.n_outputs, X, array, n_jobs
+            )
+        return self._each_output(X, array, n_jobs, first) if outputs is None else outputs
+
+    def _each_output(self, X: Any, array: Any, n_jobs: int | None, first: int) -> Iterator[NDArray]:
         M = len(self)
         joint = None
         if self.features is None and not first and not self.has_files:
@@ -537,8 +548,11 @@ class Members:
         step = effective_n_jobs(n_jobs) if self.has_files else max(1, M)
         for start in range(first, M, step):
             members = range(start, min(M, start + step))
-            tasks = (delayed(_predict)(*self._task(i, X, array)) for i in members)
-            yield from streamed(tasks, n_jobs)
+            tasks = (self._task(i, X, array) for i in members)
+            if effective_n_jobs(n_jobs) == 1:  # without what joblib takes for each task
+                yield from starmap(_predict, tasks)
+            else:
+                yield from streamed((delayed(_predict)(*task) for task in tasks), n_jobs)
 
     def outputs(self, X: Any, n_jobs: int | None = None, dtype: str | None = None) -> NDArray:
         """Predictions of all members, (M, n, k); float32 only if every member gives that."""

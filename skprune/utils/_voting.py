@@ -6,6 +6,7 @@ logarithms of their probabilities ("log", a logarithmic pool).
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,8 @@ def probability_floor(n_classes: int) -> float:
 
 def floored_logs(P: NDArray) -> NDArray:
     """Logarithms of probabilities (..., C), which count as at least the floor."""
-    return np.log(np.maximum(P, P.dtype.type(probability_floor(P.shape[-1]))))
+    floored = np.maximum(P, P.dtype.type(probability_floor(P.shape[-1])))
+    return np.asarray(np.log(floored, out=floored))
 
 
 def as_probabilities(votes: NDArray) -> NDArray[np.float64]:
@@ -77,12 +79,15 @@ def as_probabilities(votes: NDArray) -> NDArray[np.float64]:
 def weighted_sum(
     outputs: Iterable[NDArray], weights: Iterable[float], voting: str = "soft"
 ) -> NDArray[np.float64]:
-    """Sum of one output (n, C) a member, by weights."""
+    """Sum of one output (n, C) a member, by weights; outputs that can sum themselves do."""
+    own_sum = getattr(outputs, "weighted_sum", None)
+    if own_sum is not None:
+        return np.asarray(own_sum(weights, partial(_as_cast, voting=voting)))
     total: Any = 0.0
     for output, weight in zip(outputs, weights, strict=True):
         if voting != "soft":
             output = _as_cast(output.astype(np.float64, copy=False), voting)
-        total = total + np.float64(weight) * output
+        total += np.float64(weight) * output
     return total
 
 
@@ -132,9 +137,8 @@ def _as_cast(P: NDArray, voting: str) -> NDArray:
     if voting == "log":
         return floored_logs(P)
     if voting == "hard":  # one for the class that a member chooses, the first of equals
-        chosen = np.zeros_like(P)
-        np.put_along_axis(chosen, P.argmax(axis=-1)[..., None], 1, axis=-1)
-        return chosen
+        chosen = P.argmax(axis=-1)[..., None] == np.arange(P.shape[-1])
+        return chosen.astype(P.dtype)
     return P
 
 
