@@ -633,7 +633,7 @@ def _aligned(
         )
     if output.dtype not in (np.float32, np.float64):
         output = output.astype(np.float64)
-    if mapping is None or (n_columns == n_outputs and (np.diff(columns) == 1).all()):
+    if mapping is None or columns.tolist() == list(range(n_outputs)):
         return output
     aligned = np.zeros((len(output), n_outputs), output.dtype)
     aligned[:, columns] = output

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from scipy.special import log_softmax
 
 from ._predictions import Predictions, sample_blocks
 
@@ -118,7 +117,8 @@ class VotingRule:
         logs = votes
         if self.voting != "log":
             logs = floored_logs(votes) / self.temperature
-        return np.asarray(log_softmax(logs, axis=-1))
+        logs = logs - logs.max(axis=-1, keepdims=True)
+        return np.asarray(logs - np.log(np.exp(logs).sum(axis=-1, keepdims=True)))
 
     def proba(self, votes: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities, from the votes."""
