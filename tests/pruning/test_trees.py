@@ -275,22 +275,32 @@ def test_missing_values(kind):
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
 @pytest.mark.parametrize(
-    "change",
+    ("change", "match"),
     [
-        pytest.param(lambda X: np.where(np.arange(8) == 3, np.inf, X), id="infinite"),
-        pytest.param(lambda X: np.where(np.arange(8) == 3, 1e300, X), id="too large for float32"),
-        pytest.param(lambda X: csr_array(np.where(np.arange(8) == 3, np.nan, X)), id="sparse nan"),
-        pytest.param(lambda X: np.full(X.shape, "a"), id="text"),
-        pytest.param(lambda X: X + 1j, id="complex"),
-        pytest.param(lambda X: X[:0], id="no rows"),
+        pytest.param(
+            lambda X: np.where(np.arange(8) == 3, np.inf, X), "contains infinity", id="infinite"
+        ),
+        pytest.param(
+            lambda X: np.where(np.arange(8) == 3, 1e300, X),
+            "value too large",
+            id="too large for float32",
+        ),
+        pytest.param(
+            lambda X: csr_array(np.where(np.arange(8) == 3, np.nan, X)),
+            "contains NaN",
+            id="sparse nan",
+        ),
+        pytest.param(lambda X: np.full(X.shape, "a"), "could not convert string", id="text"),
+        pytest.param(lambda X: X + 1j, "Complex data not supported", id="complex"),
+        pytest.param(lambda X: X[:0], "0 sample", id="no rows"),
     ],
 )
-def test_samples_that_trees_refuse_are_refused_in_their_words(forest, change):
+def test_samples_that_trees_refuse_are_refused_in_their_words(forest, change, match):
     X = change(TWO[0])
     pruner = prefit(FrozenEstimator(forest))
-    with pytest.raises(ValueError) as theirs:
+    with pytest.raises(ValueError, match=match) as theirs:
         pruner.estimators_[0].predict_proba(X)
-    with pytest.raises(ValueError) as ours:
+    with pytest.raises(ValueError, match=match) as ours:
         pruner.predict_proba(X)
     assert str(ours.value) == str(theirs.value)
 
