@@ -549,7 +549,8 @@ class Members:
         for start in range(first, M, step):
             members = range(start, min(M, start + step))
             tasks = (self._task(i, X, array) for i in members)
-            if effective_n_jobs(n_jobs) == 1:  # without what joblib takes for each task
+            # joblib takes time for each task, and more to start threads.
+            if (num_samples(X) == 1 and not self.has_files) or effective_n_jobs(n_jobs) == 1:
                 yield from starmap(_predict, tasks)
             else:
                 yield from streamed((delayed(_predict)(*task) for task in tasks), n_jobs)

@@ -1,7 +1,7 @@
-"""Predictions of scikit-learn's fitted trees: samples are checked once, and each tree is asked.
+"""Predictions of scikit-learn's fitted trees: samples are checked once, for all trees.
 
-The values of a leaf are the same for all samples that reach it, so a vote computes what it needs
-(logarithms, the chosen class) once a leaf where that is less than once a sample.
+All samples in one leaf get the same prediction, so logarithms and chosen classes are computed for
+each node of a tree, or for each sample where those are fewer. Nothing is kept between calls.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,9 +24,10 @@ from ..utils import streamed
 
 __all__ = ["TreeOutputs", "tree_outputs"]
 
-_TREES = (DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor)
-# Bytes of the outputs of one tree up to which those of all trees are combined at once, and of a
-# block of them that stays in the processor's cache.
+_CLASSIFIERS = (DecisionTreeClassifier, ExtraTreeClassifier)
+_REGRESSORS = (DecisionTreeRegressor, ExtraTreeRegressor)
+# Bytes of the outputs of one tree up to which those of all trees are combined at once, and bytes
+# of a block of them that stays in the processor's cache.
 _FEW_BYTES, _BLOCK_BYTES = 2**12, 2**17
 # Samples times trees that are worth a thread.
 _WORTH_A_THREAD = 50_000
@@ -46,8 +47,8 @@ class TreeOutputs:
         self, X: Any, trees: Sequence[_Tree], n_outputs: int, n_jobs: int | None = None
     ) -> None:
         self._X, self._trees, self._n_outputs = X, trees, n_outputs
-        n = X.shape[0] * len(trees) // _WORTH_A_THREAD
-        self._n_threads = 1 if n < 2 else min(n, X.shape[0], effective_n_jobs(n_jobs))
+        worth = min(X.shape[0], X.shape[0] * len(trees) // _WORTH_A_THREAD)
+        self._n_threads = 1 if worth < 2 else min(worth, effective_n_jobs(n_jobs))
 
     def __iter__(self) -> Iterator[NDArray[np.float64]]:
         if self._n_threads == 1:
@@ -95,7 +96,8 @@ def tree_outputs(
     where samples are not plain finite numbers: then the members themselves check them, and raise.
     ``columns`` gives the positions of a classifier's classes.
     """
-    if any(type(member) not in _TREES or not hasattr(member, "tree_") for member in members):
+    kinds = _REGRESSORS if columns is None else _CLASSIFIERS
+    if any(type(member) not in kinds or not hasattr(member, "tree_") for member in members):
         return None
     X = _samples(members, X, array)
     if X is None:
@@ -184,10 +186,10 @@ def _add(
     buffer = np.empty((min(n, step), k))
     for tree, weight in pairs:
         values, leaves = _aligned(tree, tree.values, k), _leaves(tree, X)
-        a_leaf = len(values) <= n
-        if a_leaf:
+        by_leaf = len(values) <= n
+        if by_leaf:
             values = weight * cast(values)
         for block in blocks:
             votes = total[block]
             rows = values.take(leaves[block], axis=0, out=buffer[: len(votes)], mode="clip")
-            votes += rows if a_leaf else weight * cast(rows)
+            votes += rows if by_leaf else weight * cast(rows)

@@ -1,6 +1,7 @@
 """Kept trees are asked together: what is predicted is what a loop over their own methods gives."""
 
 import pickle
+import threading
 import warnings
 
 import numpy as np
@@ -200,6 +201,25 @@ def test_threads_change_no_bit(forest, voting):
         np.testing.assert_array_equal(pruner.predict_proba(X), p)
 
 
+class WhichThread(DecisionTreeClassifier):
+    """A tree that says in which thread it predicts."""
+
+    def predict_proba(self, X, check_input=True):
+        self.thread_ = threading.current_thread()
+        return super().predict_proba(X, check_input)
+
+
+def test_one_row_starts_no_thread():
+    X, y = TWO
+    trees = [WhichThread(max_depth=3, random_state=i).fit(X, y) for i in range(6)]
+    frozen = [(f"t{i}", FrozenEstimator(tree)) for i, tree in enumerate(trees)]
+    pruner = SOCPEnsemblePruner(frozen, lam=0, n_jobs=2).fit(X, y)
+    pruner.predict_proba(X[:1])
+    assert {tree.thread_ for tree in pruner.estimators_} == {threading.current_thread()}
+    pruner.predict_proba(X)
+    assert {tree.thread_ for tree in pruner.estimators_} != {threading.current_thread()}
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -370,6 +390,17 @@ def test_replaced_members_and_weights_are_used(forest):
     pruner.estimators_[0] = RandomForestClassifier(3, random_state=0).fit(X, y)  # no tree
     outputs = own_probabilities(pruner.estimators_, X, pruner.classes_)
     assert_votes(pruner, outputs, X, "soft")
+
+
+def test_a_regressor_may_be_replaced_by_a_classifier():
+    X, y = TWO
+    forest = RandomForestRegressor(5, max_depth=3, random_state=0).fit(X, y)
+    pruner = SOCPEnsemblePrunerRegressor(FrozenEstimator(forest), cv="prefit").fit(X, y)
+    pruner.estimators_ = [
+        DecisionTreeClassifier(max_depth=2).fit(X, y * 5) for _ in pruner.estimators_
+    ]
+    expected = pruner.weights_.sum() * pruner.estimators_[0].predict(X) + pruner.intercept_
+    np.testing.assert_allclose(pruner.predict(X), expected)
 
 
 def test_regression_trees_in_a_list():
