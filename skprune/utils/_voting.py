@@ -118,12 +118,15 @@ class VotingRule:
         if self.voting != "log":
             logs = floored_logs(votes) / self.temperature
         logs = logs - logs.max(axis=-1, keepdims=True)
-        return np.asarray(logs - np.log(np.exp(logs).sum(axis=-1, keepdims=True)))
+        logs -= np.log(np.exp(logs).sum(axis=-1, keepdims=True))
+        return logs
 
     def proba(self, votes: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities, from the votes."""
-        as_they_are = self.voting != "log" and self.temperature == 1
-        return votes if as_they_are else np.exp(self.log_proba(votes))
+        if self.voting != "log" and self.temperature == 1:
+            return votes
+        logs = self.log_proba(votes)
+        return np.asarray(np.exp(logs, out=logs))
 
 
 def as_compared(means: NDArray[np.float64]) -> NDArray[np.float64]:
