@@ -23,6 +23,7 @@ from large_pools import large_pools
 from networks import networks_section
 from out_of_bag import out_of_bag_section
 from program import path_against_ecos, statistics_against_a_product, zero_norm
+from pruned_forest_speed import pruned_speed
 from race import read, section, summary, write_csv
 from regression import regression
 from search import search_times
@@ -127,6 +128,10 @@ second table is of made predictions of 10 classes that lie on disk.
 
 {large}
 
+## The speed of what is kept
+
+{pruned_speed}
+
 ## Serving
 
 {serving}
@@ -185,6 +190,7 @@ if __name__ == "__main__":
         memory=memory(),
         grid=grid_section(n_jobs=2),
         large=large_pools(),
+        pruned_speed=pruned_speed(),
         serving=serving_section(options.cache),
         demo=over_seeds(cache=options.cache),
     )

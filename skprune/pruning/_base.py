@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from sklearn.base import MetaEstimatorMixin, clone, is_classifier
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import (
@@ -1110,9 +1111,10 @@ class BasePruner(
             encoded=self._encoded,
         )
 
-    def _member_outputs(self, X: Any) -> Iterator[NDArray]:
+    def _member_outputs(self, X: Any) -> Iterable[NDArray]:
         """Predictions of each kept member."""
-        check_is_fitted(self)
+        if not self.__sklearn_is_fitted__():
+            check_is_fitted(self)  # raises; it would ask every member for its tags
         self._check_has_members()
         X, kept = self._check_samples(X), self._kept_members()
         cache: MemberOutputCache | None
@@ -1142,13 +1144,22 @@ class BasePruner(
                 f"X has one dimension, but samples have shape {self.sample_shape_}. Reshape your "
                 "data: X.reshape(1, -1) if it is a single sample."
             )
-        validate_data(self, X, skip_check_array=True, reset=False)
+        # Names and number of features. validate_data asks every member for its tags.
+        if shape != self.sample_shape_ or not self._has_names_of(X):
+            validate_data(self, X, skip_check_array=True, reset=False)
         if shape != self.sample_shape_:
             raise ValueError(
                 f"X has samples of shape {shape}, but {type(self).__name__} was fitted on samples "
                 f"of shape {self.sample_shape_}."
             )
         return X
+
+    def _has_names_of(self, X: Any) -> bool:
+        """Whether X is known to have the column names seen in ``fit``, or none as there."""
+        names = getattr(self, "feature_names_in_", None)
+        if names is None:
+            return isinstance(X, np.ndarray) or issparse(X)
+        return np.array_equal(getattr(X, "columns", ()), names)
 
     def _voting_members(self) -> tuple[VotingMember, ...]:
         """The kept members as they go into one graph."""

@@ -11,7 +11,7 @@ import threading
 import uuid
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -666,7 +666,7 @@ class MemberOutputCache:
 
     def outputs(
         self, kept: Members, positions: NDArray[np.intp], X: Any, n_jobs: int | None
-    ) -> Iterator[NDArray]:
+    ) -> Iterable[NDArray]:
         """Predictions of the kept members, whose positions in the ensemble are given."""
         if len(self._row_sets) > _MAX_ROW_SETS or not cache_folder(self._memory).is_dir():
             return kept.member_outputs(X, n_jobs)

@@ -2,10 +2,10 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import count
+from itertools import count, starmap
 from typing import Any, Self
 
 import joblib
@@ -53,6 +53,7 @@ from ..utils import (
     streamed,
     unfreeze,
 )
+from ._trees import tree_outputs
 
 __all__ = [
     "ClassMapping",
@@ -669,13 +670,22 @@ class Members:
 
     def member_outputs(
         self, X: Any, n_jobs: int | None = None, *, first: int = 0
-    ) -> Iterator[NDArray]:
+    ) -> Iterable[NDArray]:
         """Predictions of one member after the other, from ``first`` on, each of shape (n, k).
 
         ``n_jobs`` is the number of threads, and of files that are in memory at once.
         """
         check_parameters("predict", {"n_jobs": N_JOBS}, n_jobs=n_jobs)
         array = _without_names(X)
+        columns = None if self.class_mapping is None else self.class_mapping.columns
+        outputs: Iterable[NDArray] | None = None
+        if not first and not self.encoded:
+            outputs = tree_outputs(
+                self.estimators, columns, self.features, self.n_outputs, X, array, n_jobs
+            )
+        return self._each_output(X, array, n_jobs, first) if outputs is None else outputs
+
+    def _each_output(self, X: Any, array: Any, n_jobs: int | None, first: int) -> Iterator[NDArray]:
         M = len(self)
         joint = None
         if self.features is None and not first and not self.has_files:
@@ -689,8 +699,12 @@ class Members:
         step = effective_n_jobs(n_jobs) if self.has_files else max(1, M)
         for start in range(first, M, step):
             members = range(start, min(M, start + step))
-            tasks = (delayed(_predict)(*self._task(i, X, array)) for i in members)
-            yield from streamed(tasks, n_jobs)
+            tasks = (self._task(i, X, array) for i in members)
+            # joblib takes time for each task, and more to start threads.
+            if (num_samples(X) == 1 and not self.has_files) or effective_n_jobs(n_jobs) == 1:
+                yield from starmap(_predict, tasks)
+            else:
+                yield from streamed((delayed(_predict)(*task) for task in tasks), n_jobs)
 
     def outputs(self, X: Any, n_jobs: int | None = None, dtype: str | None = None) -> NDArray:
         """Predictions of all members, (M, n, k); float32 only if every member gives that."""
@@ -771,7 +785,7 @@ def _aligned(
         )
     if output.dtype not in (np.float32, np.float64):
         output = output.astype(np.float64)
-    if mapping is None or (n_columns == n_outputs and (np.diff(columns) == 1).all()):
+    if mapping is None or columns.tolist() == list(range(n_outputs)):
         return output
     aligned = np.zeros((len(output), n_outputs), output.dtype)
     aligned[:, columns] = output

@@ -5,7 +5,7 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from mmap import mmap
@@ -262,7 +262,7 @@ def write_predictions(
     path: str,
     shape: tuple[int, int, int],
     dtype: np.dtype,
-    outputs: Callable[[int], Iterator[NDArray]],
+    outputs: Callable[[int], Iterable[NDArray]],
     check: Callable[[int], None],
 ) -> PredictionStore:
     """Write predictions member by member; the file gets its name when it is complete.

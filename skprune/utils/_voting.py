@@ -6,11 +6,11 @@ logarithms of their probabilities ("log", a logarithmic pool).
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from scipy.special import log_softmax
 
 from ._predictions import Predictions, sample_blocks
 
@@ -64,7 +64,8 @@ def probability_floor(n_classes: int) -> float:
 
 def floored_logs(P: NDArray) -> NDArray:
     """Logarithms of probabilities (..., C), which count as at least the floor."""
-    return np.log(np.maximum(P, P.dtype.type(probability_floor(P.shape[-1]))))
+    floored = np.maximum(P, P.dtype.type(probability_floor(P.shape[-1])))
+    return np.asarray(np.log(floored, out=floored))
 
 
 def as_probabilities(votes: NDArray) -> NDArray[np.float64]:
@@ -77,12 +78,15 @@ def as_probabilities(votes: NDArray) -> NDArray[np.float64]:
 def weighted_sum(
     outputs: Iterable[NDArray], weights: Iterable[float], voting: str = "soft"
 ) -> NDArray[np.float64]:
-    """Sum of one output (n, C) a member, by weights."""
+    """Sum of one output (n, C) a member, by weights; outputs that can sum themselves do."""
+    own_sum = getattr(outputs, "weighted_sum", None)
+    if own_sum is not None:
+        return np.asarray(own_sum(weights, partial(_as_cast, voting=voting)))
     total: Any = 0.0
     for output, weight in zip(outputs, weights, strict=True):
         if voting != "soft":
             output = _as_cast(output.astype(np.float64, copy=False), voting)
-        total = total + np.float64(weight) * output
+        total += np.float64(weight) * output
     return total
 
 
@@ -113,12 +117,16 @@ class VotingRule:
         logs = votes
         if self.voting != "log":
             logs = floored_logs(votes) / self.temperature
-        return np.asarray(log_softmax(logs, axis=-1))
+        logs = logs - logs.max(axis=-1, keepdims=True)
+        logs -= np.log(np.exp(logs).sum(axis=-1, keepdims=True))
+        return logs
 
     def proba(self, votes: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities, from the votes."""
-        as_they_are = self.voting != "log" and self.temperature == 1
-        return votes if as_they_are else np.exp(self.log_proba(votes))
+        if self.voting != "log" and self.temperature == 1:
+            return votes
+        logs = self.log_proba(votes)
+        return np.asarray(np.exp(logs, out=logs))
 
 
 def as_compared(means: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -132,9 +140,8 @@ def _as_cast(P: NDArray, voting: str) -> NDArray:
     if voting == "log":
         return floored_logs(P)
     if voting == "hard":  # one for the class that a member chooses, the first of equals
-        chosen = np.zeros_like(P)
-        np.put_along_axis(chosen, P.argmax(axis=-1)[..., None], 1, axis=-1)
-        return chosen
+        chosen = P.argmax(axis=-1)[..., None] == np.arange(P.shape[-1])
+        return chosen.astype(P.dtype)
     return P
 
 
