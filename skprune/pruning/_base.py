@@ -1102,7 +1102,7 @@ class BasePruner(
             )
 
     def _kept_members(self) -> Members:
-        n_outputs = len(self.classes_ if is_classifier(self) else self.intercept_)
+        n_outputs = len(self.intercept_ if self._mapping is None else self._mapping.classes)
         return Members(
             tuple(self.estimators_),
             self._features,

@@ -558,7 +558,7 @@ class ClassMapping:
         """Position of each of a member's classes; raise for one that is not known."""
         # A member of the user's own class may lack `classes_`.
         known = np.asarray(getattr(member, "classes_", self.names))
-        if np.array_equal(known, self.names):
+        if known.shape == self.names.shape and (known == self.names).all():
             return self.positions
         if _is_text(self.names) and np.array_equal(known, np.arange(len(self.names))):
             return self.positions  # fitted on codes
@@ -675,7 +675,8 @@ class Members:
 
         ``n_jobs`` is the number of threads, and of files that are in memory at once.
         """
-        check_parameters("predict", {"n_jobs": N_JOBS}, n_jobs=n_jobs)
+        if n_jobs is not None:
+            check_parameters("predict", {"n_jobs": N_JOBS}, n_jobs=n_jobs)
         array = _without_names(X)
         columns = None if self.class_mapping is None else self.class_mapping.columns
         outputs: Iterable[NDArray] | None = None
@@ -701,7 +702,7 @@ class Members:
             members = range(start, min(M, start + step))
             tasks = (self._task(i, X, array) for i in members)
             # joblib takes time for each task, and more to start threads.
-            if (num_samples(X) == 1 and not self.has_files) or effective_n_jobs(n_jobs) == 1:
+            if (array.shape[0] == 1 and not self.has_files) or effective_n_jobs(n_jobs) == 1:
                 yield from starmap(_predict, tasks)
             else:
                 yield from streamed((delayed(_predict)(*task) for task in tasks), n_jobs)
@@ -749,10 +750,10 @@ def _predict(
     try:
         output = member.predict(rows) if mapping is None else member.predict_proba(rows)
         output = _aligned(i, member, output, mapping, n_outputs)
-        if len(output) != num_samples(X):
+        n_rows = array.shape[0]
+        if len(output) != n_rows:
             raise ValueError(
-                f"{_describe(i, member)} predicts {len(output)} samples where it was given "
-                f"{num_samples(X)}."
+                f"{_describe(i, member)} predicts {len(output)} samples where it was given {n_rows}."
             )
     except MemoryError:
         raise
