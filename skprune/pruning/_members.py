@@ -49,7 +49,6 @@ from ..utils import (
     atomic_write,
     cast,
     check_parameters,
-    num_samples,
     streamed,
     unfreeze,
 )
@@ -753,7 +752,8 @@ def _predict(
         n_rows = array.shape[0]
         if len(output) != n_rows:
             raise ValueError(
-                f"{_describe(i, member)} predicts {len(output)} samples where it was given {n_rows}."
+                f"{_describe(i, member)} predicts {len(output)} samples where it was given "
+                f"{n_rows}."
             )
     except MemoryError:
         raise
