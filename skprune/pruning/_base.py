@@ -798,7 +798,7 @@ class BasePruner(
         weights = self._select(predictions, calibration)
         self._keep(calibration, weights, predictions)
         if calibration.own is None:
-            self._warn_of_known_rows(n_samples)
+            self._warn_of_known_rows(predictions.n_rows)
         self._output_cache = calibration.output_cache, tuple(getattr(self, "estimators_", ()))
         self.sample_shape_ = sample_shape
         self._report(f"kept {self.n_members_} of {self.n_members_in_} members")
