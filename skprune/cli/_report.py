@@ -6,15 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import joblib
-from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
 from ..amount import PruningAmountOptimizer
 from ..compression import EnsembleCompressor, PrunedCNNClassifier, PrunedMultiViewClassifier
 from ..exceptions import SavedFormatError
-from ..pruning import BasePruner
+from ..pruning import BasePruner, are_listed, is_fitted, known_members
 from ._amount_parts import amount_parts
 from ._cut_parts import compressor_parts, cut_network_parts, cut_views_parts
 from ._document import Answer, Part, as_json, as_text, passage
@@ -82,11 +80,13 @@ def _full_ensemble(path: str | None) -> Any:
     if path is None:
         return None
     ensemble = _load(path)
-    try:
-        for member in ensemble if isinstance(ensemble, list) else [ensemble]:
-            check_is_fitted(member[1] if isinstance(member, tuple) else member)
-    except (NotFittedError, TypeError) as error:
-        raise Refused(f"{path}: it must hold the fitted full ensemble; {error}") from error
+    members = known_members(ensemble) if are_listed(ensemble) else [ensemble]
+    for member in members:
+        if not is_fitted(member):
+            raise Refused(
+                f"{path}: it must hold the fitted full ensemble; {type(member).__name__} is not "
+                "fitted."
+            )
     return ensemble
 
 

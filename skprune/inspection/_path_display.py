@@ -112,7 +112,7 @@ class PruningPathDisplay:
             ``fit``.
         y : array-like of shape (n_samples,), default=None
             Classes or targets of the test rows.
-        ensemble : fitted ensemble or list of (name, estimator), default=None
+        ensemble : fitted ensemble, or list or dict of members, default=None
             The full ensemble, which the pruner does not hold; not needed where the pruner was
             given fitted members.
         ax : matplotlib Axes, default=None

@@ -131,7 +131,7 @@ class ReliabilityDisplay:
             on, votes look better than they are.
         y : array-like of shape (n_samples,)
             Classes of the test rows.
-        ensemble : fitted ensemble or list of (name, estimator), default=None
+        ensemble : fitted ensemble, or list or dict of members, default=None
             The full ensemble, which the pruner does not hold; not needed where the pruner was
             given fitted members. Without it the pruned vote alone is drawn. Its curve is that
             of the mean of all members' probabilities or, with ``voting="hard"``, of the shares

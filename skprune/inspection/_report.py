@@ -186,7 +186,7 @@ def pruning_report(
         Test rows. By default the figures are those of the calibration rows, noted in ``fit``.
     y : array-like of shape (n_samples,), default=None
         Classes or targets of the test rows.
-    ensemble : fitted ensemble or list of (name, estimator), default=None
+    ensemble : fitted ensemble, or list or dict of members, default=None
         The full ensemble, which the pruner does not hold; not needed where the pruner was
         given fitted members.
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
 from operator import is_
+from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -73,6 +74,7 @@ from ._calibration import (
     calibration_splits,
     checked_groups,
     is_fraction,
+    losses_by_draw,
     predict_fitted,
     predictions_of,
     train_and_predict,
@@ -96,12 +98,14 @@ from ._members import (
     check_estimator,
     check_fitted_members,
     check_unfitted_members,
+    copied,
     encode_labels,
     expected_n_members,
     is_fitted,
     is_trained,
     listed_members,
     named_members,
+    names_of,
     needs_no_training,
     with_member,
 )
@@ -111,6 +115,11 @@ from ._report import MemberTable, explain_members, frontier
 from ._selection import REWEIGHT, THRESHOLD, Program, Relaxation, least_reported, shrinkage
 
 __all__ = ["BasePruner"]
+
+_GROUPS_ARE_SPLIT = (
+    "groups cannot be used with cv={cv!r}, which splits rows of one group. Give a share of the "
+    "groups to hold out, such as 0.25, or a splitter such as GroupKFold."
+)
 
 
 class BasePruner(
@@ -372,12 +381,12 @@ class BasePruner(
 
         Parameters
         ----------
-        P : array-like of shape (n_members, n_samples[, n_outputs]) or DataFrame
+        P : array-like of shape (n_members, n_samples[, n_outputs]), DataFrame or dict
             What the members predict for samples that they were not trained on: probabilities of the
             classes in sorted order, or targets. Two dimensions are enough for two classes (the
             probability of the second) and for one target; a DataFrame of these has a row for each
-            sample and a column for each member, whose names are kept. In the order of
-            ``estimator``, or of its names, if there is one. A memory map or
+            sample and a column for each member, whose names are kept; a dict has an array for each
+            name. In the order of ``estimator``, or of its names, if there is one. A memory map or
             ``PredictionStore`` of three dimensions is read block by block.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Classes, or targets. Where a class of P does not occur in y, positions of the classes.
@@ -419,7 +428,8 @@ class BasePruner(
         self._check_calibration_rows(y, weight, members.classes)
         calibration = Calibration(members, given, y, weight, None, names=names)
         self._select_and_keep(calibration, None)
-        self._warn_of_few_rows(y, weight, members.classes, "Give more rows of it.")
+        if members.classes is not None:
+            warn_of_few_rows(y, weight, members.classes)
         return self
 
     def fit_statistics(self, stats: EnsembleStatistics) -> Self:
@@ -530,9 +540,15 @@ class BasePruner(
             raise ValueError("X has 0 samples; at least two are needed.")
         y = self._check_target(y)
         if sample_weight is not None:
-            sample_weight = check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
+            try:
+                sample_weight = check_sample_weight(
+                    sample_weight, X, dtype=np.float64, ensure_non_negative=True
+                )
+            except ValueError as error:
+                raise ValueError(
+                    f"sample_weight must be numbers, one a row: {error} (Groups are given by name, "
+                    "groups=.)"
+                ) from error
         return X, y, sample_weight
 
     def _predict_fitted(
@@ -554,9 +570,12 @@ class BasePruner(
         own = None
         if self._cv_name == "oob":
             check_draws_rows(self.estimator, len(y))
+            if groups is not None:
+                raise ValueError(_GROUPS_ARE_SPLIT.format(cv="oob"))
             own = out_of_bag_rows(self.estimator, len(y))
         self._check_calibration_rows(y, sample_weight, members.classes, groups)
-        self._warn_of_few_rows(y, sample_weight, members.classes, "Give more rows of it.")
+        if members.classes is not None:
+            warn_of_few_rows(y, sample_weight, members.classes)
         self._report(f"predicting {len(y)} samples with {len(members)} fitted members")
         self._phase("predicting")
         P = predict_fitted(
@@ -569,10 +588,7 @@ class BasePruner(
         )
         calibration = Calibration(members, P, y, sample_weight, X[:TIMED_ROWS], groups=groups)
         if own is None:
-            drawn = drawn_rows(self.estimator, len(y))
-            if drawn is not None:
-                predictions = self._predictions(P, y, None, members.classes)
-                warn_of_drawn_rows(predictions.member_losses(), drawn)
+            self._warn_of_drawn_rows(X, y, members.classes)
             return calibration
         # Nothing else is random here: without a seed, too, two fits are the same.
         state = 0 if self.random_state is None else self.random_state
@@ -601,11 +617,15 @@ class BasePruner(
         if are_listed(self.estimator):
             # Each member draws its own seed, in the order of the list.
             pairs = named_members(self.estimator)
-            estimator: Any = [(n, set_missing_seeds(clone(m, safe=False), rng)) for n, m in pairs]
+            estimator: Any = [(n, set_missing_seeds(copied(n, m), rng)) for n, m in pairs]
         else:
             estimator = set_missing_seeds(clone(self.estimator, safe=False), rng)
         member_params, split_params = self._routed_params(sample_weight, groups, fit_params)
         outputs, by_class = self._outputs(y), is_classifier(self)
+        if are_listed(self.estimator):
+            given = {name: member for name, member in estimator if not is_trained(member)}
+            if given:  # they predict a row before others are trained
+                Members.of(given, **outputs).outputs(_safe_indexing(X, [0]))
         cv = self._training_cv(len(y), split_params)
         out_of_bag = isinstance(cv, str)
         splits: list[Any] = []
@@ -618,10 +638,10 @@ class BasePruner(
         weight = None if sample_weight is None else sample_weight[rows]
         groups = None if groups is None else groups[rows]
         self._check_calibration_rows(y[rows], weight, outputs.get("classes"), groups)
-        if is_fraction(cv):
-            folds = "StratifiedGroupKFold(5)" if split_params else "5"
-            remedy = f"Give cv={folds}, whose folds calibrate on all {len(y)} rows."
-            self._warn_of_few_rows(y[rows], weight, outputs.get("classes"), remedy)
+        if by_class:
+            held_out = rows if len(splits) == 1 else None
+            all_groups = split_params.get("groups")
+            warn_of_few_rows(y, sample_weight, outputs["classes"], held_out, all_groups)
         refit = not out_of_bag and not is_fraction(cv)
         self._report(f"training members on {len(y)} samples, cv={cv}")
         self._phase("training members", max(1, len(splits) + refit))
@@ -662,10 +682,7 @@ class BasePruner(
         if self._cv_name == "oob":
             check_draws_rows(self.estimator, n_rows)
         if grouped and isinstance(self.cv, str | Integral | None):
-            raise ValueError(
-                f"groups cannot be used with cv={self.cv!r}, which splits rows of one group. Give "
-                "a share of the groups to hold out, such as 0.25, or a splitter such as GroupKFold."
-            )
+            raise ValueError(_GROUPS_ARE_SPLIT.format(cv=self.cv))
         return self.cv
 
     def _predict_blocks(
@@ -699,7 +716,8 @@ class BasePruner(
         y = self._check_target(np.concatenate(ys))
         weight = None if weights[0] is None else np.concatenate(weights)
         self._check_calibration_rows(y, weight, members.classes)
-        self._warn_of_few_rows(y, weight, members.classes, "Give more rows of it.")
+        if members.classes is not None:
+            warn_of_few_rows(y, weight, members.classes)
         return Calibration(members, stored.store(), y, weight, timed), sample_shape
 
     def _checked_blocks(
@@ -794,7 +812,17 @@ class BasePruner(
             ),
             own=calibration.own,
             groups=calibration.groups,
-        ).with_positive_weight()
+        )
+        drawn = drawn_rows(self.estimator, n_samples) if self._is_prefit() else None
+        if drawn is not None and calibration.own is None:
+            outputs = (predictions.P[[i]][0] for i in range(predictions.n_members))
+            found = losses_by_draw(map(predictions.row_losses, outputs), drawn)
+            remedy = (
+                "Call fit with cv='oob', which calibrates each member on rows that it did not "
+                "draw, or give other rows."
+            )
+            warn_of_drawn_rows({"the ensemble": found}, remedy)
+        predictions = predictions.with_positive_weight()
         weights = self._select(predictions, calibration)
         self._keep(calibration, weights, predictions)
         if calibration.own is None:
@@ -915,9 +943,9 @@ class BasePruner(
         Parameters
         ----------
         n : int or None, default=None
-            Show the n members that matter most: kept ones, by the size of the weight; those of
-            equal weight by the increase of the objective without them, then by their score. None,
-            or more than there are, shows all.
+            Show the n members that matter most: those without which the objective would increase
+            most. None, or more than there are, shows all, the kept ones first, by the size of
+            their weights.
 
         Returns
         -------
@@ -989,7 +1017,8 @@ class BasePruner(
                     "sklearn.inspection.permutation_importance takes any members."
                 )
             share = np.asarray(own, dtype=np.float64)
-            share = share / share.sum() if share.sum() > 0 else share  # LightGBM counts splits
+            size = np.abs(share).sum()
+            share = share / size if size > 0 else share  # LightGBM counts splits
             # A bag may draw a column several times.
             np.add.at(total, columns, weight * share)
         assert total is not None  # there is always a member
@@ -1000,10 +1029,10 @@ class BasePruner(
 
         Parameters
         ----------
-        P : array-like of shape (n_members, n_samples[, n_outputs]) or DataFrame
+        P : array-like of shape (n_members, n_samples[, n_outputs]), DataFrame or dict
             Predictions as in :meth:`fit_predictions`, of all members or of the kept ones alone. Of
-            a DataFrame, the columns with the names of the kept members are taken, where the
-            members have names.
+            a DataFrame or dict, the columns with the names of the kept members are taken, where
+            the members have names.
 
         Returns
         -------
@@ -1054,7 +1083,7 @@ class BasePruner(
 
         Parameters
         ----------
-        ensemble : fitted ensemble or list of (name, estimator)
+        ensemble : fitted ensemble, or list or dict of members
             The ensemble that was pruned, of which the pruner holds a part.
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
             Rows.
@@ -1109,7 +1138,13 @@ class BasePruner(
             n_outputs,
             self._mapping,
             encoded=self._encoded,
+            names=self._kept_names(),
         )
+
+    def _kept_names(self) -> tuple[str, ...] | None:
+        if not hasattr(self, "member_names_in_"):
+            return None
+        return tuple(self.member_names_in_[self.support_].tolist())
 
     def _member_outputs(self, X: Any) -> Iterable[NDArray]:
         """Predictions of each kept member."""
@@ -1129,9 +1164,9 @@ class BasePruner(
 
     def _by_name(self, outputs: Iterable[NDArray]) -> NDArray | dict[str, NDArray]:
         """Predictions of each kept member, by its name where there are names."""
-        if not hasattr(self, "member_names_in_"):
+        names = self._kept_names()
+        if names is None:
             return np.stack(list(outputs))
-        names = self.member_names_in_[self.support_].tolist()
         return dict(zip(names, outputs, strict=True))
 
     def _check_samples(self, X: Any) -> Any:
@@ -1199,15 +1234,20 @@ class BasePruner(
         if sample_weight is not None and not sample_weight.any():
             raise ValueError("sample_weight is zero for all calibration samples.")
 
-    def _warn_of_few_rows(
-        self,
-        y: NDArray,
-        sample_weight: NDArray[np.float64] | None,
-        classes: NDArray | None,
-        remedy: str,
-    ) -> None:
-        if classes is not None:
-            warn_of_few_rows(y, sample_weight, classes, remedy)
+    def _warn_of_drawn_rows(self, X: Any, y: NDArray, classes: NDArray | None) -> None:
+        """Warn of ensembles in a list that were trained on these rows."""
+        found = {}
+        for name, ensemble in named_members(self.estimator):
+            drawn = drawn_rows(ensemble, len(y))
+            if drawn is None or not (classes is None or np.isin(ensemble.classes_, classes).all()):
+                continue
+            members = Members.of(
+                ensemble, **(self._outputs(y) if classes is None else {"classes": classes})
+            )
+            rows = self._predictions(np.empty((1, len(y), members.n_outputs)), y, None, classes)
+            losses = map(rows.row_losses, members.member_outputs(X, self.n_jobs))
+            found[repr(name)] = losses_by_draw(losses, drawn)
+        warn_of_drawn_rows(found, "Give other rows.")
 
     def _warn_of_known_rows(self, n_rows: int) -> None:
         """Warn if members that were not trained in this fit are perfect, and others are not."""
@@ -1215,9 +1255,11 @@ class BasePruner(
         given = np.full(M, self.estimator is None or self._is_prefit())
         if are_listed(self.estimator) and not given.any():
             given = np.array([not is_trained(m) for _, m in named_members(self.estimator)])
-        names = getattr(self, "member_names_in_", np.arange(M))
+        names: Any = [f"member {i}" for i in range(M)]
+        if hasattr(self, "member_names_in_"):
+            names = [repr(name) for name in self.member_names_in_.tolist()]
         warn_of_known_rows(
-            names.tolist(),
+            names,
             self.frontier_.member_score,
             n_rows,
             given,
@@ -1241,10 +1283,8 @@ class BasePruner(
         return self.cv if isinstance(self.cv, str) else None
 
     def _names(self) -> tuple[str, ...] | None:
-        """Names of the members, where ``estimator`` is a list or a dict."""
-        if are_listed(self.estimator):
-            return tuple(name for name, _ in named_members(self.estimator))
-        return None
+        """Names of the members, where ``estimator`` lists them, as voting ensembles do, too."""
+        return names_of(self.estimator)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Which metadata ``fit`` takes and passes on; see scikit-learn's guide on routing.
@@ -1260,7 +1300,7 @@ class BasePruner(
         members = {} if self.estimator is None else {"estimator": self.estimator}
         if are_listed(self.estimator):  # files, and what has no fit, are not trained
             named = named_members(self.estimator)
-            members = {name: m for name, m in named if hasattr(m, "fit")}
+            members = {name: m for name, m in named if is_trained(m)}
         router.add(**members, method_mapping=to_fit)
         # Without a splitter, whole groups are held out.
         for name, splitter in self._splitters().items():
@@ -1284,7 +1324,7 @@ class BasePruner(
         """What each member's ``fit`` (by name, for a list) and the splitter get."""
         many = are_listed(self.estimator)
         members = dict(named_members(self.estimator)) if many else {"estimator": self.estimator}
-        members = {name: member for name, member in members.items() if hasattr(member, "fit")}
+        members = {name: member for name, member in members.items() if is_trained(member)}
         metadata = fit_params if groups is None else {"groups": groups, **fit_params}
         if routing_enabled():
             routed = process_routing(self, "fit", sample_weight=sample_weight, **metadata)
@@ -1307,7 +1347,8 @@ class BasePruner(
                     )
         if not many:
             return given["estimator"], split_params
-        return {name: given.get(name, {}) for name in self._names() or ()}, split_params
+        names = [name for name, _ in named_members(self.estimator)]
+        return {name: given.get(name, {}) for name in names}, split_params
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "sample_shape_")  # the last attribute that fit sets
@@ -1334,7 +1375,11 @@ class BasePruner(
         if "_member_table" in state:
             state["_member_table"] = self.explain()
         if "weights_" in state and self._is_prefit():
-            state["estimator"] = clone_unfitted(self.estimator)
+            given = self.estimator
+            if isinstance(given, list):  # members of a plain list keep their names
+                pairs = zip(given, listed_members(given), strict=True)
+                given = [item if isinstance(item, str | PathLike) else pair for item, pair in pairs]
+            state["estimator"] = clone_unfitted(given)
         return state
 
     def _set_state(self, state: dict[str, Any]) -> None:

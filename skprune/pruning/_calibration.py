@@ -45,9 +45,10 @@ from ..utils import (
     hold_out,
     num_samples,
     unfreeze,
+    warn_user,
     write_predictions,
 )
-from ._members import MemberFile, Members, is_trained
+from ._members import MemberFile, Members, encode_labels, is_trained
 from ._out_of_bag import fill_with_others, out_of_bag_rows
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "checked_groups",
     "checked_rows",
     "is_fraction",
+    "losses_by_draw",
     "predict_fitted",
     "predictions_of",
     "train_and_predict",
@@ -75,8 +77,9 @@ __all__ = [
 TIMED_ROWS = 256
 
 # With fewer calibration rows of a class a selection is more often worse than the full vote: of
-# 3 % positives, 48 trials each, in 1 of 10 with five rows, in 1 of 50 with fifteen.
-FEW_ROWS = 10
+# 3 % positives, 48 trials each, in 10 % with five rows, 6 % with ten, 2 % with fifteen.
+FEW_ROWS = 8
+_N_FOLDS = 5  # that are recommended
 
 # When a member is told apart from others by what it knows: not on fewer rows, nor if others make
 # fewer errors (an equally good member makes none on so many rows in one of 20,000 cases).
@@ -92,6 +95,9 @@ Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 _MAX_ROW_SETS = 2
 # Pickled members that are stored, and read, at a time.
 _PART_BYTES = 2**20
+
+# Draws of groups to hold out, until those to train on have all classes.
+_N_DRAWS = 20
 
 # What predictions of members in files are kept in by default.
 _FILE_DTYPE = "float32"
@@ -189,15 +195,16 @@ def _hold_out_groups(y: NDArray, groups: Any, fraction: float, seed: int, by_cla
             f"cv={fraction:g} of {n_groups} group(s) leaves none to calibrate on, or none to train "
             "on; give more groups or another share."
         )
-    splitter = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
-    train, test = next(splitter.split(y, y, groups))
-    missing = np.setdiff1d(y[test], y[train])
-    if by_class and len(missing):
-        raise ValueError(
-            f"Classes {missing[:5].tolist()} are in the held-out groups only: no member would know "
-            "them. Give a splitter that has them on both sides, such as StratifiedGroupKFold."
-        )
-    return train, test
+    splitter = GroupShuffleSplit(_N_DRAWS, test_size=fraction, random_state=seed)
+    for train, test in splitter.split(y, y, groups):
+        missing = np.setdiff1d(y[test], y[train])
+        if not by_class or len(missing) == 0:
+            return train, test
+    raise ValueError(
+        f"Classes {missing[:5].tolist()} are in the held-out groups only, in each of {_N_DRAWS} "
+        "draws: no member would know them. Give more groups with these classes, or a splitter "
+        "that has them on both sides, such as StratifiedGroupKFold."
+    )
 
 
 def _check_groups(splits: list[Split], groups: Any, cv: Any) -> None:
@@ -253,35 +260,53 @@ def checked_rows(name: str, which: str, given: Any, n_rows: int) -> NDArray[np.i
 def checked_groups(groups: Any, y: NDArray) -> NDArray:
     """The groups of the rows as an array; raise for other shapes, and for missing values."""
     try:
-        checked: NDArray = column_or_1d(groups)
+        checked: NDArray = column_or_1d(groups, input_name="groups")
         check_consistent_length(y, checked)
         assert_all_finite(checked, input_name="groups")
-    except ValueError as error:
-        raise ValueError(f"groups must have one group a row: {error}") from error
+        np.unique(checked)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"groups must have one group a row, all numbers or all text, none missing: {error}"
+        ) from error
     return checked
 
 
 def warn_of_few_rows(
-    y: NDArray, sample_weight: NDArray[np.float64] | None, classes: NDArray, remedy: str
+    y: NDArray,
+    sample_weight: NDArray[np.float64] | None,
+    classes: NDArray,
+    rows: NDArray[np.intp] | None = None,
+    groups: NDArray | None = None,
 ) -> None:
-    """Warn of classes with too few calibration rows to compare members on."""
-    y = y if sample_weight is None else y[sample_weight > 0]
-    counts = np.array([(y == label).sum() for label in classes.tolist()])
+    """Warn of classes with too few of the calibration rows, ``rows`` (None: all)."""
+    codes, used = encode_labels(y, classes), np.ones(len(y), dtype=bool)
+    if sample_weight is not None:
+        used = sample_weight > 0
+    held_out = used if rows is None else used & np.isin(np.arange(len(y)), rows)
+    counts = np.bincount(codes[held_out], minlength=len(classes))
     few = np.flatnonzero(counts < FEW_ROWS)
     if len(few) == 0:
         return
+    remedy = "Give more rows of it."
+    if rows is not None:
+        # What folds are made of: rows, or groups.
+        parts = np.arange(len(y)) if groups is None else groups
+        n_parts = [len(np.unique(parts[used & (codes == c)])) for c in few]
+        if min(n_parts) >= _N_FOLDS:
+            folds = "{}" if groups is None else "StratifiedGroupKFold({})"
+            remedy = (
+                f"Give cv={folds.format(_N_FOLDS)}, whose folds calibrate on all {used.sum()} rows."
+            )
     which = [f"{classes[i : i + 1].tolist()[0]!r} has {counts[i]}" for i in few[:5]]
     more = f", and {len(few) - 5} more classes have less than {FEW_ROWS}" if len(few) > 5 else ""
-    warnings.warn(
-        f"Class {', '.join(which)} of the {len(y)} calibration rows{more}: too few to compare "
-        f"members on. {remedy}",
-        UserWarning,
-        stacklevel=8,
+    warn_user(
+        f"Class {', '.join(which)} of the {held_out.sum()} calibration rows{more}: too few to "
+        f"compare members on. {remedy}"
     )
 
 
 def warn_of_known_rows(
-    names: Sequence[Any],
+    names: Sequence[str],
     scores: NDArray[np.float64],
     n_rows: int,
     given: NDArray[np.bool_],
@@ -304,24 +329,24 @@ def warn_of_known_rows(
         others = f"and the best other one has an R^2 of {best:.4f}"
     else:
         return
-    found = [repr(names[i]) for i in np.flatnonzero(perfect & given).tolist()]
+    found = [names[i] for i in np.flatnonzero(perfect & given).tolist()]
     more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-    warnings.warn(
+    warn_user(
         f"All {n_rows} calibration rows are predicted right by {', '.join(found[:5])}{more}, "
-        f"{others}. If these rows were in its training, calibrate on others, which alone show what "
-        "a member is worth; or give unfitted members, which are trained and calibrated on "
-        "different rows.",
-        UserWarning,
-        stacklevel=7,
+        f"{others}. If members were trained on these rows, calibrate on others, which alone show "
+        "what a member is worth; or give unfitted members, which are trained and calibrated on "
+        "different rows."
     )
 
 
-def warn_of_drawn_rows(losses: Iterable[NDArray], drawn: NDArray[np.bool_]) -> None:
-    """Warn if members are better on rows that they drew, (M, N), than on the others."""
+def losses_by_draw(
+    losses: Iterable[NDArray], drawn: NDArray[np.bool_]
+) -> tuple[float, float] | None:
+    """Mean loss of members on rows that they drew, (M, N), and on others, if that is larger."""
     n_drawn = drawn.sum(axis=0)
     both = (n_drawn > 0) & (n_drawn < len(drawn))
     if both.sum() < _MANY_ROWS:
-        return
+        return None
     on_drawn, on_others = np.zeros(len(both)), np.zeros(len(both))
     for loss, rows in zip(losses, drawn, strict=True):
         on_drawn += np.where(rows, loss, 0.0)
@@ -330,15 +355,22 @@ def warn_of_drawn_rows(losses: Iterable[NDArray], drawn: NDArray[np.bool_]) -> N
     unseen = on_others[both] / (len(drawn) - n_drawn[both])
     gain = unseen - seen
     error = gain.std(ddof=1) / np.sqrt(len(gain))
-    if gain.mean() > 5 * error and seen.mean() < 0.9 * unseen.mean():
-        warnings.warn(
-            "The calibration rows seem to be those that the ensemble was trained on: the mean loss "
-            f"of its members is {seen.mean():.3g} on rows that they drew (estimators_samples_) and "
-            f"{unseen.mean():.3g} on the others. Give cv='oob', which calibrates each member on "
-            "rows that it did not draw, or give other rows.",
-            UserWarning,
-            stacklevel=7,
-        )
+    if gain.mean() <= 5 * error or seen.mean() >= 0.9 * unseen.mean():
+        return None
+    return float(seen.mean()), float(unseen.mean())
+
+
+def warn_of_drawn_rows(found: dict[str, tuple[float, float] | None], remedy: str) -> None:
+    """Warn of ensembles, by name, whose members are better on rows that they drew."""
+    names = [name for name, losses in found.items() if losses is not None]
+    if not names:
+        return
+    seen, unseen = found[names[0]] or (0.0, 0.0)
+    warn_user(
+        f"The calibration rows seem to be those that {', '.join(names)} learned from: on rows that "
+        f"its members drew (estimators_samples_) their mean loss is {seen:.3g}, and {unseen:.3g} "
+        f"on the others. {remedy}"
+    )
 
 
 # Members to be trained
@@ -517,7 +549,7 @@ def _fit_members(
                 delayed(_fit_member)(member, data.X, data.y, data.fit_params[name], rows, by_class)
                 for name, member in estimator
             )
-        fitted = [member for member, _ in trained]
+        fitted = [(name, m) for (name, _), (m, _) in zip(estimator, trained, strict=True)]
         encoded = {i: labels for i, (_, labels) in enumerate(trained) if labels is not None}
     else:
         fitted = clone(estimator, safe=False)
@@ -537,29 +569,26 @@ def _fit_member(
     rows: NDArray[np.intp] | None,
     by_class: bool,
 ) -> tuple[Any, NDArray | None]:
-    """Fit a clone of one member of a list; also the labels, where it was fitted on their codes.
+    """Fit a clone of one member of a list; also its labels, if ``classes_`` does not hold them.
 
     Some classifiers take no labels but 0 .. k - 1, and all of these: XGBoost, many networks.
     """
     if not is_trained(member):
         return member, None
     fitted = clone(member, safe=False)
+    labels = np.unique(y if rows is None else y[rows]) if by_class else None
     try:
         _fit_rows(fitted, X, y, fit_params, rows)
     except MemoryError:
         raise
-    except Exception as error:
-        labels = np.unique(y if rows is None else y[rows])
-        if not by_class or np.array_equal(labels, np.arange(len(labels))):
+    except Exception:
+        if labels is None or np.array_equal(labels, np.arange(len(labels))):
             raise
         fitted = clone(member, safe=False)
         codes = np.searchsorted(labels, y)  # of other rows anything
-        try:
-            _fit_rows(fitted, X, codes, fit_params, rows)
-        except Exception:
-            raise error from None
+        _fit_rows(fitted, X, codes, fit_params, rows)  # its error shows the first one, too
         return fitted, labels
-    return fitted, None
+    return fitted, None if getattr(fitted, "classes_", None) is not None else labels
 
 
 def _fit_rows(

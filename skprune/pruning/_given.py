@@ -1,6 +1,6 @@
 """Predictions that the user passes: an array, a memory map, a store, or a frame of columns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,10 @@ def given_predictions(
     """
     if hasattr(P, "columns") and hasattr(P, "to_numpy"):
         P, names = _of_frame(P, names)
+    elif isinstance(P, Mapping):
+        columns = _in_order([str(name) for name in P], names, "an entry")
+        by_name = {str(name): predicted for name, predicted in P.items()}
+        P, names = [by_name[name] for name in columns], columns
     try:
         given = as_predictions(PredictionStore.over(P))
     except ValueError as error:  # lists of different lengths
@@ -64,19 +68,10 @@ def _member(i: int, names: tuple[str, ...] | None) -> str:
 
 def _of_frame(P: Any, names: tuple[str, ...] | None) -> tuple[NDArray, tuple[str, ...]]:
     """Columns of a frame as (M, N), and their names; in the order of ``names``, if given."""
-    columns = [str(column) for column in P.columns]
-    if len(set(columns)) < len(columns):
-        repeated = sorted({name for name in columns if columns.count(name) > 1})
-        raise ValueError(f"The columns of P must differ; {repeated} occur more than once.")
+    given = [str(column) for column in P.columns]
+    columns = _in_order(given, names, "a column")
     if names is not None:
-        missing = [name for name in names if name not in columns]
-        if missing:
-            raise ValueError(
-                f"P must have a column for each member; it lacks {missing[:5]}"
-                f"{' and others' if len(missing) > 5 else ''}. It has {columns[:10]}."
-            )
-        P = P[[P.columns[columns.index(name)] for name in names]]
-        columns = list(names)
+        P = P[[P.columns[given.index(name)] for name in columns]]
     array = P.to_numpy()
     if array.dtype == object:  # columns that may lack values, or of other types
         for i, name in enumerate(columns):
@@ -88,7 +83,21 @@ def _of_frame(P: Any, names: tuple[str, ...] | None) -> tuple[NDArray, tuple[str
                     f"{name!r} does not: {error}."
                 ) from error
         array = array.astype(np.float64)
-    return np.ascontiguousarray(array.T), tuple(columns)
+    return np.ascontiguousarray(array.T), columns
+
+
+def _in_order(given: list[str], names: tuple[str, ...] | None, what: str) -> tuple[str, ...]:
+    """The names of what is given, in the order of the members; raise if they differ."""
+    if len(set(given)) < len(given):
+        repeated = sorted({name for name in given if given.count(name) > 1})
+        raise ValueError(f"The columns of P must differ; {repeated} occur more than once.")
+    missing = [name for name in names or () if name not in given]
+    if missing:
+        raise ValueError(
+            f"P must have {what} for each member; it lacks {missing[:5]}"
+            f"{' and others' if len(missing) > 5 else ''}. It has {given[:10]}."
+        )
+    return tuple(given) if names is None else names
 
 
 def _both_classes(p: NDArray, names: tuple[str, ...] | None) -> NDArray:
@@ -169,7 +178,7 @@ def kept_blocks(
     """
     kept = np.flatnonzero(support)
     wanted = None if names is None else tuple(names[i] for i in kept)
-    if names is None and hasattr(P, "columns"):
+    if names is None and (hasattr(P, "columns") or isinstance(P, Mapping)):
         raise ValueError(
             "P has columns with names, and the members of this pruner have none: give an array of "
             "shape (n_members, n_samples), in the order of the members, such as P.to_numpy().T."

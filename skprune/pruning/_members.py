@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count, starmap
@@ -12,6 +12,7 @@ import joblib
 import numpy as np
 from joblib import delayed, effective_n_jobs
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.ensemble import (
     AdaBoostClassifier,
     AdaBoostRegressor,
@@ -63,6 +64,7 @@ __all__ = [
     "check_estimator",
     "check_fitted_members",
     "check_unfitted_members",
+    "copied",
     "encode_labels",
     "expected_n_members",
     "is_fitted",
@@ -71,6 +73,7 @@ __all__ = [
     "known_members",
     "listed_members",
     "named_members",
+    "names_of",
     "needs_no_training",
     "with_member",
 ]
@@ -177,7 +180,7 @@ class MemberFile:
                 "other than joblib.dump, or with other versions of packages.",
                 self.path,
             ) from error
-        if not hasattr(member, "predict"):
+        if not hasattr(member, "predict") and not hasattr(member, "predict_proba"):
             raise MemberFileError(
                 f"{self.path!r} holds no estimator but {type(member).__name__} {member!r:.60}; "
                 "write a fitted estimator there, with joblib.dump.",
@@ -238,7 +241,7 @@ def _as_member(member: Any) -> Any:
 
 def are_listed(estimator: Any) -> bool:
     """Whether ``estimator`` lists its members, in a list or a dict."""
-    return isinstance(estimator, list | Mapping)
+    return isinstance(estimator, list | dict)
 
 
 def listed_members(estimator: Any) -> list[tuple[str, Any]]:
@@ -247,7 +250,7 @@ def listed_members(estimator: Any) -> list[tuple[str, Any]]:
     A path without a name has itself as its name, and other members are named as in scikit-learn's
     ``make_pipeline``.
     """
-    if isinstance(estimator, Mapping):
+    if isinstance(estimator, dict):
         return list(estimator.items())
     if not isinstance(estimator, list):
         return []
@@ -276,7 +279,9 @@ def kept_in_list(estimator: Any) -> list[bool]:
 
 
 def _is_dropped(name: Any, member: Any) -> bool:
-    return isinstance(member, str) and member == "drop" != name  # a bare "drop" is a path
+    if not isinstance(member, str) or member != "drop":
+        return False
+    return bool(name != "drop")  # without a name it is a path
 
 
 def _is_pair(item: Any) -> bool:
@@ -295,7 +300,30 @@ def _own_name(member: Any) -> str:
 def with_member(estimator: Any, name: str, member: Any) -> Any:
     """The list or dict with another member of that name."""
     pairs = [(n, member if n == name else m) for n, m in listed_members(estimator)]
-    return dict(pairs) if isinstance(estimator, Mapping) else pairs
+    return dict(pairs) if isinstance(estimator, dict) else pairs
+
+
+def names_of(estimator: Any) -> tuple[str, ...] | None:
+    """Names of the members in a list, a dict or a voting ensemble; None where there are none."""
+    if are_listed(estimator):
+        return tuple(name for name, _ in named_members(estimator))
+    ensemble = unfreeze(estimator)
+    if type(ensemble) in _OF_SEVERAL and isinstance(ensemble.estimators, list | tuple):
+        return tuple(name for name, member in ensemble.estimators if not isinstance(member, str))
+    return None
+
+
+def copied(name: str, member: Any) -> Any:
+    """An unfitted copy of a member that is to be trained; others as they are."""
+    if not is_trained(member):
+        return member
+    try:
+        return clone(member, safe=False)
+    except Exception as error:  # a lock, a session
+        raise TypeError(
+            f"member {name!r} ({type(member).__name__}) cannot be copied, which is done before "
+            f"it is trained: {error}. If it is fitted, wrap it in FrozenEstimator."
+        ) from error
 
 
 def needs_no_training(estimator: Any) -> bool:
@@ -306,13 +334,20 @@ def needs_no_training(estimator: Any) -> bool:
 
 
 def is_trained(member: Any) -> bool:
+    """Whether a fit trains this member."""
     return not isinstance(member, FrozenEstimator | MemberFile) and hasattr(member, "fit")
 
 
 def is_fitted(member: Any) -> bool:
     """Whether a member is known to be fitted."""
+    member = unfreeze(member)
     if not _has_tags(member):
-        return hasattr(member, "classes_")
+        methods = ("predict", "predict_proba")
+        can_predict = any(hasattr(member, name) for name in methods)
+        known = ("classes_", "estimators_")
+        return (can_predict and not hasattr(member, "fit")) or any(
+            hasattr(member, name) for name in known
+        )
     try:
         check_is_fitted(member)
     except NotFittedError:
@@ -332,20 +367,13 @@ def check_estimator(estimator: Any, parameters: Collection[str]) -> None:
             is_class = isinstance(estimator, type)
             got = f"the class {estimator.__name__}" if is_class else type(estimator).__name__
             raise TypeError(
-                "estimator must be an ensemble, a list or dict of members, which are estimators, "
-                f"paths of fitted ones, or FrozenEstimators; got {got}."
+                "estimator must be an ensemble that has `estimators_` once fitted, or a list or "
+                f"dict of members; got {got}."
             )
         check_ensemble(unfreeze(estimator))
         return
     for item in estimator if isinstance(estimator, list) else estimator.items():
-        named = isinstance(item, tuple)
-        no_pair = named and not (_is_pair(item) and isinstance(item[0], str))
-        if no_pair or not _may_be_member(item[1] if named else item):
-            raise TypeError(
-                "estimator as a list or dict must hold estimators, fitted objects that predict, or "
-                "paths of such, in a list alone or as pairs (name, member); it holds "
-                f"{item!r:.100}."
-            )
+        _check_entry(item)
     _check_names(estimator, parameters)
     members = named_members(estimator)
     if not members:
@@ -359,6 +387,8 @@ def check_estimator(estimator: Any, parameters: Collection[str]) -> None:
             member.check_exists()
         except MemberFileError as error:
             message = str(error) if name == member.path else f"{name!r}: {error}"
+            if member.path.isidentifier():  # "passthrough", "Drop"
+                message += " To leave a member out, give the pair (name, 'drop')."
             missing.append((message, member.path))
     if missing:
         more = f" {len(missing) - 1} more are missing." if len(missing) > 1 else ""
@@ -366,12 +396,28 @@ def check_estimator(estimator: Any, parameters: Collection[str]) -> None:
         raise MemberFileError(f"estimator holds a path without a file: {message}{more}", path)
 
 
-def _may_be_member(member: Any) -> bool:
-    member = unfreeze(member)
+def _check_entry(item: Any) -> None:
+    """Raise for an entry of a list or dict that is no member, nor a pair (name, member)."""
+    named = isinstance(item, tuple)
+    if named and not _is_pair(item):
+        raise TypeError(
+            f"estimator must hold members, or pairs (name, member); it holds {item!r:.100}."
+        )
+    if named and not isinstance(item[0], str):
+        raise TypeError(f"The names in estimator must be text; it holds {item!r:.100}.")
+    member = unfreeze(item[1] if named else item)
+    if isinstance(member, type):
+        raise TypeError(
+            f"estimator must hold estimators; it holds the class {member.__name__}. Give an "
+            f"instance of it, such as {member.__name__}()."
+        )
     methods = ("fit", "predict", "predict_proba")
-    return _is_path(member) or (
-        not isinstance(member, type) and any(hasattr(member, name) for name in methods)
-    )
+    if not _is_path(member) and not any(hasattr(member, name) for name in methods):
+        raise TypeError(
+            "estimator must hold estimators, fitted objects that predict, or paths of such; it "
+            f"holds {item!r:.100}, which has neither fit nor predict. To leave a member out, give "
+            "the pair (name, 'drop')."
+        )
 
 
 def _check_names(estimator: Any, parameters: Collection[str]) -> None:
@@ -380,7 +426,7 @@ def _check_names(estimator: Any, parameters: Collection[str]) -> None:
     repeated = sorted(name for name, n in Counter(names).items() if n > 1)
     if repeated:
         raise ValueError(f"The names in estimator must differ; {repeated} occur more than once.")
-    reserved = sorted({"splitter", "inner_splitter", "method_mapping"} & set(names))
+    reserved = sorted({"splitter", "inner_splitter", "method_mapping", "self"} & set(names))
     if reserved:
         raise ValueError(f"{reserved} cannot be names in estimator: metadata routing uses them.")
     taken = sorted(set(parameters) & set(names))
@@ -390,8 +436,8 @@ def _check_names(estimator: Any, parameters: Collection[str]) -> None:
             "set_params could not tell which is meant."
         )
     pairs = listed_members(estimator)
-    given = [name for name, m in pairs if not (_is_path(m) and os.fspath(m) == name)]
-    nested = [name for name in given if "__" in name]
+    # A path may be its own name, also where it is dropped.
+    nested = [name for name, member in pairs if "__" in name and not _is_path(member)]
     if nested:
         raise ValueError(
             "The names in estimator must not contain '__', which set_params reads as a parameter "
@@ -426,31 +472,29 @@ def _no_members(estimator: Any) -> TypeError:
     elif isinstance(estimator, BaseSearchCV):
         remedy = f"Give {name} the pruner to search over, or give the pruner `best_estimator_`."
     else:
-        remedy = f"To choose among several {name}, give a list of them, each with a name."
+        remedy = f"To choose among several {name}, give a list or dict of them."
     return TypeError(
         "estimator must be an ensemble that has `estimators_` once fitted (bagging, forests, "
-        f"voting, stacking, AdaBoost, ...), or a list of (name, estimator); {name} has none. "
+        f"voting, stacking, AdaBoost, ...), or a list or dict of members; {name} has none. "
         f"{remedy}"
     )
 
 
 def check_unfitted_members(estimator: Any, cv: Any, *, classifiers: bool) -> None:
     """Raise, before any fit, for members that cannot be trained, or that lack a method."""
-    if are_listed(estimator):
-        members = named_members(estimator)
-        unfitted = [name for name, member in members if is_trained(member)]
-        if any(isinstance(member, MemberFile) for _, member in members):
-            raise ValueError(
-                f"estimator holds files of fitted members, and {unfitted[:5]} which cv={cv!r} "
-                "would train beside them. Give cv='prefit' if these are fitted too (or wrap them "
-                "in sklearn.frozen.FrozenEstimator), or train them apart."
-            )
-    names = [name for name, _ in named_members(estimator)] if are_listed(estimator) else None
+    pairs = named_members(estimator)
+    if any(isinstance(member, MemberFile) for _, member in pairs):
+        unfitted = [name for name, member in pairs if is_trained(member)]
+        raise ValueError(
+            f"estimator holds files of fitted members, and {unfitted[:5]} which cv={cv!r} "
+            "would train beside them. Give cv='prefit' if these are fitted too (or wrap them "
+            "in sklearn.frozen.FrozenEstimator), or train them apart."
+        )
+    labels = [_label(i, name) for i, (name, _) in enumerate(pairs)]
     for i, member in enumerate(known_members(estimator)):
-        what = _describe(i, member)
-        if names is not None:
-            what = f"member {names[i]!r} ({type(member).__name__})"
+        what = _describe(labels[i] if labels else _label(i), member)
         _check_method(what, member, classifiers=classifiers, lacks=_will_lack)
+    check_fitted_members([(name, m) for name, m in pairs if isinstance(m, FrozenEstimator)])
 
 
 def _check_method(
@@ -458,16 +502,19 @@ def _check_method(
 ) -> None:
     """Raise for a member that is of the wrong kind, or that lacks the method that predicts."""
     kind = getattr(get_tags(member), "estimator_type", None) if _has_tags(member) else None
-    method = "predict_proba" if classifiers else "predict"
+    method, wanted = ("predict_proba", "classifier") if classifiers else ("predict", "regressor")
+    if kind not in (None, wanted) and not (classifiers and lacks(member, method)):
+        # A regressor may have predict_proba for what else it predicts.
+        raise TypeError(f"Members must be {wanted}s; {what} is a {kind}.")
     if not lacks(member, method):
-        if classifiers or kind in (None, "regressor"):
-            return
-        raise TypeError(f"Members must be regressors; {what} is a {kind}.")
+        return
     remedy = f"Give an estimator with fit and {method}, or a fitted object with {method}."
     if kind == "classifier":
         remedy = "Wrap it in CalibratedClassifierCV."
     elif classifiers and kind == "regressor":
         remedy = "Give a classifier, or prune regressors with SOCPEnsemblePrunerRegressor."
+    elif any(each.__module__.startswith("keras.") for each in type(member).__mro__):
+        remedy = "Wrap it in scikeras.wrappers.KerasClassifier."
     raise TypeError(f"Members must have {method}; {what} has none. {remedy}")
 
 
@@ -495,7 +542,8 @@ def _will_lack(member: Any, method: str) -> bool:
 def check_fitted_members(estimator: Any) -> None:
     """Raise if members are not fitted; files are checked when they are used."""
     listed = are_listed(estimator)
-    for name, member in named_members(estimator) if listed else [("estimator", estimator)]:
+    pairs = named_members(estimator) if listed else [("estimator", estimator)]
+    for name, member in pairs:
         # Whether an object of the user's own class is fitted is not known.
         if isinstance(member, MemberFile) or not _has_tags(unfreeze(member)):
             continue
@@ -503,9 +551,9 @@ def check_fitted_members(estimator: Any) -> None:
             check_is_fitted(member)
         except NotFittedError as error:
             raise ValueError(
-                f"cv='prefit' needs fitted members, and {name!r} is not fitted. Fit it first, and "
-                "wrap it in sklearn.frozen.FrozenEstimator: clone (and so GridSearchCV) returns "
-                "anything else unfitted."
+                f"cv='prefit', or FrozenEstimator, needs fitted members, and {name!r} is not "
+                "fitted. Fit it first, and wrap it in sklearn.frozen.FrozenEstimator: clone (and "
+                "so GridSearchCV) returns anything else unfitted."
             ) from error
 
 
@@ -556,11 +604,14 @@ class ClassMapping:
     def columns(self, member: Any) -> NDArray[np.intp]:
         """Position of each of a member's classes; raise for one that is not known."""
         # A member of the user's own class may lack `classes_`.
-        known = np.asarray(getattr(member, "classes_", self.names))
+        own = _own_classes(member)
+        if own is None:
+            return self.positions
+        known = np.asarray(own)
         if known.shape == self.names.shape and (known == self.names).all():
             return self.positions
-        if _is_text(self.names) and np.array_equal(known, np.arange(len(self.names))):
-            return self.positions  # fitted on codes
+        if _are_codes(known, self.names):
+            return self.positions
         unknown = known[~np.isin(known, self.names)]
         if len(unknown):
             raise ValueError(
@@ -582,6 +633,7 @@ class Members:
     own: NDArray[np.bool_] | None = None  # (M, N), out-of-bag rows, where these are asked for
     # The labels of members that were fitted on their codes 0 .. k - 1.
     encoded: dict[int, NDArray] = field(default_factory=dict)
+    names: tuple[str | None, ...] | None = None  # for messages; None for paths
 
     @classmethod
     def of(
@@ -597,24 +649,31 @@ class Members:
 
         ``classes`` are all classes, by default those of the ensemble or of all members; ``labels``
         are those that the members have to know at least; ``encoded`` are those of members that
-        were fitted on their codes, by position.
+        were fitted on their codes, or have no ``classes_``, by position.
         """
         fitted = unfreeze(fitted)
         members = _members_of(fitted)
+        names: tuple[str | None, ...] | None = None
+        if are_listed(fitted):
+            pairs = named_members(fitted)
+            names = tuple(None if isinstance(m, MemberFile) else name for name, m in pairs)
         classes_known = classes is not None or labels is not None
         for i, member in enumerate(members):
             if isinstance(member, MemberFile):
                 continue
+            label = _label(i, None if names is None else names[i])
             _check_fitted_member(
-                i, member, classifier=n_targets is None, classes_known=classes_known
+                label, member, classifier=n_targets is None, classes_known=classes_known
             )
         features = None if are_listed(fitted) else _features_of(fitted)
         if n_targets is not None:
-            return cls(tuple(members), features, n_targets, None)
+            return cls(tuple(members), features, n_targets, None, names=names)
         encoded = encoded or {}
         on_codes = [members[i] for i in encoded]
         members, mapping = _map_classes(fitted, members, on_codes, classes, labels)
-        found = cls(tuple(members), features, len(mapping.classes), mapping, encoded=encoded)
+        found = cls(
+            tuple(members), features, len(mapping.classes), mapping, encoded=encoded, names=names
+        )
         for i, member in enumerate(members):
             if not isinstance(member, MemberFile):
                 found.columns(i)
@@ -635,7 +694,11 @@ class Members:
 
     def member(self, i: int) -> Any:
         """Member i, in memory; a file is loaded, checked, and not kept."""
-        return _in_memory(i, self.estimators[i], self.mapping(i))
+        return _in_memory(self.label(i), self.estimators[i], self.mapping(i))
+
+    def label(self, i: int) -> str:
+        """What messages call member i."""
+        return _label(i, None if self.names is None else self.names[i])
 
     def mapping(self, i: int) -> ClassMapping | None:
         """What member i calls the classes; None for a regressor."""
@@ -664,8 +727,14 @@ class Members:
         features = None if self.features is None else tuple(self.features[i] for i in kept)
         positions = kept.tolist()
         encoded = {new: self.encoded[i] for new, i in enumerate(positions) if i in self.encoded}
-        estimators = tuple(self.estimators[i] for i in kept)
-        return replace(self, estimators=estimators, features=features, encoded=encoded, own=None)
+        return replace(
+            self,
+            estimators=tuple(self.estimators[i] for i in kept),
+            features=features,
+            encoded=encoded,
+            names=None if self.names is None else tuple(self.names[i] for i in kept),
+            own=None,
+        )
 
     def member_outputs(
         self, X: Any, n_jobs: int | None = None, *, first: int = 0
@@ -692,7 +761,7 @@ class Members:
             joint = joint_prediction(self.estimators)
         if joint is not None:
             for i, (member, output) in enumerate(zip(self.estimators, joint(array), strict=True)):
-                yield _aligned(i, member, output, self.mapping(i), self.n_outputs)
+                yield _aligned(self.label(i), member, output, self.mapping(i), self.n_outputs)
             return
         # A thread starts its next task before its last result is used. Results may be written to
         # a file more slowly than they are computed, so members in files start a few at a time.
@@ -729,11 +798,12 @@ class Members:
     def _task(self, i: int, X: Any, array: Any) -> Any:
         """Arguments of predicting X with member i, to be sent to another process."""
         features = None if self.features is None else self.features[i]
-        return i, self.estimators[i], features, self.mapping(i), self.n_outputs, X, array
+        mapping = self.mapping(i)
+        return self.label(i), self.estimators[i], features, mapping, self.n_outputs, X, array
 
 
 def _predict(
-    i: int,
+    label: str,
     member: Any,
     features: NDArray[np.intp] | None,
     mapping: ClassMapping | None,
@@ -741,18 +811,19 @@ def _predict(
     X: Any,
     array: Any,
 ) -> NDArray:
-    """Predictions of member i, (n, k), for X or, without column names, ``array``."""
+    """Predictions of one member, (n, k), for X or, without column names, ``array``."""
     path = member.path if isinstance(member, MemberFile) else None
-    member = _in_memory(i, member, mapping)
-    rows = X if hasattr(member, "feature_names_in_") else array
+    member = _in_memory(label, member, mapping)
+    # A member of the user's own class gets what it was given in its fit.
+    rows = X if hasattr(member, "feature_names_in_") or not _has_tags(member) else array
     rows = rows if features is None else rows[:, features]
     try:
         output = member.predict(rows) if mapping is None else member.predict_proba(rows)
-        output = _aligned(i, member, output, mapping, n_outputs)
+        output = _aligned(label, member, output, mapping, n_outputs)
         n_rows = array.shape[0]
         if len(output) != n_rows:
             raise ValueError(
-                f"{_describe(i, member)} predicts {len(output)} samples where it was given "
+                f"{_describe(label, member)} predicts {len(output)} samples where it was given "
                 f"{n_rows}."
             )
     except MemoryError:
@@ -761,7 +832,7 @@ def _predict(
         if path is None:
             raise
         raise MemberFileError(
-            f"{_describe(i, member)} in {path!r} cannot predict these samples: "
+            f"{_describe(label, member)} in {path!r} cannot predict these samples: "
             f"{type(error).__name__}: {error}",
             path,
         ) from error
@@ -769,9 +840,9 @@ def _predict(
 
 
 def _aligned(
-    i: int, member: Any, output: Any, mapping: ClassMapping | None, n_outputs: int
+    label: str, member: Any, output: Any, mapping: ClassMapping | None, n_outputs: int
 ) -> NDArray:
-    """Predictions of member i, a column for each class or target."""
+    """Predictions of one member, a column for each class or target."""
     output = np.asarray(output)
     if mapping is None:
         method, what, n_columns = "predict", "target", n_outputs
@@ -781,8 +852,8 @@ def _aligned(
         method, what, n_columns = "predict_proba", "class", len(columns)
     if output.ndim != 2 or output.shape[1] != n_columns:
         raise ValueError(
-            f"{method} of {_describe(i, member)} must have shape (n, {n_columns}), one column a "
-            f"{what}; got {output.shape}."
+            f"{method} of {_describe(label, member)} must have shape (n, {n_columns}), one column "
+            f"a {what}; got {output.shape}."
         )
     if output.dtype not in (np.float32, np.float64):
         output = output.astype(np.float64)
@@ -844,10 +915,12 @@ def _map_classes(
         members, loaded = _load_some(members, 1 if classes is None else 0, labels)
         expected = labels if classes is None else classes
         trained_on_labels = [m for m in loaded if not any(m is each for each in on_codes)]
-        own = names = _classes_of(trained_on_labels, expected)
+        own = names = _classes_of(trained_on_labels, expected, all_known=classes is not None)
         if not len(own) and expected is not None:  # members that do not say
             own = names = expected
     else:
+        if not hasattr(fitted, "classes_"):
+            raise TypeError(f"{type(fitted).__name__} has no `classes_`; an ensemble must have it.")
         if any(np.ndim(label) for label in fitted.classes_):
             raise TypeError(f"{type(fitted).__name__} has several outputs; only one is taken.")
         own = names = np.asarray(fitted.classes_)
@@ -878,14 +951,14 @@ def _load_some(
         if n_classes <= len(known) and (labels is None or np.isin(labels, known).all()):
             break
         known_elsewhere = n_classes == 0 or labels is not None
-        loaded.append(_load(i, members[i], classifier=True, classes_known=known_elsewhere))
+        loaded.append(_load(_label(i), members[i], classifier=True, classes_known=known_elsewhere))
         if i == files[0]:
             members[i] = _LoadedFile(members[i].path, loaded[-1])
     return members, loaded
 
 
 def _load(
-    i: int,
+    label: str,
     file: MemberFile,
     *,
     classifier: bool,
@@ -895,36 +968,49 @@ def _load(
     """Load a member; errors name its file."""
     try:
         member = file.load()
-        _check_fitted_member(i, member, classifier=classifier, classes_known=classes_known)
+        _check_fitted_member(label, member, classifier=classifier, classes_known=classes_known)
         if mapping is not None:
             mapping.columns(member)
         elif not classifier and _has_tags(member):
             check_is_fitted(member)
     except (MemberFileError, NotFittedError, TypeError, ValueError) as error:
         where = "" if repr(file.path) in str(error) else f" in {file.path!r}"
-        raise MemberFileError(f"member {i}{where}: {error}", file.path) from error
+        raise MemberFileError(f"{label}{where}: {error}", file.path) from error
     return member
 
 
-def _in_memory(i: int, member: Any, mapping: ClassMapping | None) -> Any:
+def _in_memory(label: str, member: Any, mapping: ClassMapping | None) -> Any:
     """A member, loaded and checked if it is in a file."""
     if not isinstance(member, MemberFile):
         return member
-    return _load(i, member, classifier=mapping is not None, mapping=mapping)
+    return _load(label, member, classifier=mapping is not None, mapping=mapping)
 
 
-def _classes_of(members: list[Any], labels: NDArray | None = None) -> NDArray:
-    """All classes that members know; ``labels`` are what codes stand for, where these are text."""
-    known = [np.asarray(member.classes_) for member in members if hasattr(member, "classes_")]
-    if any(map(_is_text, known)) or (labels is not None and _is_text(labels)):
-        found = []
-        for classes in known:
-            if not np.array_equal(classes, np.arange(len(classes))):
-                found.append(classes)
-            elif labels is not None and len(labels) == len(classes):
-                found.append(labels)
-        known = found
-    return np.unique(np.concatenate(known)) if known else np.empty(0)
+def _own_classes(member: Any) -> Any:
+    """The classes that a member knows, or a list of those of each output; None: it does not say."""
+    return getattr(member, "classes_", None)
+
+
+def _classes_of(
+    members: list[Any], labels: NDArray | None = None, *, all_known: bool = False
+) -> NDArray:
+    """All classes that members know; codes are those of ``labels``.
+
+    Numbers are codes only where ``labels`` are all classes, so that they can be nothing else.
+    """
+    known = [_own_classes(member) for member in members]
+    found = [np.asarray(classes) for classes in known if classes is not None]
+    if labels is None:
+        if any(map(_is_text, found)):
+            found = [each for each in found if not np.array_equal(each, np.arange(len(each)))]
+    elif all_known or _is_text(labels):
+        found = [labels if _are_codes(each, labels) else each for each in found]
+    return np.unique(np.concatenate(found)) if found else np.empty(0)
+
+
+def _are_codes(known: NDArray, labels: NDArray) -> bool:
+    """Whether classes are the positions 0 .. C - 1 of labels, and cannot be labels."""
+    return np.array_equal(known, np.arange(len(labels))) and not np.isin(known, labels).all()
 
 
 def _is_text(labels: NDArray) -> bool:
@@ -952,27 +1038,28 @@ def _predict_codes(members: list[Any], classes: NDArray) -> bool:
         unknown = np.setdiff1d(np.asarray(member.classes_), classes)
         if len(unknown):
             raise ValueError(
-                f"{_describe(i, member)} knows classes {unknown[:5]} that the ensemble does not: "
-                f"its classes are {classes[:10]}."
+                f"{_describe(_label(i), member)} knows classes {unknown[:5]} that the ensemble "
+                f"does not: its classes are {classes[:10]}."
             )
     raise ValueError(f"The members' classes {known[:10]} are not those of the ensemble.")
 
 
 def _check_fitted_member(
-    i: int, member: Any, *, classifier: bool, classes_known: bool = False
+    label: str, member: Any, *, classifier: bool, classes_known: bool = False
 ) -> None:
-    what = _describe(i, member)
+    what = _describe(label, member)
     _check_method(what, member, classifiers=classifier, lacks=lambda m, name: not hasattr(m, name))
     if not classifier:
         return
-    if not hasattr(member, "classes_"):
+    classes = _own_classes(member)
+    if classes is None:
         if classes_known and not _has_tags(member):
             return  # a class of the user's own: its columns are all classes
         raise TypeError(
             f"Members must be fitted classifiers with `classes_`; {what} has none. Fit it, and "
             "wrap it in FrozenEstimator so that clone keeps it."
         )
-    if any(np.ndim(label) for label in member.classes_):
+    if any(np.ndim(each) for each in classes):
         raise TypeError(f"Members must predict one output; {what} has several.")
 
 
@@ -980,5 +1067,9 @@ def _without_names(X: Any) -> Any:
     return np.asarray(X) if hasattr(X, "iloc") or isinstance(X, list | tuple) else X
 
 
-def _describe(i: int, member: Any) -> str:
-    return f"member {i} ({type(member).__name__})"
+def _label(i: int, name: str | None = None) -> str:
+    return f"member {i if name is None else repr(name)}"
+
+
+def _describe(label: str, member: Any) -> str:
+    return f"{label} ({type(member).__name__})"

@@ -250,8 +250,8 @@ class CalibrationPredictions(SelectionInput):
         """Accuracy, or R^2, of weightings on all rows, (K,)."""
 
     @abstractmethod
-    def member_losses(self) -> Iterator[NDArray]:
-        """The loss of one member after the other, of each row, (N,)."""
+    def row_losses(self, output: NDArray) -> NDArray[np.float64]:
+        """The loss of each row, (N,), for what one member predicts, (N, k)."""
 
     def member_scores(self) -> NDArray[np.float64]:
         """Accuracy, or R^2, of each member as it is, (M,); out of bag on its own rows."""
@@ -315,10 +315,8 @@ class ClassPredictions(CalibrationPredictions):
             return out_of_bag_statistics(P, y, self.own[:, rows], weight)
         return EnsembleStatistics.from_predictions(P, y, weight)
 
-    def member_losses(self) -> Iterator[NDArray]:
-        every = np.arange(self.n_rows)
-        for i in range(self.n_members):
-            yield 1 - self.P[[i]][0, every, self.y]  # what it does not give to the true class
+    def row_losses(self, output: NDArray) -> NDArray[np.float64]:
+        return np.asarray(1.0 - output[np.arange(self.n_rows), self.y])
 
     def rescaled(self, weights: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
         return weights / weights.sum(axis=1, keepdims=True)
@@ -542,9 +540,8 @@ class TargetPredictions(CalibrationPredictions):
         constant = deviation <= 8 * np.finfo(float).eps * np.abs(self.y).max(axis=0)
         return np.where(constant, 1.0, deviation)
 
-    def member_losses(self) -> Iterator[NDArray]:
-        for i in range(self.n_members):
-            yield ((self.P[[i]][0] - self.y) ** 2).sum(axis=1)
+    def row_losses(self, output: NDArray) -> NDArray[np.float64]:
+        return np.asarray(((output - self.y) ** 2).sum(axis=1))
 
     def statistics(self, rows: Rows) -> EnsembleStatistics:
         # With the center and scale of all rows, so that statistics of folds add up.

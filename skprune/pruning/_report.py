@@ -64,7 +64,8 @@ class MemberTable(ReprHTML):
     error_correlation : ndarray of shape (M,)
         That correlation (not centered); NaN where there is none.
     n_shown : int or None, default=None
-        Rows that are shown, at most; None is all. The arrays are those of all members.
+        Rows that are shown, at most, by ``leave_one_out_increase``; None is all, by weight. The
+        arrays are those of all members.
 
     Examples
     --------
@@ -94,7 +95,7 @@ class MemberTable(ReprHTML):
     n_shown: int | None = None
 
     def to_frame(self) -> "DataFrame":
-        """The rows that are shown as a DataFrame, the members that matter most first.
+        """The rows that are shown, as a DataFrame, in the order of the text.
 
         Returns
         -------
@@ -122,7 +123,7 @@ class MemberTable(ReprHTML):
         return parts
 
     def _columns(self) -> dict[str, NDArray]:
-        """The columns of the rows that are shown, the members that matter most first."""
+        """The columns of the rows that are shown: kept members first, by weight or increase."""
         names = np.array(self.names, dtype=object)
         similar = [names[t] if t >= 0 else "-" for t in self.most_similar_member]
         columns = {
@@ -137,7 +138,10 @@ class MemberTable(ReprHTML):
             "most_similar_member": np.array(similar, dtype=object),
             "error_correlation": self.error_correlation,
         }
-        order = np.lexsort((-self.score, -self.leave_one_out_increase, -np.abs(self.weight)))
+        size, increase = np.abs(self.weight), self.leave_one_out_increase
+        order = np.lexsort((-self.score, -increase, -size))
+        if self.n_shown is not None:
+            order = np.lexsort((-self.score, -size, -increase, ~self.kept))
         return {name: column[order[: self.n_shown]] for name, column in columns.items()}
 
 

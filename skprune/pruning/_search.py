@@ -177,6 +177,8 @@ def search(
     )
     folds = [(block(first), block(second)) for first, second in halves]
     n_folds = len(folds)
+    if isinstance(predictions, ClassPredictions):
+        _check_folds(predictions.truth, halves, predictions, scorer, pruner.inner_cv)
     run = _Search(predictions, program, grid, folds, pruner.n_resamples, seed)
     M = predictions.n_members
     every = range(n_folds)
@@ -284,7 +286,8 @@ def _halved_folds(
     except ValueError as error:
         raise ValueError(
             f"inner_cv={inner_cv!r} cannot split the {len(y)} calibration samples"
-            f"{'' if groups is None else f' of {len(np.unique(groups))} groups'}: {error}"
+            f"{'' if groups is None else f' of {len(np.unique(groups))} groups'}: {error} Give a "
+            "smaller inner_cv, or more calibration rows (folds as cv calibrate on all)."
         ) from error
     folds = []
     for number, test in enumerate(tests):
@@ -305,6 +308,39 @@ def _halved_folds(
             "row in two of them."
         )
     return folds
+
+
+def _check_folds(
+    codes: NDArray[np.intp],
+    folds: list[tuple[Rows, Rows]],
+    made: ClassPredictions,
+    scorer: CandidateScorer,
+    inner_cv: Any,
+) -> None:
+    """Raise if a fold lacks a class without which the scorer gives no score.
+
+    ``made`` says what is scored; perfect predictions of the classes in the fold are.
+    """
+    every = np.unique(codes)
+    for number, fold in enumerate(folds):
+        present = np.unique(codes[np.concatenate(fold)])
+        if len(present) == len(every):
+            continue
+        C, y = len(made.classes), np.tile(present, 2)
+        P = np.full((1, len(y), C), 0.1 / C)
+        P[0, np.arange(len(y)), y] += 0.9
+        weight = None if made.sample_weight is None else np.ones(len(y))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                scorer.check(replace(made, P=P, y=y, sample_weight=weight, own=None, groups=None))
+        except ValueError as error:
+            missing = made.classes[np.setdiff1d(every, present)]
+            raise ValueError(
+                f"inner_cv={inner_cv!r} gives fold {number} no row of class "
+                f"{missing[:1].tolist()[0]!r}, and {error} Give fewer folds, or a splitter whose "
+                "folds have all classes, such as StratifiedGroupKFold."
+            ) from error
 
 
 def _are_split(groups: NDArray, folds: list[tuple[Rows, Rows]]) -> bool:
@@ -386,8 +422,12 @@ class CrossValidatedSelection(BasePruner):
             used = sample_weight > 0
             y, groups = y[used], None if groups is None else groups[used]
         n_folds = self.inner_cv if is_integer(self.inner_cv) else 0
+        folds = None
         if not n_folds or groups is not None:
-            _halved_folds(y, groups, self.inner_cv, 0, by_class=classes is not None)
+            # With the seed of the search, where that is known.
+            seeded = isinstance(self.random_state, Integral)
+            seed = draw_seed(check_random_state(self.random_state)) if seeded else 0
+            folds = _halved_folds(y, groups, self.inner_cv, seed, by_class=classes is not None)
         made: CalibrationPredictions
         if classes is None:
             if len(y) < 2 * n_folds:
@@ -410,8 +450,8 @@ class CrossValidatedSelection(BasePruner):
             if counts.min() < n_folds:
                 raise ValueError(
                     f"Class {present.tolist()[counts.argmin()]!r} has {counts.min()} calibration "
-                    f"sample(s), fewer than inner_cv={n_folds}. Give more samples, a larger "
-                    "share of them (cv), or fewer folds."
+                    f"sample(s), fewer than inner_cv={n_folds}. Give more of them (cv=5 calibrates "
+                    "on all rows of a fit that trains), or a smaller inner_cv."
                 )
             # Perfect predictions of the classes that there are.
             C, codes = len(classes), np.tile(np.searchsorted(classes, present), 2)
@@ -420,6 +460,9 @@ class CrossValidatedSelection(BasePruner):
             weight = None if sample_weight is None else np.ones(len(codes))
             kind = LogPoolPredictions if self.voting == "log" else ClassPredictions
             made = kind(P, codes, weight, classes, self.voting)
+            if folds is not None:
+                y = np.searchsorted(classes, y)
+                _check_folds(y, folds, made, CandidateScorer(self.scoring), self.inner_cv)
         CandidateScorer(self.scoring).check(made)
 
     def _select(

@@ -69,7 +69,7 @@ def add_estimator(graph: OnnxGraph, member: VotingMember, X: str, n_features: in
 
 def _with_codes(estimator: Any) -> Any:
     """The same with integers as classes: only the order of its columns is looked at."""
-    if np.asarray(estimator.classes_).dtype.kind in "iuOU":
+    if np.asarray(getattr(estimator, "classes_", 0)).dtype.kind in "iuOU":
         return estimator
     twin = copy.copy(estimator)
     with suppress(AttributeError):  # of a Pipeline they are a property

@@ -68,6 +68,7 @@ from ._voting import probability_floor as probability_floor
 from ._voting import voting_members as voting_members
 from ._voting import weighted_sum as weighted_sum
 from ._voting import weighted_votes as weighted_votes
+from ._warnings import warn_user as warn_user
 
 # A name that is imported as itself is for other subpackages.
 __all__ = ["SAVED_TYPES"]

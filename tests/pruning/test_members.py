@@ -378,7 +378,7 @@ class TestRefused:
             (OutputCodeClassifier(GaussianNB()), CODES, A_PART),
             (RandomForestRegressor(2), CODES, r"predict_proba; member 0 \(DecisionTreeRegressor\)"),
             (BaggingClassifier(SVC(), 2), CODES, r"member 0 \(SVC\) .*CalibratedClassifierCV"),
-            ([GaussianNB(), SVC()], CODES, r"must have predict_proba; member 1 \(SVC\)"),
+            ([GaussianNB(), SVC()], CODES, r"must have predict_proba; member '1' \(SVC\)"),
             *((each, TWO, ONE_OUTPUT) for each in (FOREST, [DecisionTreeClassifier()])),
             (MultiOutputClassifier(GaussianNB()), TWO, ONE_OUTPUT),
             (ClassifierChain(GaussianNB()), TWO, ONE_OUTPUT),
@@ -404,8 +404,8 @@ class TestRefused:
             (MultiOutputRegressor(Ridge()), A_PART),
             (RegressorChain(Ridge()), A_PART),
             (FOREST, r"member 0 \(DecisionTreeClassifier\) is a classifier"),
-            ([Ridge(), LogisticRegression()], r"regressors; member 1 \(LogisticRegression\)"),
-            ([Ridge(), StandardScaler()], r"member 1 \(StandardScaler\) has none"),
+            ([Ridge(), LogisticRegression()], r"regressors; member '1' \(LogisticRegression\)"),
+            ([Ridge(), StandardScaler()], r"member '1' \(StandardScaler\) has none"),
         ],
         ids=lambda each: type(each).__name__,
     )
@@ -421,7 +421,7 @@ class TestRefused:
     @pytest.mark.parametrize("shape", [(150, 2), (150,), (150, 3, 1)])
     def test_probabilities_of_wrong_shape(self, shape):
         members = [("a", GaussianNB().fit(X, CODES)), ("b", odd(ClassifierMixin, shape))]
-        with pytest.raises(ValueError, match=r"member 1 \(Odd\) must have shape \(n, 3\)"):
+        with pytest.raises(ValueError, match=r"member 'b' \(Odd\) must have shape \(n, 3\)"):
             SOCPEnsemblePruner(members, cv="prefit").fit(X, CODES)
 
     @pytest.mark.parametrize("target", [y, Y[:, :2]], ids=["one", "two"])
@@ -429,7 +429,7 @@ class TestRefused:
     def test_predictions_of_wrong_shape(self, shape, target):
         for second in (odd(RegressorMixin, shape), FrozenEstimator(Ridge().fit(D, Y))):
             members = [("a", Ridge().fit(D, target)), ("b", second)]
-            match = rf"member 1 \(\w+\) must have shape \(n, {target.ndim}\)"
+            match = rf"member 'b' \(\w+\) must have shape \(n, {target.ndim}\)"
             with pytest.raises(ValueError, match=match):
                 SOCPEnsemblePrunerRegressor(members, cv="prefit").fit(D, target)
 

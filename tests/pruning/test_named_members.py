@@ -1,6 +1,7 @@
 """Members in dicts and lists, by name, of any class, and those that take codes for labels."""
 
 import pickle
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
@@ -23,6 +25,8 @@ from skprune import (
     SOCPEnsemblePrunerCV,
     SOCPEnsemblePrunerRegressor,
 )
+from skprune.exceptions import MemberFileError
+from skprune.inspection import pruning_report
 from skprune.pruning import MemberFile
 
 X, CODES = load_iris(return_X_y=True)
@@ -191,6 +195,65 @@ def test_a_plain_class_without_labels_has_all_of_y():
         SOCPEnsemblePruner([member, Plain(1)], cv="prefit").fit(X[CODES > 0], TREES[CODES > 0])
 
 
+class ByColumn:
+    """Reads columns of a frame by their names."""
+
+    def fit(self, X, y):
+        self.model = GaussianNB().fit(X[["a", "b"]], y)
+
+    def predict_proba(self, X):
+        return self.model.predict_proba(X[["a", "b"]])
+
+
+@pytest.mark.parametrize("cv", [0.25, 3])
+def test_a_plain_class_predicts_the_frame_that_it_was_fitted_on(cv):
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    members = {"own": ByColumn(), "tree": DecisionTreeClassifier(max_depth=1)}
+    pruner = SOCPEnsemblePruner(members, cv=cv, keep=["own"], **ALL).fit(frame, TREES)
+    P = pruner.member_predict_proba(frame)["own"]
+    np.testing.assert_array_equal(P, pruner.estimators_[0].model.predict_proba(frame[["a", "b"]]))
+
+
+def test_a_plain_class_on_a_fold_without_a_class():
+    y = np.where(TREES == "birch", "ash", TREES)
+    y[:8] = "birch"  # in the first fold only
+    plain = SOCPEnsemblePruner({"a": Plain(2), "b": Plain(3)}, cv=KFold(5), **ALL).fit(X, y)
+    members = {"a": OfCodes(2), "b": OfCodes(3)}
+    same(plain, SOCPEnsemblePruner(members, cv=KFold(5), **ALL).fit(X, y))
+
+
+def test_files_of_a_plain_class(tmp_path):
+    member = Plain(2)
+    member.fit(X[:90], TREES[:90])
+    path = MemberFile.save(member, tmp_path / "plain.joblib").path
+    pruner = SOCPEnsemblePruner([path, path + "2"], **ALL)
+    MemberFile.save(Plain.__new__(Plain), path + "2")
+    with pytest.raises(MemberFileError, match=r"plain\.joblib2"):
+        pruner.fit(X[90:], TREES[90:])
+    alone = SOCPEnsemblePruner([path], **ALL).fit(X[90:], TREES[90:])
+    np.testing.assert_array_equal(alone.predict(X), member.tree.predict(X))
+
+
+class Session(Remote):
+    def __deepcopy__(self, memo):
+        raise TypeError("cannot copy a session")
+
+
+class Locked(Plain):
+    def __deepcopy__(self, memo):
+        raise TypeError("cannot pickle a lock")
+
+
+def test_what_is_not_trained_is_not_copied():
+    fitted = Plain(2)
+    fitted.fit(X[:90], TREES[:90])
+    members = {"there": Session(fitted), "new": GaussianNB()}
+    pruner = SOCPEnsemblePruner(members, **ALL).fit(X, TREES)
+    assert pruner.estimators_[0] is members["there"]
+    with pytest.raises(TypeError, match=r"member 'lock' \(Locked\) cannot be copied"):
+        SOCPEnsemblePruner({"lock": Locked(1), "new": GaussianNB()}).fit(X, TREES)
+
+
 # Labels
 
 
@@ -255,6 +318,32 @@ def test_codes_of_too_few_classes_are_refused():
     two = OfCodes(2).fit(X[CODES < 2], CODES[CODES < 2])
     with pytest.raises(ValueError, match=r"OfCodes knows classes \[0 1\], which are not among"):
         SOCPEnsemblePruner([two, GaussianNB().fit(X, TREES)], cv="prefit").fit(X, TREES)
+
+
+def test_numbers_are_codes_where_they_can_be_nothing_else():
+    """A fitted pruner knows all classes."""
+    y = np.array([2, 5, 9])[CODES]
+    members = {"codes": OfCodes(2), "bayes": GaussianNB()}
+    pruner = SOCPEnsemblePruner(members, **ALL).fit(X, y)
+    ensemble = {"codes": OfCodes(2).fit(X, CODES), "bayes": GaussianNB().fit(X, y)}
+    scores = pruner.predictions_on(ensemble, X, y).member_scores()
+    expected = [DecisionTreeClassifier(max_depth=2, random_state=0).fit(X, y).score(X, y)]
+    np.testing.assert_allclose(scores, [*expected, ensemble["bayes"].score(X, y)])
+    frozen = {"codes": FrozenEstimator(ensemble["codes"]), "new": GaussianNB()}
+    mixed = SOCPEnsemblePruner(frozen, **ALL).fit(X, y)
+    assert mixed.score(X, y) > 0.9
+
+
+class NeedsMore(OfCodes):
+    def fit(self, X, y):
+        super().fit(X, y)
+        raise RuntimeError("early stopping needs rows to stop by")
+
+
+def test_both_errors_are_shown_where_codes_do_not_help():
+    with pytest.raises(RuntimeError, match="early stopping needs rows") as caught:
+        SOCPEnsemblePruner({"a": NeedsMore(), "b": GaussianNB()}).fit(X, TREES)
+    assert "Invalid classes" in str(caught.value.__context__)
 
 
 def test_an_error_that_labels_did_not_cause_is_raised_as_it_is():
@@ -416,6 +505,43 @@ def test_is_refused_before_any_training(cls, member, message):
     assert not hasattr(first, "tree_")
 
 
+@pytest.mark.parametrize(
+    ("frozen", "message"),
+    [
+        (LogisticRegression(), "FrozenEstimator, needs fitted members, and 'odd' is not fitted"),
+        (GaussianNB().fit(X, CODES + 7), r"GaussianNB knows classes \[7 8 9\]|does not have"),
+        (GaussianNB().fit(X[:, :3], TREES), "expecting 3 features"),
+        (GaussianMixture(2).fit(X), r"'odd' \(GaussianMixture\) is a density_estimator"),
+        (KMeans(2, n_init=1).fit(X), r"member 'odd' \(KMeans\) has none"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_fitted_members_are_looked_at_before_others_are_trained(frozen, message):
+    Counted.fits = 0
+    estimator = {"first": Counted(), "odd": FrozenEstimator(frozen)}
+    with pytest.raises((TypeError, ValueError), match=message):
+        SOCPEnsemblePruner(estimator).fit(X, TREES)
+    assert Counted.fits == 0
+
+
+def test_messages_say_what_to_do():
+    for estimator, error, message in [
+        (
+            [GaussianNB],
+            TypeError,
+            r"the class GaussianNB. Give an instance of it, .*GaussianNB\(\)",
+        ),
+        ({1: GaussianNB()}, TypeError, "names in estimator must be text"),
+        ([("a", "passthrough")], ValueError, r"To leave a member out, give .*'drop'"),
+        (["drop", GaussianNB()], ValueError, r"To leave a member out, give .*'drop'"),
+        ([("a", None)], TypeError, "To leave a member out"),
+        ([("self", GaussianNB())], ValueError, "cannot be names"),
+        (MappingProxyType({"a": GaussianNB()}), TypeError, "got mappingproxy"),
+    ]:
+        with pytest.raises(error, match=message):
+            SOCPEnsemblePruner(estimator).fit(X, TREES)
+
+
 def test_what_a_member_lacks_in_a_bare_list():
     with pytest.raises(TypeError, match=r"predict_proba; member 'kmeans' \(KMeans\) has none"):
         SOCPEnsemblePruner([GaussianNB(), KMeans()]).fit(X, TREES)
@@ -440,6 +566,50 @@ def test_predictions_of_members_by_their_names():
     for name, predicted in numbers.member_predict(X).items():
         member = numbers.estimators_[list(members).index(name)]
         np.testing.assert_array_equal(predicted[:, 0], member.predict(X))
+
+
+def test_predictions_by_name_are_combined():
+    pruner = SOCPEnsemblePruner(dict(pairs()), **ALL).fit(X, TREES)
+    np.testing.assert_array_equal(
+        pruner.combine(pruner.member_predict_proba(X)), pruner.predict_proba(X)
+    )
+    P = {name: m.fit(X, CODES == 1).predict_proba(X)[:, 1] for name, m in pairs()}
+    by_frame = SOCPEnsemblePruner().fit_predictions(pd.DataFrame(P), CODES == 1)
+    by_dict = SOCPEnsemblePruner().fit_predictions(P, CODES == 1)
+    np.testing.assert_array_equal(by_dict.weights_, by_frame.weights_)
+    assert by_dict.member_names_in_.tolist() == list(P)
+    np.testing.assert_array_equal(by_dict.combine(P), by_frame.combine(pd.DataFrame(P)))
+    full = {name: m.fit(X, TREES).predict_proba(X) for name, m in reversed(pairs())}
+    assert SOCPEnsemblePruner().fit_predictions(full, TREES).n_members_in_ == 3
+    kept = by_dict.member_names_in_[by_dict.support_].tolist()
+    with pytest.raises(ValueError, match="P must have an entry for each member; it lacks"):
+        by_dict.combine({name: P[name] for name in kept[1:]})
+    forest = SOCPEnsemblePruner(RandomForestClassifier(5, random_state=0), **ALL).fit(X, TREES)
+    with pytest.raises(ValueError, match="names, and the members of this pruner have none"):
+        forest.combine(full)
+
+
+def test_members_of_a_voting_ensemble_have_its_names():
+    voting = VotingClassifier([*pairs(), ("gone", "drop")], voting="soft")
+    pruner = SOCPEnsemblePruner(voting, keep=["bayes"], **ALL).fit(X, TREES)
+    assert pruner.member_names_in_.tolist() == ["lr", "tree", "bayes"]
+    assert list(pruner.member_predict_proba(X)) == ["lr", "tree", "bayes"]
+    assert pruner.set_params(estimator__tree="drop").fit(X, TREES).n_members_in_ == 2
+
+
+def test_reports_know_members_that_came_fitted():
+    fitted = [Plain(depth) for depth in (1, 2, 3)]
+    for member in fitted:
+        member.fit(X[:90], TREES[:90])
+    pruner = SOCPEnsemblePruner([Remote(m) for m in fitted]).fit(X[90:], TREES[90:])
+    assert "3" in str(pruning_report(pruner, X, TREES))
+
+
+def test_names_of_a_plain_list_are_saved():
+    members = [m.fit(X[:90], TREES[:90]) for _, m in pairs()]
+    pruner = SOCPEnsemblePruner(members, cv="prefit", **ALL).fit(X[90:], TREES[90:])
+    again = pickle.loads(pickle.dumps(pruner))
+    assert [name for name, _ in again.estimator] == pruner.member_names_in_.tolist()
 
 
 def test_names_of_frames_that_were_given():

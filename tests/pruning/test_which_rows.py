@@ -135,9 +135,11 @@ def test_regressors_take_groups_too():
 @pytest.mark.parametrize(
     ("groups", "params", "message"),
     [
-        (GROUPS[:-1], {}, "groups must have one group a row: .*inconsistent"),
+        (GROUPS[:-1], {}, "groups must have one group a row.*inconsistent"),
         (np.stack([GROUPS] * 2, axis=1), {}, "groups must have one group a row"),
-        (np.where(GROUPS, np.nan, 1.0), {}, "groups must have one group a row: .*NaN"),
+        (np.where(GROUPS, np.nan, 1.0), {}, "groups must have one group a row.* NaN"),
+        (np.array([None, "a"] * 120, dtype=object), {}, "groups must have .* none missing"),
+        (np.array([1, "a"] * 120, dtype=object), {}, "groups must have .* all numbers or all text"),
         (np.zeros(N), {}, r"cv=0.25 of 1 group\(s\) leaves none"),
         (GROUPS, {"cv": 3}, "groups cannot be used with cv=3"),
         (GROUPS, {"cv": KFold(3)}, "trains and calibrates on rows of the same"),
@@ -154,6 +156,40 @@ def test_wrong_groups_are_refused_before_training(groups, params, message):
     cls = SOCPEnsemblePrunerCV if "inner_cv" in params else SOCPEnsemblePruner
     with pytest.raises(ValueError, match=message):
         cls([Untrainable(), Untrainable()], **params).fit(X, Y, groups=groups)
+
+
+SICK = (GROUPS >= 9).astype(int)
+SORTED = np.argsort(SICK, kind="stable")
+
+
+@pytest.mark.parametrize(
+    ("rows", "groups", "cv", "inner_cv"),
+    [(np.arange(N), GROUPS, GroupKFold(3), 6), (SORTED, None, KFold(5), KFold(6))],
+)
+def test_inner_folds_lack_a_class_that_the_scorer_needs(rows, groups, cv, inner_cv):
+    """Of three sick patients six folds have none in some."""
+    params = SMALL | {"inner_cv": inner_cv, "scoring": "roc_auc"}
+    pruner = SOCPEnsemblePrunerCV(members(), cv=cv, random_state=0, **params)
+    with pytest.raises(ValueError, match=r"inner_cv=.* gives fold \d no row of class 1, .*roc_auc"):
+        pruner.fit(X[rows], SICK[rows], groups=groups)
+    pruner.set_params(scoring="neg_log_loss").fit(X[rows], SICK[rows], groups=groups)
+    assert np.isfinite(pruner.nested_score_)
+
+
+def test_held_out_groups_leave_every_class_to_train_on():
+    """The class of two patients: other draws are tried until one of them is trained on."""
+    y = np.where(GROUPS < 2, 2, Y)
+    for seed in range(10):
+        pruner = SOCPEnsemblePruner(members(), random_state=seed).fit(X, y, groups=GROUPS)
+        assert pruner.classes_.tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match=r"Classes \[2\] are in the held-out groups only, in each"):
+        SOCPEnsemblePruner(members(), cv=0.9).fit(X, np.where(GROUPS < 1, 2, Y), groups=GROUPS)
+
+
+def test_groups_of_a_frozen_forest_out_of_bag():
+    forest = FrozenEstimator(RandomForestClassifier(10, random_state=0).fit(X, Y))
+    with pytest.raises(ValueError, match="groups cannot be used with cv='oob'"):
+        SOCPEnsemblePruner(forest, cv="oob").fit(X, Y, groups=GROUPS)
 
 
 def test_groups_through_a_pipeline_and_a_grid():
@@ -194,8 +230,9 @@ def said(fit):
     """Warnings of a fit about its rows, which point at this file."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fit()
-    assert all(each.filename == __file__ for each in caught)
+        exec(compile("\n\nfit()", "of the user", "exec"), {"fit": fit, "__name__": "user"})
+    places = [(each.filename, each.lineno) for each in caught]
+    assert set(places) <= {(__file__, fit.__code__.co_firstlineno)}
     # Of two or three members a single one may be better than the selection.
     messages = [str(each.message) for each in caught]
     return [each for each in messages if not each.startswith("The cross-validated score")]
@@ -212,8 +249,8 @@ def test_few_held_out_rows_of_a_class():
         assert said(lambda p=pruner: p.set_params(cv=5).fit(X, y)) == []
 
 
-@pytest.mark.parametrize(("n_positive", "expected"), [(9, 1), (10, 0)])
-def test_ten_rows_are_enough(n_positive, expected):
+@pytest.mark.parametrize(("n_positive", "expected"), [(7, 1), (8, 0)])
+def test_eight_rows_are_enough(n_positive, expected):
     X, y = imbalanced(200)
     fitted = {n: FrozenEstimator(m.fit(X, y)) for n, m in members().items()}
     X, y = imbalanced(n_positive)
@@ -238,13 +275,29 @@ def test_a_class_that_members_know_and_no_row_has():
     assert f"Class 3 has 0 of the {len(rows)} calibration rows" in message
 
 
+def test_folds_and_out_of_bag_rows_are_few_too():
+    X, y = imbalanced(4)
+    for pruner in (
+        SOCPEnsemblePruner(members(), cv=4, random_state=0),
+        SOCPEnsemblePruner(RandomForestClassifier(20, random_state=0)),
+    ):
+        (message,) = said(lambda p=pruner: p.fit(X, y))
+        assert f"Class 'yes' has 4 of the {len(y)} calibration rows" in message
+        assert message.endswith("Give more rows of it.")
+    held_out = SOCPEnsemblePruner(members(), random_state=0)
+    assert said(lambda: held_out.fit(X, y))[0].endswith("Give more rows of it.")  # not five folds
+    one_split = SOCPEnsemblePruner(members(), cv=[(np.arange(300), np.arange(300, 400))])
+    X, y = imbalanced(20)
+    assert "cv=5" in said(lambda: one_split.fit(X, y))[0]
+
+
 def test_few_rows_of_many_classes_and_groups():
     X, y = load_digits(return_X_y=True)
     rows = np.concatenate([np.flatnonzero(y == c)[:12] for c in range(10)])
     pruner = SOCPEnsemblePruner(members(), random_state=0)
     (message,) = said(lambda: pruner.fit(X[rows], y[rows], groups=np.arange(120) // 2))
     assert message.count(" has ") == 5
-    assert "and 5 more classes have less than 10" in message
+    assert "and 5 more classes have less than 8" in message
     assert "cv=StratifiedGroupKFold(5)" in message
 
 
@@ -277,7 +330,8 @@ def frozen(models):
 def test_members_that_are_perfect_where_others_are_not(fitted):
     for cls, more in ((SOCPEnsemblePruner, {}), (SOCPEnsemblePrunerCV, SMALL)):
         pruner = cls(frozen(fitted), random_state=0, **more)
-        (message,) = said(lambda p=pruner: p.fit(DIGITS[TRAIN], LABELS[TRAIN]))
+        drawn, message = said(lambda p=pruner: p.fit(DIGITS[TRAIN], LABELS[TRAIN]))
+        assert drawn.startswith("The calibration rows seem to be those that 'forest' learned from")
         assert message.startswith(f"All 900 {KNOWN} 'forest', 'extra', and the best other one ")
         assert "calibrate on others" in message
         assert said(lambda p=pruner: p.fit(DIGITS[REST], LABELS[REST])) == []
@@ -289,7 +343,7 @@ def test_members_that_are_perfect_where_others_are_not(fitted):
 def test_predictions_that_are_perfect(fitted):
     P = np.stack([m.predict_proba(DIGITS[TRAIN]) for m in fitted.values()])
     (message,) = said(lambda: SOCPEnsemblePruner().fit_predictions(P, LABELS[TRAIN]))
-    assert f"{KNOWN} 0, 1, and the best other one" in message
+    assert f"{KNOWN} member 0, member 1, and the best other one" in message
 
 
 def test_beside_members_to_train(fitted):
@@ -317,9 +371,27 @@ class _Noise:
         return np.column_stack([1 - p, p])
 
 
+def test_forests_of_a_list_that_are_not_perfect():
+    """Each tree is better on rows that it drew, although its leaves hold three rows."""
+    train, y = DIGITS[TRAIN], LABELS[TRAIN]
+    forests = {
+        f"f{m}": RandomForestClassifier(20, min_samples_leaf=m, random_state=0).fit(train, y)
+        for m in (3, 5)
+    }
+    pruner = SOCPEnsemblePruner(frozen(forests))
+    (message,) = said(lambda: pruner.fit(train, y))
+    assert message.startswith("The calibration rows seem to be those that 'f3', 'f5' learned from")
+    assert said(lambda: pruner.fit(DIGITS[897:], LABELS[897:])) == []
+    text = {name: FrozenEstimator(f.fit(train, y.astype(str))) for name, f in forests.items()}
+    assert len(said(lambda: SOCPEnsemblePruner(text).fit(train, y.astype(str)))) == 1
+    numbers = RandomForestRegressor(20, min_samples_leaf=3, random_state=0).fit(train, y)
+    given = {"forest": FrozenEstimator(numbers), "ridge": FrozenEstimator(Ridge().fit(train, y))}
+    assert "'forest' learned" in said(lambda: SOCPEnsemblePrunerRegressor(given).fit(train, y))[0]
+
+
 def test_all_are_perfect(fitted):
     two = frozen({name: fitted[name] for name in ("forest", "extra")})
-    (message,) = said(lambda: SOCPEnsemblePruner(two).fit(DIGITS[TRAIN], LABELS[TRAIN]))
+    _, message = said(lambda: SOCPEnsemblePruner(two).fit(DIGITS[TRAIN], LABELS[TRAIN]))
     assert "so there is nothing to choose by" in message
     few = slice(0, 40)  # chance
     assert KNOWN not in "".join(said(lambda: SOCPEnsemblePruner(two).fit(DIGITS[few], LABELS[few])))
@@ -348,7 +420,9 @@ def test_rows_that_an_ensemble_drew(ensemble, cls):
     model = FrozenEstimator(ensemble.fit(DIGITS[TRAIN], LABELS[TRAIN]))
     (message,) = said(lambda: cls(model).fit(DIGITS[TRAIN], LABELS[TRAIN]))
     assert message.startswith(DRAWN)
-    assert "Give cv='oob'" in message
+    assert "Call fit with cv='oob'" in message
+    blocks = [(DIGITS[:500], LABELS[:500]), (DIGITS[500:900], LABELS[500:900])]
+    assert said(lambda: cls(model).fit_blocks(blocks))[0].startswith(DRAWN)
     assert said(lambda: cls(model, cv="oob").fit(DIGITS[TRAIN], LABELS[TRAIN])) == []
     # As many other rows, and another number of them.
     for rows in (slice(897, 1797), REST):

@@ -480,7 +480,7 @@ class TestNoEnsemble:
     @pytest.mark.parametrize(
         ("estimator", "message"),
         [
-            (HistGradientBoostingClassifier(max_iter="x"), "has none.*give a list of them"),
+            (HistGradientBoostingClassifier(max_iter="x"), "has none.*give a list or dict of them"),
             (GridSearchCV(Untrainable(), {}), "Give GridSearchCV the pruner to search over"),
             (make_pipeline(Untrainable()), "has none.*put the pruner last in it"),
             (KNeighborsClassifier("x"), "has none.*To choose among several KNeighborsClassifier"),
