@@ -63,9 +63,9 @@ display.ax_.set_title("Accuracy and diversity of the trees")
 # %%
 # Why
 # ---
-# The eight trees that matter most: the largest weights, and of equal ones those without which the
-# objective rises most (``leave_one_out_increase``). ``most_similar_member`` is the kept tree
-# whose errors are most similar to its own.
+# The eight trees that matter most, without which the objective would rise most
+# (``leave_one_out_increase``). ``most_similar_member`` is the kept tree whose errors are most
+# similar to its own.
 
 pruner.explain(8)
 

@@ -1300,7 +1300,7 @@ class BasePruner(
         members = {} if self.estimator is None else {"estimator": self.estimator}
         if are_listed(self.estimator):  # files, and what has no fit, are not trained
             named = named_members(self.estimator)
-            members = {name: m for name, m in named if is_trained(m)}
+            members = {name: m for name, m in named if is_trained(m) and isinstance(name, str)}
         router.add(**members, method_mapping=to_fit)
         # Without a splitter, whole groups are held out.
         for name, splitter in self._splitters().items():

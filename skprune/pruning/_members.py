@@ -279,9 +279,8 @@ def kept_in_list(estimator: Any) -> list[bool]:
 
 
 def _is_dropped(name: Any, member: Any) -> bool:
-    if not isinstance(member, str) or member != "drop":
-        return False
-    return bool(name != "drop")  # without a name it is a path
+    # Without a name of its own, "drop" is a path.
+    return isinstance(member, str) and member == "drop" and name != "drop"
 
 
 def _is_pair(item: Any) -> bool:
@@ -335,7 +334,7 @@ def needs_no_training(estimator: Any) -> bool:
 
 def is_trained(member: Any) -> bool:
     """Whether a fit trains this member."""
-    return not isinstance(member, FrozenEstimator | MemberFile) and hasattr(member, "fit")
+    return not isinstance(member, FrozenEstimator | MemberFile | type) and hasattr(member, "fit")
 
 
 def is_fitted(member: Any) -> bool:
