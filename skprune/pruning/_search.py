@@ -451,7 +451,7 @@ class CrossValidatedSelection(BasePruner):
                 raise ValueError(
                     f"Class {present.tolist()[counts.argmin()]!r} has {counts.min()} calibration "
                     f"sample(s), fewer than inner_cv={n_folds}. Give more of them (cv=5 calibrates "
-                    "on all rows of a fit that trains), or a smaller inner_cv."
+                    "on all rows that are trained on), or fewer folds."
                 )
             # Perfect predictions of the classes that there are.
             C, codes = len(classes), np.tile(np.searchsorted(classes, present), 2)

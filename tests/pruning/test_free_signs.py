@@ -154,6 +154,8 @@ def test_the_table_has_kept_members_first():
     assert str(table).count("yes") == pruner.n_members_
     order = np.argsort(-np.abs(pruner.weights_))
     assert (pruner.weights_[order[:4]] < 0).any()
+    assert list(table.to_frame()["weight"][:4]) == list(pruner.weights_[order[:4]])
+    order = np.argsort(-table.leave_one_out_increase)
     assert list(pruner.explain(4).to_frame()["weight"]) == list(pruner.weights_[order[:4]])
 
 
