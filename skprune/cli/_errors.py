@@ -32,8 +32,9 @@ _SENTENCES = {
     "Give rewards with another sigma, or leave TimeReward out.": "Give --relative.",
     ", PolynomialCurve(4) what turns once or twice; GridSearchCV compares them.": ".",
     ", or bounds without them.": ".",
-    "Give more of them (cv=5 calibrates on all rows that are trained on), or fewer folds.": "Give more samples, or no "
-    "--tune.",
+    "Give more of them (cv=5 calibrates on all rows that are trained on), or fewer folds.": (
+        "Give more samples, or no --tune."
+    ),
     ", wider alphas and lams, or more": ", or more",
     ", or y as fractions.": ".",
     ", or y in percent.": ".",
