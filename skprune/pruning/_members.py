@@ -1008,8 +1008,8 @@ def _classes_of(
 
 
 def _are_codes(known: NDArray, labels: NDArray) -> bool:
-    """Whether classes are the positions 0 .. C - 1 of labels, and cannot be labels."""
-    return np.array_equal(known, np.arange(len(labels))) and not np.isin(known, labels).all()
+    """Whether classes are the positions 0 .. C - 1 of C labels (which may be the same numbers)."""
+    return np.array_equal(known, np.arange(len(labels)))
 
 
 def _is_text(labels: NDArray) -> bool:

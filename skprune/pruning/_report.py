@@ -141,7 +141,7 @@ class MemberTable(ReprHTML):
         size, increase = np.abs(self.weight), self.leave_one_out_increase
         order = np.lexsort((-self.score, -increase, -size))
         if self.n_shown is not None:
-            order = np.lexsort((-self.score, -size, -increase, ~self.kept))
+            order = np.lexsort((-self.score, -size, -increase))
         return {name: column[order[: self.n_shown]] for name, column in columns.items()}
 
 

@@ -273,6 +273,13 @@ def test_labels_are_encoded_for_members_that_refuse_them(labels, cv):
     same(pickle.loads(pickle.dumps(pruner)), expected)
 
 
+def test_members_before_one_on_codes_are_dropped():
+    members = {"bayes": GaussianNB(), "lr": LogisticRegression(max_iter=500), "codes": OfCodes(3)}
+    pruner = SOCPEnsemblePruner(members, max_members=1, keep=["codes"], **ALL).fit(X, TREES)
+    assert pruner.support_.tolist() == [False, False, True]
+    assert pruner.score(X, TREES) > 0.9
+
+
 def test_a_class_is_missing_in_a_fold():
     """The codes of a fold are those of the labels in it."""
     y = TREES.copy()
@@ -573,6 +580,8 @@ def test_predictions_by_name_are_combined():
     np.testing.assert_array_equal(
         pruner.combine(pruner.member_predict_proba(X)), pruner.predict_proba(X)
     )
+    shuffled = dict(reversed(pruner.member_predict_proba(X).items()))
+    np.testing.assert_array_equal(pruner.combine(shuffled), pruner.predict_proba(X))
     P = {name: m.fit(X, CODES == 1).predict_proba(X)[:, 1] for name, m in pairs()}
     by_frame = SOCPEnsemblePruner().fit_predictions(pd.DataFrame(P), CODES == 1)
     by_dict = SOCPEnsemblePruner().fit_predictions(P, CODES == 1)

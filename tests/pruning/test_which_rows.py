@@ -169,6 +169,12 @@ SORTED = np.argsort(SICK, kind="stable")
 def test_inner_folds_lack_a_class_that_the_scorer_needs(rows, groups, cv, inner_cv):
     """Of three sick patients six folds have none in some."""
     params = SMALL | {"inner_cv": inner_cv, "scoring": "roc_auc"}
+    message = r"inner_cv=.* gives fold \d no row of class 1, .*roc_auc"
+    for seed in (0, None):
+        with pytest.raises(ValueError, match=message):  # before any training
+            SOCPEnsemblePrunerCV([_Told(0.5), _Told(0.5)], cv=cv, random_state=seed, **params).fit(
+                X[rows], SICK[rows], groups=groups
+            )
     pruner = SOCPEnsemblePrunerCV(members(), cv=cv, random_state=0, **params)
     with pytest.raises(ValueError, match=r"inner_cv=.* gives fold \d no row of class 1, .*roc_auc"):
         pruner.fit(X[rows], SICK[rows], groups=groups)
@@ -286,6 +292,11 @@ def test_folds_and_out_of_bag_rows_are_few_too():
         assert message.endswith("Give more rows of it.")
     held_out = SOCPEnsemblePruner(members(), random_state=0)
     assert said(lambda: held_out.fit(X, y))[0].endswith("Give more rows of it.")  # not five folds
+    X, y = imbalanced(12)
+    groups = np.where(y == "yes", 0, np.arange(len(y)) % 20)
+    few_groups = SOCPEnsemblePruner(members(), cv=0.5, random_state=0)
+    message = said(lambda: few_groups.fit(X, y, groups=np.where(y == "yes", groups - 1, groups)))[0]
+    assert message.endswith("Give more rows of it.")  # they are in one group
     one_split = SOCPEnsemblePruner(members(), cv=[(np.arange(300), np.arange(300, 400))])
     X, y = imbalanced(20)
     assert "cv=5" in said(lambda: one_split.fit(X, y))[0]
@@ -434,6 +445,24 @@ def test_members_that_learn_little_of_their_rows_are_no_sign():
     X, y = make_classification(900, 8, flip_y=0.2, random_state=0)
     model = FrozenEstimator(stumps.fit(X, y))
     assert said(lambda: SOCPEnsemblePruner(model).fit(X, y)) == []
+
+
+def test_chance_is_no_sign():
+    """Few trees and rows: on average those that they drew are predicted better now and then."""
+    for seed in range(12):
+        X, y = make_classification(300, 5, flip_y=0.3, random_state=seed)
+        forest = RandomForestClassifier(2, random_state=seed).fit(X[:150], y[:150])
+        pruner = SOCPEnsemblePruner(FrozenEstimator(forest))
+        assert said(lambda p=pruner, X=X, y=y: p.fit(X[150:], y[150:])) == []
+
+
+def test_regressors_that_are_nearly_as_good_are_no_sign():
+    y = np.random.default_rng(0).normal(size=200)
+    noise = np.random.default_rng(1).normal(size=200)
+    for size, expected in ((0.01, 0), (0.1, 1)):
+        P = np.stack([y, y + size * noise])
+        fit = SOCPEnsemblePrunerRegressor().fit_predictions
+        assert len(said(lambda P=P, fit=fit: fit(P, y))) == expected
 
 
 def test_regressors_that_are_perfect():
