@@ -743,7 +743,7 @@ class CandidateScorer:
         try:
             score = self.table(predictions, np.eye(predictions.n_members), rows, rows)[0]
             if np.shape(score) != (predictions.n_members,) or not np.isfinite(score).all():
-                raise ValueError(f"it gave {score[0]!r} for perfect predictions")
+                raise ValueError(f"it gave {score[0]} for perfect predictions")
         except Exception as error:
             raise ValueError(
                 f"scoring={self.scoring!r} cannot be computed from what the members give, "

@@ -284,10 +284,11 @@ def _halved_folds(
     try:
         tests = [rows for _, rows in splitter.split(np.zeros((len(y), 1)), y, groups)]
     except ValueError as error:
+        of_groups = "" if groups is None else f" of {len(np.unique(groups))} groups"
         raise ValueError(
-            f"inner_cv={inner_cv!r} cannot split the {len(y)} calibration samples"
-            f"{'' if groups is None else f' of {len(np.unique(groups))} groups'}: {error} Give a "
-            "smaller inner_cv, or more calibration rows (folds as cv calibrate on all)."
+            f"inner_cv={inner_cv!r} cannot split the {len(y)} calibration samples{of_groups}: "
+            f"{str(error).rstrip('.')}. Give a smaller inner_cv, or more calibration rows (folds "
+            "as cv calibrate on all)."
         ) from error
     folds = []
     for number, test in enumerate(tests):
@@ -338,7 +339,7 @@ def _check_folds(
             missing = made.classes[np.setdiff1d(every, present)]
             raise ValueError(
                 f"inner_cv={inner_cv!r} gives fold {number} no row of class "
-                f"{missing[:1].tolist()[0]!r}, and {error} Give fewer folds, or a splitter whose "
+                f"{missing[:1].tolist()[0]!r}, and {error}. Give fewer folds, or a splitter whose "
                 "folds have all classes, such as StratifiedGroupKFold."
             ) from error
 
