@@ -119,7 +119,7 @@ class VotingRule:
             logs = floored_logs(votes) / self.temperature
         # NumPy is slow along short rows; so few terms have the same sum in either layout.
         if logs.shape[1] < 8:
-            by_class = np.ascontiguousarray(logs.T)
+            by_class = logs.T.copy(order="C")  # one row would be a view
             by_class -= by_class.max(axis=0)
             by_class -= np.log(np.exp(by_class).sum(axis=0))
             return np.ascontiguousarray(by_class.T)
