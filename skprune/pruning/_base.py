@@ -1,6 +1,5 @@
 """The workflow of every pruner: validate, predict unseen rows, select members, keep them."""
 
-import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -63,6 +62,7 @@ from ..utils import (
     set_missing_seeds,
     unfreeze,
     voting_members,
+    warn_user,
 )
 from ._calibration import (
     TIMED_ROWS,
@@ -245,8 +245,9 @@ class BasePruner(
             Parameters by their names.
         """
         params: dict[str, Any] = super().get_params(deep=deep)
+        own = set(self._get_param_names())
         for name, member in listed_members(self.estimator) if deep else []:
-            if not isinstance(name, str) or name in self._get_param_names():
+            if not isinstance(name, str) or name in own:
                 continue  # fit raises for it
             params[name] = member
             if hasattr(member, "get_params") and not isinstance(member, type):
@@ -605,11 +606,9 @@ class BasePruner(
     ) -> Calibration:
         """Train the members, and predict rows that they were not trained on."""
         if memory.location is not None and not isinstance(self.random_state, Integral):
-            warnings.warn(
+            warn_user(
                 "With memory set, pass an integer random_state; otherwise no cached result can be "
-                "reused, since every fit draws another split and other seeds.",
-                UserWarning,
-                stacklevel=5,
+                "reused, since every fit draws another split and other seeds."
             )
         rng = check_random_state(self.random_state)
         seed = draw_seed(rng)
@@ -816,12 +815,12 @@ class BasePruner(
         drawn = drawn_rows(self.estimator, n_samples) if self._is_prefit() else None
         if drawn is not None and calibration.own is None:
             outputs = (predictions.P[[i]][0] for i in range(predictions.n_members))
-            found = losses_by_draw(map(predictions.row_losses, outputs), drawn)
+            losses = losses_by_draw(map(predictions.row_losses, outputs), drawn)
             remedy = (
                 "Call fit with cv='oob', which calibrates each member on rows that it did not "
                 "draw, or give other rows."
             )
-            warn_of_drawn_rows({"the ensemble": found}, remedy)
+            warn_of_drawn_rows({} if losses is None else {"the ensemble": losses}, remedy)
         predictions = predictions.with_positive_weight()
         weights = self._select(predictions, calibration)
         self._keep(calibration, weights, predictions)
@@ -1245,8 +1244,10 @@ class BasePruner(
                 ensemble, **(self._outputs(y) if classes is None else {"classes": classes})
             )
             rows = self._predictions(np.empty((1, len(y), members.n_outputs)), y, None, classes)
-            losses = map(rows.row_losses, members.member_outputs(X, self.n_jobs))
-            found[repr(name)] = losses_by_draw(losses, drawn)
+            outputs = members.member_outputs(X, self.n_jobs)
+            losses = losses_by_draw(map(rows.row_losses, outputs), drawn)
+            if losses is not None:
+                found[repr(name)] = losses
         warn_of_drawn_rows(found, "Give other rows.")
 
     def _warn_of_known_rows(self, n_rows: int) -> None:
@@ -1339,11 +1340,9 @@ class BasePruner(
                 if has_fit_parameter(unfreeze(member), "sample_weight"):
                     given[name]["sample_weight"] = sample_weight
                 else:
-                    warnings.warn(
+                    warn_user(
                         f"{type(member).__name__} takes no sample_weight: the weights are used "
-                        "in calibration only.",
-                        UserWarning,
-                        stacklevel=6,
+                        "in calibration only."
                     )
         if not many:
             return given["estimator"], split_params

@@ -9,7 +9,6 @@ import pickle
 import sys
 import threading
 import uuid
-import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -53,7 +52,6 @@ from ._out_of_bag import fill_with_others, out_of_bag_rows
 
 __all__ = [
     "Calibration",
-    "FEW_ROWS",
     "MemberOutputCache",
     "StoredBlocks",
     "TIMED_ROWS",
@@ -78,7 +76,7 @@ TIMED_ROWS = 256
 
 # With fewer calibration rows of a class a selection is more often worse than the full vote: of
 # 3 % positives, 48 trials each, in 10 % with five rows, 6 % with ten, 2 % with fifteen.
-FEW_ROWS = 8
+_FEW_ROWS = 8
 _N_FOLDS = 5  # that are recommended
 
 # When a member is told apart from others by what it knows: not on fewer rows, nor if others make
@@ -284,7 +282,7 @@ def warn_of_few_rows(
         used = sample_weight > 0
     held_out = used if rows is None else used & np.isin(np.arange(len(y)), rows)
     counts = np.bincount(codes[held_out], minlength=len(classes))
-    few = np.flatnonzero(counts < FEW_ROWS)
+    few = np.flatnonzero(counts < _FEW_ROWS)
     if len(few) == 0:
         return
     remedy = "Give more rows of it."
@@ -298,7 +296,7 @@ def warn_of_few_rows(
                 f"Give cv={folds.format(_N_FOLDS)}, whose folds calibrate on all {used.sum()} rows."
             )
     which = [f"{classes[i : i + 1].tolist()[0]!r} has {counts[i]}" for i in few[:5]]
-    more = f", and {len(few) - 5} more classes have less than {FEW_ROWS}" if len(few) > 5 else ""
+    more = f", and {len(few) - 5} more classes have less than {_FEW_ROWS}" if len(few) > 5 else ""
     warn_user(
         f"Class {', '.join(which)} of the {held_out.sum()} calibration rows{more}: too few to "
         f"compare members on. {remedy}"
@@ -342,7 +340,10 @@ def warn_of_known_rows(
 def losses_by_draw(
     losses: Iterable[NDArray], drawn: NDArray[np.bool_]
 ) -> tuple[float, float] | None:
-    """Mean loss of members on rows that they drew, (M, N), and on others, if that is larger."""
+    """Mean loss of members on rows that they drew, (M, N), and on others.
+
+    None if it is not clearly less where they drew a row: by five standard errors, and by a tenth.
+    """
     n_drawn = drawn.sum(axis=0)
     both = (n_drawn > 0) & (n_drawn < len(drawn))
     if both.sum() < _MANY_ROWS:
@@ -360,14 +361,13 @@ def losses_by_draw(
     return float(seen.mean()), float(unseen.mean())
 
 
-def warn_of_drawn_rows(found: dict[str, tuple[float, float] | None], remedy: str) -> None:
-    """Warn of ensembles, by name, whose members are better on rows that they drew."""
-    names = [name for name, losses in found.items() if losses is not None]
-    if not names:
+def warn_of_drawn_rows(found: dict[str, tuple[float, float]], remedy: str) -> None:
+    """Warn of ensembles, by name, whose members have a smaller loss on rows that they drew."""
+    if not found:
         return
-    seen, unseen = found[names[0]] or (0.0, 0.0)
+    seen, unseen = next(iter(found.values()))
     warn_user(
-        f"The calibration rows seem to be those that {', '.join(names)} learned from: on rows that "
+        f"The calibration rows seem to be those that {', '.join(found)} learned from: on rows that "
         f"its members drew (estimators_samples_) their mean loss is {seen:.3g}, and {unseen:.3g} "
         f"on the others. {remedy}"
     )
@@ -753,10 +753,9 @@ def predict_fitted(
             try:
                 return PredictionStore.open([path])
             except ValueError as error:
-                warnings.warn(
+                warn_user(
                     f"memory: a file of the cache is broken and is made again: {error}",
                     CacheWarning,
-                    stacklevel=2,
                 )
         folder.mkdir(parents=True, exist_ok=True)
         return _write_outputs(path, members, X, dtype, n_jobs, _IN_CACHE)

@@ -308,7 +308,9 @@ def names_of(estimator: Any) -> tuple[str, ...] | None:
         return tuple(name for name, _ in named_members(estimator))
     ensemble = unfreeze(estimator)
     if type(ensemble) in _OF_SEVERAL and isinstance(ensemble.estimators, list | tuple):
-        return tuple(name for name, member in ensemble.estimators if not isinstance(member, str))
+        pairs = ensemble.estimators
+        if all(map(_is_pair, pairs)):  # else its own fit raises
+            return tuple(name for name, member in pairs if not isinstance(member, str))
     return None
 
 
@@ -340,13 +342,11 @@ def is_trained(member: Any) -> bool:
 def is_fitted(member: Any) -> bool:
     """Whether a member is known to be fitted."""
     member = unfreeze(member)
-    if not _has_tags(member):
-        methods = ("predict", "predict_proba")
-        can_predict = any(hasattr(member, name) for name in methods)
-        known = ("classes_", "estimators_")
-        return (can_predict and not hasattr(member, "fit")) or any(
-            hasattr(member, name) for name in known
-        )
+    if not _has_tags(member):  # a class of the user's own
+        if hasattr(member, "fit"):
+            return hasattr(member, "classes_") or hasattr(member, "estimators_")
+        methods = ("predict", "predict_proba", "estimators_")
+        return any(hasattr(member, name) for name in methods)
     try:
         check_is_fitted(member)
     except NotFittedError:
@@ -360,10 +360,9 @@ def check_estimator(estimator: Any, parameters: Collection[str]) -> None:
     ``parameters`` are those of the pruner, whose names members may not have.
     """
     if not are_listed(estimator):
-        if isinstance(estimator, type) or not (
-            hasattr(estimator, "fit") or hasattr(unfreeze(estimator), "estimators_")
-        ):
-            is_class = isinstance(estimator, type)
+        is_class = isinstance(estimator, type)
+        may_be = hasattr(estimator, "fit") or hasattr(unfreeze(estimator), "estimators_")
+        if is_class or not may_be:
             got = f"the class {estimator.__name__}" if is_class else type(estimator).__name__
             raise TypeError(
                 "estimator must be an ensemble that has `estimators_` once fitted, or a list or "
@@ -420,8 +419,9 @@ def _check_entry(item: Any) -> None:
 
 
 def _check_names(estimator: Any, parameters: Collection[str]) -> None:
-    """Raise for names in a list or dict that are not text, not unique, or mean something else."""
-    names = [name for name, _ in listed_members(estimator)]
+    """Raise for names in a list or dict that are not unique, or that mean something else."""
+    pairs = listed_members(estimator)
+    names = [name for name, _ in pairs]
     repeated = sorted(name for name, n in Counter(names).items() if n > 1)
     if repeated:
         raise ValueError(f"The names in estimator must differ; {repeated} occur more than once.")
@@ -434,7 +434,6 @@ def _check_names(estimator: Any, parameters: Collection[str]) -> None:
             f"{taken} cannot be names in estimator: parameters of the pruner have them, and "
             "set_params could not tell which is meant."
         )
-    pairs = listed_members(estimator)
     # A path may be its own name, also where it is dropped.
     nested = [name for name, member in pairs if "__" in name and not _is_path(member)]
     if nested:

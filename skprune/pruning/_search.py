@@ -27,6 +27,7 @@ from ..utils import (
     check_random_state,
     draw_seed,
     is_integer,
+    warn_user,
 )
 from ._base import BasePruner
 from ._calibration import Calibration, checked_rows
@@ -327,9 +328,7 @@ def _check_folds(
         present = np.unique(codes[np.concatenate(fold)])
         if len(present) == len(every):
             continue
-        C, y = len(made.classes), np.tile(present, 2)
-        P = np.full((1, len(y), C), 0.1 / C)
-        P[0, np.arange(len(y)), y] += 0.9
+        P, y = _perfect(present, len(made.classes))
         weight = None if made.sample_weight is None else np.ones(len(y))
         try:
             with warnings.catch_warnings():
@@ -342,6 +341,16 @@ def _check_folds(
                 f"{missing[:1].tolist()[0]!r}, and {error}. Give fewer folds, or a splitter whose "
                 "folds have all classes, such as StratifiedGroupKFold."
             ) from error
+
+
+def _perfect(
+    present: NDArray[np.intp], n_classes: int
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Perfect predictions of one member for two rows of each class that is present."""
+    codes = np.tile(present, 2)
+    P = np.full((1, len(codes), n_classes), 0.1 / n_classes)
+    P[0, np.arange(len(codes)), codes] += 0.9
+    return P, codes
 
 
 def _are_split(groups: NDArray, folds: list[tuple[Rows, Rows]]) -> bool:
@@ -454,10 +463,7 @@ class CrossValidatedSelection(BasePruner):
                     f"sample(s), fewer than inner_cv={n_folds}. Give more of them (cv=5 calibrates "
                     "on all rows that are trained on), or fewer folds."
                 )
-            # Perfect predictions of the classes that there are.
-            C, codes = len(classes), np.tile(np.searchsorted(classes, present), 2)
-            P = np.full((1, len(codes), C), 0.1 / C)
-            P[0, np.arange(len(codes)), codes] += 0.9
+            P, codes = _perfect(np.searchsorted(classes, present), len(classes))
             weight = None if sample_weight is None else np.ones(len(codes))
             kind = LogPoolPredictions if self.voting == "log" else ClassPredictions
             made = kind(P, codes, weight, classes, self.voting)
@@ -502,12 +508,10 @@ def _warn_of_better_member(found: SearchResult) -> None:
     error = lost.std(ddof=1) / np.sqrt(len(lost))
     member, selected = found.member_scores.mean(), found.fold_scores[:, found.index].mean()
     if lost.mean() > 2 * error + 1e-12 * abs(member):
-        warnings.warn(
+        warn_user(
             f"The cross-validated score of the selection, {selected:.6g}, is below that of the "
             f"best single member, {member:.6g}, by more than two standard errors. Try "
-            "max_members=1, wider alphas and lams, or more calibration samples.",
-            UserWarning,
-            stacklevel=7,
+            "max_members=1, wider alphas and lams, or more calibration samples."
         )
 
 

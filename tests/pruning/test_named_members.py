@@ -29,6 +29,8 @@ from skprune.exceptions import MemberFileError
 from skprune.inspection import pruning_report
 from skprune.pruning import MemberFile
 
+from .by_hand import stacked
+
 X, CODES = load_iris(return_X_y=True)
 ORDER = np.random.default_rng(0).permutation(150)
 X, CODES = X[ORDER], CODES[ORDER]
@@ -185,7 +187,10 @@ def test_plain_regressors():
     members = {"a": PlainRegressor(0.3), "b": PlainRegressor(0.5), "c": DecisionTreeRegressor()}
     pruner = SOCPEnsemblePrunerRegressor(members, random_state=0).fit(X, NUMBERS)
     assert pruner.n_members_in_ == 3
-    assert pruner.score(X, NUMBERS) > 0.8
+    by_hand = pruner.weights_[pruner.support_] @ stacked(pruner.member_predict(X))[:, :, 0]
+    np.testing.assert_allclose(pruner.predict(X), by_hand + pruner.intercept_)
+    own = pruner.member_predict(X)[pruner.member_names_in_[pruner.support_][0]]
+    np.testing.assert_array_equal(own[:, 0], pruner.estimators_[0].predict(X))
 
 
 def test_a_plain_class_without_labels_has_all_of_y():
@@ -598,6 +603,13 @@ def test_predictions_by_name_are_combined():
         forest.combine(full)
 
 
+def test_a_voting_ensemble_without_pairs_is_refused_by_its_own_fit():
+    with pytest.raises((TypeError, ValueError, AttributeError)) as of_its_own:
+        VotingClassifier([GaussianNB()], voting="soft").fit(X, TREES)
+    with pytest.raises(of_its_own.type):
+        SOCPEnsemblePruner(VotingClassifier([GaussianNB()], voting="soft")).fit(X, TREES)
+
+
 def test_members_of_a_voting_ensemble_have_its_names():
     voting = VotingClassifier([*pairs(), ("gone", "drop")], voting="soft")
     pruner = SOCPEnsemblePruner(voting, keep=["bayes"], **ALL).fit(X, TREES)
@@ -611,7 +623,11 @@ def test_reports_know_members_that_came_fitted():
     for member in fitted:
         member.fit(X[:90], TREES[:90])
     pruner = SOCPEnsemblePruner([Remote(m) for m in fitted]).fit(X[90:], TREES[90:])
-    assert "3" in str(pruning_report(pruner, X, TREES))
+    report = pruning_report(pruner, X, TREES)
+    scores = [m.tree.score(X, TREES) for m in fitted]
+    assert report.n_full == 3
+    np.testing.assert_allclose(report.full_members.maximum, max(scores))
+    np.testing.assert_allclose(report.full_members.minimum, min(scores))
 
 
 def test_names_of_a_plain_list_are_saved():
@@ -639,6 +655,8 @@ def test_metadata_goes_to_members_of_a_dict(routing):
         weighted = SOCPEnsemblePruner(members, **ALL).fit(X, TREES, sample_weight=weight)
         in_list = SOCPEnsemblePruner(list(members.items()), **ALL)
         same(weighted, in_list.fit(X, TREES, sample_weight=weight))
+        unweighted = SOCPEnsemblePruner(members, **ALL).fit(X, TREES)
+        assert (weighted.estimators_[0].coef_ != unweighted.estimators_[0].coef_).all()
 
 
 def test_fitted_members_are_said_to_be_trained_again(capsys):

@@ -124,12 +124,46 @@ def test_a_group_that_is_split_looks_too_good():
     assert pruner.fit(rows, y[group], groups=group).nested_score_ < 0.75
 
 
-def test_regressors_take_groups_too():
-    D, t = load_diabetes(return_X_y=True)
-    groups = np.arange(len(t)) % 30
-    members = [Ridge(), DecisionTreeRegressor(max_depth=3, random_state=0)]
-    pruner = SOCPEnsemblePrunerRegressorCV(members, cv=GroupKFold(3), random_state=0, **SMALL)
-    assert pruner.fit(D, t, groups=groups).n_members_in_ == 2
+def test_a_group_of_targets_that_is_split_looks_too_good():
+    group = np.repeat(np.arange(40), 6)
+    y = np.random.default_rng(3).normal(size=40)[group]
+    F = np.where(group == np.arange(40)[:, None], y, 0.0)  # each member knows one group
+    members, rows = [FrozenEstimator(_ToldTarget(f)) for f in F], np.arange(240)[:, None]
+    pruner = SOCPEnsemblePrunerRegressorCV(members, random_state=0, **SMALL | {"lams": [0.01]})
+    assert pruner.fit(rows, y).nested_score_ > 0.2
+    assert pruner.fit(rows, y, groups=group).nested_score_ < 0.05
+
+
+class _ToldTarget:
+    def __init__(self, f):
+        self.f = f
+
+    def fit(self, X, y):
+        raise AssertionError("it is fitted")
+
+    def predict(self, X):
+        return self.f[np.asarray(X)[:, 0].astype(int)]
+
+
+class Fickle(KFold):
+    """Other folds each time, as a splitter without a seed: good ones first."""
+
+    calls = 0
+
+    def split(self, X, y=None, groups=None):
+        type(self).calls += 1
+        order = np.arange(len(X)) if self.calls == 1 else np.argsort(y, kind="stable")
+        for test in np.array_split(order, self.n_splits):
+            yield np.setdiff1d(order, test), test
+
+
+def test_folds_that_differ_in_the_search_are_checked_there():
+    p = np.clip(0.5 + 0.2 * rng.normal(size=N), 0.1, 0.9)
+    members = [FrozenEstimator(_Told(p)), FrozenEstimator(_Told(1 - p))]
+    params = SMALL | {"inner_cv": Fickle(4), "scoring": "roc_auc"}
+    with pytest.raises(ValueError, match=r"gives fold 0 no row of class 1, .*roc_auc"):
+        SOCPEnsemblePrunerCV(members, **params).fit(np.arange(N)[:, None], Y)
+    assert Fickle.calls == 2
 
 
 @pytest.mark.parametrize(
@@ -188,8 +222,9 @@ def test_held_out_groups_leave_every_class_to_train_on():
     for seed in range(10):
         pruner = SOCPEnsemblePruner(members(), random_state=seed).fit(X, y, groups=GROUPS)
         assert pruner.classes_.tolist() == [0, 1, 2]
-    with pytest.raises(ValueError, match=r"Classes \[2\] are in the held-out groups only, in each"):
-        SOCPEnsemblePruner(members(), cv=0.9).fit(X, np.where(GROUPS < 1, 2, Y), groups=GROUPS)
+    pruner = SOCPEnsemblePruner(members(), cv=0.9, random_state=0)
+    with pytest.raises(ValueError, match=r"Classes .* are in the held-out groups only, in each"):
+        pruner.fit(X, GROUPS % 6, groups=GROUPS)  # one patient is left to train on
 
 
 def test_groups_of_a_frozen_forest_out_of_bag():
@@ -206,9 +241,11 @@ def test_groups_through_a_pipeline_and_a_grid():
         routed = make_pipeline(StandardScaler(), SOCPEnsemblePruner(members, random_state=0))
         routed.fit(X, Y, groups=GROUPS)
         np.testing.assert_array_equal(routed[-1].weights_, steps[-1].weights_)
-        search = GridSearchCV(routed, {"socpensemblepruner__lam": [0.0, 0.1]}, cv=GroupKFold(3))
+        # These members raise if a group is on both sides, inside each fold of the search, too.
+        watched = SOCPEnsemblePruner([Seen(), Seen()], random_state=0)
+        search = GridSearchCV(watched, {"lam": [0.0, 0.1]}, cv=GroupKFold(3), error_score="raise")
         search.fit(X, Y, groups=GROUPS)
-        assert search.best_score_ > 0
+        assert np.isfinite(search.best_score_)
 
 
 def test_rows_without_weight_have_no_group():
