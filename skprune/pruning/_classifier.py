@@ -35,16 +35,20 @@ class SOCPEnsemblePruner(ClassifierMixin, BasePruner):
     estimator : ensemble, list or dict of members, or FrozenEstimator, default=None
         A classifier that has ``estimators_`` once fitted (random forest, bagging, voting,
         :class:`~skprune.RandomCNNEnsembleClassifier`, ...), or members: a dict from names to
-        members, a list of pairs (name, member), or a list without names, which are then those of
-        the classes, numbered where they repeat ("logisticregression", "svc-1", "svc-2"). Members
-        are classifiers with ``predict_proba``, of any class of objects, or "drop", as in
-        :class:`~sklearn.ensemble.VotingClassifier`; ``set_params`` reaches them by name. Those that
-        refuse the labels of y, such as XGBoost's, get their positions 0, 1, ... Members
-        are cloned and trained, fitted ones too (``verbose`` says so), except if in a
-        :class:`~sklearn.frozen.FrozenEstimator`, without ``fit``, or paths of joblib files;
-        if there are no others, ``cv`` is "prefit". Files cannot be mixed with members to train;
-        they are loaded one at a time, until all classes of y are known, and the kept ones stay in
-        memory. None is for :meth:`fit_predictions`, which needs none.
+        members, a list of (name, member), or a list of members, which are then named after their
+        classes ("logisticregression", "svc-1", "svc-2").
+
+        A member is any object with ``predict_proba``, or "drop", as in
+        :class:`~sklearn.ensemble.VotingClassifier`; ``set_params`` reaches members by name. One
+        that refuses the labels of y, as XGBoost's does, is trained on their positions 0, 1, ...
+
+        Members are cloned and trained, again if they are fitted (``verbose`` says so). Not trained
+        are members in a :class:`~sklearn.frozen.FrozenEstimator`, objects without ``fit``, and
+        paths of joblib files; if all are such, ``cv`` is "prefit". Files are loaded one at a time,
+        until all classes of y are known, and cannot be mixed with members to train; the kept ones
+        stay in memory.
+
+        None is for :meth:`fit_predictions`, which needs no members.
     cv : "auto", "oob", float, "prefit", int, splitter or iterable, default="auto"
         Where the calibration predictions come from. "oob", for forests and bags, trains on all
         rows and calibrates each member on those that it did not draw; a
@@ -451,16 +455,20 @@ class SOCPEnsemblePrunerCV(CrossValidatedSelection, SOCPEnsemblePruner):
     estimator : ensemble, list or dict of members, or FrozenEstimator, default=None
         A classifier that has ``estimators_`` once fitted (random forest, bagging, voting,
         :class:`~skprune.RandomCNNEnsembleClassifier`, ...), or members: a dict from names to
-        members, a list of pairs (name, member), or a list without names, which are then those of
-        the classes, numbered where they repeat ("logisticregression", "svc-1", "svc-2"). Members
-        are classifiers with ``predict_proba``, of any class of objects, or "drop", as in
-        :class:`~sklearn.ensemble.VotingClassifier`; ``set_params`` reaches them by name. Those that
-        refuse the labels of y, such as XGBoost's, get their positions 0, 1, ... Members
-        are cloned and trained, fitted ones too (``verbose`` says so), except if in a
-        :class:`~sklearn.frozen.FrozenEstimator`, without ``fit``, or paths of joblib files;
-        if there are no others, ``cv`` is "prefit". Files cannot be mixed with members to train;
-        they are loaded one at a time, until all classes of y are known, and the kept ones stay in
-        memory. None is for :meth:`fit_predictions`, which needs none.
+        members, a list of (name, member), or a list of members, which are then named after their
+        classes ("logisticregression", "svc-1", "svc-2").
+
+        A member is any object with ``predict_proba``, or "drop", as in
+        :class:`~sklearn.ensemble.VotingClassifier`; ``set_params`` reaches members by name. One
+        that refuses the labels of y, as XGBoost's does, is trained on their positions 0, 1, ...
+
+        Members are cloned and trained, again if they are fitted (``verbose`` says so). Not trained
+        are members in a :class:`~sklearn.frozen.FrozenEstimator`, objects without ``fit``, and
+        paths of joblib files; if all are such, ``cv`` is "prefit". Files are loaded one at a time,
+        until all classes of y are known, and cannot be mixed with members to train; the kept ones
+        stay in memory.
+
+        None is for :meth:`fit_predictions`, which needs no members.
     cv : "auto", "oob", float, "prefit", int, splitter or iterable, default="auto"
         Where the calibration predictions come from. "oob", for forests and bags, trains on all
         rows and calibrates each member on those that it did not draw; a

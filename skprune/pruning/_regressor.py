@@ -28,15 +28,18 @@ class SOCPEnsemblePrunerRegressor(RegressorMixin, BasePruner):
     ----------
     estimator : ensemble, list or dict of members, or FrozenEstimator, default=None
         A regressor that has ``estimators_`` once fitted (random forest, bagging, voting, ...), or
-        members: a dict from names to members, a list of pairs (name, member), or a list without
-        names, which are then those of the classes, numbered where they repeat ("ridge", "svr-1",
-        "svr-2"). Members are regressors with ``predict``, of any class of objects, or "drop", as in
-        :class:`~sklearn.ensemble.VotingRegressor`; ``set_params`` reaches them by name. Members
-        are cloned and trained, fitted ones too (``verbose`` says so), except if in a
-        :class:`~sklearn.frozen.FrozenEstimator`, without ``fit``, or paths of joblib files;
-        if there are no others, ``cv`` is "prefit". Files cannot be mixed with members to train;
-        they are loaded one at a time, and the kept ones stay in memory. None is for
-        :meth:`fit_predictions`, which needs none.
+        members: a dict from names to members, a list of (name, member), or a list of members, which
+        are then named after their classes ("ridge", "svr-1", "svr-2").
+
+        A member is any object with ``predict``, or "drop", as in
+        :class:`~sklearn.ensemble.VotingRegressor`; ``set_params`` reaches members by name.
+
+        Members are cloned and trained, again if they are fitted (``verbose`` says so). Not trained
+        are members in a :class:`~sklearn.frozen.FrozenEstimator`, objects without ``fit``, and
+        paths of joblib files; if all are such, ``cv`` is "prefit". Files are loaded one at a time,
+        and cannot be mixed with members to train; the kept ones stay in memory.
+
+        None is for :meth:`fit_predictions`, which needs no members.
     cv : "auto", "oob", float, "prefit", int, splitter or iterable, default="auto"
         Where the calibration predictions come from. "oob", for forests and bags, trains on all
         rows and calibrates each member on those that it did not draw; a
@@ -332,15 +335,18 @@ class SOCPEnsemblePrunerRegressorCV(CrossValidatedSelection, SOCPEnsemblePrunerR
     ----------
     estimator : ensemble, list or dict of members, or FrozenEstimator, default=None
         A regressor that has ``estimators_`` once fitted (random forest, bagging, voting, ...), or
-        members: a dict from names to members, a list of pairs (name, member), or a list without
-        names, which are then those of the classes, numbered where they repeat ("ridge", "svr-1",
-        "svr-2"). Members are regressors with ``predict``, of any class of objects, or "drop", as in
-        :class:`~sklearn.ensemble.VotingRegressor`; ``set_params`` reaches them by name. Members
-        are cloned and trained, fitted ones too (``verbose`` says so), except if in a
-        :class:`~sklearn.frozen.FrozenEstimator`, without ``fit``, or paths of joblib files;
-        if there are no others, ``cv`` is "prefit". Files cannot be mixed with members to train;
-        they are loaded one at a time, and the kept ones stay in memory. None is for
-        :meth:`fit_predictions`, which needs none.
+        members: a dict from names to members, a list of (name, member), or a list of members, which
+        are then named after their classes ("ridge", "svr-1", "svr-2").
+
+        A member is any object with ``predict``, or "drop", as in
+        :class:`~sklearn.ensemble.VotingRegressor`; ``set_params`` reaches members by name.
+
+        Members are cloned and trained, again if they are fitted (``verbose`` says so). Not trained
+        are members in a :class:`~sklearn.frozen.FrozenEstimator`, objects without ``fit``, and
+        paths of joblib files; if all are such, ``cv`` is "prefit". Files are loaded one at a time,
+        and cannot be mixed with members to train; the kept ones stay in memory.
+
+        None is for :meth:`fit_predictions`, which needs no members.
     cv : "auto", "oob", float, "prefit", int, splitter or iterable, default="auto"
         Where the calibration predictions come from. "oob", for forests and bags, trains on all
         rows and calibrates each member on those that it did not draw; a
