@@ -589,7 +589,7 @@ class BasePruner(
         )
         calibration = Calibration(members, P, y, sample_weight, X[:TIMED_ROWS], groups=groups)
         if own is None:
-            self._warn_of_drawn_rows(X, y, members.classes)
+            self._warn_of_rows_drawn_in_list(X, y, members.classes)
             return calibration
         # Nothing else is random here: without a seed, too, two fits are the same.
         state = 0 if self.random_state is None else self.random_state
@@ -812,15 +812,8 @@ class BasePruner(
             own=calibration.own,
             groups=calibration.groups,
         )
-        drawn = drawn_rows(self.estimator, n_samples) if self._is_prefit() else None
-        if drawn is not None and calibration.own is None:
-            outputs = (predictions.P[[i]][0] for i in range(predictions.n_members))
-            losses = losses_by_draw(map(predictions.row_losses, outputs), drawn)
-            remedy = (
-                "Call fit with cv='oob', which calibrates each member on rows that it did not "
-                "draw, or give other rows."
-            )
-            warn_of_drawn_rows({} if losses is None else {"the ensemble": losses}, remedy)
+        if calibration.own is None and self._is_prefit():
+            self._warn_of_drawn_rows(predictions)
         predictions = predictions.with_positive_weight()
         weights = self._select(predictions, calibration)
         self._keep(calibration, weights, predictions)
@@ -1233,8 +1226,21 @@ class BasePruner(
         if sample_weight is not None and not sample_weight.any():
             raise ValueError("sample_weight is zero for all calibration samples.")
 
-    def _warn_of_drawn_rows(self, X: Any, y: NDArray, classes: NDArray | None) -> None:
-        """Warn of ensembles in a list that were trained on these rows."""
+    def _warn_of_drawn_rows(self, predictions: CalibrationPredictions) -> None:
+        """Warn if the fitted ensemble was trained on the calibration rows."""
+        drawn = drawn_rows(self.estimator, predictions.n_rows)
+        if drawn is None:
+            return
+        outputs = (predictions.P[[i]][0] for i in range(predictions.n_members))
+        losses = losses_by_draw(map(predictions.row_losses, outputs), drawn)
+        remedy = (
+            "Call fit with cv='oob', which calibrates each member on rows that it did not draw, or "
+            "give other rows."
+        )
+        warn_of_drawn_rows({} if losses is None else {"the ensemble": losses}, remedy)
+
+    def _warn_of_rows_drawn_in_list(self, X: Any, y: NDArray, classes: NDArray | None) -> None:
+        """Warn of fitted ensembles in a list that were trained on the calibration rows."""
         found = {}
         for name, ensemble in named_members(self.estimator):
             drawn = drawn_rows(ensemble, len(y))
