@@ -18,7 +18,7 @@ from skprune.utils import text_table
 AIMS = {
     **dict.fromkeys(("utils", "_keras", "socp", "metrics", "datasets"), 95),
     **dict.fromkeys(("amount", "pruning", "inspection", "cli"), 95),
-    **dict.fromkeys(("ensemble", "sparsity", "compression", "serving"), 85),
+    **dict.fromkeys(("ensemble", "sparsity", "multiview", "compression", "serving"), 85),
 }
 _COUNTS = ("num_statements", "covered_lines", "num_branches", "covered_branches")
 

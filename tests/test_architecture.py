@@ -16,6 +16,7 @@ LAYERS = (
     ("metrics",),
     ("pruning", "ensemble", "sparsity", "amount"),
     ("compression", "inspection", "serving"),
+    ("multiview",),
     ("cli",),
 )
 LAYER = {subpackage: i for i, layer in enumerate(LAYERS) for subpackage in layer}

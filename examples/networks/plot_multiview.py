@@ -29,7 +29,6 @@ from sklearn.frozen import FrozenEstimator
 
 from skprune import MultiViewCNNClassifier, PruningAmountOptimizer
 from skprune.amount import AccuracyReward, PruningReward, SizeReward, TimeReward
-from skprune.compression import PrunedMultiViewClassifier
 from skprune.datasets import SOLID_NAMES, make_multiview_solids
 from skprune.ensemble import CNNArchitecture, ConvBlock
 from skprune.exceptions import InfeasibleLimitsWarning
@@ -39,6 +38,7 @@ from skprune.inspection import (
     RewardDisplay,
     ViewAmountsDisplay,
 )
+from skprune.multiview import PrunedMultiViewClassifier
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--quick", action="store_true", help="less of everything")

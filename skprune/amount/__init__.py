@@ -1,8 +1,12 @@
 """How much to prune: curves, rewards, and the amount that is best within limits."""
 
-from ..metrics import reciprocal_mean_rank
 from ._fit_quality import CurveFit
-from ._importance import ViewAmounts, importance_inverse_amounts, normalize_importance
+from ._importance import (
+    ViewAmounts,
+    importance_inverse_amounts,
+    normalize_importance,
+    reciprocal_mean_rank,
+)
 from ._measurements import Measurements
 from ._optimizer import PruningAmountOptimizer
 from ._points import Goal, OperatingPoints

@@ -19,6 +19,7 @@ __all__ = [
     "ViewProblem",
     "importance_inverse_amounts",
     "normalize_importance",
+    "reciprocal_mean_rank",
 ]
 
 # The largest scale that reaches the target is looked for among so many, then bisected.
@@ -350,3 +351,43 @@ def _non_negative(values: ArrayLike, name: str) -> NDArray[np.float64]:
     if array.min() < 0:
         raise ValueError(f"{name} must not be negative; got {array.min():.6g}.")
     return array
+
+
+def reciprocal_mean_rank(ranks: ArrayLike) -> NDArray[np.float64]:
+    """Importance of views from their ranks in repeated measurements.
+
+    ``importance_v = R / sum_r ranks[r, v]``, in (0, 1]: one for a view that always came first.
+
+    Parameters
+    ----------
+    ranks : array-like of shape (R, V)
+        Rank of each view in each repeat, 1 being the most important. Equal views may share a
+        mean rank.
+
+    Returns
+    -------
+    ndarray of shape (V,)
+        Importance of each view, in (0, 1].
+
+    Raises
+    ------
+    ValueError
+        If a rank is below 1 or above V.
+
+    References
+    ----------
+    The notebook "mvcnn-results-reg-fit": the form of its importance of views.
+
+    Examples
+    --------
+    >>> from skprune.amount import reciprocal_mean_rank
+    >>> reciprocal_mean_rank([[1, 2, 3], [1, 3, 2]])
+    array([1. , 0.4, 0.4])
+    """
+    checked = check_array(ranks, dtype=np.float64, input_name="ranks")
+    if checked.min() < 1 or checked.max() > checked.shape[1]:
+        raise ValueError(
+            f"ranks must lie between 1 and the number of views, {checked.shape[1]}; got values "
+            f"from {checked.min():g} to {checked.max():g}."
+        )
+    return len(checked) / checked.sum(axis=0)

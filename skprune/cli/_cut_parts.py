@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ..compression import EnsembleCompressor, PrunedCNNClassifier, PrunedMultiViewClassifier
+from ..compression import EnsembleCompressor, PrunedCNNClassifier
+from ..multiview import PrunedMultiViewClassifier
 from ..utils import format_value
 from ._amount_parts import amount_parts
 from ._document import Part, passage, table

@@ -10,8 +10,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from ..amount import PruningAmountOptimizer
-from ..compression import EnsembleCompressor, PrunedCNNClassifier, PrunedMultiViewClassifier
+from ..compression import EnsembleCompressor, PrunedCNNClassifier
 from ..exceptions import SavedFormatError
+from ..multiview import PrunedMultiViewClassifier
 from ..pruning import BasePruner, are_listed, is_fitted, known_members
 from ._amount_parts import amount_parts
 from ._cut_parts import compressor_parts, cut_network_parts, cut_views_parts

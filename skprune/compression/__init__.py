@@ -3,9 +3,7 @@
 from ._compressor import EnsembleCompressor
 from ._point import OperatingPoint
 from ._pruned_cnn import PrunedCNNClassifier
-from ._pruned_views import PrunedMultiViewClassifier
 from ._report import CompressionReport, CompressionStage
-from ._view_networks import ViewNetworks
 
 __all__ = [
     "CompressionReport",
@@ -13,6 +11,4 @@ __all__ = [
     "EnsembleCompressor",
     "OperatingPoint",
     "PrunedCNNClassifier",
-    "PrunedMultiViewClassifier",
-    "ViewNetworks",
 ]

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import FunctionTransformer
 
-from ..ensemble import MultiViewCNNClassifier
 from ..utils import unfreeze
 
 __all__ = ["FittedCNN", "as_inputs", "check_single", "fitted_cnn"]
@@ -75,10 +74,11 @@ def check_single(estimator: Any) -> None:
         If it is an ensemble of several members, or takes several views.
     """
     check_is_estimator(estimator, "a classifier with one network")
-    if isinstance(unfreeze(estimator), MultiViewCNNClassifier):
+    inner = unfreeze(estimator)
+    if hasattr(inner, "view_shape"):
         raise TypeError(
-            "estimator must be a single network of one input; MultiViewCNNClassifier takes several "
-            "views. Use PrunedMultiViewClassifier."
+            f"estimator must be a single network of one input; {type(inner).__name__} takes "
+            "several views. Use PrunedMultiViewClassifier."
         )
     check_may_have_network(estimator)
     n: Any = getattr(estimator, "n_estimators", 1)

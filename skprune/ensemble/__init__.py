@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from ._multi_view import MultiViewCNNClassifier
 from ._random_cnn import RandomCNNEnsembleClassifier
 from ._space import CNNArchitecture, CNNSpace, ConvBlock
 
@@ -10,7 +9,6 @@ __all__ = [
     "CNNArchitecture",
     "CNNSpace",
     "ConvBlock",
-    "MultiViewCNNClassifier",
     "RandomCNNEnsembleClassifier",
 ]
 

@@ -1,22 +1,18 @@
-"""What a model costs, and what its views are worth."""
+"""What a model costs."""
 
 from ._cost import check_countable as check_countable
 from ._cost import latencies, n_parameters
 from ._latency import Latency, LatencyRatio, latency, latency_ratio
 from ._model_cost import ModelCost, model_cost
-from ._view_importance import ViewImportance, reciprocal_mean_rank, view_importance
 
 # A name that is imported as itself is for other subpackages.
 __all__ = [
     "Latency",
     "LatencyRatio",
     "ModelCost",
-    "ViewImportance",
     "latencies",
     "latency",
     "latency_ratio",
     "model_cost",
     "n_parameters",
-    "reciprocal_mean_rank",
-    "view_importance",
 ]

@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 
 def views_by_their_head(plan, rows, validation, **options):
     """As `train_multi_view`."""
-    from skprune.ensemble._multi_view_network import build_multi_view, pool_views, view_features
+    from skprune.multiview._network import build_multi_view, pool_views, view_features
 
     networks = build_multi_view(plan)
     towers = [networks.tower] * plan.view_shape[0]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from skprune.metrics import _latency, reciprocal_mean_rank
+from skprune.amount import reciprocal_mean_rank
+from skprune.metrics import _latency
 
 
 @pytest.mark.parametrize("ranks", [[[0, 1, 2]], [[1, 2, 4]], [[1, 2], [2, 0.5]]])

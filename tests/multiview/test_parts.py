@@ -5,10 +5,11 @@ import pytest
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 
-from skprune.ensemble import CNNArchitecture, ConvBlock, MultiViewCNNClassifier
-from skprune.ensemble._multi_view_data import as_mask, as_views, fill_missing
+from skprune.ensemble import CNNArchitecture, ConvBlock
+from skprune.multiview import MultiViewCNNClassifier
+from skprune.multiview._data import as_mask, as_views, fill_missing
 
-from .multi_view import TINY, make, random_mask, three_views
+from .small import TINY, make, random_mask, three_views
 
 keras_test = pytest.mark.keras
 
@@ -44,7 +45,7 @@ class TestNetworkParts:
         np.testing.assert_array_equal(whole(X), head(tower(X)))
 
     def test_a_tower_for_each_view(self, fitted, data, mask):
-        from skprune.ensemble._multi_view_network import predict_views
+        from skprune.multiview._network import predict_views
 
         X = data[0][..., None]
         tower, head = fitted.tower_, fitted.head_
@@ -73,7 +74,7 @@ class TestNetworkParts:
         import keras
 
         from skprune._keras import _joint_prediction, record_eager_time, seconds_to_compile
-        from skprune.ensemble._multi_view_network import predict_views
+        from skprune.multiview._network import predict_views
 
         X = data[0][..., None].astype(np.float32)
         copies = [keras.models.clone_model(fitted.tower_) for _ in range(2)]
@@ -95,7 +96,7 @@ class TestNetworkParts:
 
     def test_predictions_come_in_bounded_batches(self, fitted, data, mask, monkeypatch):
         from skprune._keras import _joint_prediction, row_groups, widest_output
-        from skprune.ensemble import _multi_view_network
+        from skprune.multiview import _network as _multi_view_network
 
         X = data[0]
         whole = fitted.predict_proba(X, mask)
@@ -111,8 +112,8 @@ class TestNetworkParts:
     def test_the_whole_model_can_be_saved(self, fitted, data, mask, tmp_path, pooling):
         import keras
 
-        from skprune.ensemble._multi_view_network import build_multi_view
-        from skprune.ensemble._multi_view_plan import MultiViewPlan
+        from skprune.multiview._network import build_multi_view
+        from skprune.multiview._plan import MultiViewPlan
 
         model = build_multi_view(MultiViewPlan(TINY, (3, 6, 5, 1), 4, pooling, 0.0, 1.0, 0)).model
         model.save(tmp_path / "m.keras")
@@ -124,7 +125,7 @@ class TestNetworkParts:
     def test_missing_views_get_no_gradient(self, mask, pooling):
         import tensorflow as tf
 
-        from skprune.ensemble._multi_view_network import pool_views
+        from skprune.multiview._network import pool_views
 
         features = tf.Variable(np.random.default_rng(0).normal(size=(100, 3, 4)))
         with tf.GradientTape() as tape:

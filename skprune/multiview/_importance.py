@@ -14,6 +14,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_array, check_consistent_length
 
+from ..amount import reciprocal_mean_rank
 from ..utils import (
     RANDOM_STATE,
     Number,
@@ -26,7 +27,7 @@ from ..utils import (
     is_integer,
 )
 
-__all__ = ["ViewImportance", "reciprocal_mean_rank", "view_importance"]
+__all__ = ["ViewImportance", "view_importance"]
 
 METHODS = ("permute", "remove")
 
@@ -38,7 +39,7 @@ class ViewImportance(ReprHTML):
     Attributes
     ----------
     importance : ndarray of shape (V,)
-        Reciprocal mean rank, in (0, 1]; see :func:`reciprocal_mean_rank`.
+        Reciprocal mean rank, in (0, 1]; see :func:`~skprune.amount.reciprocal_mean_rank`.
     drops : ndarray of shape (R, V)
         Baseline minus the score with that view destroyed.
     ranks : ndarray of shape (R, V)
@@ -54,7 +55,7 @@ class ViewImportance(ReprHTML):
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import FunctionTransformer
-    >>> from skprune.metrics import view_importance
+    >>> from skprune.multiview import view_importance
     >>> X = np.random.default_rng(0).normal(size=(200, 3, 2))
     >>> y = X[:, 1].sum(axis=1) > 0
     >>> flatten = FunctionTransformer(np.reshape, kw_args={"shape": (-1, 6)})
@@ -133,7 +134,7 @@ def view_importance(
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import FunctionTransformer
-    >>> from skprune.metrics import view_importance
+    >>> from skprune.multiview import view_importance
     >>> X = np.random.default_rng(0).normal(size=(200, 3, 2))
     >>> y = X[:, 1].sum(axis=1) > 0
     >>> flatten = FunctionTransformer(np.reshape, kw_args={"shape": (-1, 6)})
@@ -176,46 +177,6 @@ def view_importance(
     drops = scores[:, :1] - scores[:, 1:]
     ranks = rankdata(-drops, method="average", axis=1)
     return ViewImportance(reciprocal_mean_rank(ranks), drops, ranks, scores[:, 0].copy(), method)
-
-
-def reciprocal_mean_rank(ranks: ArrayLike) -> NDArray[np.float64]:
-    """Importance of views from their ranks in repeated measurements.
-
-    ``importance_v = R / sum_r ranks[r, v]``, in (0, 1]: one for a view that always came first.
-
-    Parameters
-    ----------
-    ranks : array-like of shape (R, V)
-        Rank of each view in each repeat, 1 being the most important. Equal views may share a
-        mean rank.
-
-    Returns
-    -------
-    ndarray of shape (V,)
-        Importance of each view, in (0, 1].
-
-    Raises
-    ------
-    ValueError
-        If a rank is below 1 or above V.
-
-    References
-    ----------
-    The notebook "mvcnn-results-reg-fit": the form of its importance of views.
-
-    Examples
-    --------
-    >>> from skprune.metrics import reciprocal_mean_rank
-    >>> reciprocal_mean_rank([[1, 2, 3], [1, 3, 2]])
-    array([1. , 0.4, 0.4])
-    """
-    checked = check_array(ranks, dtype=np.float64, input_name="ranks")
-    if checked.min() < 1 or checked.max() > checked.shape[1]:
-        raise ValueError(
-            f"ranks must lie between 1 and the number of views, {checked.shape[1]}; got values "
-            f"from {checked.min():g} to {checked.max():g}."
-        )
-    return len(checked) / checked.sum(axis=0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
+from ..compression import OperatingPoint
 from ..metrics import latency, latency_ratio
 from ..sparsity import (
     SweepResult,
@@ -19,13 +20,12 @@ from ..sparsity import (
     Trial,
     copy_model,
     measure_amounts,
+    no_retracing_warnings,
     prune_channels,
     recover,
 )
-from ._bench import no_retracing_warnings
 from ._nested import NestedTowers
-from ._point import OperatingPoint
-from ._view_networks import ViewNetworks, assemble
+from ._towers import ViewNetworks, assemble
 
 __all__ = ["WHOLE", "ViewBench", "ViewSamples", "no_rounding_warnings"]
 

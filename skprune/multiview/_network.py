@@ -7,8 +7,8 @@ import numpy as np
 from keras import layers, ops
 
 from .._keras import JointNetworks, get_compiled, network_output, seconds_to_compile
-from ._builder import build_tower_and_head
-from ._multi_view_plan import MultiViewNetworks, MultiViewPlan
+from ..ensemble._builder import build_tower_and_head
+from ._plan import MultiViewNetworks, MultiViewPlan
 
 __all__ = [
     "ViewPooling",

@@ -9,7 +9,8 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import check_random_state
 
 from skprune import amount
-from skprune.metrics import ViewImportance, reciprocal_mean_rank, view_importance
+from skprune.amount import reciprocal_mean_rank
+from skprune.multiview import ViewImportance, view_importance
 
 from ..amount import notebook
 

@@ -15,10 +15,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..amount import importance_inverse_amounts
-from ..ensemble import MultiViewCNNClassifier
-from ..ensemble._multi_view_data import as_mask, as_views, check_same_views, fill_missing
+from ..compression._auto_amount import TOLERANCE
+from ..compression._bench import covering
+from ..compression._checks import PIXELS, PRUNING_CONSTRAINTS, check_memory
 from ..exceptions import InfeasibleLimitsWarning
-from ..metrics import view_importance
 from ..sparsity import SweepResult, check_amounts, held_out_rows
 from ..utils import (
     Number,
@@ -34,13 +34,13 @@ from ..utils import (
     set_missing_seeds,
     unfreeze,
 )
-from ._auto_amount import TOLERANCE
-from ._bench import covering
-from ._checks import PIXELS, PRUNING_CONSTRAINTS, check_memory
+from ._classifier import MultiViewCNNClassifier
+from ._data import as_mask, as_views, check_same_views, fill_missing
+from ._evaluator import WHOLE, ViewBench, ViewSamples, no_rounding_warnings
+from ._importance import view_importance
 from ._kept_views import KeptViews
+from ._towers import ViewNetworks
 from ._view_accuracy import accuracy_curve, predicted_accuracy
-from ._view_bench import WHOLE, ViewBench, ViewSamples, no_rounding_warnings
-from ._view_networks import ViewNetworks
 
 __all__ = ["PrunedMultiViewClassifier"]
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from skprune.ensemble import CNNArchitecture, ConvBlock, MultiViewCNNClassifier
+from skprune.ensemble import CNNArchitecture, ConvBlock
+from skprune.multiview import MultiViewCNNClassifier
 
 TINY = CNNArchitecture((ConvBlock((3, 4), "max"),), dense_units=8, dropout=0.1, learning_rate=2e-2)
 

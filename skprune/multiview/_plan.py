@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._keras import load_quietly, quiet_first_use
-from ._space import CNNArchitecture
+from ..ensemble import CNNArchitecture
 
 __all__ = ["LazyNetworks", "MultiViewNetworks", "MultiViewPlan"]
 
@@ -50,7 +50,7 @@ class LazyNetworks:
         weights, live = self._weights, self._live
         if live is None:
             with quiet_first_use():
-                network = load_quietly("skprune.ensemble._multi_view_network")
+                network = load_quietly("skprune.multiview._network")
                 live = network.build_multi_view(self.plan)
                 live.model.set_weights(weights)
             self._live = live

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._keras import keras_adam, quiet_first_use
-from ..metrics import view_importance
-from ._builder import compile_cnn, make_training_state
-from ._early_stopping import ValidationStopping
-from ._multi_view_network import build_multi_view, predict_features, predict_views, view_features
-from ._multi_view_plan import MultiViewNetworks, MultiViewPlan
+from ..ensemble._builder import compile_cnn, make_training_state
+from ..ensemble._early_stopping import ValidationStopping
+from ._importance import view_importance
+from ._network import build_multi_view, predict_features, predict_views, view_features
+from ._plan import MultiViewNetworks, MultiViewPlan
 
 __all__ = ["MultiViewRows", "train_multi_view", "validation_importance"]
 

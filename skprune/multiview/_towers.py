@@ -29,7 +29,7 @@ class ViewNetworks(ReprHTML):
     Examples
     --------
     >>> import keras, numpy as np
-    >>> from skprune.compression import ViewNetworks
+    >>> from skprune.multiview import ViewNetworks
     >>> tower = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten()])
     >>> head = keras.Sequential([keras.Input((16,)), keras.layers.Dense(2, activation="softmax")])
     >>> networks = ViewNetworks((tower, None, tower), head, "max")
@@ -75,7 +75,7 @@ class ViewNetworks(ReprHTML):
         ndarray of shape (n, C), float32
             Each row sums to one.
         """
-        from ..ensemble._multi_view_network import predict_views
+        from ._network import predict_views
 
         return predict_views(self.towers, self.head, images, mask, self.pooling)
 
@@ -114,7 +114,7 @@ def assemble(networks: ViewNetworks, view_shape: Sequence[int]) -> Any:
     import keras
     from keras import ops
 
-    from ..ensemble._multi_view_network import ViewPooling
+    from ._network import ViewPooling
 
     n_views, *image_shape = (int(side) for side in view_shape)
     pixels = keras.Input((n_views, *image_shape), name="pixels", dtype="float32")

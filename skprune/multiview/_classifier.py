@@ -18,6 +18,9 @@ from sklearn.utils.validation import (
 )
 
 from .._keras import load_quietly
+from ..ensemble import CNNArchitecture, ConvBlock
+from ..ensemble._data import pixel_statistics, validation_rows
+from ..ensemble._validation import TRAINING_CONSTRAINTS, Shape, check_architecture, check_weights
 from ..utils import (
     Number,
     SkpruneEstimator,
@@ -27,11 +30,8 @@ from ..utils import (
     refuse_multilabel,
     reports_progress,
 )
-from ._data import pixel_statistics, validation_rows
-from ._multi_view_data import as_mask, as_views, check_same_views, fill_missing, present_views
-from ._multi_view_plan import LazyNetworks, MultiViewPlan
-from ._space import CNNArchitecture, ConvBlock
-from ._validation import TRAINING_CONSTRAINTS, Shape, check_architecture, check_weights
+from ._data import as_mask, as_views, check_same_views, fill_missing, present_views
+from ._plan import LazyNetworks, MultiViewPlan
 
 __all__ = ["MultiViewCNNClassifier"]
 
@@ -103,7 +103,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
         The labels.
     view_importances_ : ndarray of shape (V,)
         Importance of each view on the validation samples, the reciprocal mean rank of
-        :func:`skprune.metrics.view_importance`, ranked by the loss of log likelihood. Not set
+        :func:`skprune.multiview.view_importance`, ranked by the loss of log likelihood. Not set
         without validation samples, or with ``n_importance_repeats=0``.
     history_ : dict of str to list of float
         Loss and accuracy after each epoch.
@@ -121,7 +121,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
     See Also
     --------
     RandomCNNEnsembleClassifier : Many networks for one image.
-    skprune.metrics.view_importance : Importance of views on other samples, by other scores.
+    skprune.multiview.view_importance : Importance of views on other samples, by other scores.
 
     Notes
     -----
@@ -137,7 +137,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
     Examples
     --------
     >>> import numpy as np
-    >>> from skprune.ensemble import MultiViewCNNClassifier
+    >>> from skprune.multiview import MultiViewCNNClassifier
     >>> rng = np.random.default_rng(0)
     >>> X, y = rng.normal(size=(200, 3, 8, 8)), rng.integers(2, size=200)
     >>> X[y == 1, 1, :, :4] += 2  # only the second of three views tells the classes apart
@@ -276,7 +276,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
 
     def _train(self, images, present, codes, weights, n_classes, seed):
         """Plan, networks, history, and the importance of views or None."""
-        training = load_quietly("skprune.ensemble._multi_view_training")
+        training = load_quietly("skprune.multiview._training")
         rows = training.MultiViewRows(images, present, codes, weights)
         held_out = validation_rows(codes, self.validation_fraction, seed)
         train, validation = rows[~held_out], rows[held_out] if held_out.any() else None
@@ -380,7 +380,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
         """
         images, present = self._check_views(X, mask)
         tower, head, _ = self._networks.get()
-        predict_views = load_quietly("skprune.ensemble._multi_view_network").predict_views
+        predict_views = load_quietly("skprune.multiview._network").predict_views
         pooling = self._networks.plan.view_pooling
         return predict_views([tower] * self.n_views_, head, images, present, pooling)
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from ._kept_model import KeptModel
+from ..compression._kept_model import KeptModel
 from ._nested import NestedTowers
-from ._view_networks import ViewNetworks
+from ._towers import ViewNetworks
 
 __all__ = ["KeptViews"]
 

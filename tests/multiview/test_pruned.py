@@ -23,14 +23,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skprune import MultiViewCNNClassifier, PrunedMultiViewClassifier
 from skprune.amount import importance_inverse_amounts
-from skprune.compression import _view_bench
-from skprune.compression._nested import NestedTowers
-from skprune.compression._slice_norm import SliceNorm
-from skprune.compression._view_bench import ViewBench, ViewSamples
-from skprune.compression._view_networks import ViewNetworks, assemble
-from skprune.ensemble import CNNArchitecture, ConvBlock, _multi_view_training
+from skprune.ensemble import CNNArchitecture, ConvBlock
 from skprune.exceptions import InfeasibleLimitsWarning
-from skprune.metrics import view_importance
+from skprune.multiview import ViewNetworks, _evaluator, view_importance
+from skprune.multiview import _training as _multi_view_training
+from skprune.multiview._evaluator import ViewBench, ViewSamples
+from skprune.multiview._nested import NestedTowers
+from skprune.multiview._slice_norm import SliceNorm
+from skprune.multiview._towers import assemble
 from skprune.sparsity import _measure, fine_tune, prune_channels, recover
 
 from ..ensemble.random_features import views_by_their_head
@@ -68,7 +68,7 @@ def untimed(request, monkeypatch):
     if "timed" not in request.fixturenames:
         once = SimpleNamespace(median=1e-3, hardware="none", threads=1, batch_size=1)
         ratio = SimpleNamespace(ratio=0.5, q25=0.4, q75=0.6)
-        for module in (_measure, _view_bench):
+        for module in (_measure, _evaluator):
             monkeypatch.setattr(module, "latency", lambda *args, **kwargs: once)
             monkeypatch.setattr(module, "latency_ratio", lambda *args, **kwargs: ratio)
 
@@ -433,7 +433,7 @@ def test_what_is_timed(frozen, data, monkeypatch):
         found.append((pruned(X), base(X), X))
         return SimpleNamespace(ratio=0.5)
 
-    monkeypatch.setattr(_view_bench, "latency_ratio", ratio)
+    monkeypatch.setattr(_evaluator, "latency_ratio", ratio)
     settings = {"view_amounts": [0, 0.5, 1, 0.5], "amounts": [0], "latency_batch_size": 7}
     model = pruned(frozen, **settings).fit(*data)
     ((of_pruned, of_base, images),) = found

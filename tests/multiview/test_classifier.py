@@ -18,8 +18,8 @@ from sklearn.utils.estimator_checks import (
 from skprune.ensemble import CNNArchitecture, ConvBlock
 from skprune.ensemble._data import validation_rows
 
-from .multi_view import TINY, make, random_mask, three_views
-from .random_features import views_by_their_head
+from ..ensemble.random_features import views_by_their_head
+from .small import TINY, make, random_mask, three_views
 
 keras_test = pytest.mark.keras
 
@@ -49,7 +49,8 @@ def of_means(data):
 @pytest.fixture
 def written(monkeypatch):
     """Steps are taken as they are written; to trace one takes as long as eight of them."""
-    from skprune.ensemble import _builder, _multi_view_training
+    from skprune.ensemble import _builder
+    from skprune.multiview import _training as _multi_view_training
 
     def compile_cnn(model, adam):
         _builder.compile_cnn(model, adam)
@@ -266,7 +267,7 @@ def test_global_random_state_is_left_alone(data):
 
 @keras_test
 def test_a_failed_fit_leaves_what_was(fitted, data, monkeypatch):
-    from skprune.ensemble import _multi_view_training
+    from skprune.multiview import _training as _multi_view_training
 
     X, y = data
     model = pickle.loads(pickle.dumps(fitted))
@@ -357,6 +358,6 @@ OF_TRAINING = check_classifiers_train, check_fit_idempotent, check_estimators_pi
 @parametrize_with_checks([CHECKED], expected_failed_checks=lambda estimator: EXPECTED_FAILURES)
 def test_estimator_checks(estimator, check, monkeypatch):
     if check.func not in OF_TRAINING:
-        training = "skprune.ensemble._multi_view_training.train_multi_view"
+        training = "skprune.multiview._training.train_multi_view"
         monkeypatch.setattr(training, views_by_their_head)
     check(estimator)
