@@ -15,11 +15,11 @@ import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 from hypothesis.configuration import set_hypothesis_home_dir  # noqa: E402
 
-from skprune.ensemble import _workers  # noqa: E402
+from skprune.ensemble import _training  # noqa: E402
 
 # A new worker imports TensorFlow; the next file that trains may be minutes off.
-_workers._IDLE_LIMIT = _workers._IDLE_TIMEOUT = 600
-_workers._MAX_TASKS = 120
+_training._IDLE_LIMIT = _training._IDLE_TIMEOUT = 600
+_training._MAX_TASKS = 120
 
 # Property tests draw the same examples every time, and leave nothing in the repository.
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "skprune-hypothesis")

@@ -1,15 +1,89 @@
-"""Images as arrays: layouts, validation rows, and files that workers share."""
+"""Images, labels and weights of a fit: checks, layouts, validation rows, files for workers."""
 
 import os
 import platform
+from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
 
-__all__ = ["SharedArrays", "as_images", "pixel_statistics", "validation_rows"]
+from ..utils import Constraint, Number, check_sample_weight
+
+__all__ = [
+    "PIXELS",
+    "TRAINING_CONSTRAINTS",
+    "Shape",
+    "SharedArrays",
+    "as_fitted_images",
+    "as_images",
+    "check_targets",
+    "pixel_statistics",
+    "validation_rows",
+]
+
+#: Pixel types that are kept; all others become the first.
+PIXELS = (np.float32, np.uint8)
+
+#: Constraints of the parameters of training.
+TRAINING_CONSTRAINTS: dict[str, Any] = {
+    "epochs": [Number(Integral, 1)],
+    "batch_size": [Number(Integral, 1)],
+    "n_iter_no_change": [None, Number(Integral, 1)],
+    "validation_fraction": [None, Number(Real, 0, 1)],
+    "verbose": ["verbose"],
+}
 
 # Samples whose pixels are float64 at one time.
 _BLOCK = 1024
+
+
+class Shape(Constraint):
+    """Some positive integers, as many as one of the names says."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        self.names = names
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        if isinstance(val, str) or not isinstance(val, Iterable):
+            return False
+        sides = tuple(val)
+        positive = all(isinstance(side, Integral) and side >= 1 for side in sides)
+        return positive and len(sides) in [name.count(",") + 1 for name in self.names]
+
+    def __str__(self) -> str:
+        return " or ".join(self.names)
+
+
+def check_targets(
+    X: np.ndarray, y: Any, sample_weight: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | slice]:
+    """Check labels and weights of a fit; return classes, class indices, weights and kept samples.
+
+    Samples of weight 0 are not kept; indices and weights are those of the kept samples.
+    """
+    check_classification_targets(y)
+    classes, codes = np.unique(column_or_1d(y), return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(f"y must have at least two classes, got one class: {classes[0]!r}.")
+    if sample_weight is None:
+        return classes, codes, None, slice(None)
+    weights = check_sample_weight(sample_weight, X, dtype=np.float32, allow_all_zero_weights=True)
+    if (weights < 0).any():
+        raise ValueError(f"sample_weight must not be negative, got {weights.min()} as the lowest.")
+    kept = weights > 0
+    if not kept.any():
+        raise ValueError("sample_weight must hold a positive weight, got only zeros.")
+    if len(np.unique(codes[kept])) < 2:
+        raise ValueError(
+            "sample_weight leaves rows of one class only; at least two classes must have rows "
+            "of positive weight."
+        )
+    return classes, codes[kept], weights[kept], kept
 
 
 def as_images(X: np.ndarray, image_shape: tuple[int, ...] | None) -> np.ndarray:
@@ -44,6 +118,20 @@ def as_images(X: np.ndarray, image_shape: tuple[int, ...] | None) -> np.ndarray:
             f"{X.shape[1:]}; leave image_shape out, or make the two equal."
         )
     return images
+
+
+def as_fitted_images(X: np.ndarray, shape: tuple[int, int, int], name: str) -> np.ndarray:
+    """View samples as images of the shape that an estimator was fitted on.
+
+    They may be flat, and without their axis of one channel.
+    """
+    flat = X.ndim == 2 and X.shape[1] == np.prod(shape)
+    if flat or shape in (X.shape[1:], (*X.shape[1:], 1)):
+        return X.reshape(len(X), *shape)
+    raise ValueError(
+        f"X has samples of shape {X.shape[1:]}, but this {name} was fitted on samples of shape "
+        f"{shape}."
+    )
 
 
 def pixel_statistics(images: np.ndarray) -> tuple[float, float]:
@@ -90,38 +178,24 @@ def validation_rows(y: np.ndarray, fraction: float | None, seed: int) -> np.ndar
 
 @dataclass(frozen=True)
 class SharedArrays:
-    """Arrays in a folder, which worker processes map into memory.
-
-    Parameters
-    ----------
-    folder : str
-        Where each array is a ``.npy`` file.
-    names : tuple of str
-        The arrays that there are.
-    """
+    """Arrays that worker processes map into memory, each a ``.npy`` file of a folder."""
 
     folder: str
-    names: tuple[str, ...]
 
     @classmethod
     def write(cls, folder: str, **arrays: np.ndarray | None) -> "SharedArrays":
-        """Write arrays, leaving out those that are None."""
-        given = {name: array for name, array in arrays.items() if array is not None}
-        shared = cls(folder, tuple(given))
-        for name, array in given.items():
-            np.save(shared._path(name), array)
-        return shared
+        """Write arrays by their names, leaving out those that are None."""
+        for name, array in arrays.items():
+            if array is not None:
+                np.save(os.path.join(folder, f"{name}.npy"), array)
+        return cls(folder)
 
     def load(self, name: str) -> np.ndarray | None:
         """Map one array into memory, read-only; None if there is none of that name."""
-        if name not in self.names:
-            return None
         if not os.path.isdir(self.folder):
             raise FileNotFoundError(
                 f"the training data in {self.folder} cannot be seen by {platform.node()}. On a "
                 "cluster, set JOBLIB_TEMP_FOLDER to a folder that all its machines share."
             )
-        return np.asarray(np.load(self._path(name), mmap_mode="r"))
-
-    def _path(self, name: str) -> str:
-        return os.path.join(self.folder, f"{name}.npy")
+        path = os.path.join(self.folder, f"{name}.npy")
+        return np.load(path, mmap_mode="r") if os.path.exists(path) else None

@@ -1,4 +1,4 @@
-"""Training of a member by one compiled function for each epoch; one file for each back end.
+"""Training of a network by one compiled function for each epoch; one file for each back end.
 
 Keras's `fit` returns to Python for every batch, and traces its optimizer and metrics again for
 every model; for a small network that is most of its time. Here the samples are tensors in memory,
@@ -13,7 +13,7 @@ from typing import Protocol
 import keras
 import numpy as np
 
-__all__ = ["EpochRunner", "runs_whole_epochs", "train_epochs"]
+__all__ = ["EpochRunner", "ValidationStopping", "runs_whole_epochs", "train_epochs"]
 
 # Modules with a class `Epochs`, an EpochRunner.
 _BACKENDS = {
@@ -64,8 +64,7 @@ def train_epochs(
     may change the optimizer's learning rate.
     """
     module = import_module(_BACKENDS[keras.backend.backend()], __package__)
-    # scikeras passes a column of classes.
-    runner: EpochRunner = module.Epochs(model, X, np.ravel(y), sample_weight, batch_size)
+    runner: EpochRunner = module.Epochs(model, X, y, sample_weight, batch_size)
     record = keras.callbacks.History()  # last, so that it records what the others add
     calls = keras.callbacks.CallbackList([*callbacks, record], model=model)
     model.stop_training = False
@@ -80,3 +79,43 @@ def train_epochs(
             break
     calls.on_train_end(logs)
     return {name: [float(value) for value in values] for name, values in record.history.items()}
+
+
+class ValidationStopping(keras.callbacks.Callback):
+    """Validate after each epoch; stop when the loss no longer falls, with the best weights.
+
+    Keras's own validation traces a second graph and makes a new data set each epoch, which
+    for a small network takes longer than its training. ``predict_proba`` predicts with the current
+    weights. ``patience`` is the number of epochs without a lower loss after which training stops;
+    with None it never stops, and the last weights are kept.
+    """
+
+    def __init__(self, predict_proba: Callable, X, y, sample_weight=None, *, patience=None):
+        super().__init__()
+        self._predict_proba = predict_proba
+        self._X, self._y, self._sample_weight = X, np.asarray(y), sample_weight
+        self._patience = patience
+        self._best_loss, self._best_weights, self._n_waited = np.inf, None, 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Add validation loss and accuracy to ``logs``; stop if the loss no longer falls."""
+        probabilities = self._predict_proba(self._X)
+        of_label = np.take_along_axis(probabilities, self._y[:, None], axis=1)[:, 0]
+        losses = -np.log(np.maximum(of_label, keras.config.epsilon()), dtype=np.float64)
+        hits = probabilities.argmax(axis=1) == self._y
+        loss = float(np.average(losses, weights=self._sample_weight))
+        logs["val_loss"] = loss
+        logs["val_accuracy"] = float(np.average(hits, weights=self._sample_weight))
+        if self._patience is None:
+            return
+        self._n_waited += 1
+        if loss < self._best_loss:
+            self._best_loss, self._n_waited = loss, 0
+            self._best_weights = self.model.get_weights()
+        elif self._n_waited >= self._patience:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        """Restore the weights of the best epoch."""
+        if self._best_weights is not None:
+            self.model.set_weights(self._best_weights)

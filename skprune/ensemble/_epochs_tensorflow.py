@@ -1,8 +1,12 @@
 """A whole epoch as one TensorFlow graph."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework import config  # tf.config has no way to disable determinism
 
 from .._keras import BETA_1, BETA_2, EPSILON
 
@@ -28,12 +32,13 @@ class Epochs:
         self._traced_epoch = tf.function(self._epoch, autograph=False)
 
     def run(self, order: np.ndarray, learning_rate: float) -> tuple[float, float]:
-        loss, hits = self._traced_epoch(
-            tf.convert_to_tensor(order.astype(np.int32)),
-            tf.constant(learning_rate, tf.float32),
-            tf.constant(self._steps_done, tf.int32),
-            *self._data,
-        )
+        with _deterministic_operations():
+            loss, hits = self._traced_epoch(
+                tf.convert_to_tensor(order.astype(np.int32)),
+                tf.constant(learning_rate, tf.float32),
+                tf.constant(self._steps_done, tf.int32),
+                *self._data,
+            )
         self._steps_done += -(-self._n // self._batch_size)
         return float(loss) / self._n, float(hits) / self._n
 
@@ -85,3 +90,15 @@ class Epochs:
             )
         hits = tf.equal(tf.argmax(probabilities, axis=1, output_type=tf.int32), y)
         return loss, tf.reduce_sum(tf.cast(hits, tf.float32))
+
+
+@contextmanager
+def _deterministic_operations() -> Iterator[None]:
+    """The same results on every run, also on a GPU."""
+    before = config.is_op_determinism_enabled()
+    config.enable_op_determinism()
+    try:
+        yield
+    finally:
+        if not before:
+            config.disable_op_determinism()

@@ -1,20 +1,21 @@
 """One member of a CNN ensemble; the only file that imports scikeras."""
 
 import time
+from typing import Any
 
 import keras
 import numpy as np
-from scikeras.utils.transformers import ClassifierLabelEncoder
 from scikeras.wrappers import KerasClassifier
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import ClassifierTags
+from sklearn.utils import ClassifierTags, check_array, check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from .._keras import get_compiled, quiet_first_use, record_eager_time, row_groups
 from ..utils import restored, saved
 from ._builder import build_cnn, compile_cnn, make_training_state
-from ._early_stopping import ValidationStopping
-from ._epochs import runs_whole_epochs, train_epochs
+from ._data import as_fitted_images, as_images
+from ._epochs import ValidationStopping, runs_whole_epochs, train_epochs
 from ._forward import FoldedCNN, JointCNNs
 from ._space import CNNArchitecture
 
@@ -60,11 +61,21 @@ class CNNMember(KerasClassifier):
         0 ... n_classes - 1.
     history_ : dict of str to list of float
         Loss and accuracy after each epoch.
+    sample_shape_ : tuple of (int, int, int)
+        Height, width and channels of a sample.
+    n_features_in_ : int
+        Height of a sample, as scikeras has it.
+
+    Notes
+    -----
+    ``fit`` takes ``validation_data``, a tuple (X, y) or (X, y, sample_weight) for early stopping,
+    and further arguments of ``keras.Model.fit``. With any of these but ``callbacks``, or with a
+    callback for each batch, Keras's ``fit`` trains the network: the same steps in another order of
+    samples, more slowly.
     """
 
     # Saved files name the class by this module, which imports it without output.
     __module__ = "skprune.ensemble"
-    _validation_data = None
 
     def __init__(
         self,
@@ -87,25 +98,6 @@ class CNNMember(KerasClassifier):
         self.offset = offset
         self.scale = scale
         self.n_iter_no_change = n_iter_no_change
-
-    @classmethod
-    def from_weights(cls, weights, history, input_shape, **params) -> "CNNMember":
-        """A fitted member from the results of training, without a Keras model.
-
-        ``weights`` are in the order of ``get_weights``; ``params`` are the constructor's.
-        """
-        member = cls(**params)
-        member.classes_ = None
-        y = np.arange(member.n_classes)
-        X, y = member._validate_data(np.zeros((len(y), *input_shape), np.float32), y, reset=True)
-        member.target_encoder_ = member.target_encoder.fit(y)
-        vars(member).update(member.target_encoder_.get_metadata())
-        member.feature_encoder_ = member.feature_encoder.fit(X)
-        member._fit_callbacks = []
-        member._random_state = member.random_state
-        member.history_ = history
-        member._weights = weights
-        return member
 
     # scikit-learn
 
@@ -143,6 +135,10 @@ class CNNMember(KerasClassifier):
             self._model, self._weights = self.network(), None
         return self._model
 
+    @model_.setter
+    def model_(self, model):
+        self._model, self._weights = model, None
+
     def network(self) -> keras.Model:
         """A separate network with the same weights; the member itself does not change."""
         weights = self._arrays()
@@ -157,130 +153,128 @@ class CNNMember(KerasClassifier):
             raise NotFittedError("This CNNMember is not fitted yet; call fit before using it.")
         return weights if model is None else model.get_weights()
 
-    @model_.setter
-    def model_(self, model):
-        self._model, self._weights = model, None
-
-    def __getstate__(self):
-        # Parameters and arrays: no object of Keras or scikeras is ever unpickled.
-        state = {"params": self.get_params(deep=False)}
-        if self.initialized_:
-            state["weights"] = self._arrays()
-            state["history"] = self.history_
-            state["input_shape"] = tuple(int(side) for side in self.X_shape_[1:])
-        return saved(state, ("scikit-learn", "keras"))
-
-    def __setstate__(self, state):
-        state = restored(state, type(self).__name__)
-        params = state.pop("params")
-        member = type(self).from_weights(**state, **params) if state else type(self)(**params)
-        vars(self).update(vars(member))
-
     def _build(self) -> keras.Model:
         return build_cnn(
             self.architecture,
-            tuple(self.X_shape_[1:]),
+            self.sample_shape_,
             self.n_classes,
             offset=self.offset,
             scale=self.scale,
             seed=self.random_state,
         )
 
-    # Hooks of scikeras
+    # Parameters and arrays are saved: no object of Keras or scikeras is ever unpickled.
 
-    def _keras_build_fn(self):
-        return self._build()
+    def __getstate__(self):
+        state = {"params": self.get_params(deep=False)}
+        if self.initialized_:
+            state["weights"] = self._arrays()
+            state["history"] = self.history_
+            state["input_shape"] = self.sample_shape_
+        return saved(state, ("scikit-learn", "keras"))
 
-    def _ensure_compiled_model(self):
-        if not self.model_.compiled:
-            rate = self.architecture.learning_rate
-            compile_cnn(self.model_, keras.optimizers.Adam(rate, name="adam"))
+    def __setstate__(self, state):
+        state = restored(state, type(self).__name__)
+        self.__init__(**state["params"])
+        if "weights" in state:
+            self._describe(state["input_shape"])
+            self._weights, self.history_ = state["weights"], state["history"]
 
-    @property
-    def target_encoder(self):
-        """Encoder of labels with every class, including those missing from the training data."""
-        return ClassifierLabelEncoder(loss=self.loss, categories=[np.arange(self.n_classes)])
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "CNNMember":
+        """The member that :meth:`__getstate__` describes, as a worker process returns it."""
+        member = cls.__new__(cls)
+        member.__setstate__(state)
+        return member
+
+    def _describe(self, sample_shape) -> None:
+        """Set the attributes that describe the data of a fit."""
+        self.sample_shape_ = tuple(int(side) for side in sample_shape)
+        self.n_features_in_ = self.sample_shape_[0]
+        self.classes_ = np.arange(self.n_classes)
+
+    # Training, by fit and partial_fit of scikeras
 
     def _validate_data(self, X=None, y=None, reset=False, y_numeric=False):
+        """Samples as float32 images, of the shape of the first fit unless ``reset``; labels."""
         if X is not None:
-            X = np.asarray(X, dtype=np.float32)
-            shape = getattr(self, "X_shape_", (0,))[1:]
-            flat = X.ndim == 2 and X.shape[1] == np.prod(shape)
-            # An ensemble passes rows of pixels, or images without a channel axis, as they are.
-            if not reset and (flat or (*X.shape[1:], 1) == shape):
-                X = X.reshape(len(X), *shape)
-        return super()._validate_data(X, y, reset=reset, y_numeric=y_numeric)
+            X = check_array(X, dtype=np.float32, allow_nd=True, input_name="X", estimator=self)
+            if reset:
+                X = as_images(X, None)
+                self._describe(X.shape[1:])
+            else:
+                check_is_fitted(self)
+                X = as_fitted_images(X, self.sample_shape_, type(self).__name__)
+        if y is not None:
+            y = column_or_1d(y)
+        if X is not None and y is not None:
+            check_consistent_length(X, y)
+        return X, y
 
-    def fit(self, X, y, sample_weight=None, validation_data=None, **kwargs) -> "CNNMember":
-        """Train the network.
+    def _initialize(self, X, y=None):
+        """Check the data of a first fit, and build the network; its layers have their own seeds."""
+        X, y = self._validate_data(X, y, reset=True)
+        with quiet_first_use():
+            self.model_ = self._build()
+        return X, y
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, height, width, channels)
-            Pixels.
-        y : array-like of shape (n_samples,)
-            Labels in 0 ... n_classes - 1.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples.
-        validation_data : tuple of (X, y) or (X, y, sample_weight), default=None
-            Samples for early stopping.
-        **kwargs
-            Further arguments of ``keras.Model.fit``. With any but ``callbacks``, or with a
-            callback for each batch, Keras's ``fit`` trains the network: the same steps in another
-            order of samples, more slowly.
-
-        Returns
-        -------
-        CNNMember
-            Itself.
-        """
-        self._validation_data = validation_data
-        try:
-            super().fit(X, y, sample_weight=sample_weight, **kwargs)
-        finally:
-            # Callbacks hold the model and validation data, which are not results.
-            del self._validation_data
-            self._fit_callbacks = []
-        self.history_ = {
-            name: [float(value) for value in values] for name, values in self.history_.items()
-        }
-        return self
-
-    def _initialize_callbacks(self):
-        self._fit_callbacks = []
-        if self._validation_data is not None:
-            self._fit_callbacks = [
-                ValidationStopping(
-                    self.predict_proba, *self._validation_data, patience=self.n_iter_no_change
-                )
-            ]
-
-    def _fit_keras_model(
-        self, X, y, sample_weight, warm_start, epochs, initial_epoch, callbacks=(), **kwargs
-    ):
-        self._fit_callbacks += callbacks
-        if kwargs or not runs_whole_epochs(self._fit_callbacks):
-            make_training_state(self.model_)
-            super()._fit_keras_model(
-                X, y, sample_weight, warm_start, epochs, initial_epoch, **kwargs
+    def _fit(
+        self, X, y, sample_weight, warm_start, epochs, initial_epoch,
+        validation_data=None, callbacks=(), **kwargs,
+    ):  # fmt: skip
+        """Train the network, from its present weights if ``warm_start``."""
+        self.classes_ = np.arange(self.n_classes)  # whatever scikeras made of y
+        if (warm_start or self.warm_start) and self.initialized_:
+            X, y = self._validate_data(X, y)
+        else:
+            X, y = self._initialize(X, y)
+        if not np.isin(y, self.classes_).all():
+            unknown = np.setdiff1d(y, self.classes_)[:5].tolist()
+            raise ValueError(f"y must hold labels of 0 ... {self.n_classes - 1}; got {unknown}.")
+        if sample_weight is not None:
+            X, y, sample_weight = self._validate_sample_weight(X, y, sample_weight)
+        model, callbacks = self.model_, list(callbacks)
+        if not model.compiled:
+            compile_cnn(model, keras.optimizers.Adam(self.architecture.learning_rate, name="adam"))
+        if validation_data is not None:
+            validation_X, *rest = validation_data
+            validation_X, _ = self._validate_data(validation_X)
+            stopping = ValidationStopping(
+                self._probabilities, validation_X, *rest, patience=self.n_iter_no_change
             )
-            return
-        if self.verbose:
-            self._fit_callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=_print_epoch))
-        n = len(X)
-        history = train_epochs(
-            self.model_,
-            X,
-            y,
-            sample_weight,
-            epochs=range(initial_epoch, initial_epoch + epochs),
-            batch_size=n if self.batch_size == -1 else self.batch_size,
-            # Another seed than that of the initial weights.
-            order=lambda epoch: np.random.default_rng([self.random_state, 1, epoch]).permutation(n),
-            callbacks=self._fit_callbacks,
-        )
-        before = self.history_ if warm_start else {}
-        self.history_ = {name: before.get(name, []) + history[name] for name in history}
+            callbacks = [stopping, *callbacks]
+        if kwargs or not runs_whole_epochs(callbacks):
+            make_training_state(model)
+            self._fit_callbacks, self._random_state = callbacks, self.random_state
+            try:
+                self._fit_keras_model(
+                    X, y, sample_weight, warm_start, epochs, initial_epoch, **kwargs
+                )
+            finally:
+                del self._fit_callbacks  # they hold the model and validation data
+            history = self.history_
+        else:
+            if self.verbose:
+                callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=_print_epoch))
+            n = len(X)
+            history = train_epochs(
+                model,
+                X,
+                y,
+                sample_weight,
+                epochs=range(initial_epoch, initial_epoch + epochs),
+                batch_size=n if self.batch_size == -1 else self.batch_size,
+                # Another seed than that of the initial weights.
+                order=lambda epoch: np.random.default_rng(
+                    [self.random_state, 1, epoch]
+                ).permutation(n),
+                callbacks=callbacks,
+            )
+            before = self.history_ if warm_start and initial_epoch else {}
+            history = {name: before.get(name, []) + history[name] for name in history}
+        self.history_ = {name: [float(each) for each in history[name]] for name in history}
+
+    # Prediction
 
     def predict_proba(self, X, **kwargs) -> np.ndarray:
         """Probabilities of the classes.
@@ -297,49 +291,7 @@ class CNNMember(KerasClassifier):
         ndarray of shape (n_samples, n_classes), float32
             Rows sum to 1.
         """
-        start = time.perf_counter()
-        folded = self._folded()
-        X, _ = self._validate_data(X)
-        ((_, rows),) = row_groups([self._widest()])
-        with quiet_first_use():
-            probabilities = folded.predict(X, rows)
-        record_eager_time(self, time.perf_counter() - start)
-        return probabilities
-
-    @classmethod
-    def __skprune_joint_prediction__(cls, members):
-        """One compiled function of the members, once compiling pays."""
-        if keras.backend.backend() != "tensorflow":
-            return None
-        # A live network may be trained at any time without notice.
-        weights = [vars(member).get("_weights") for member in members]
-        shapes = {member.X_shape_[1:] for member in members}
-        if any(arrays is None for arrays in weights) or len(shapes) > 1:
-            return None
-
-        def compile_members():
-            folded = [member._folded() for member in members]
-            return JointCNNs(folded, [member._widest() for member in members], *shapes)
-
-        parts = [
-            *weights,
-            *(part for m in members for part in (m.architecture, m.offset, m.scale)),
-        ]
-        joint, first = (
-            get_compiled(members, parts, compile_members, _SECONDS_TO_COMPILE),
-            members[0],
-        )
-        return None if joint is None else lambda X: joint.predict(first._validate_data(X)[0])
-
-    def _folded(self) -> FoldedCNN:
-        weights = self._arrays()
-        return FoldedCNN.from_weights(self.architecture, weights, self.offset, self.scale)
-
-    def _widest(self) -> int:
-        """Most numbers that a layer outputs for one sample."""
-        height, width, channels = self.X_shape_[1:]
-        filters = (f for block in self.architecture.blocks for f in block.filters)
-        return height * width * max(channels, *filters)
+        return self._probabilities(self._validate_data(X)[0])
 
     def predict(self, X, **kwargs) -> np.ndarray:
         """The most probable class of each sample.
@@ -358,6 +310,47 @@ class CNNMember(KerasClassifier):
         """
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
+
+    def _probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Probabilities of float32 images of the shape of the fit."""
+        start = time.perf_counter()
+        ((_, rows),) = row_groups([self._widest()])
+        with quiet_first_use():
+            probabilities = self._folded().predict(images, rows)
+        record_eager_time(self, time.perf_counter() - start)
+        return probabilities
+
+    @classmethod
+    def __skprune_joint_prediction__(cls, members):
+        """One compiled function of the members, once compiling pays."""
+        if keras.backend.backend() != "tensorflow":
+            return None
+        # A live network may be trained at any time without notice.
+        weights = [vars(member).get("_weights") for member in members]
+        shapes = {member.sample_shape_ for member in members}
+        if any(arrays is None for arrays in weights) or len(shapes) > 1:
+            return None
+
+        def compile_members():
+            folded = [member._folded() for member in members]
+            return JointCNNs(folded, [member._widest() for member in members], *shapes)
+
+        parts = [
+            *weights,
+            *(part for m in members for part in (m.architecture, m.offset, m.scale)),
+        ]
+        joint = get_compiled(members, parts, compile_members, _SECONDS_TO_COMPILE)
+        return None if joint is None else lambda X: joint.predict(members[0]._validate_data(X)[0])
+
+    def _folded(self) -> FoldedCNN:
+        weights = self._arrays()
+        return FoldedCNN.from_weights(self.architecture, weights, self.offset, self.scale)
+
+    def _widest(self) -> int:
+        """Most numbers that a layer outputs for one sample."""
+        height, width, channels = self.sample_shape_
+        filters = (f for block in self.architecture.blocks for f in block.filters)
+        return height * width * max(channels, *filters)
 
 
 def _print_epoch(epoch, logs):

@@ -1,19 +1,13 @@
 """The ensemble of random CNNs as a scikit-learn classifier."""
 
-import itertools
+from contextlib import closing
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    check_array,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from .._keras import joint_prediction, load_quietly
 from ..utils import (
@@ -25,7 +19,6 @@ from ..utils import (
     Vote,
     VotingRule,
     check_cache,
-    check_sample_weight,
     data_hash,
     integer_seed,
     refuse_multilabel,
@@ -33,15 +26,21 @@ from ..utils import (
     voting_members,
     weighted_sum,
 )
-from ._data import SharedArrays, as_images, pixel_statistics, validation_rows
+from ._data import (
+    PIXELS,
+    TRAINING_CONSTRAINTS,
+    Shape,
+    SharedArrays,
+    as_images,
+    check_targets,
+    pixel_statistics,
+    validation_rows,
+)
 from ._space import CNNSpace, sample_members
-from ._trainers import TRAINING_VERSION, TrainingSettings, train_members
-from ._validation import TRAINING_CONSTRAINTS, Shape, check_weights
+from ._training import TRAINING_VERSION, train_members
 
 __all__ = ["RandomCNNEnsembleClassifier"]
 
-# Pixel types that are kept; all others become the first.
-_PIXELS = (np.float32, np.uint8)
 # More networks are not even planned: architectures are drawn before the first is trained.
 _MAX_MEMBERS = 100_000
 
@@ -219,48 +218,62 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
             kept and not trained again.
         """
         self._validate_params()
-        check_cache(self.memory)
+        memory = check_cache(self.memory)
         seed = integer_seed(self.random_state)
         refuse_multilabel(y)
-        X, y = validate_data(self, X, y, allow_nd=True, dtype=_PIXELS)
-        images, classes, codes, weights = self._check_training_data(X, y, sample_weight)
-        plans = sample_members(self.space or CNNSpace.small(), self.n_estimators, seed)
-        member_class = load_quietly("skprune.ensemble._member").CNNMember
-        held_out = validation_rows(codes, self.validation_fraction, seed)
-        settings = self._settings(images[~held_out], len(classes), stops_early=held_out.any())
-        trained = self._train(plans, settings, images, codes, weights, held_out)
-        # Attributes are set last, so that a fit that fails changes nothing.
-        self.seed_, self.classes_ = seed, classes
-        self.sample_shape_ = settings.input_shape
-        self._fitted_on_flat = X.ndim == 2
-        self.architectures_ = [plan.architecture for plan in plans]
-        self.history_ = [member.history for member in trained]
-        self.estimators_ = [
-            member_class.from_weights(
-                member.weights,
-                member.history,
-                self.sample_shape_,
-                **settings.member_params(plan),
-            )
-            for plan, member in zip(plans, trained, strict=True)
-        ]
-        return self
-
-    def _check_training_data(self, X, y, sample_weight):
-        """Images, classes, class indices and weights of the samples with positive weight."""
-        check_classification_targets(y)
+        X, y = validate_data(self, X, y, allow_nd=True, dtype=PIXELS)
         images = as_images(X, self.image_shape)
-        classes, codes = np.unique(column_or_1d(y), return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(f"y must have at least two classes, got one class: {classes[0]!r}.")
-        if sample_weight is None:
-            return images, classes, codes, None
-        weights = check_sample_weight(
-            sample_weight, X, dtype=np.float32, allow_all_zero_weights=True
-        )
-        check_weights(weights, codes)
-        kept = weights > 0
-        return images[kept], classes, codes[kept], weights[kept]
+        classes, codes, weights, kept = check_targets(X, y, sample_weight)
+        images = images[kept]
+        sample_shape = tuple(int(side) for side in images.shape[1:])
+        plans = sample_members(self.space or CNNSpace.small(), self.n_estimators, seed)
+        held_out = validation_rows(codes, self.validation_fraction, seed)
+        member_class = load_quietly("skprune.ensemble._member").CNNMember
+        import keras
+
+        offset, scale = pixel_statistics(images[~held_out])
+        stops_early = self.n_iter_no_change is not None and held_out.any()
+        params = {
+            "n_classes": len(classes),
+            "offset": offset,
+            "scale": scale,
+            "epochs": int(self.epochs),
+            "batch_size": int(self.batch_size),
+            "n_iter_no_change": int(self.n_iter_no_change) if stops_early else None,
+        }
+        fingerprint = None
+        if memory.store_backend is not None:
+            fingerprint = data_hash(images, codes, weights, held_out)
+        self._phase("training networks", len(plans))
+        states: dict[int, dict[str, Any]] = {}
+        with ScratchFolder() as scratch:
+            data = SharedArrays.write(
+                scratch.path, X=images, y=codes, sample_weight=weights, held_out=held_out
+            )
+            training = train_members(
+                plans,
+                params,
+                data,
+                sample_shape=sample_shape,
+                keras_backend=keras.backend.backend(),
+                fingerprint=fingerprint,
+                memory=memory,
+                n_jobs=self.n_jobs,
+            )
+            with closing(training):
+                for plan, state, seconds in training:
+                    states[plan.index] = state
+                    self._step(f"network {plan.index}")
+                    if self.verbose:
+                        line = _line(plan.index, state["history"], seconds)
+                        print(f"[{len(states)}/{len(plans)}] {line}", flush=True)
+        # Attributes are set last, so that a fit that fails changes nothing.
+        self.seed_, self.classes_, self.sample_shape_ = seed, classes, sample_shape
+        self._fitted_on_flat = X.ndim == 2
+        self.estimators_ = [member_class.from_state(states[plan.index]) for plan in plans]
+        self.architectures_ = [member.architecture for member in self.estimators_]
+        self.history_ = [member.history_ for member in self.estimators_]
+        return self
 
     def __skprune_training_key__(self):
         # Key of a pruner's cache of trained ensembles.
@@ -274,56 +287,10 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
         members = voting_members(self.estimators_, [1 / M] * M, [np.arange(len(self.classes_))] * M)
         return Vote(members, self.classes_, VotingRule(self.voting), self.sample_shape_)
 
-    def _settings(self, images, n_classes, *, stops_early) -> TrainingSettings:
-        import keras
-
-        offset, scale = pixel_statistics(images)
-        patience = self.n_iter_no_change
-        return TrainingSettings(
-            input_shape=tuple(int(side) for side in images.shape[1:]),
-            n_classes=n_classes,
-            offset=offset,
-            scale=scale,
-            epochs=int(self.epochs),
-            batch_size=int(self.batch_size),
-            n_iter_no_change=int(patience) if patience is not None and stops_early else None,
-            backend=keras.backend.backend(),
-        )
-
-    def _train(self, plans, settings, images, codes, weights, held_out):
-        memory = check_cache(self.memory)
-        fingerprint = None
-        if memory.store_backend is not None:
-            fingerprint = data_hash(images, codes, weights, held_out)
-        arrays = {"X": images, "y": codes, "sample_weight": weights}
-        shared = {}
-        for name, array in arrays.items():
-            shared[name] = None if array is None else array[~held_out]
-            if array is not None and held_out.any():
-                shared[f"validation_{name}"] = array[held_out]
-        self._phase("training networks", len(plans))
-        done = itertools.count(1)
-
-        def report(plan, member, seconds):
-            self._step(f"network {plan.index}")
-            if self.verbose:
-                print(f"[{next(done)}/{len(plans)}] {_line(plan, member, seconds)}", flush=True)
-
-        with ScratchFolder() as scratch:
-            return train_members(
-                plans,
-                settings,
-                SharedArrays.write(scratch.path, **shared),
-                fingerprint=fingerprint,
-                memory=memory,
-                n_jobs=self.n_jobs,
-                report=report,
-            )
-
     def _check_images(self, X) -> np.ndarray:
         """X as images of the shape of ``fit``."""
         check_is_fitted(self)
-        pixels = check_array(X, allow_nd=True, dtype=_PIXELS, input_name="X", estimator=self)
+        pixels = check_array(X, allow_nd=True, dtype=np.float32, input_name="X", estimator=self)
         if pixels.ndim == 2 and self._fitted_on_flat:
             validate_data(self, X, reset=False, skip_check_array=True)
         images = as_images(pixels, self.image_shape)
@@ -395,11 +362,10 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
         return self.classes_[probabilities.argmax(axis=1)]
 
 
-def _line(plan, member, seconds) -> str:
+def _line(index, history, seconds) -> str:
     last = ", ".join(
-        f"{name} {member.history[name][-1]:.4f}"
+        f"{name} {history[name][-1]:.4f}"
         for name in ("loss", "val_loss", "val_accuracy")
-        if name in member.history
+        if name in history
     )
-    n_epochs = len(member.history["loss"])
-    return f"member {plan.index}: {seconds:.1f} s, {n_epochs} epochs, {last}"
+    return f"member {index}: {seconds:.1f} s, {len(history['loss'])} epochs, {last}"

@@ -9,7 +9,15 @@ import numpy as np
 
 from ..utils import Number, ReprHTML, SequenceOf, StrOptions, check_parameters
 
-__all__ = ["CNNArchitecture", "CNNSpace", "ConvBlock", "MemberPlan", "sample_members"]
+__all__ = [
+    "CNNArchitecture",
+    "CNNSpace",
+    "ConvBlock",
+    "MemberPlan",
+    "check_architecture",
+    "pool_window",
+    "sample_members",
+]
 
 POOLINGS = ("average", "max")
 _CONSTRAINTS = {
@@ -278,3 +286,23 @@ def sample_members(space: CNNSpace, n_members: int, seed: int) -> list[MemberPla
 def _pick(rng, values):
     # Generator.choice would return NumPy numbers.
     return values[int(rng.integers(len(values)))]
+
+
+def check_architecture(architecture: CNNArchitecture | None) -> None:
+    """Raise for an architecture that no CNNSpace has."""
+    if architecture is None:
+        return
+    try:
+        CNNSpace(
+            n_blocks=[len(architecture.blocks)],
+            filters=[filters for block in architecture.blocks for filters in block.filters],
+            pooling=[block.pooling for block in architecture.blocks],
+            dense_units=[architecture.dense_units],
+            dropout=[architecture.dropout],
+            learning_rate=(architecture.learning_rate, architecture.learning_rate),
+        )
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"architecture must be a CNNArchitecture that is one of a CNNSpace; got "
+            f"{architecture!r}: {error}"
+        ) from error

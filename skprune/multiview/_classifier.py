@@ -9,23 +9,27 @@ from sklearn.base import ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import accuracy_score
 from sklearn.utils import assert_all_finite
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     check_array,
     check_is_fitted,
-    column_or_1d,
     validate_data,
 )
 
 from .._keras import load_quietly
 from ..ensemble import CNNArchitecture, ConvBlock
-from ..ensemble._data import pixel_statistics, validation_rows
-from ..ensemble._validation import TRAINING_CONSTRAINTS, Shape, check_architecture, check_weights
+from ..ensemble._data import (
+    PIXELS,
+    TRAINING_CONSTRAINTS,
+    Shape,
+    check_targets,
+    pixel_statistics,
+    validation_rows,
+)
+from ..ensemble._space import check_architecture
 from ..utils import (
     Number,
     SkpruneEstimator,
     StrOptions,
-    check_sample_weight,
     integer_seed,
     refuse_multilabel,
     reports_progress,
@@ -34,9 +38,6 @@ from ._data import as_mask, as_views, check_same_views, fill_missing, present_vi
 from ._plan import LazyNetworks, MultiViewPlan
 
 __all__ = ["MultiViewCNNClassifier"]
-
-# Pixel types that are kept; all others become the first.
-_PIXELS = (np.float32, np.uint8)
 
 _SMALL = CNNArchitecture(
     blocks=(ConvBlock((8, 8), "max"), ConvBlock((16, 16), "max")),
@@ -256,7 +257,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
         self._check_parameters()
         seed = integer_seed(self.random_state)
         refuse_multilabel(y)
-        X, y = validate_data(self, X, y, allow_nd=True, dtype=_PIXELS, ensure_all_finite=False)
+        X, y = validate_data(self, X, y, allow_nd=True, dtype=PIXELS, ensure_all_finite=False)
         images, present, classes, codes, weights = self._check_training_data(
             X, y, sample_weight, mask
         )
@@ -325,22 +326,12 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
 
     def _check_training_data(self, X, y, sample_weight, mask):
         """Views, present views, classes, class indices and weights of the samples."""
-        check_classification_targets(y)
         images = as_views(X, self.view_shape)
-        classes, codes = np.unique(column_or_1d(y), return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(f"y must have at least two classes, got one class: {classes[0]!r}.")
+        classes, codes, weights, kept = check_targets(X, y, sample_weight)
         present = as_mask(mask, *images.shape[:2])
         images = fill_missing(images, present)
         assert_all_finite(images, input_name="X")
-        if sample_weight is None:
-            return images, present, classes, codes, None
-        weights = check_sample_weight(
-            sample_weight, X, dtype=np.float32, allow_all_zero_weights=True
-        )
-        check_weights(weights, codes)
-        kept = weights > 0
-        return images[kept], present[kept], classes, codes[kept], weights[kept]
+        return images[kept], present[kept], classes, codes, weights
 
     def _check_views(self, X, mask):
         """X as views of the shape of ``fit``, and which are present."""
@@ -348,7 +339,7 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
         pixels = check_array(
             X,
             allow_nd=True,
-            dtype=_PIXELS,
+            dtype=PIXELS,
             ensure_all_finite=False,
             input_name="X",
             estimator=self,

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._keras import keras_adam, quiet_first_use
 from ..ensemble._builder import compile_cnn, make_training_state
-from ..ensemble._early_stopping import ValidationStopping
+from ..ensemble._epochs import ValidationStopping
 from ._importance import view_importance
 from ._network import build_multi_view, predict_features, predict_views, view_features
 from ._plan import MultiViewNetworks, MultiViewPlan

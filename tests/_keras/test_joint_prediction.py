@@ -29,7 +29,7 @@ from skprune._keras import (
     row_groups,
     seconds_to_compile,
 )
-from skprune.ensemble import _trainers
+from skprune.ensemble import _training
 from skprune.serving import OnnxPredictor, export_onnx, fuse
 from tests.compression.networks import scikeras, sigmoid, softmax
 
@@ -226,7 +226,7 @@ def test_of_another_back_end(tmp_path, monkeypatch):
     X, y = load_digits(n_class=3, return_X_y=True)
     X, y = X[:40], y[:40]
     # In this process: another would load the back end again.
-    monkeypatch.setattr(_trainers, "run_in_worker", lambda train, *args, **_: train(*args))
+    monkeypatch.setattr(_training, "run_in_worker", lambda train, *args, **_: train(*args))
     space = CNNSpace(n_blocks=[1], filters=[4], dense_units=[20])
     # One batch: JAX compiles a step for each size.
     cnns = RandomCNNEnsembleClassifier(

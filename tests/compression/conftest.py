@@ -6,6 +6,8 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
 
+from skprune.ensemble._training import run_in_worker
+
 
 @pytest.fixture(scope="session")
 def digits():
@@ -19,12 +21,12 @@ def digits():
 @pytest.fixture(scope="package", autouse=True)
 def quick_members():
     """Random CNNs are made in milliseconds; they have as much to cut as trained ones."""
-    from skprune.ensemble import _trainers
+    from skprune.ensemble import _training
 
     from ..ensemble.random_features import member_by_its_last_layer
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_trainers, "run_in_worker", member_by_its_last_layer)
+        patch.setattr(_training, "run_in_worker", member_by_its_last_layer)
         yield
 
 
@@ -35,9 +37,9 @@ def trained_members(quick_members, monkeypatch):
 
 
 def training(monkeypatch):
-    from skprune.ensemble import _trainers, _workers
+    from skprune.ensemble import _training
 
-    monkeypatch.setattr(_trainers, "run_in_worker", _workers.run_in_worker)
+    monkeypatch.setattr(_training, "run_in_worker", run_in_worker)
 
 
 @pytest.fixture(scope="package")

@@ -15,25 +15,21 @@ def views_by_their_head(plan, rows, validation, **options):
     return networks, {}
 
 
-def member_by_its_last_layer(train, job, **options):
+def member_by_its_last_layer(train, params, data, **options):
     """As `run_in_worker` that trains a member, but here."""
     import keras
 
-    from skprune.ensemble._builder import build_cnn
+    from skprune.ensemble import CNNMember
 
-    settings, load = job.settings, job.data.load
-    model = build_cnn(
-        job.plan.architecture,
-        settings.input_shape,
-        settings.n_classes,
-        offset=settings.offset,
-        scale=settings.scale,
-        seed=job.plan.seed,
-    )
+    X, y, weights = (data.load(name) for name in ("X", "y", "sample_weight"))
+    rows = ~data.load("held_out")
+    X, y, weights = (part if part is None else part[rows] for part in (X, y, weights))
+    member = CNNMember(**params).initialize(X, y)
+    model = member.model_
     features = keras.Model(model.input, model.layers[-1].input)
-    found = features(np.asarray(load("X"), dtype=np.float32), training=False)
-    fit_last_layer(model, found, load("y"), load("sample_weight"))
-    return model.get_weights(), {}
+    fit_last_layer(model, features(np.asarray(X, np.float32), training=False), y, weights)
+    member.history_ = {}
+    return member.__getstate__()
 
 
 def fit_last_layer(model, features, codes, weights):

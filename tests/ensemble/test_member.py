@@ -106,6 +106,8 @@ assert not {"keras", "scikeras", "tensorflow"} & set(sys.modules), "imported too
 data = np.load(sys.argv[1])
 X, y = data["X"], data["y"]
 ensemble.fit(X, y)
+# A member that is trained here does not change how other networks are trained later.
+clone(ensemble.estimators_[0]).fit(X[..., None], np.unique(y, return_inverse=True)[1])
 views.fit(X[:, None], y)
 np.savez(sys.argv[2], cnns=ensemble.member_predict_proba(X), views=views.predict_proba(X[:, None]))
 with open(sys.argv[3], "wb") as file:

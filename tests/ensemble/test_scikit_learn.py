@@ -12,7 +12,7 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from skprune.ensemble import CNNSpace, RandomCNNEnsembleClassifier, _trainers
+from skprune.ensemble import CNNSpace, RandomCNNEnsembleClassifier, _training
 
 from .random_features import member_by_its_last_layer
 
@@ -84,5 +84,5 @@ OF_TRAINING = check_classifiers_train, check_fit_idempotent, check_estimators_pi
 @parametrize_with_checks([CHECKED], expected_failed_checks=lambda estimator: EXPECTED_FAILURES)
 def test_estimator_checks(estimator, check, monkeypatch):
     if check.func not in OF_TRAINING:
-        monkeypatch.setattr(_trainers, "run_in_worker", member_by_its_last_layer)
+        monkeypatch.setattr(_training, "run_in_worker", member_by_its_last_layer)
     check(estimator)

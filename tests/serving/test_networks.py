@@ -22,7 +22,7 @@ from skprune import (  # noqa: E402
     PrunedCNNClassifier,
     SOCPEnsemblePruner,
 )
-from skprune.ensemble import _trainers  # noqa: E402
+from skprune.ensemble import _training  # noqa: E402
 from skprune.exceptions import GraphFileError, UnsupportedMemberError  # noqa: E402
 from skprune.serving import OnnxPredictor, export_onnx, fuse, quantize_onnx  # noqa: E402
 from tests.compression.conftest import without_files, without_times  # noqa: E402
@@ -56,7 +56,7 @@ def kinds(digits, ensemble):
     One of the cut networks is fine-tuned, none is timed; but for the ensemble's, none is trained.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_trainers, "run_in_worker", member_by_its_last_layer)
+        patch.setattr(_training, "run_in_worker", member_by_its_last_layer)
         without_times(patch)
         without_files(patch)
         return kinds_of(digits, ensemble)

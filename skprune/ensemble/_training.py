@@ -1,12 +1,14 @@
-"""Worker processes that train networks, kept alive between fits.
+"""Training the members of an ensemble: in worker processes, from a cache where possible.
 
 A worker is an executor with one process, so that it is known which member a process was training
 when it ended, and the user's own process pools are not used. Each of joblib's threads uses one
 worker, so joblib decides how many run at a time. Workers are spawned, never forked, with one
 TensorFlow thread each, so that a member's weights do not depend on how many train at the same time.
-They ignore Ctrl-C, which a terminal sends to all processes: the parent process stops them.
+They ignore Ctrl-C, which a terminal sends to all processes: the parent process stops them. They are
+kept alive between fits.
 """
 
+import gc
 import multiprocessing
 import multiprocessing.util
 import os
@@ -15,18 +17,170 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+import warnings
+from asyncio import CancelledError
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing import resource_tracker
 from typing import Any
 
+import joblib
 from joblib.externals.loky.process_executor import (
     BrokenProcessPool,
     ProcessPoolExecutor,
     ShutdownExecutorError,
 )
 
-__all__ = ["WorkerDiedError", "run_in_worker", "workers_of"]
+from .._keras import load_quietly, without_collector
+from ..exceptions import MemberTrainingError
+from ..utils import cached_call, check_cache_space, is_cached, streamed
+from ._data import SharedArrays
+from ._space import MemberPlan
+
+__all__ = ["TRAINING_VERSION", "WorkerDiedError", "run_in_worker", "train_members"]
+
+# Goes into the key of cached members: to be raised when training changes its results.
+TRAINING_VERSION = 4
+
+# Worker processes that a member may lose before it is given up.
+_MAX_DEATHS = 2
+
+
+def train_members(
+    plans: list[MemberPlan],
+    params: dict[str, Any],
+    data: SharedArrays,
+    *,
+    sample_shape: tuple[int, int, int],
+    keras_backend: str,
+    fingerprint: str | None,
+    memory: joblib.Memory,
+    n_jobs: int | None,
+) -> Iterator[tuple[MemberPlan, dict[str, Any], float]]:
+    """Train a CNNMember for each plan, the most expensive first; yield plan, state and seconds.
+
+    ``params`` are the parameters that all members share. ``data`` has ``X``, ``y``, ``held_out``
+    (True for validation samples) and, where there are any, ``sample_weight``; ``fingerprint``
+    stands for them in the keys of the cache. A state is that of ``CNNMember.__getstate__``, which
+    needs no Keras where it is only passed on.
+
+    A CacheError is raised before any member is trained if the disk of the cache has no room, and a
+    MemberTrainingError if a member could not be trained; those trained before it are in the cache.
+    """
+    of_members = {
+        plan.index: {**params, "architecture": plan.architecture, "random_state": plan.seed}
+        for plan in plans
+    }
+    # The text of an architecture: equal ones may share objects differently when pickled.
+    settings = repr((TRAINING_VERSION, keras_backend, sample_shape, sorted(params.items())))
+    keys = {
+        plan.index: (repr(plan.architecture), plan.seed, settings, fingerprint) for plan in plans
+    }
+    n_classes = params["n_classes"]
+    missing = [p for p in plans if not is_cached(memory, "network", keys[p.index])]
+    n_weights = sum(p.architecture.n_weights(sample_shape, n_classes) for p in missing)
+    check_cache_space(memory, 4 * n_weights, f"the weights of {len(missing)} members")
+    costs = {p.index: p.architecture.multiply_adds(sample_shape, n_classes) for p in plans}
+    # Threads only wait here for the worker processes. The hint is a soft one, so that
+    # joblib.parallel_config can still send members to a cluster.
+    tasks = (
+        joblib.delayed(_train_one)(
+            plan, of_members[plan.index], data, keras_backend, memory, keys[plan.index]
+        )
+        for plan in sorted(plans, key=lambda plan: -costs[plan.index])
+    )
+    n_trained = 0
+    try:
+        with workers_of(data.folder):
+            for trained in streamed(tasks, n_jobs, ordered=False):
+                n_trained += 1
+                yield trained
+    except MemberTrainingError:
+        raise
+    except (Exception, CancelledError) as error:
+        reason = f"{type(error).__name__}: {error}".rstrip(".")
+        kept = "are in the cache" if memory.store_backend else "would be kept by memory='folder'"
+        raise MemberTrainingError(
+            f"Training ended after {n_trained} of {len(plans)} members: joblib's back end "
+            f"gave up with {reason}. If it is a cluster, see whether its "
+            f"client is still connected. The members trained so far {kept}; fit again to go on."
+        ) from error
+
+
+def _train_one(plan, params, data, keras_backend, memory, key):
+    """Train one member in a worker process, or read it from the cache."""
+    start = time.perf_counter()
+    train = partial(
+        run_in_worker, _train_here, params, data, keras_backend=keras_backend, owner=data.folder
+    )
+    for n_deaths in range(_MAX_DEATHS):
+        try:
+            state = cached_call(memory, "network", key, train)
+            break
+        except WorkerDiedError as error:
+            # Out of memory, mostly: beside others that may have finished when it is tried again.
+            if n_deaths + 1 == _MAX_DEATHS:
+                what = f"its worker process ended unexpectedly, {_MAX_DEATHS} times"
+                raise _failure(plan, what, error) from error
+        except Exception as error:
+            raise _failure(plan, "training raised an error", error) from error
+    return plan, state, time.perf_counter() - start
+
+
+def _failure(plan: MemberPlan, what: str, error: Exception) -> MemberTrainingError:
+    return MemberTrainingError(
+        f"Member {plan.index} could not be trained: {what}. Its architecture is "
+        f"{plan.architecture}, its seed {plan.seed}. {type(error).__name__}: {error}"
+    )
+
+
+def _train_here(params: dict[str, Any], data: SharedArrays) -> dict[str, Any]:
+    """Train one member in this process, which is a worker; return its state."""
+    # What Keras and TensorFlow import where it is there, and do without where it is not. Without
+    # these, and the collector, their import takes two thirds of the time.
+    others = ["jax"] if os.environ.get("KERAS_BACKEND") != "jax" else []
+    with _hidden("matplotlib", "pandas", *others), without_collector():
+        import keras
+
+    warnings.simplefilter("ignore")
+    member_class = load_quietly("skprune.ensemble._member").CNNMember
+    if not gc.get_freeze_count():
+        # Clearing the session collects garbage: a third of a second in TensorFlow's modules.
+        gc.freeze()
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        # TensorFlow's rewriting of the graph takes longer (0.12 s) than it saves.
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    X, y, weights = (data.load(name) for name in ("X", "y", "sample_weight"))
+    held_out = data.load("held_out")
+
+    def rows(chosen):
+        return [part[chosen] for part in (X, y, weights) if part is not None]
+
+    validation = {"validation_data": rows(held_out)} if held_out.any() else {}
+    member = member_class(**params).fit(*rows(~held_out), **validation)
+    state = member.__getstate__()
+    del member
+    keras.backend.clear_session()
+    return state
+
+
+@contextmanager
+def _hidden(*modules: str) -> Iterator[None]:
+    """Some modules cannot be imported, unless they already are."""
+    hidden = [name for name in modules if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+# Worker processes
 
 # Seconds after which an idle worker ends, and after which it is no longer used: fewer, so that no
 # worker is used while it ends.

@@ -13,8 +13,8 @@ import joblib
 import numpy as np
 import pytest
 
-from skprune.ensemble import _trainers, _workers
-from skprune.ensemble._workers import WorkerDiedError, run_in_worker
+from skprune.ensemble import _training
+from skprune.ensemble._training import WorkerDiedError, run_in_worker
 from skprune.exceptions import CacheError, CacheWarning, MemberTrainingError
 
 pytestmark = pytest.mark.keras
@@ -32,7 +32,7 @@ def light_workers():
 @pytest.fixture
 def new_workers(light_workers, monkeypatch):
     """Those that train are put aside and come back; none is left that is due to be replaced."""
-    monkeypatch.setattr(_workers, "_idle", light_workers)
+    monkeypatch.setattr(_training, "_idle", light_workers)
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +95,9 @@ def test_the_cache_knows_what_matters(kept, tiny, digits, tmp_path, monkeypatch)
         (tiny(1, random_state=1), (X, y)),
     ]
     # What each comes to is all the same here, and takes time.
-    trained, n_trained = (kept[0].estimators_[0].model_.get_weights(), kept[0].history_[0]), []
+    trained, n_trained = kept[0].estimators_[0].__getstate__(), []
     monkeypatch.setattr(
-        _trainers, "run_in_worker", lambda *args, **kwargs: n_trained.append(1) or trained
+        _training, "run_in_worker", lambda *args, **kwargs: n_trained.append(1) or trained
     )
     for ensemble, data in variants:
         ensemble.set_params(memory=str(tmp_path)).fit(*data)
@@ -267,9 +267,9 @@ def test_a_child_process_does_not_wait_for_its_idle_worker():
 
 def test_workers_are_replaced_before_they_grow_too_large(new_workers, monkeypatch):
     run_in_worker(os.getpid)
-    n_tasks = _workers._idle[-1].n_tasks
-    assert n_tasks + 2 < _workers._MAX_TASKS
-    monkeypatch.setattr(_workers, "_MAX_TASKS", n_tasks + 2)
+    n_tasks = _training._idle[-1].n_tasks
+    assert n_tasks + 2 < _training._MAX_TASKS
+    monkeypatch.setattr(_training, "_MAX_TASKS", n_tasks + 2)
     pids = [run_in_worker(os.getpid) for _ in range(3)]
     assert pids[0] == pids[1] != pids[2]
 
@@ -336,8 +336,8 @@ def test_the_member_that_loses_two_workers_is_named(tiny, digits, tmp_path, new_
 
 
 def _drop_idle_workers():
-    while _workers._idle:
-        _workers._idle.pop().stop(kill=True)
+    while _training._idle:
+        _training._idle.pop().stop(kill=True)
 
 
 def test_temporary_files_are_removed(tiny, digits, tmp_path, monkeypatch):
