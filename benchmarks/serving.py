@@ -194,6 +194,7 @@ def cold(case: Case, repeats: int = 7) -> str:
 
 def scikeras_bytes(estimator) -> int:
     """Pickled as scikeras does: compiled models with the state of their optimisers."""
+    import keras
     from scikeras.wrappers import KerasClassifier
 
     from skprune.ensemble._builder import compile_cnn, make_training_state
@@ -201,7 +202,7 @@ def scikeras_bytes(estimator) -> int:
     total = 0
     for member in estimator.estimators_:
         model = member.network()
-        compile_cnn(model, member.architecture)
+        compile_cnn(model, keras.optimizers.Adam(member.architecture.learning_rate))
         make_training_state(model)
         wrapped = KerasClassifier(model)
         wrapped.model_ = model

@@ -13,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -269,12 +270,13 @@ def training(
 
 def memory(n_members: int = 100) -> str:
     """Resident memory of one process that trains member after member."""
-    from skprune.ensemble import _workers
-    from skprune.ensemble._workers import run_in_worker
+    from skprune.ensemble import _training
 
-    _workers._MAX_TASKS = n_members + 1
+    _training._MAX_TASKS = n_members + 1
     rows = []
-    found = [run_in_worker(_grow, seed, keras_backend=BACKEND) for seed in range(n_members)]
+    found = [
+        _training.run_in_worker(_grow, seed, keras_backend=BACKEND) for seed in range(n_members)
+    ]
     rows.append(["worker of an ensemble", *(f"{found[i]:.0f}" for i in (0, 39, n_members - 1))])
     fit = Arm("fit", "small", 1, 0, n_members, SIZES["small"][1]).run()["resident"]
     rows.append(["Keras `fit`, cleared", *(f"{fit[i]:.0f}" for i in (0, 39, n_members - 1))])
@@ -287,16 +289,15 @@ def _grow(seed: int) -> float:
     from skprune.ensemble import CNNSpace
     from skprune.ensemble._data import SharedArrays
     from skprune.ensemble._space import sample_members
-    from skprune.ensemble._trainers import TrainingSettings, _Job, _train_here
+    from skprune.ensemble._training import _train_here
 
     X, y = load_digits(return_X_y=True)
-    X = X.reshape(-1, 8, 8, 1).astype(np.uint8)
-    data = SharedArrays.write(X=X[:300], y=y[:300])
-    settings = TrainingSettings((8, 8, 1), 10, 5.0, 6.0, 2, BATCH, None, BACKEND)
-    try:
-        _train_here(_Job(sample_members(CNNSpace.small(), seed + 1, 0)[seed], settings, data))
-    finally:
-        data.remove()
+    X = X[:300].reshape(-1, 8, 8, 1).astype(np.uint8)
+    plan = sample_members(CNNSpace.small(), seed + 1, 0)[seed]
+    params = {"n_classes": 10, "offset": 5.0, "scale": 6.0, "epochs": 2, "batch_size": BATCH}
+    with tempfile.TemporaryDirectory() as folder:
+        data = SharedArrays.write(folder, X=X, y=y[:300], held_out=np.zeros(300, bool))
+        _train_here({**params, "architecture": plan.architecture, "random_state": plan.seed}, data)
     return resident_mib()
 
 

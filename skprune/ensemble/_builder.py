@@ -1,5 +1,8 @@
 """Keras models from architectures."""
 
+from collections.abc import Iterator
+from itertools import count
+
 import keras
 import numpy as np
 from keras import layers
@@ -32,7 +35,7 @@ def build_cnn(
     The first layer turns a pixel x into (x - offset) / scale. The seed is that of the initial
     weights and of dropout; no global random state is used.
     """
-    seeds = _Seeds(seed)
+    seeds = _layer_seeds(seed)
     inputs = keras.Input(input_shape, name="pixels", dtype="float32")
     features = _features(inputs, architecture, offset, scale, seeds)
     outputs = _probabilities(features, architecture, n_classes, seeds)
@@ -52,7 +55,7 @@ def build_tower_and_head(
 
     The features are the outputs of the dense layer.
     """
-    seeds = _Seeds(seed)
+    seeds = _layer_seeds(seed)
     pixels = keras.Input(input_shape, name="pixels", dtype="float32")
     tower = keras.Model(pixels, _features(pixels, architecture, offset, scale, seeds), name="tower")
     features = keras.Input((architecture.dense_units,), name="features", dtype="float32")
@@ -73,7 +76,7 @@ def _features(inputs, architecture, offset, scale, seeds):
                 3,
                 padding="same",
                 data_format="channels_last",
-                kernel_initializer=seeds.glorot(),
+                kernel_initializer=_glorot(seeds),
                 name=f"block{number}_conv{place}",
                 **_FIXED,
             )(x)
@@ -94,7 +97,7 @@ def _features(inputs, architecture, offset, scale, seeds):
     return layers.Dense(
         architecture.dense_units,
         activation="relu",
-        kernel_initializer=seeds.glorot(),
+        kernel_initializer=_glorot(seeds),
         name="dense",
         **_FIXED,
     )(x)
@@ -102,11 +105,11 @@ def _features(inputs, architecture, offset, scale, seeds):
 
 def _probabilities(features, architecture, n_classes, seeds):
     """Dropout and the output layer."""
-    x = layers.Dropout(architecture.dropout, seed=seeds.next(), name="dropout", **_FIXED)(features)
+    x = layers.Dropout(architecture.dropout, seed=next(seeds), name="dropout", **_FIXED)(features)
     return layers.Dense(
         n_classes,
         activation="softmax",
-        kernel_initializer=seeds.glorot(),
+        kernel_initializer=_glorot(seeds),
         name="probabilities",
         **_FIXED,
     )(x)
@@ -134,15 +137,10 @@ def make_training_state(model: keras.Model) -> None:
     model.reset_metrics()
 
 
-class _Seeds:
+def _glorot(seeds: Iterator[int]) -> keras.initializers.Initializer:
+    return keras.initializers.GlorotUniform(seed=next(seeds))
+
+
+def _layer_seeds(seed: int) -> Iterator[int]:
     """Seeds for the layers of one model, each used once."""
-
-    def __init__(self, seed: int):
-        self._next = seed
-
-    def next(self) -> int:
-        self._next += 1
-        return self._next % 2**31
-
-    def glorot(self) -> keras.initializers.Initializer:
-        return keras.initializers.GlorotUniform(seed=self.next())
+    return (each % 2**31 for each in count(seed + 1))
