@@ -21,7 +21,7 @@ def keras():
 
 
 def plan(dropout=0.3):
-    from skprune.ensemble._space import CNNArchitecture, ConvBlock
+    from skprune.ensemble import CNNArchitecture, ConvBlock
 
     block = ConvBlock((3, 4), "max")
     return CNNArchitecture((block,), dense_units=8, dropout=dropout, learning_rate=3e-3)
@@ -100,7 +100,7 @@ def test_the_first_step_is_keras_to_rounding(keras):
     train_epochs(ours, X, y, w, epochs=range(1), batch_size=24, order=lambda epoch: np.arange(24))
     theirs.train_on_batch(X, y, w)
     for variable, a, b in zip(ours.weights, ours.get_weights(), theirs.get_weights(), strict=True):
-        # A bias before a normalisation has no gradient but rounding, which Adam makes a step of.
+        # A bias before a normalization has no gradient but rounding, which Adam makes a step of.
         if not ("conv" in variable.path and "bias" in variable.path):
             np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5, err_msg=variable.path)
 
@@ -156,8 +156,8 @@ def test_callbacks_change_the_rate_and_stop_training(keras):
 
 
 def test_a_callback_of_batches_is_trained_by_keras(keras):
+    from skprune.ensemble import CNNMember
     from skprune.ensemble._epochs import runs_whole_epochs
-    from skprune.ensemble._member import CNNMember
 
     class OfBatches(keras.callbacks.Callback):
         n_batches = 0
@@ -180,7 +180,7 @@ def test_a_callback_of_batches_is_trained_by_keras(keras):
 def test_members_train_predict_and_round_trip(keras, capsys):
     import pickle
 
-    from skprune.ensemble._member import CNNMember
+    from skprune.ensemble import CNNMember
 
     X, y, w = data(48)
     params = {"epochs": 3, "batch_size": 16, "offset": 0.5, "scale": 2.0, "random_state": 3}

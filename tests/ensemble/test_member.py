@@ -13,7 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from skprune import PrunedCNNClassifier, SOCPEnsemblePruner
 from skprune.ensemble import CNNSpace
-from skprune.ensemble._space import sample_members
 
 pytestmark = pytest.mark.keras
 
@@ -71,20 +70,30 @@ def test_pickles_hold_arrays_only(member, digits):
 
 
 def test_one_member_by_itself(digits):
-    from skprune.ensemble._member import CNNMember
+    from skprune.ensemble import CNNMember
 
     X, y = digits
-    plan = sample_members(CNNSpace(n_blocks=[1], filters=[4], dense_units=[20]), 1, 0)[0]
-    member = CNNMember(plan.architecture, 3, offset=5.0, scale=6.0, epochs=2)
+    space = CNNSpace(n_blocks=[1], filters=[4], dense_units=[20])
+    architecture = space.sample(np.random.default_rng(0))
+    member = CNNMember(architecture, 3, offset=5.0, scale=6.0, epochs=2)
     member.fit(X[..., None], y)
     assert len(member.history_["loss"]) == 2
     again = clone(member).fit(X[..., None].astype(float), y)
     np.testing.assert_array_equal(
         member.predict_proba(X[..., None]), again.predict_proba(X[..., None])
     )
+    with pytest.raises(ValueError, match=r"labels of 0 ... 2; got \[3\]"):
+        clone(member).fit(X[..., None], y + 1)
+    with pytest.raises(
+        ValueError, match=r"shape \(8, 7, 1\), but .* on samples of shape \(8, 8, 1\)"
+    ):
+        member.predict(X[:, :, 1:, None])
+    flat, images = X.reshape(len(X), -1), X[..., None]
+    np.testing.assert_array_equal(member.predict_proba(flat), member.predict_proba(images))
     # More training goes on from the weights, also those of a pickle.
     copy = pickle.loads(pickle.dumps(member)).partial_fit(X[..., None], y)
     assert len(copy.history_["loss"]) == 3
+    assert len(clone(member).partial_fit(X[..., None], y).history_["loss"]) == 1
     assert not np.array_equal(copy.model_.get_weights()[0], member.model_.get_weights()[0])
 
 

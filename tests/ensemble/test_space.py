@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skprune.ensemble import CNNArchitecture, CNNSpace, ConvBlock
-from skprune.ensemble._space import pool_window, sample_members
+from skprune.ensemble._space import sample_members
 
 
 def test_paper_space_is_the_papers():
@@ -114,10 +114,3 @@ def test_multiply_adds_by_hand():
     second = 3 * 2 * 9 * (8 * 8 + 8 * 2)
     dense = (1 * 1 * 2) * 10 + 10 * 7
     assert architecture.multiply_adds((6, 5, 3), 7) == first + second + dense
-
-
-def test_pooling_stops_at_one_pixel():
-    assert pool_window(8, 8) == (2, 2)
-    assert pool_window(1, 9) == (1, 2)
-    assert pool_window(3, 1) == (2, 1)
-    assert pool_window(1, 1) == (1, 1)
