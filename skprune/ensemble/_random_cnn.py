@@ -229,8 +229,6 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
         plans = sample_members(self.space or CNNSpace.small(), self.n_estimators, seed)
         held_out = validation_rows(codes, self.validation_fraction, seed)
         member_class = load_quietly("skprune.ensemble._member").CNNMember
-        import keras
-
         offset, scale = pixel_statistics(images[~held_out])
         stops_early = self.n_iter_no_change is not None and held_out.any()
         params = {
@@ -255,7 +253,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
                 params,
                 data,
                 sample_shape=sample_shape,
-                keras_backend=keras.backend.backend(),
+                keras_backend=load_quietly("keras").backend.backend(),
                 fingerprint=fingerprint,
                 memory=memory,
                 n_jobs=self.n_jobs,
@@ -271,7 +269,7 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
         self.seed_, self.classes_, self.sample_shape_ = seed, classes, sample_shape
         self._fitted_on_flat = X.ndim == 2
         self.estimators_ = [member_class.from_state(states[plan.index]) for plan in plans]
-        self.architectures_ = [member.architecture for member in self.estimators_]
+        self.architectures_ = [plan.architecture for plan in plans]
         self.history_ = [member.history_ for member in self.estimators_]
         return self
 

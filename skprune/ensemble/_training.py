@@ -68,27 +68,21 @@ def train_members(
     A CacheError is raised before any member is trained if the disk of the cache has no room, and a
     MemberTrainingError if a member could not be trained; those trained before it are in the cache.
     """
-    of_members = {
-        plan.index: {**params, "architecture": plan.architecture, "random_state": plan.seed}
-        for plan in plans
-    }
-    # The text of an architecture: equal ones may share objects differently when pickled.
+    # Texts: equal architectures may share objects differently when pickled.
     settings = repr((TRAINING_VERSION, keras_backend, sample_shape, sorted(params.items())))
-    keys = {
-        plan.index: (repr(plan.architecture), plan.seed, settings, fingerprint) for plan in plans
-    }
-    n_classes = params["n_classes"]
-    missing = [p for p in plans if not is_cached(memory, "network", keys[p.index])]
-    n_weights = sum(p.architecture.n_weights(sample_shape, n_classes) for p in missing)
+    keys = [(repr(plan.architecture), plan.seed, settings, fingerprint) for plan in plans]
+    shapes = sample_shape, params["n_classes"]
+    missing = [
+        plan for plan, key in zip(plans, keys, strict=True) if not is_cached(memory, "network", key)
+    ]
+    n_weights = sum(plan.architecture.n_weights(*shapes) for plan in missing)
     check_cache_space(memory, 4 * n_weights, f"the weights of {len(missing)} members")
-    costs = {p.index: p.architecture.multiply_adds(sample_shape, n_classes) for p in plans}
+    costs = [plan.architecture.multiply_adds(*shapes) for plan in plans]
     # Threads only wait here for the worker processes. The hint is a soft one, so that
     # joblib.parallel_config can still send members to a cluster.
     tasks = (
-        joblib.delayed(_train_one)(
-            plan, of_members[plan.index], data, keras_backend, memory, keys[plan.index]
-        )
-        for plan in sorted(plans, key=lambda plan: -costs[plan.index])
+        joblib.delayed(_train_one)(plans[i], params, data, keras_backend, memory, keys[i])
+        for i in sorted(range(len(plans)), key=lambda i: -costs[i])
     )
     n_trained = 0
     try:
@@ -111,6 +105,7 @@ def train_members(
 def _train_one(plan, params, data, keras_backend, memory, key):
     """Train one member in a worker process, or read it from the cache."""
     start = time.perf_counter()
+    params = {**params, "architecture": plan.architecture, "random_state": plan.seed}
     train = partial(
         run_in_worker, _train_here, params, data, keras_backend=keras_backend, owner=data.folder
     )
