@@ -41,8 +41,6 @@ from ._towers import ViewNetworks
 
 __all__ = ["KeptViews", "PrunedMultiViewClassifier"]
 
-_TOWERS = ("copies", "nested")
-
 
 class KeptViews:
     """Pruned networks, live or as the bytes of .keras files; nested ones are held as one tower."""
@@ -175,7 +173,7 @@ class PrunedMultiViewClassifier(MultiViewClassifier):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **PRUNING_CONSTRAINTS,
-        "towers": [StrOptions(set(_TOWERS))],
+        "towers": [StrOptions({"copies", "nested"})],
         "max_amount": [Number(Real, 0, 1, closed="right")],
         "round_to": [Number(Integral, 1)],
     }
