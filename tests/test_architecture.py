@@ -105,6 +105,15 @@ clone(RandomCNNEnsembleClassifier(space=CNNSpace.paper()))
     assert not loaded_after(code) & HEAVY
 
 
+def test_describing_classifiers_of_views_loads_nothing_heavy():
+    code = """
+from sklearn.base import clone
+from skprune.multiview import MultiViewCNNClassifier, PrunedMultiViewClassifier
+clone(PrunedMultiViewClassifier(MultiViewCNNClassifier()))
+"""
+    assert not loaded_after(code) & HEAVY
+
+
 def test_describing_the_amount_loads_nothing_heavy():
     """CMA-ES is loaded by the first fit, and brings matplotlib with it where there is one."""
     code = """

@@ -1,43 +1,21 @@
 """The multi-view convolutional network as a scikit-learn classifier."""
 
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassifierMixin
-from sklearn.exceptions import NotFittedError
-from sklearn.metrics import accuracy_score
-from sklearn.utils import assert_all_finite
-from sklearn.utils.validation import (
-    check_array,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted
 
-from .._keras import load_quietly
+from .._keras import load_quietly, quiet_first_use
 from ..ensemble import CNNArchitecture, ConvBlock
-from ..ensemble._data import (
-    PIXELS,
-    TRAINING_CONSTRAINTS,
-    Shape,
-    check_targets,
-    pixel_statistics,
-    validation_rows,
-)
+from ..ensemble._data import TRAINING_CONSTRAINTS, Shape, pixel_statistics, validation_rows
 from ..ensemble._space import check_architecture
-from ..utils import (
-    Number,
-    SkpruneEstimator,
-    StrOptions,
-    integer_seed,
-    refuse_multilabel,
-    reports_progress,
-)
-from ._data import as_mask, as_views, check_same_views, fill_missing, present_views
-from ._plan import LazyNetworks, MultiViewPlan
+from ..utils import Number, StrOptions, integer_seed, reports_progress
+from ._base import MultiViewClassifier
+from ._towers import ViewNetworks, assemble
 
-__all__ = ["MultiViewCNNClassifier"]
+__all__ = ["LazyNetworks", "MultiViewCNNClassifier", "MultiViewPlan"]
 
 _SMALL = CNNArchitecture(
     blocks=(ConvBlock((8, 8), "max"), ConvBlock((16, 16), "max")),
@@ -47,7 +25,67 @@ _SMALL = CNNArchitecture(
 )
 
 
-class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
+@dataclass(frozen=True)
+class MultiViewPlan:
+    """What determines a network before training."""
+
+    architecture: CNNArchitecture
+    view_shape: tuple[int, int, int, int]  # views, height, width and channels of a sample
+    n_classes: int
+    view_pooling: str
+    offset: float  # The tower's first layer turns a pixel x into (x - offset) / scale.
+    scale: float
+    seed: int  # of the initial weights, dropout and the order of samples
+
+
+class LazyNetworks:
+    """Trained networks: either live, or the plan and the weights to rebuild them."""
+
+    def __init__(self, plan: MultiViewPlan, networks: ViewNetworks) -> None:
+        # Weights only: the trained networks have traced graphs, which would be kept with them.
+        self._plan = plan
+        self._weights: list[list[NDArray]] | None = _weights(networks)
+        self._live: ViewNetworks | None = None
+        self._model: Any = None
+
+    def get(self) -> ViewNetworks:
+        """Return towers and head, not compiled."""
+        # In this order: another thread sets the second before it removes the first.
+        weights, live = self._weights, self._live
+        if live is None:
+            assert weights is not None
+            live = _build(self._plan)
+            live.towers[0].set_weights(weights[0])
+            live.head.set_weights(weights[1])
+            self._live = live
+            self._weights = None
+        return live
+
+    def model(self) -> Any:
+        """Return one model of all, which shares their layers."""
+        if self._model is None:
+            self._model = assemble(self.get(), self._plan.view_shape)
+        return self._model
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Only arrays: no Keras object is unpickled.
+        weights, live = self._weights, self._live
+        if live is not None:
+            weights = _weights(live)
+        return {"_plan": self._plan, "_weights": weights, "_live": None, "_model": None}
+
+
+def _build(plan: MultiViewPlan) -> ViewNetworks:
+    with quiet_first_use():
+        networks: ViewNetworks = load_quietly("skprune.multiview._network").build_networks(plan)
+    return networks
+
+
+def _weights(networks: ViewNetworks) -> list[list[NDArray]]:
+    return [networks.towers[0].get_weights(), networks.head.get_weights()]
+
+
+class MultiViewCNNClassifier(MultiViewClassifier):
     """Convolutional network for several views of each sample.
 
     One tower computes the features of each view, pooling over the views makes one vector of
@@ -151,7 +189,6 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
     (4, 2)
     """
 
-    _saved_packages = ("scikit-learn", "keras")
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **TRAINING_CONSTRAINTS,
         "architecture": [None, CNNArchitecture],
@@ -191,36 +228,33 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "_networks")
-
     @property
     def tower_(self) -> Any:
         """Keras model from views of shape (n, height, width, channels) to features."""
-        return self._live().tower
+        check_is_fitted(self)
+        return self._networks.get().towers[0]
 
     @property
     def head_(self) -> Any:
         """Keras model from pooled features to probabilities of shape (n, n_classes)."""
-        return self._live().head
+        check_is_fitted(self)
+        return self._networks.get().head
 
     @property
     def model_(self) -> Any:
         """Keras model from pixels and mask to probabilities of shape (n, n_classes)."""
-        return self._live().model
+        check_is_fitted(self)
+        return self._networks.model()
 
-    def _live(self):
-        if not hasattr(self, "_networks"):
-            raise NotFittedError(
-                f"This {type(self).__name__} is not fitted yet; call fit before using it."
-            )
-        return self._networks.get()
+    @property
+    def _given_view_shape(self) -> tuple[int, ...] | None:
+        return self.view_shape
 
-    def __skprune_training_key__(self):
+    def __skprune_training_key__(self) -> str:
         # Key of a pruner's cache of trained ensembles.
         import keras
 
-        return keras.backend.backend()
+        return str(keras.backend.backend())
 
     @reports_progress(1)
     def fit(
@@ -256,168 +290,58 @@ class MultiViewCNNClassifier(ClassifierMixin, SkpruneEstimator):
         """
         self._check_parameters()
         seed = integer_seed(self.random_state)
-        refuse_multilabel(y)
-        X, y = validate_data(self, X, y, allow_nd=True, dtype=PIXELS, ensure_all_finite=False)
-        images, present, classes, codes, weights = self._check_training_data(
-            X, y, sample_weight, mask
-        )
-        plan, networks, history, importances = self._train(
-            images, present, codes, weights, len(classes), seed
-        )
-        # Attributes are set last, so that a fit that fails changes nothing.
-        self.seed_, self.classes_, self.history_ = seed, classes, history
-        self.view_shape_, self.n_views_ = plan.view_shape, plan.view_shape[0]
-        self._fitted_on_flat = X.ndim == 2
-        # Without the trained model, and so without Adam's state and the traced graphs.
-        self._networks = LazyNetworks(plan, networks.model.get_weights())
-        vars(self).pop("view_importances_", None)
-        if importances is not None:
-            self.view_importances_ = importances
-        return self
-
-    def _train(self, images, present, codes, weights, n_classes, seed):
-        """Plan, networks, history, and the importance of views or None."""
-        training = load_quietly("skprune.multiview._training")
-        rows = training.MultiViewRows(images, present, codes, weights)
-        held_out = validation_rows(codes, self.validation_fraction, seed)
-        train, validation = rows[~held_out], rows[held_out] if held_out.any() else None
-        offset, scale = pixel_statistics(present_views(train.images, train.mask))
+        samples, classes = self._check_samples(X, y, sample_weight, mask)
+        samples = samples.with_positions(classes)
+        held_out = validation_rows(samples.y, self.validation_fraction, seed)
+        train, validation = samples[~held_out], samples[held_out]
+        offset, scale = pixel_statistics(train.present_views())
+        n_views, height, width, channels = samples.images.shape[1:]
         plan = MultiViewPlan(
             architecture=_SMALL if self.architecture is None else self.architecture,
-            view_shape=tuple(int(side) for side in images.shape[1:]),
-            n_classes=n_classes,
+            view_shape=(n_views, height, width, channels),
+            n_classes=len(classes),
             view_pooling=self.view_pooling,
             offset=offset,
             scale=scale,
             seed=seed,
         )
         self._phase("training", int(self.epochs))
-
-        def report(epoch, logs, seconds):
-            self._step(f"epoch {epoch}")
-            if self.verbose:
-                measures = ", ".join(f"{name} {value:.4f}" for name, value in logs.items())
-                print(f"[{epoch + 1}/{self.epochs}] {seconds:.1f} s, {measures}", flush=True)
-
-        networks, history = training.train_multi_view(
-            plan,
+        training = load_quietly("skprune.multiview._training")
+        networks = _build(plan)
+        history = training.train_networks(
+            networks,
             train,
             validation,
+            learning_rate=plan.architecture.learning_rate,
             epochs=int(self.epochs),
             batch_size=int(self.batch_size),
             patience=self.n_iter_no_change,
-            report=report,
-        )
-        if validation is None or self.n_importance_repeats == 0:
-            return plan, networks, history, None
-        importances = training.validation_importance(
-            networks,
-            validation,
-            self.view_pooling,
-            method=self.importance_method,
-            n_repeats=int(self.n_importance_repeats),
             seed=seed,
+            report=self._report_epoch,
         )
-        return plan, networks, history, importances
+        importances = None
+        if len(validation) and self.n_importance_repeats:
+            importances = training.validation_importance(
+                networks,
+                validation,
+                method=self.importance_method,
+                n_repeats=int(self.n_importance_repeats),
+                seed=seed,
+            )
+        # Attributes are set last, so that a fit that fails changes nothing.
+        self._keep(LazyNetworks(plan, networks), classes, plan.view_shape, X)
+        self.seed_, self.n_views_, self.history_ = seed, n_views, history
+        self.__dict__.pop("view_importances_", None)
+        if importances is not None:
+            self.view_importances_ = importances
+        return self
 
-    def _check_parameters(self):
+    def _check_parameters(self) -> None:
         self._validate_params()
         check_architecture(self.architecture)
 
-    def _check_training_data(self, X, y, sample_weight, mask):
-        """Views, present views, classes, class indices and weights of the samples."""
-        images = as_views(X, self.view_shape)
-        classes, codes, weights, kept = check_targets(X, y, sample_weight)
-        present = as_mask(mask, *images.shape[:2])
-        images = fill_missing(images, present)
-        assert_all_finite(images, input_name="X")
-        return images[kept], present[kept], classes, codes, weights
-
-    def _check_views(self, X, mask):
-        """X as views of the shape of ``fit``, and which are present."""
-        check_is_fitted(self)
-        pixels = check_array(
-            X,
-            allow_nd=True,
-            dtype=PIXELS,
-            ensure_all_finite=False,
-            input_name="X",
-            estimator=self,
-        )
-        if pixels.ndim == 2 and self._fitted_on_flat:
-            validate_data(self, X, reset=False, skip_check_array=True)
-        images = as_views(pixels, self.view_shape)
-        check_same_views(images, self.view_shape_, type(self).__name__)
-        present = as_mask(mask, *images.shape[:2])
-        images = fill_missing(images, present)
-        assert_all_finite(images, input_name="X")
-        return images, present
-
-    def predict_proba(self, X: ArrayLike, mask: ArrayLike | None = None) -> NDArray[np.float32]:
-        """Probabilities of the classes.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, V, height, width), \
-                (n_samples, V, height, width, channels) or (n_samples, n_features)
-            All V views of each sample; missing ones may have any pixels.
-        mask : array-like of bool of shape (n_samples, V) or (V,), default=None
-            True where a view is present; each sample needs one. None means all.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes), float32
-            Classes in the order of ``classes_``.
-        """
-        images, present = self._check_views(X, mask)
-        tower, head, _ = self._networks.get()
-        predict_views = load_quietly("skprune.multiview._network").predict_views
-        pooling = self._networks.plan.view_pooling
-        return predict_views([tower] * self.n_views_, head, images, present, pooling)
-
-    def predict(self, X: ArrayLike, mask: ArrayLike | None = None) -> NDArray:
-        """The label with the highest probability, the first of ``classes_`` among equals.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, V, height, width), \
-                (n_samples, V, height, width, channels) or (n_samples, n_features)
-            All V views of each sample; missing ones may have any pixels.
-        mask : array-like of bool of shape (n_samples, V) or (V,), default=None
-            True where a view is present; each sample needs one. None means all.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels.
-        """
-        probabilities = self.predict_proba(X, mask)
-        return self.classes_[probabilities.argmax(axis=1)]
-
-    def score(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        mask: ArrayLike | None = None,
-    ) -> float:
-        """Accuracy, the share of samples with the right label.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, V, height, width), \
-                (n_samples, V, height, width, channels) or (n_samples, n_features)
-            All V views of each sample; missing ones may have any pixels.
-        y : array-like of shape (n_samples,)
-            True labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples.
-        mask : array-like of bool of shape (n_samples, V) or (V,), default=None
-            True where a view is present; each sample needs one. None means all.
-
-        Returns
-        -------
-        float
-            Weighted accuracy, in [0, 1].
-        """
-        return accuracy_score(y, self.predict(X, mask), sample_weight=sample_weight)
+    def _report_epoch(self, epoch: int, logs: dict[str, float], seconds: float) -> None:
+        self._step(f"epoch {epoch}")
+        if self.verbose:
+            measures = ", ".join(f"{name} {value:.4f}" for name, value in logs.items())
+            print(f"[{epoch + 1}/{self.epochs}] {seconds:.1f} s, {measures}", flush=True)

@@ -1,26 +1,63 @@
-"""Views as arrays: layouts, present views, and substitutes for missing ones."""
+"""Samples of several views as arrays: layouts, masks, substitutes for missing views."""
+
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["as_mask", "as_views", "check_same_views", "fill_missing", "present_views"]
+__all__ = ["ViewSamples", "as_mask", "as_views", "check_same_views", "fill_missing"]
 
 
-def as_views(X: np.ndarray, view_shape: tuple[int, ...] | None) -> np.ndarray:
-    """View samples of shape (n, V, h, w), (n, V, h, w, c) or (n, features) as (n, V, h, w, c).
+@dataclass(frozen=True, eq=False)
+class ViewSamples:
+    """Samples of several views with their labels."""
 
-    Flat samples without ``view_shape`` are one view of one row of pixels.
-    """
-    wanted = None if view_shape is None else tuple(int(side) for side in view_shape)
-    if wanted is not None and len(wanted) == 3:
-        wanted = (*wanted, 1)
+    images: NDArray  # (n, V, h, w, c), pixels of missing views filled
+    mask: NDArray[np.bool_]  # (n, V), True where a view is present
+    y: NDArray  # (n,), labels, or their positions in the classes
+    weights: NDArray | None = None  # (n,), weights in the loss
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, rows: Any) -> "ViewSamples":
+        weights = None if self.weights is None else self.weights[rows]
+        return ViewSamples(self.images[rows], self.mask[rows], self.y[rows], weights)
+
+    def with_positions(self, classes: NDArray) -> "ViewSamples":
+        """The same samples with labels as positions in the sorted classes."""
+        return replace(self, y=np.searchsorted(classes, self.y))
+
+    def present_views(self) -> NDArray:
+        """All present views as images (n_present, h, w, c), not copied if none is missing."""
+        if self.mask.all():
+            return self.images.reshape(-1, *self.images.shape[2:])
+        return self.images[self.mask]
+
+    def filled_by_view(self) -> "ViewSamples":
+        """The same samples, a missing view replaced by the same view of another sample."""
+        # The batch normalizations of a view's own tower then see this view only.
+        if self.mask.all():
+            return self
+        images = self.images.copy()
+        for view, present in enumerate(self.mask.T):
+            if present.any():
+                rows = np.resize(np.flatnonzero(present), (~present).sum())
+                images[~present, view] = images[rows, view]
+        return replace(self, images=images)
+
+
+def as_views(X: NDArray, view_shape: tuple[int, ...] | None) -> NDArray:
+    """Samples (n, V, h, w), (n, V, h, w, c) or (n, features) as (n, V, h, w, c)."""
+    shape = () if view_shape is None else tuple(int(side) for side in view_shape)
+    wanted = (*shape, 1) if len(shape) == 3 else shape
     if X.ndim == 2:
-        if wanted is None:
-            wanted = (1, 1, X.shape[1], 1)
+        wanted = wanted or (1, 1, X.shape[1], 1)  # one view of one row of pixels
         if X.shape[1] != np.prod(wanted):
             raise ValueError(
-                f"view_shape={tuple(view_shape)} has {np.prod(wanted)} pixels, but X has "
-                f"{X.shape[1]} features; give X with {np.prod(wanted)} features, or the "
-                "view_shape of its rows."
+                f"view_shape={shape} has {np.prod(wanted)} pixels, but X has {X.shape[1]} "
+                f"features; give X with {np.prod(wanted)} features, or the view_shape of its rows."
             )
         return X.reshape(len(X), *wanted)
     if X.ndim not in (4, 5):
@@ -31,15 +68,15 @@ def as_views(X: np.ndarray, view_shape: tuple[int, ...] | None) -> np.ndarray:
     images = X.reshape(*X.shape, 1) if X.ndim == 4 else X
     if 0 in images.shape:
         raise ValueError(f"X has no pixels: its shape is {X.shape}.")
-    if wanted is not None and images.shape[1:] != wanted:
+    if wanted and images.shape[1:] != wanted:
         raise ValueError(
-            f"view_shape={tuple(view_shape)}, but the samples of X have the shape {X.shape[1:]}; "
-            "leave view_shape out, or make the two equal."
+            f"view_shape={shape}, but the samples of X have the shape {X.shape[1:]}; leave "
+            "view_shape out, or make the two equal."
         )
     return images
 
 
-def check_same_views(images: np.ndarray, fitted: tuple[int, int, int, int], name: str) -> None:
+def check_same_views(images: NDArray, fitted: tuple[int, ...], name: str) -> None:
     """Raise a ValueError unless samples have the views that an estimator was fitted on."""
     n_views, n_fitted = images.shape[1], fitted[0]
     if n_views != n_fitted:
@@ -55,7 +92,9 @@ def check_same_views(images: np.ndarray, fitted: tuple[int, int, int, int], name
         )
 
 
-def as_mask(mask, n_samples: int, n_views: int) -> np.ndarray:
+def as_mask(
+    mask: Any, n_samples: int, n_views: int, *, allow_empty: bool = False
+) -> NDArray[np.bool_]:
     """Which views are present in each sample, (n_samples, n_views); None means all."""
     if mask is None:
         return np.ones((n_samples, n_views), dtype=bool)
@@ -67,7 +106,7 @@ def as_mask(mask, n_samples: int, n_views: int) -> np.ndarray:
         )
     present = np.broadcast_to(given, (n_samples, n_views))
     empty = np.flatnonzero(~present.any(axis=1))
-    if len(empty):
+    if len(empty) and not allow_empty:
         raise ValueError(
             f"mask must leave each sample at least one view; it leaves {len(empty)} of "
             f"{n_samples} without any, the first is sample {empty[0]}."
@@ -75,12 +114,10 @@ def as_mask(mask, n_samples: int, n_views: int) -> np.ndarray:
     return present
 
 
-def fill_missing(images: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Replace each missing view by the next present one of the sample, cyclically.
-
-    So nothing is computed from the pixels of missing views, and batch normalization, which uses all
-    pixels of a batch, uses present views only. ``images`` itself is returned if none is missing.
-    """
+def fill_missing(images: NDArray, mask: NDArray[np.bool_]) -> NDArray:
+    """Replace each missing view by the next present one of the sample, cyclically."""
+    # So nothing is computed from the pixels of missing views, and batch normalization, which uses
+    # all pixels of a batch, uses present views only.
     if mask.all():
         return images
     places = np.arange(mask.shape[1])
@@ -88,8 +125,3 @@ def fill_missing(images: np.ndarray, mask: np.ndarray) -> np.ndarray:
     candidates = (places[:, None] + places) % len(places)
     chosen = candidates[places, mask[:, candidates].argmax(axis=2)]
     return images[np.arange(len(images))[:, None], chosen]
-
-
-def present_views(images: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """All present views as images (n_present, h, w, c), not copied if none is missing."""
-    return images.reshape(-1, *images.shape[2:]) if mask.all() else images[mask]

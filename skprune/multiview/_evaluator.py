@@ -1,4 +1,4 @@
-"""One trained multi-view network on a bench: its towers pruned, trained together and measured."""
+"""The tower of a network of several views cut, fine-tuned and measured."""
 
 import os
 import warnings
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compression import OperatingPoint
-from ..metrics import latency, latency_ratio
+from ..metrics import latency_ratio
 from ..sparsity import (
     SweepResult,
     TimingPlan,
@@ -24,87 +24,34 @@ from ..sparsity import (
     prune_channels,
     recover,
 )
-from ._nested import NestedTowers
+from ._data import ViewSamples
+from ._nested import NestedSlices
 from ._towers import ViewNetworks, assemble
 
-__all__ = ["WHOLE", "ViewBench", "ViewSamples", "no_rounding_warnings"]
+__all__ = ["WHOLE", "ViewEvaluator", "no_rounding_warnings"]
 
 _REPEATS = 20
-WHOLE = 1 - 1e-9  # an amount that leaves nothing
+WHOLE = 1 - 1e-9  # an amount from which on the view is dropped
 
 
 @contextmanager
 def no_rounding_warnings() -> Iterator[None]:
-    """Amounts that a user did not choose, and that rounding undoes: the sizes show it."""
+    """Do not warn of amounts that a user did not choose, and that rounding undoes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*removes no channel", UserWarning)
         yield
 
 
 @dataclass(frozen=True, eq=False)
-class ViewSamples:
-    """Samples of several views with their labels.
+class ViewEvaluator:
+    """Cuts the tower of one network, fine-tunes the result and measures it, always alike."""
 
-    Attributes
-    ----------
-    images : ndarray of shape (n, V, h, w, c)
-        Pixels, those of missing views filled.
-    mask : ndarray of shape (n, V), bool
-        True where a view is there.
-    y : ndarray of shape (n,)
-        Labels, or positions in the classes.
-    weights : ndarray of shape (n,) or None
-        Weights in the loss.
-    """
-
-    images: NDArray
-    mask: NDArray[np.bool_]
-    y: NDArray
-    weights: NDArray | None = None
-
-    def __getitem__(self, rows: Any) -> "ViewSamples":
-        weights = None if self.weights is None else self.weights[rows]
-        return ViewSamples(self.images[rows], self.mask[rows], self.y[rows], weights)
-
-    def filled_by_view(self) -> "ViewSamples":
-        """The same, with a missing view's pixels those of that view of another sample.
-
-        The batch normalisations of a view's own tower then see this view only.
-        """
-        if self.mask.all():
-            return self
-        images = self.images.copy()
-        for view, there in enumerate(self.mask.T):
-            if there.any():
-                rows = np.resize(np.flatnonzero(there), (~there).sum())
-                images[~there, view] = images[rows, view]
-        return replace(self, images=images)
-
-
-@dataclass(frozen=True, eq=False)
-class ViewBench:
-    """How the towers of one multi-view network are pruned and measured.
-
-    Attributes
-    ----------
-    networks : ViewNetworks
-        The unpruned network.
-    train, held_out : ViewSamples
-        What it is fine-tuned with, and measured on; labels as positions in the classes.
-    round_to : int
-        As :func:`~skprune.sparsity.prune_channels` takes it.
-    tuning : dict
-        Of :func:`~skprune.sparsity.recover`.
-    batch_size : int
-        Samples of a timed batch.
-    """
-
-    networks: ViewNetworks
-    train: ViewSamples
-    held_out: ViewSamples
-    round_to: int
-    tuning: dict[str, Any]
-    batch_size: int
+    networks: ViewNetworks  # the unpruned network
+    train: ViewSamples  # what is fine-tuned with; labels are positions in the classes
+    held_out: ViewSamples  # what is measured on
+    round_to: int  # of prune_channels
+    tuning: dict[str, Any]  # options of recover
+    batch_size: int  # samples of a timed batch
 
     def sweep(
         self,
@@ -113,23 +60,7 @@ class ViewBench:
         verbose: int,
         on_amount: Callable[[float], Any],
     ) -> SweepResult:
-        """Measure the network with one pruned tower for all views, for several amounts.
-
-        Parameters
-        ----------
-        amounts : ndarray of shape (n,)
-            Amounts, 0 among them.
-        location : str or None
-            Folder that the results are kept in.
-        verbose : int
-            Show a progress bar.
-        on_amount : callable
-            Called with each amount, once it is measured.
-
-        Returns
-        -------
-        SweepResult
-        """
+        """Measure the network with one pruned tower for all views, for several amounts."""
         tower, head = self.networks.towers[0], self.networks.head
         fingerprint = joblib.hash(
             {
@@ -145,15 +76,14 @@ class ViewBench:
         def trial(amount: float) -> Trial:
             with no_rounding_warnings():
                 pruned = prune_channels(tower, amount, round_to=self.round_to) if amount else tower
-            towers = tuple(pruned for _ in self.networks.towers)
-            before = ViewNetworks(towers, head, self.networks.pooling)
-            tuned = self._tuned(before) if self.tuning["epochs"] else before
+            before = replace(self.networks, towers=(pruned,) * len(self.networks.towers))
+            tuned = self._fine_tuned(before) if self.tuning["epochs"] else before
             accuracy = self._accuracy(before)
             return Trial(
                 accuracy_before=accuracy,
                 accuracy=accuracy if tuned is before else self._accuracy(tuned),
                 cost=tuned.cost(),
-                predict=self._predict(tuned),
+                predict=self._prediction(tuned),
             )
 
         return measure_amounts(
@@ -164,7 +94,7 @@ class ViewBench:
             path=path,
             about={
                 "method": "channels of one tower",
-                "n_validation": len(self.held_out.y),
+                "n_validation": len(self.held_out),
                 "fine_tune_epochs": self.tuning["epochs"],
                 "fingerprint": fingerprint,
             },
@@ -172,114 +102,64 @@ class ViewBench:
             on_amount=on_amount,
         )
 
-    def copies(self, amounts: NDArray[np.float64]) -> ViewNetworks:
-        """Towers of their own for all views, trained together.
-
-        Parameters
-        ----------
-        amounts : ndarray of shape (V,)
-            Pruning amount of each view; 1 drops it.
-
-        Returns
-        -------
-        ViewNetworks
-        """
+    def cut_copies(self, amounts: NDArray[np.float64]) -> ViewNetworks:
+        """A pruned copy of the tower for each view, fine-tuned together; 1 drops the view."""
         towers = tuple(
             None if amount >= WHOLE else prune_channels(tower, amount, round_to=self.round_to)
             for tower, amount in zip(self.networks.towers, amounts.tolist(), strict=True)
         )
-        return self._tuned(ViewNetworks(towers, self.networks.head, self.networks.pooling))
+        return self._fine_tuned(replace(self.networks, towers=towers))
 
-    def nested(self, amounts: NDArray[np.float64]) -> tuple[NestedTowers, Any]:
-        """Slices of one tower, trained together.
-
-        Parameters
-        ----------
-        amounts : ndarray of shape (V,)
-            Pruning amount of each view; 1 drops it.
-
-        Returns
-        -------
-        nested : NestedTowers
-            The towers.
-        head : keras.Model
-            Their head.
-        """
-        views = tuple(np.flatnonzero(amounts < WHOLE).tolist())
-        nested = NestedTowers.of(
-            self.networks.towers[0], amounts[list(views)], views, self.round_to
+    def cut_nested(self, amounts: NDArray[np.float64]) -> tuple[Any, Any, NestedSlices]:
+        """Tower, head, and the slice of that tower for each view, fine-tuned together."""
+        tower, slices = NestedSlices.of(
+            self.networks.towers[0], amounts, amounts >= WHOLE, self.round_to
         )
-        masked = nested.masked(len(amounts))
-        tuned = self._tuned(ViewNetworks(masked, self.networks.head, self.networks.pooling))
-        return nested.trained(tuned.distinct[0]), tuned.head
+        tuned = self._fine_tuned(replace(self.networks, towers=slices.masked(tower)))
+        slices = slices.trained(tower, tuned.distinct[0])
+        return tower, tuned.head, slices
 
     @no_retracing_warnings()
-    def measured(
-        self,
-        networks: ViewNetworks,
-        amount: float,
-        base_time: float | None,
-        stored: Any = None,
-        norm_bytes: int = 0,
+    def measure(
+        self, networks: ViewNetworks, amount: float, unpruned_time: float, n_bytes: int
     ) -> OperatingPoint:
-        """Accuracy on held-out samples, time and size.
-
-        Parameters
-        ----------
-        networks : ViewNetworks
-            What to measure.
-        amount : float
-            What to call it.
-        base_time : float or None
-            Seconds of the unpruned network; None measures it, and takes it for the answer where
-            ``networks`` is the unpruned network.
-        stored : keras.Model, default=None
-            The one tower that is held, where all are slices of it.
-        norm_bytes : int, default=0
-            What these slices hold besides.
-
-        Returns
-        -------
-        OperatingPoint
-        """
-        batch, base = self.held_out.images[: self.batch_size], self._predict(self.networks)
-        if base_time is None:
-            base_time = latency(base, batch, repeats=_REPEATS).median
+        """Accuracy on the held-out samples, time from that of the unpruned network, and size."""
         ratio = 1.0
         if networks is not self.networks:
-            ratio = latency_ratio(self._predict(networks), base, batch, repeats=_REPEATS).ratio
-        held = [*(networks.distinct if stored is None else [stored]), networks.head]
-        size = sum(weight.nbytes for model in held for weight in model.get_weights()) + norm_bytes
-        return OperatingPoint(amount, self._accuracy(networks), base_time * ratio, size / 1e6)
+            batch = self.held_out.images[: self.batch_size]
+            predictions = self._prediction(networks), self._prediction(self.networks)
+            ratio = latency_ratio(*predictions, batch, repeats=_REPEATS).ratio
+        return OperatingPoint(
+            amount, self._accuracy(networks), unpruned_time * ratio, n_bytes / 1e6
+        )
 
-    def _tuned(self, networks: ViewNetworks) -> ViewNetworks:
-        kept = [tower is not None for tower in networks.towers]
-        there = (self.train.mask & kept).any(axis=1)  # samples of which a view is left
-        if not there.any():
+    def _fine_tuned(self, networks: ViewNetworks) -> ViewNetworks:
+        usable = (self.train.mask & networks.kept).any(axis=1)
+        if not usable.any():
             raise ValueError(
-                f"No sample to train with has a view that is kept; the views "
-                f"{np.flatnonzero(~np.array(kept)).tolist()} are dropped, and mask says that no "
-                "other is there."
+                f"No sample to train with has a view that is kept: the views "
+                f"{np.flatnonzero(~networks.kept).tolist()} are dropped, and all others are "
+                "missing according to mask."
             )
-        if not self.tuning["epochs"]:  # the towers are its own, the head that of the unpruned ones
+        if not self.tuning["epochs"]:  # the head is still that of the unpruned network
             return replace(networks, head=copy_model(networks.head))
         model = assemble(networks, self.train.images.shape[1:])
-        train = self.train[there].filled_by_view()
+        train = self.train[usable].filled_by_view()
         inputs = [train.images, train.mask]
         tuned = recover(model, inputs, train.y, sample_weight=train.weights, **self.tuning)
         return networks.retrained(tuned)
 
     def _accuracy(self, networks: ViewNetworks) -> float:
-        """Share of right answers; a sample that no kept view shows has none."""
-        kept = np.array([tower is not None for tower in networks.towers])
-        there = (self.held_out.mask & kept).any(axis=1)
-        if not there.any():
+        """Share of right predictions; one without a kept view is wrong."""
+        usable = (self.held_out.mask & networks.kept).any(axis=1)
+        if not usable.any():
             return 0.0
-        rows = self.held_out[there]
-        found = networks.predict_proba(rows.images, rows.mask).argmax(axis=1)
-        return float((found == rows.y).sum() / len(there))
+        samples = self.held_out[usable]
+        found = networks.predict_proba(samples.images, samples.mask).argmax(axis=1)
+        return float((found == samples.y).sum() / len(self.held_out))
 
-    def _predict(self, networks: ViewNetworks) -> Any:
+    def _prediction(self, networks: ViewNetworks) -> Callable[[NDArray], Any]:
+        """What is timed: the prediction of a batch of samples without missing views."""
         model = assemble(networks, self.held_out.images.shape[1:])
         mask = np.ones((self.batch_size, len(networks.towers)), dtype=bool)
         return lambda images: model.predict_on_batch([images, mask[: len(images)]])

@@ -1,8 +1,8 @@
 """How much each view of a sample matters to a fitted estimator."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from inspect import signature
 from numbers import Integral
 from typing import Any
@@ -26,28 +26,27 @@ from ..utils import (
     generator,
     is_integer,
 )
+from ._data import as_mask
 
 __all__ = ["ViewImportance", "view_importance"]
-
-METHODS = ("permute", "remove")
 
 
 @dataclass(frozen=True, eq=False)
 class ViewImportance(ReprHTML):
-    """Importance of V views, from what the score loses without each, R times.
+    """Importance of V views, from the drop of the score without each, R times.
 
     Attributes
     ----------
     importance : ndarray of shape (V,)
         Reciprocal mean rank, in (0, 1]; see :func:`~skprune.amount.reciprocal_mean_rank`.
     drops : ndarray of shape (R, V)
-        Baseline minus the score with that view destroyed.
+        Baseline minus the score without that view.
     ranks : ndarray of shape (R, V)
         Rank of each view by its drop, 1 the largest; equal drops share their mean rank.
     baseline : ndarray of shape (R,)
-        Score with all views as they are.
+        Score with all views.
     method : {"permute", "remove"}
-        How views were destroyed.
+        How views were removed.
 
     Examples
     --------
@@ -83,7 +82,7 @@ def view_importance(
     mask: ArrayLike | None = None,
     random_state: Any = None,
 ) -> ViewImportance:
-    """Rank views by how much the score drops when each is destroyed.
+    """Rank views by the drop of the score without each.
 
     Parameters
     ----------
@@ -92,22 +91,22 @@ def view_importance(
     X : array-like of shape (n_samples, V, ...)
         Samples; the second axis is the view.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        What is to be predicted.
+        Labels or targets.
     method : {"permute", "remove"}, default="permute"
-        "permute" permutes the samples of a view. "remove" takes it away: an estimator whose
-        ``predict`` has an argument ``mask`` gets that, for any other the view becomes its mean
-        over the samples (as it also does where it is a sample's only view).
+        "permute" shuffles the view among the samples. "remove" masks it if the ``predict`` of the
+        estimator has an argument ``mask``. For any other estimator, and in samples without
+        another view, the view is replaced by its mean over the samples.
     n_repeats : int, default=5
-        Repeats, in each of which all views are ranked. Those of "permute" differ in the
-        shuffle, those of "remove" in the rows, which are drawn with replacement.
+        How often all views are ranked. "permute" shuffles again for each repeat, "remove" draws
+        samples with replacement.
     scoring : str, callable or None, default=None
-        As in scikit-learn, higher being better; a callable takes ``(estimator, X, y)``. None is
-        the estimator's own ``score``.
+        Score as in scikit-learn, higher is better; a callable takes ``(estimator, X, y)``. None is
+        the ``score`` method of the estimator.
     mask : array-like of bool of shape (n_samples, V) or (V,), default=None
-        True where a view is there; handed on to the estimator. Views that are missing stay so,
-        and take no part in shuffles and means.
+        True where a view is present; passed to the estimator. Missing views stay missing, and are
+        not used in shuffles and means. None means that all are present.
     random_state : int, RandomState instance, numpy Generator or None, default=None
-        Decides shuffles and rows. None takes fresh entropy.
+        Seed of the shuffles and draws. None takes fresh entropy.
 
     Returns
     -------
@@ -116,7 +115,7 @@ def view_importance(
     Raises
     ------
     TypeError, ValueError
-        If an argument is wrong, the estimator takes no mask and one is given, or a score is not
+        If an argument is wrong, a mask is given to an estimator without one, or a score is not
         finite.
 
     See Also
@@ -145,7 +144,7 @@ def view_importance(
     check_parameters(
         "view_importance",
         {
-            "method": [StrOptions(set(METHODS))],
+            "method": [StrOptions({"permute", "remove"})],
             "n_repeats": [Number(Integral, 1)],
             "scoring": [None, str, callable],
             "random_state": [*RANDOM_STATE, np.random.Generator],
@@ -155,23 +154,33 @@ def view_importance(
         scoring=scoring,
         random_state=random_state,
     )
-    rows = _Rows.of(estimator, X, y, mask)
+    samples, y = _checked(X, y)
+    predict = getattr(estimator, "predict", None)
+    takes_mask = predict is not None and "mask" in signature(predict).parameters
+    if mask is not None and not takes_mask:
+        raise TypeError(
+            f"mask is given, but the predict of {type(estimator).__name__} takes no mask."
+        )
+    present = as_mask(mask, *samples.shape[:2], allow_empty=True)
     scorer = scoring if callable(scoring) else check_scoring(estimator, scoring)
-    if is_integer(random_state):  # not the seed itself, so that an int gives what it always gave
+    if is_integer(random_state):  # not the seed itself, so that results do not change
         random_state = draw_seed(check_random_state(random_state))
     rng = generator(random_state)
-    repeats = [
-        _permuted(rows, rng) if method == "permute" else _removed(rows, rng)
-        for _ in range(n_repeats)
-    ]
-    # The first of a repeat is the baseline, which does not change without new rows.
-    scores = np.empty((n_repeats, 1 + rows.n_views))
-    for number, repeat in enumerate(repeats):
-        for place, (images, truth, present) in enumerate(repeat):
-            if place == 0 and number > 0 and method == "permute":
-                scores[number, 0] = scores[0, 0]
-            else:
-                scores[number, place] = scorer(_masked(estimator, present), images, truth)
+
+    def score(X: NDArray, y: NDArray, present: NDArray[np.bool_]) -> float:
+        plain = mask is None and present.all()
+        return scorer(estimator if plain else _Masked(estimator, present), X, y)
+
+    if method == "permute":
+        baseline = score(samples, y, present)
+        repeats = [
+            [baseline, *_permuted_scores(score, samples, y, present, rng)] for _ in range(n_repeats)
+        ]
+    else:
+        repeats = [
+            _removed_scores(score, samples, y, present, rng, takes_mask) for _ in range(n_repeats)
+        ]
+    scores = np.array(repeats, dtype=np.float64)
     if not np.isfinite(scores).all():
         raise ValueError(f"scoring={scoring!r} must give finite numbers; got {scores.tolist()}.")
     drops = scores[:, :1] - scores[:, 1:]
@@ -179,112 +188,82 @@ def view_importance(
     return ViewImportance(reciprocal_mean_rank(ranks), drops, ranks, scores[:, 0].copy(), method)
 
 
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """Samples as checked; ``present`` is None where no mask is to be handed on."""
-
-    X: NDArray
-    y: NDArray
-    present: NDArray[np.bool_]
-    takes_mask: bool
-    has_mask: bool
-
-    @property
-    def n_views(self) -> int:
-        return self.X.shape[1]
-
-    @classmethod
-    def of(cls, estimator: Any, X: Any, y: Any, mask: Any) -> "_Rows":
-        samples = check_array(
-            X, allow_nd=True, ensure_2d=False, dtype=None, ensure_all_finite=False, input_name="X"
+def _checked(X: Any, y: Any) -> tuple[NDArray, NDArray]:
+    """X and y as arrays of equally many samples, X with a second axis."""
+    samples = check_array(
+        X, allow_nd=True, ensure_2d=False, dtype=None, ensure_all_finite=False, input_name="X"
+    )
+    if samples.ndim < 2 or samples.shape[1] == 0:
+        raise ValueError(
+            "X must have the shape (n_samples, views, ...), with at least one view; got "
+            f"{samples.shape}."
         )
-        if samples.ndim < 2 or samples.shape[1] == 0:
-            raise ValueError(
-                "X must have the shape (n_samples, views, ...), with at least one view; got "
-                f"{samples.shape}."
-            )
-        truth = np.asarray(y)
-        check_consistent_length(samples, truth)
-        predict = getattr(estimator, "predict", None)
-        takes_mask = predict is not None and "mask" in signature(predict).parameters
-        present = np.ones(samples.shape[:2], dtype=bool)
-        if mask is not None:
-            if not takes_mask:
-                raise TypeError(
-                    f"mask is given, but the predict of {type(estimator).__name__} takes no mask."
-                )
-            given = np.asarray(mask)
-            shapes = (present.shape, present.shape[1:])
-            if given.dtype != bool or given.shape not in shapes:
-                raise ValueError(
-                    f"mask must be an array of bool of shape {shapes[0]} or {shapes[1]}; got "
-                    f"{given.dtype} of shape {given.shape}."
-                )
-            present = np.broadcast_to(given, present.shape)
-        return cls(samples, truth, present, takes_mask, mask is not None)
+    truth = np.asarray(y)
+    check_consistent_length(samples, truth)
+    return samples, truth
 
 
-_Scored = tuple[NDArray, NDArray, NDArray[np.bool_] | None]
+_Score = Callable[[NDArray, NDArray, NDArray[np.bool_]], float]
 
 
-def _permuted(rows: _Rows, rng: np.random.Generator) -> Iterator[_Scored]:
-    """The samples as they are, then with each view in turn permuted: one working copy."""
-    order = rng.permutation(len(rows.X))
-    mask = rows.present if rows.has_mask else None
-    yield rows.X, rows.y, mask
-    work = rows.X.copy()
-    for view in range(rows.n_views):
-        there = rows.present[:, view]
-        work[there, view] = rows.X[order[there[order]], view]
-        yield work, rows.y, mask
-        work[:, view] = rows.X[:, view]
+def _permuted_scores(
+    score: _Score, X: NDArray, y: NDArray, present: NDArray[np.bool_], rng: np.random.Generator
+) -> list[float]:
+    """Scores with each view in turn shuffled among the samples that have it."""
+    order, changed, scores = rng.permutation(len(X)), X.copy(), []
+    for view in range(X.shape[1]):
+        changed[present[:, view], view] = X[order[present[order, view]], view]
+        scores.append(score(changed, y, present))
+        changed[:, view] = X[:, view]
+    return scores
 
 
-def _removed(rows: _Rows, rng: np.random.Generator) -> Iterator[_Scored]:
-    """Rows drawn with replacement, then without each view in turn: one working copy."""
-    drawn = rng.integers(len(rows.X), size=len(rows.X))
-    work, truth, present = rows.X[drawn], rows.y[drawn], rows.present[drawn]
-    yield work, truth, present if rows.has_mask else None
-    for view in range(rows.n_views):
-        kept, there = work[:, view].copy(), present[:, view]
-        gone = there & (present.sum(axis=1) > 1) & rows.takes_mask
-        filled = there & ~gone
-        if filled.any():
-            work[filled, view] = _mean(rows.X[rows.present[:, view], view], work.dtype)
-        left = present.copy()
-        left[gone, view] = False
-        yield work, truth, left if rows.has_mask or gone.any() else None
-        work[:, view] = kept
+def _removed_scores(
+    score: _Score,
+    X: NDArray,
+    y: NDArray,
+    present: NDArray[np.bool_],
+    rng: np.random.Generator,
+    takes_mask: bool,
+) -> list[float]:
+    """Score of samples drawn with replacement, and their scores without each view in turn."""
+    rows = rng.integers(len(X), size=len(X))
+    drawn, labels, before = X[rows], y[rows], present[rows]
+    scores = [score(drawn, labels, before)]
+    for view in range(X.shape[1]):
+        pixels = drawn[:, view].copy()
+        masked = before[:, view] & (before.sum(axis=1) > 1) & takes_mask
+        averaged = before[:, view] & ~masked
+        if averaged.any():
+            drawn[averaged, view] = _mean(X[present[:, view], view])
+        left = before.copy()
+        left[masked, view] = False
+        scores.append(score(drawn, labels, left))
+        drawn[:, view] = pixels
+    return scores
 
 
-def _mean(images: NDArray, dtype: np.dtype) -> NDArray:
+def _mean(images: NDArray) -> NDArray:
+    """Mean image, in the type of the images."""
     mean = images.mean(axis=0, dtype=np.float64)
-    return np.rint(mean).astype(dtype) if dtype.kind in "biu" else mean.astype(dtype)
-
-
-def _masked(estimator: Any, mask: NDArray[np.bool_] | None) -> Any:
-    return estimator if mask is None else _Masked(estimator, mask)
+    mean = np.rint(mean) if images.dtype.kind in "biu" else mean
+    return np.asarray(mean.astype(images.dtype))
 
 
 class _Masked:
-    """An estimator that is told the same mask by whatever scores it."""
+    """An estimator whose methods get a mask."""
 
     _METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "score")
 
-    def __init__(self, estimator: Any, mask: NDArray[np.bool_]):
+    def __init__(self, estimator: Any, mask: NDArray[np.bool_]) -> None:
         self._estimator, self._mask = estimator, mask
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._estimator, name)
         if name not in self._METHODS:
             return found
-        # The score that scikit-learn gives a class knows no mask, but only calls predict.
+        # The score of scikit-learn takes no mask, but it calls predict, which does.
         function = getattr(found, "__func__", None)
         if function in (ClassifierMixin.score, RegressorMixin.score):
             return function.__get__(self)
-
-        @wraps(found)
-        def masked(*args: Any, **kwargs: Any) -> Any:
-            return found(*args, mask=self._mask, **kwargs)
-
-        return masked
+        return wraps(found)(partial(found, mask=self._mask))

@@ -1,4 +1,4 @@
-"""Towers that are slices of one another, and how they are trained together."""
+"""Towers that are slices of one tower, and how they are trained together."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -8,182 +8,105 @@ from numpy.typing import NDArray
 
 from ..sparsity import ChannelSlices, map_channels
 
-__all__ = ["NestedTowers", "Norms"]
-
-Norms = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
+__all__ = ["NestedSlices"]
 
 
 @dataclass(frozen=True, eq=False)
-class NestedTowers:
-    """One tower, of which every view sees a slice.
+class NestedSlices:
+    """The channels of one tower that each kept view has. The tower itself is an argument."""
 
-    Attributes
-    ----------
-    tower : keras.Model
-        The widest slice, which holds all others.
-    slices : ChannelSlices
-        The slice of each view that is kept.
-    views : tuple of int
-        These views.
-    norms : dict of str to (ndarray of shape (g, c), ndarray of shape (g, c))
-        Means and variances of each batch normalisation for each of the g distinct slices; where a
-        layer has none here, those of the tower.
-    """
-
-    tower: Any
-    slices: ChannelSlices
-    views: tuple[int, ...]
-    norms: Norms = field(default_factory=dict)
+    kept: NDArray[np.bool_]  # (k, n), for each kept view its channels
+    views: tuple[int, ...]  # the k kept views
+    n_views: int  # all views, dropped ones included
+    # Means and variances (g, c) of each batch normalization for each of the g distinct slices;
+    # none before training, when those of the tower are meant.
+    norms: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, tower: Any, amounts: NDArray[np.float64], views: tuple[int, ...], round_to: int
-    ) -> "NestedTowers":
-        """Rank the channels of a tower and slice it.
-
-        Parameters
-        ----------
-        tower : keras.Model
-            The whole tower.
-        amounts : ndarray of shape (k,)
-            Pruning amount of each kept view.
-        views : tuple of k int
-            The kept views.
-        round_to : int
-            As :func:`~skprune.sparsity.prune_channels` takes it.
-
-        Returns
-        -------
-        NestedTowers
-        """
-        slices = ChannelSlices.of(tower, amounts.tolist(), round_to=round_to)
-        narrow, slices = slices.narrowed(tower)
-        return cls(narrow, slices, views)
-
-    @classmethod
-    def from_kept(
-        cls,
-        tower: Any,
-        kept: NDArray[np.bool_],
-        views: tuple[int, ...],
-        norms: Norms | None = None,
-    ) -> "NestedTowers":
-        """Take up again what was saved.
-
-        Parameters
-        ----------
-        tower : keras.Model
-            The widest slice.
-        kept : ndarray of shape (k, n), bool
-            Channels of each slice.
-        views : tuple of k int
-            The kept views.
-        norms : dict, default=None
-            As the attribute.
-
-        Returns
-        -------
-        NestedTowers
-        """
-        return cls(tower, ChannelSlices(map_channels(tower), kept), views, norms or {})
+        cls, tower: Any, amounts: NDArray[np.float64], dropped: NDArray[np.bool_], round_to: int
+    ) -> tuple[Any, "NestedSlices"]:
+        """Rank the channels of a tower; return its widest slice, and the slices of that."""
+        slices = ChannelSlices.of(tower, amounts[~dropped].tolist(), round_to=round_to)
+        widest, slices = slices.narrowed(tower)
+        views = tuple(np.flatnonzero(~dropped).tolist())
+        return widest, cls(slices.kept, views, len(amounts))
 
     @property
     def groups(self) -> NDArray[np.intp]:
         """For each kept view, its slice: 0 to g - 1, in the order of the views."""
         numbers: dict[bytes, int] = {}
-        return np.array(
-            [numbers.setdefault(row.tobytes(), len(numbers)) for row in self.slices.kept]
-        )
+        return np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in self.kept])
 
-    def masked(self, n_views: int) -> tuple[Any, ...]:
-        """Towers to train with: one for all views, in which each view's missing channels are zero.
+    @property
+    def norm_bytes(self) -> int:
+        """Bytes of the statistics, less those of one slice, which the tower has."""
+        all_slices = sum(mean.nbytes + variance.nbytes for mean, variance in self.norms.values())
+        return all_slices - sum(2 * mean[0].nbytes for mean, _ in self.norms.values())
 
-        Parameters
-        ----------
-        n_views : int
-            All views, the dropped ones among them.
-
-        Returns
-        -------
-        tuple of n_views keras.Model or None
-        """
+    def masked(self, tower: Any) -> tuple[Any, ...]:
+        """Towers to train: one for all kept views, which masks the channels that a view lacks."""
         import keras
 
-        from ._slice_norm import SliceNorm
-        from ._view_mask import ViewMask
+        from ._network import SliceNorm, ViewMask
 
-        masks = self.slices.input_masks()
+        masks = ChannelSlices(map_channels(tower), self.kept).input_masks()
 
         def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
             mask = masks.get(layer.name)
             if mask is not None:
-                args = (ViewMask(mask.astype(np.float32))(args[0]), *args[1:])
+                args = (ViewMask(mask)(args[0]), *args[1:])
             if isinstance(layer, keras.layers.BatchNormalization):
                 same = ("momentum", "epsilon", "center", "scale", "name")
                 config = {name: getattr(layer, name) for name in same}
                 return SliceNorm(self.groups, **config, dtype="float32")(args[0])
             return layer(*args, **kwargs)
 
-        functional = keras.Model(self.tower.inputs[0], self.tower.outputs[0])
+        functional = keras.Model(tower.inputs[0], tower.outputs[0])
         twin = keras.models.clone_model(functional, call_function=call)
-        own = _layers(self.tower)
+        own = _layers(tower)
         for name, layer in _layers(twin).items():
             if isinstance(layer, SliceNorm):
-                layer.set_statistics(own[name])
+                layer.copy_from(own[name])
             else:
                 layer.set_weights(own[name].get_weights())
-        return tuple(twin if view in self.views else None for view in range(n_views))
+        return tuple(twin if view in self.views else None for view in range(self.n_views))
 
-    def trained(self, twin: Any) -> "NestedTowers":
-        """The same with the weights of a trained :meth:`masked` tower."""
-        from ._slice_norm import SliceNorm
+    def trained(self, tower: Any, twin: Any) -> "NestedSlices":
+        """Copy the weights of a trained :meth:`masked` tower; return slices with its statistics."""
+        from ._network import SliceNorm
 
-        norms: Norms = {}
-        own = _layers(self.tower)
+        norms = {}
+        own = _layers(tower)
         for name, layer in _layers(twin).items():
             if isinstance(layer, SliceNorm):
                 norms[name] = layer.statistics()
-                layer.give_factors(own[name])
+                layer.copy_factors_to(own[name])
             else:
                 own[name].set_weights(layer.get_weights())
         return replace(self, norms=norms)
 
-    def cut(self, n_views: int) -> tuple[Any, ...]:
-        """Towers to predict with: a slice for each view; views of equal slices share one.
-
-        Parameters
-        ----------
-        n_views : int
-            All views, the dropped ones among them.
-
-        Returns
-        -------
-        tuple of n_views keras.Model or None
-        """
-        known: dict[int, Any] = {}
-        towers: list[Any] = [None] * n_views
+    def cut(self, tower: Any) -> tuple[Any, ...]:
+        """Towers to predict with: a slice for each kept view; equal slices are one model."""
+        slices = ChannelSlices(map_channels(tower), self.kept)
+        models: dict[int, Any] = {}
+        towers: list[Any] = [None] * self.n_views
         for i, (view, group) in enumerate(zip(self.views, self.groups.tolist(), strict=True)):
-            if group not in known:
-                known[group] = self.slices.cut(self.tower, i)
-                self._set_statistics(known[group], i, group)
-            towers[view] = known[group]
+            if group not in models:
+                models[group] = slices.cut(tower, i)
+                self._set_statistics(models[group], slices, i, group)
+            towers[view] = models[group]
         return tuple(towers)
 
-    def _set_statistics(self, sliced: Any, i: int, group: int) -> None:
+    def _set_statistics(self, sliced: Any, slices: ChannelSlices, i: int, group: int) -> None:
         layers = _layers(sliced)
-        for channels in self.slices.channel_map.layers:
+        for channels in slices.channel_map.layers:
             name = channels.layer.name
             if name in self.norms:
-                kept = self.slices.kept[i, channels.weights[-1][0]]
+                kept = self.kept[i, channels.weights[-1][0]]
                 mean, variance = (values[group, kept] for values in self.norms[name])
                 layers[name].moving_mean.assign(mean)
                 layers[name].moving_variance.assign(variance)
-
-    @property
-    def norm_bytes(self) -> int:
-        """What the statistics of the slices take, beyond those that the tower holds."""
-        held = sum(mean.nbytes + variance.nbytes for mean, variance in self.norms.values())
-        return held - sum(2 * mean[0].nbytes for mean, _ in self.norms.values())
 
 
 def _layers(model: Any) -> dict[str, Any]:

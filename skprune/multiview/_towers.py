@@ -1,4 +1,4 @@
-"""A multi-view network with a tower of its own for each view, and how it is trained as one."""
+"""Networks of several views: a tower for each view, and the head over their pooled features."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ class ViewNetworks(ReprHTML):
     head : keras.Model
         From pooled features to probabilities.
     pooling : {"max", "mean"}
-        How the features of views become one.
+        Whether the features of the views become their maximum or their mean.
 
     Examples
     --------
@@ -44,12 +44,23 @@ class ViewNetworks(ReprHTML):
     pooling: str
 
     @property
+    def kept(self) -> NDArray[np.bool_]:
+        """For each view, whether it has a tower."""
+        return np.array([tower is not None for tower in self.towers])
+
+    @property
     def distinct(self) -> list[Any]:
         """The towers, each once."""
         return list({id(t): t for t in self.towers if t is not None}.values())
 
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all weights; a shared tower counts once."""
+        models = [*self.distinct, self.head]
+        return sum(weight.nbytes for model in models for weight in model.get_weights())
+
     def cost(self) -> ModelCost:
-        """What the networks hold, and compute for one sample.
+        """Size of the networks, and arithmetic for one sample.
 
         Returns
         -------
@@ -66,26 +77,26 @@ class ViewNetworks(ReprHTML):
         Parameters
         ----------
         images : ndarray of shape (n, V, height, width, channels)
-            All V views of each sample; those that are missing, or dropped, may hold any pixels.
+            All V views of each sample; missing and dropped ones may have any pixels.
         mask : ndarray of shape (n, V), bool, default=None
-            True where a view is there; None: all are.
+            True where a view is present; None means all.
 
         Returns
         -------
         ndarray of shape (n, C), float32
             Each row sums to one.
         """
-        from ._network import predict_views
+        from ._network import predict_features, view_features
 
-        return predict_views(self.towers, self.head, images, mask, self.pooling)
+        return predict_features(self, *view_features(self, images, mask))
 
     def retrained(self, model: Any) -> "ViewNetworks":
-        """The same networks with weights that were trained on.
+        """The same networks with the weights of a trained model of :func:`assemble`.
 
         Parameters
         ----------
         model : keras.Model
-            The networks assembled into one model, which holds the new weights.
+            The networks assembled into one model, which has the new weights.
 
         Returns
         -------
@@ -97,20 +108,7 @@ class ViewNetworks(ReprHTML):
 
 
 def assemble(networks: ViewNetworks, view_shape: Sequence[int]) -> Any:
-    """One model of all towers and the head, from pixels and a mask to probabilities.
-
-    Parameters
-    ----------
-    networks : ViewNetworks
-        What it is made of; layers are shared.
-    view_shape : sequence of four int
-        Views, height, width and channels.
-
-    Returns
-    -------
-    keras.Model
-        From pixels (n, V, h, w, c) and a mask (n, V) to probabilities (n, C).
-    """
+    """One Keras model from pixels (n, V, h, w, c) and a mask (n, V); it shares all layers."""
     import keras
     from keras import ops
 

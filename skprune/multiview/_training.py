@@ -1,72 +1,56 @@
-"""Training a multi-view network in this process, and the importance of its views."""
+"""Training a network of several views in this process, and the importance of its views."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .._keras import keras_adam, quiet_first_use
+from .._keras import keras_adam
 from ..ensemble._builder import compile_cnn, make_training_state
 from ..ensemble._epochs import ValidationStopping
+from ._data import ViewSamples
 from ._importance import view_importance
-from ._network import build_multi_view, predict_features, predict_views, view_features
-from ._plan import MultiViewNetworks, MultiViewPlan
+from ._network import predict_features, view_features
+from ._towers import ViewNetworks, assemble
 
-__all__ = ["MultiViewRows", "train_multi_view", "validation_importance"]
-
-
-@dataclass(frozen=True, eq=False)
-class MultiViewRows:
-    """Samples: images of :func:`fill_missing`, present views, classes as integers, weights."""
-
-    images: np.ndarray
-    mask: np.ndarray
-    codes: np.ndarray
-    weights: np.ndarray | None
-
-    def __getitem__(self, rows) -> "MultiViewRows":
-        """Some of the samples."""
-        weights = None if self.weights is None else self.weights[rows]
-        return MultiViewRows(self.images[rows], self.mask[rows], self.codes[rows], weights)
-
-    def __len__(self) -> int:
-        return len(self.codes)
+__all__ = ["train_networks", "validation_importance"]
 
 
-def train_multi_view(
-    plan: MultiViewPlan,
-    train: MultiViewRows,
-    validation: MultiViewRows | None,
+def train_networks(
+    networks: ViewNetworks,
+    train: ViewSamples,
+    validation: ViewSamples,
     *,
+    learning_rate: float,
     epochs: int,
     batch_size: int,
     patience: int | None,
+    seed: int,
     report: Callable[[int, dict[str, float], float], None],
-) -> tuple[MultiViewNetworks, dict[str, list[float]]]:
-    """Train a network without any global random state; return it and its history.
+) -> dict[str, list[float]]:
+    """Train in place without global random state, and return the history.
 
-    ``patience`` is the number of epochs without a lower validation loss after which training stops
-    with the best weights; None: never. ``report`` is called after each epoch with its number from
+    Training stops after ``patience`` epochs without a lower validation loss (None: never), and the
+    weights of the best epoch are kept. ``report`` is called after each epoch with its number from
     0, its measures and its seconds.
     """
-    with quiet_first_use():
-        networks = build_multi_view(plan)
-    model = networks.model
-    compile_cnn(model, keras_adam(plan.architecture.learning_rate))
+    model = assemble(networks, train.images.shape[1:])
+    compile_cnn(model, keras_adam(learning_rate))
     make_training_state(model)
     stopping = None
-    if validation is not None:
-
-        def predict_proba(rows):
-            return _predict_rows(networks, rows, plan.view_pooling)
-
+    if len(validation):
         stopping = ValidationStopping(
-            predict_proba, validation, validation.codes, validation.weights, patience=patience
+            lambda samples: networks.predict_proba(samples.images, samples.mask),
+            validation,
+            validation.y,
+            validation.weights,
+            patience=patience,
         )
         stopping.set_model(model)
     # Another seed than that of the initial weights.
-    rng = np.random.default_rng([plan.seed, 1])
+    rng = np.random.default_rng([seed, 1])
     history: dict[str, list[float]] = {}
     model.stop_training = False
     for epoch in range(epochs):
@@ -81,54 +65,41 @@ def train_multi_view(
             break
     if stopping is not None:
         stopping.on_train_end()
-    return networks, history
+    return history
 
 
-def _run_epoch(model, train, order, batch_size) -> dict[str, float]:
+def _run_epoch(
+    model: Any, train: ViewSamples, order: NDArray[np.int64], batch_size: int
+) -> dict[str, float]:
     """Train one epoch in the given order, as Keras's ``fit`` without shuffling."""
     totals = {"loss": 0.0, "accuracy": 0.0}
     for start in range(0, len(order), batch_size):
         batch = train[order[start : start + batch_size]]
         inputs = [batch.images.astype(np.float32), batch.mask]
-        logs = model.train_on_batch(inputs, batch.codes, batch.weights, return_dict=True)
+        logs = model.train_on_batch(inputs, batch.y, batch.weights, return_dict=True)
         for name in totals:
             totals[name] += len(batch) * float(logs[name])
     return {name: total / len(order) for name, total in totals.items()}
 
 
-def _predict_rows(networks: MultiViewNetworks, rows: MultiViewRows, view_pooling: str):
-    """Probabilities of samples, with the current weights."""
-    towers = [networks.tower] * rows.images.shape[1]
-    return predict_views(towers, networks.head, rows.images, rows.mask, view_pooling)
-
-
 def validation_importance(
-    networks: MultiViewNetworks,
-    rows: MultiViewRows,
-    view_pooling: str,
-    *,
-    method: str,
-    n_repeats: int,
-    seed: int,
-) -> np.ndarray:
-    """Reciprocal mean rank (V,) of each view by the log likelihood of validation samples.
+    networks: ViewNetworks, samples: ViewSamples, *, method: str, n_repeats: int, seed: int
+) -> NDArray[np.float64]:
+    """Reciprocal mean rank (V,) of each view by the log likelihood of the samples."""
+    # Features are computed once, and permuted or removed instead of the pixels.
+    features, present = view_features(networks, samples.images, samples.mask)
 
-    Features are computed once for each view, and permuted or removed instead of the pixels.
-    """
-    towers = [networks.tower] * rows.images.shape[1]
-    features, present = view_features(towers, rows.images, rows.mask)
-
-    def log_likelihood(estimator, features, places):
+    def log_likelihood(estimator: Any, features: NDArray, rows: NDArray) -> float:
         probabilities = estimator.predict_proba(features)
-        of_label = probabilities[np.arange(len(places)), rows.codes[places]]
+        of_label = probabilities[np.arange(len(rows)), samples.y[rows]]
         logarithms = np.log(np.maximum(of_label, 1e-7), dtype=np.float64)
-        weights = None if rows.weights is None else rows.weights[places]
+        weights = None if samples.weights is None else samples.weights[rows]
         return float(np.average(logarithms, weights=weights))
 
     found = view_importance(
-        _FromFeatures(networks.head, view_pooling),
+        _FromFeatures(networks),
         features,
-        np.arange(len(rows)),
+        np.arange(len(samples)),
         method=method,
         n_repeats=n_repeats,
         scoring=log_likelihood,
@@ -141,11 +112,11 @@ def validation_importance(
 class _FromFeatures:
     """Pooling and head as a classifier of features, which takes a mask."""
 
-    def __init__(self, head, view_pooling):
-        self._head, self._view_pooling = head, view_pooling
+    def __init__(self, networks: ViewNetworks) -> None:
+        self._networks = networks
 
-    def predict_proba(self, features, mask):
-        return predict_features(self._head, features, mask, self._view_pooling)
+    def predict_proba(self, features: NDArray, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+        return predict_features(self._networks, features, mask)
 
-    def predict(self, features, mask):
+    def predict(self, features: NDArray, mask: NDArray[np.bool_]) -> NDArray:
         return self.predict_proba(features, mask).argmax(axis=1)

@@ -4,17 +4,6 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 
-def views_by_their_head(plan, rows, validation, **options):
-    """As `train_multi_view`."""
-    from skprune.multiview._network import build_multi_view, pool_views, view_features
-
-    networks = build_multi_view(plan)
-    towers = [networks.tower] * plan.view_shape[0]
-    pooled = pool_views(*view_features(towers, rows.images, rows.mask), plan.view_pooling)
-    fit_last_layer(networks.head, pooled, rows.codes, rows.weights)
-    return networks, {}
-
-
 def member_by_its_last_layer(train, params, data, **options):
     """As `run_in_worker` that trains a member, but here."""
     import keras

@@ -1,4 +1,4 @@
-"""Views that are known to matter come first, and nothing else of X is touched."""
+"""Importance of views, by hand and for estimators that use known views."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from ..amount import notebook
 
 
 class OneView(ClassifierMixin, BaseEstimator):
-    """Looks at the sign of one view's mean, and at nothing else."""
+    """Predicts from the sign of one view's mean."""
 
     def __init__(self, view=1):
         self.view = view
@@ -31,16 +31,16 @@ class OneView(ClassifierMixin, BaseEstimator):
 
 
 class MaskedSum(ClassifierMixin, BaseEstimator):
-    """Sign of the sum over the views that are there; keeps what it was asked."""
+    """Sign of the sum over the present views; records its arguments."""
 
     def fit(self, X, y):
-        self.classes_, self.asked = np.unique(y), []
+        self.classes_, self.calls = np.unique(y), []
         return self
 
     def predict(self, X, mask=None):
         mask = np.ones(X.shape[:2], bool) if mask is None else mask
         assert mask.any(axis=1).all()
-        self.asked.append((X.copy(), mask))
+        self.calls.append((X.copy(), mask))
         return self.classes_[((X * mask).sum(axis=1) > 0).astype(int)]
 
 
@@ -53,7 +53,7 @@ def data():
 
 @pytest.mark.parametrize("method", ["permute", "remove"])
 @pytest.mark.parametrize("scoring", [None, "balanced_accuracy", lambda e, X, y: e.score(X, y)])
-def test_the_only_view_looked_at(data, method, scoring):
+def test_the_only_view_that_is_used(data, method, scoring):
     X, y = data
     before = X.copy()
     model = OneView().fit(X, y)
@@ -88,7 +88,7 @@ def test_a_regressor_with_views_of_one_number():
 
 
 def test_importance_is_repeats_over_the_sum_of_ranks(data):
-    """The notebook's form: 5 / (sum of the ranks over 5 repeats), so each is 5 / an integer."""
+    """As in the notebook: 5 / (sum of the ranks over 5 repeats), so each is 5 / an integer."""
     X, y = data
     y = np.where(X.sum(axis=(2, 3)) @ [0.4, 0.5, 0.6, 0.5] > 0, "up", "down")
     flatten = FunctionTransformer(np.reshape, kw_args={"shape": (-1, 24)})
@@ -128,7 +128,7 @@ def test_drops_by_hand(data):
         assert removed.drops[repeat, 1] == pytest.approx(expected)
 
 
-def test_whole_numbers_stay_whole(data):
+def test_means_keep_the_integer_type(data):
     y = data[1]
     X = np.where(data[0] > 0, 7, 0).astype(np.uint8)
 
@@ -141,7 +141,7 @@ def test_whole_numbers_stay_whole(data):
 
 
 @pytest.mark.parametrize("scoring", [None, "accuracy"])
-def test_remove_masks_where_it_can(scoring):
+def test_remove_masks_if_another_view_is_present(scoring):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(80, 3))
     y = X.sum(axis=1) > 0
@@ -152,7 +152,7 @@ def test_remove_masks_where_it_can(scoring):
     view_importance(
         model, X, y, method="remove", n_repeats=1, scoring=scoring, mask=mask, random_state=0
     )
-    (drawn, baseline), *rest = model.asked
+    (drawn, baseline), *rest = model.calls
     assert len(rest) == 3
     single = baseline.sum(axis=1) == 1
     assert single.any()
@@ -160,14 +160,14 @@ def test_remove_masks_where_it_can(scoring):
         expected = baseline.copy()
         expected[~single, view] = False
         np.testing.assert_array_equal(left, expected)
-        # Only the one view that a sample has cannot be masked: its mean stands in for it.
+        # The only view of a sample cannot be masked: it is replaced by its mean.
         changed = given != drawn
         np.testing.assert_array_equal(changed.any(axis=1), single & (view == 2))
         if view == 2:
             np.testing.assert_allclose(given[single, 2], X[:, 2].mean())
     without = MaskedSum().fit(X, y)
     view_importance(without, X, y, method="remove", n_repeats=1, random_state=0)
-    assert [mask.all() for _, mask in without.asked] == [True, False, False, False]
+    assert [mask.all() for _, mask in without.calls] == [True, False, False, False]
 
 
 def test_missing_views_are_not_shuffled():
@@ -178,7 +178,7 @@ def test_missing_views_are_not_shuffled():
     X[~mask] = np.nan
     model = MaskedSum().fit(X, rng.random(80) > 0.5)
     view_importance(model, X, rng.random(80) > 0.5, n_repeats=1, mask=mask, random_state=0)
-    _, *rest = model.asked
+    _, *rest = model.calls
     for view, (given, handed) in enumerate(rest):
         np.testing.assert_array_equal(handed, mask)
         np.testing.assert_array_equal(np.isnan(given), ~mask)
@@ -249,4 +249,4 @@ def test_a_mask_for_all_samples(data):
     X, y = data[0].mean(axis=(2, 3)), data[1]
     model = MaskedSum().fit(X, y)
     view_importance(model, X, y, mask=[True, True, False, True], random_state=0)
-    assert all((mask == [True, True, False, True]).all() for _, mask in model.asked)
+    assert all((mask == [True, True, False, True]).all() for _, mask in model.calls)
