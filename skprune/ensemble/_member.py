@@ -223,7 +223,7 @@ class CNNMember(KerasClassifier):
         validation_data=None, callbacks=(), **kwargs,
     ):  # fmt: skip
         """Train the network, from its present weights if ``warm_start``."""
-        self.classes_ = np.arange(self.n_classes)  # whatever scikeras made of y
+        self.classes_ = np.arange(self.n_classes)  # partial_fit may have been given others
         if (warm_start or self.warm_start) and self.initialized_:
             X, y = self._validate_data(X, y)
         else:
@@ -272,7 +272,7 @@ class CNNMember(KerasClassifier):
             )
             before = self.history_ if warm_start and initial_epoch else {}
             history = {name: before.get(name, []) + history[name] for name in history}
-        self.history_ = {name: [float(each) for each in history[name]] for name in history}
+        self.history_ = dict(history)
 
     # Prediction
 

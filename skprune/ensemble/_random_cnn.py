@@ -230,14 +230,13 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
         held_out = validation_rows(codes, self.validation_fraction, seed)
         member_class = load_quietly("skprune.ensemble._member").CNNMember
         offset, scale = pixel_statistics(images[~held_out])
-        stops_early = self.n_iter_no_change is not None and held_out.any()
         params = {
             "n_classes": len(classes),
             "offset": offset,
             "scale": scale,
             "epochs": int(self.epochs),
             "batch_size": int(self.batch_size),
-            "n_iter_no_change": int(self.n_iter_no_change) if stops_early else None,
+            "n_iter_no_change": self.n_iter_no_change and int(self.n_iter_no_change),
         }
         fingerprint = None
         if memory.store_backend is not None:

@@ -69,7 +69,7 @@ def train_members(
     MemberTrainingError if a member could not be trained; those trained before it are in the cache.
     """
     # Texts: equal architectures may share objects differently when pickled.
-    settings = repr((TRAINING_VERSION, keras_backend, sample_shape, sorted(params.items())))
+    settings = repr((TRAINING_VERSION, keras_backend, sorted(params.items())))
     keys = [(repr(plan.architecture), plan.seed, settings, fingerprint) for plan in plans]
     shapes = sample_shape, params["n_classes"]
     missing = [

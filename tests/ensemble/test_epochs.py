@@ -205,6 +205,41 @@ def test_members_train_predict_and_round_trip(keras, capsys):
     assert len(copy.history_["loss"]) == 4
 
 
+def test_whole_batches_and_rows_of_zero_weight(keras):
+    from skprune.ensemble import CNNMember
+
+    X, y, w = data(24)
+    w[::3] = 0
+    rows = w > 0
+
+    def losses(batch_size, *given):
+        return CNNMember(plan(), 3, epochs=2, batch_size=batch_size).fit(*given).history_
+
+    expected = losses(16, X[rows], y[rows], w[rows])
+    assert losses(-1, X, y, w) == losses(24, X, y, w) == expected
+
+
+def test_a_fit_leaves_deterministic_operations_as_they_were(keras):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("TensorFlow has this switch for the whole process")
+    from tensorflow.python.framework import config
+
+    from skprune.ensemble import CNNMember
+
+    X, y, _ = data(8)
+    before = config.is_op_determinism_enabled()
+    found = []
+    try:
+        for switch in (config.disable_op_determinism, config.enable_op_determinism):
+            switch()
+            history = CNNMember(plan(), 3, epochs=2, batch_size=8).fit(X, y).history_
+            found.append((history, config.is_op_determinism_enabled()))
+    finally:
+        (config.enable_op_determinism if before else config.disable_op_determinism)()
+    assert found[0][0] == found[1][0]
+    assert [enabled for _, enabled in found] == [False, True]
+
+
 @pytest.mark.parametrize("backend", [b for b in BACKENDS if b != "tensorflow"])
 def test_on_the_other_back_ends(backend):
     if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":

@@ -88,12 +88,16 @@ def test_one_member_by_itself(digits):
         ValueError, match=r"shape \(8, 7, 1\), but .* on samples of shape \(8, 8, 1\)"
     ):
         member.predict(X[:, :, 1:, None])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        clone(member).fit(X[..., None], y[:-1])
     flat, images = X.reshape(len(X), -1), X[..., None]
     np.testing.assert_array_equal(member.predict_proba(flat), member.predict_proba(images))
     # More training goes on from the weights, also those of a pickle.
     copy = pickle.loads(pickle.dumps(member)).partial_fit(X[..., None], y)
     assert len(copy.history_["loss"]) == 3
-    assert len(clone(member).partial_fit(X[..., None], y).history_["loss"]) == 1
+    first = clone(member).partial_fit(X[..., None], y, classes=[0, 1, 2])
+    assert len(first.history_["loss"]) == 1
+    np.testing.assert_array_equal(first.predict(flat), first.predict_proba(flat).argmax(axis=1))
     assert not np.array_equal(copy.model_.get_weights()[0], member.model_.get_weights()[0])
 
 
