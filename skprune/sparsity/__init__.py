@@ -1,8 +1,8 @@
 """Networks with fewer weights or channels; importing this imports neither Keras nor TensorFlow."""
 
-from ._channels import map_channels as map_channels
 from ._channels import prune_channels
 from ._fine_tune import fine_tune, reestimate_batch_norm
+from ._layer_rules import map_channels as map_channels
 from ._magnitude import prune_magnitude
 from ._measure import SIZES as SIZES
 from ._measure import TimingPlan as TimingPlan

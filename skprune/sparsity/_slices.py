@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._channel_map import ChannelMap, Ids, LayerChannels
-from ._channels import choose_channels, map_channels
+from ._channel_groups import ChannelMap
+from ._channels import choose_channels
+from ._layer_rules import map_channels
 from ._rebuild import rebuild
 
 __all__ = ["ChannelSlices"]
@@ -102,13 +103,8 @@ class ChannelSlices:
         """
         masks = {}
         for layer in self.channel_map.layers:
-            if layer.made is not None:
-                mask = self.kept[:, _read(layer)]
+            if layer.out_channels is not None:
+                mask = self.kept[:, layer.in_channels]
                 if not mask.all():
                     masks[layer.layer.name] = mask
         return masks
-
-
-def _read(layer: LayerChannels) -> Ids:
-    """The channels that a layer takes in: those of its first kernel that it does not make."""
-    return next(ids for ids in layer.weights[0].values() if ids is not layer.made)

@@ -102,7 +102,7 @@ def all_filters_of_time(x):
 def test_a_removed_channel_is_a_zeroed_channel(make, criterion):
     model = functional(make)
     if criterion == "batchnorm" and not any("batch" in layer.name for layer in model.layers):
-        with pytest.raises(ValueError, match="no batch normalisation"):
+        with pytest.raises(ValueError, match="no batch normalization"):
             prune_channels(model, 0.5, criterion=criterion)
         return
     pruned = prune_channels(model, 0.5, criterion=criterion, round_to=1)
@@ -309,11 +309,13 @@ def test_amounts_mean_the_decimal_number():
 
 def test_amount_one_names_the_largest_possible():
     model = functional(chain)
-    with pytest.raises(ValueError, match=r"0.6667, 8 of the 24 channels.* Got 1"):
+    with pytest.raises(ValueError, match=r"0.6667, which leaves 8 of the 24 channels.* Got 1"):
         prune_channels(model, 1.0)
     assert prune_channels(model, 0.6667).layers[1].filters == 8
     name = model.layers[1].name
-    with pytest.raises(ValueError, match=rf"amounts\['{name}'\].*0.9583, 1 of the 24.* Got 1\.5"):
+    with pytest.raises(
+        ValueError, match=rf"amounts\['{name}'\].*0.9583, which leaves 1 of the 24.* Got 1\.5"
+    ):
         prune_channels(model, {name: 1.5}, round_to=1)
 
 
@@ -337,7 +339,7 @@ def test_layers_that_do_not_exist_or_cannot_go():
     with pytest.raises(ValueError, match=rf"names \['{out}'\], which are not prunable"):
         prune_channels(model, {out: 0.5})
     names = [layer.name for layer in model.layers if hasattr(layer, "filters")]
-    with pytest.raises(ValueError, match=r"0\.5 for .* and 0\.25 for .* go together"):
+    with pytest.raises(ValueError, match=r"0\.5 for .* and 0\.25 for .* share a group of channels"):
         prune_channels(model, {names[0]: 0.5, names[2]: 0.25})
 
 

@@ -158,7 +158,7 @@ def test_activations_that_are_not_known_are_refused(activation, of):
     if of == "Activation":
         tail = [layers.Dense(16), layers.Activation(activation, name="mine")]
     model = keras.Sequential([keras.Input((6,)), *tail, layers.Dense(3)])
-    with pytest.raises(ValueError, match=r"'mine'.*may join channels"):
+    with pytest.raises(ValueError, match=r"'mine'.*may combine channels"):
         prune_channels(model, 0.5)
 
 
@@ -226,6 +226,19 @@ def test_nested_models_fed_by_channels_that_go():
     np.testing.assert_allclose(output(pruned, data(5, 6)), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_nested_model_of_free_size_is_called_with_images_of_two_sizes():
+    images = keras.Input((None, None, 16))
+    y = layers.Conv2D(8, 3, activation="relu", padding="same")(images)
+    nested = keras.Model(images, layers.GlobalAveragePooling2D()(y))
+    x = keras.Input((8, 8, 3))
+    y = layers.Conv2D(16, 3, padding="same", activation="relu")(x)
+    y = layers.Add()([nested(y), nested(layers.MaxPooling2D()(y))])
+    model = randomise(keras.Model(x, layers.Dense(3)(y)))
+    pruned = prune_channels(model, 0.5, round_to=1)
+    assert [left.sum() for left in masks(model, pruned).values()] == [8, 4, 3]
+    same(pruned, masked_twin(model, pruned), data(5, 8, 8, 3))
+
+
 def test_sequential_in_sequential():
     tail = keras.Sequential([keras.Input((16,)), layers.Dense(8), layers.Dense(3)])
     model = keras.Sequential([keras.Input((6,)), layers.Dense(16), tail])
@@ -257,8 +270,9 @@ def test_augmentation_is_seeded_too():
 def test_functions_that_keras_does_not_know_leave_the_result_uncompiled():
     model = keras.Sequential([keras.Input((6,)), layers.Dense(16), layers.Dense(3)])
     model.compile("adam", loss=lambda y, p: ops.mean((y - p) ** 2, axis=-1))
-    with pytest.warns(UserWarning, match="not compiled"):
+    with pytest.warns(UserWarning, match="not compiled") as warned:
         pruned = prune_channels(model, 0.5)
+    assert [w.filename for w in warned if "not compiled" in str(w.message)] == [__file__]
     assert not pruned.compiled
     assert model.compiled
 

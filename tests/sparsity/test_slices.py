@@ -133,7 +133,7 @@ def test_of_equal_channels_the_first_stay_in_every_slice():
     for variable in model.weights:
         variable.assign(np.ones(variable.shape))
     slices = ChannelSlices.of(model, [0.25, 0.5], round_to=1)
-    first = slices.channel_map.layers[0].made
+    first = slices.channel_map.layers[0].out_channels
     np.testing.assert_array_equal(slices.kept[:, first].argmin(axis=1), [6, 4])
     assert (slices.kept[0] >= slices.kept[1]).all()
 
@@ -196,8 +196,9 @@ def test_only_layers_that_read_fewer_channels_have_a_mask():
 
 def test_what_rounding_undoes_is_said():
     model = network(residual)
-    with pytest.warns(UserWarning, match=r"amounts=0\.1 removes no channel: round_to=8"):
+    with pytest.warns(UserWarning, match=r"amounts=0\.1 removes no channel: round_to=8") as warned:
         slices = ChannelSlices.of(model, [0.1])
+    assert warned[0].filename == __file__
     assert slices.kept.all()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
