@@ -8,21 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._keras import layer_graph
 from ..utils import hold_out
 from ._channels import prune_channels
-from ._fine_tune import default_loss, fine_tune, measure_batch_norm
 from ._magnitude import prune_magnitude
 from ._rebuild import copy_model
 
 __all__ = [
     "METHODS",
-    "classification_loss",
     "gives_logits",
     "held_out_rows",
     "method_named",
     "model_accuracy",
-    "recover",
 ]
 
 # By name: how a model is pruned, and which of its sizes that makes smaller.
@@ -65,19 +61,6 @@ def _another(method: Callable[[Any, float], Any], model: Any, amount: float) -> 
     return copy_model(made) if made is model else made
 
 
-def recover(model: Any, X: Any, y: Any, *, epochs: int, random_state: Any, **options: Any) -> Any:
-    """Fine-tune a copy, then estimate its batch-norm statistics again; with no epochs, neither.
-
-    ``options`` are those of :func:`fine_tune`. With no epochs, the given model is returned.
-    """
-    if not epochs:
-        layer_graph(model)  # refuses what the method of a user should not have made
-        return model
-    tuned = fine_tune(model, X, y, epochs=epochs, random_state=random_state, **options)
-    measure_batch_norm(tuned, X, random_state=random_state)
-    return tuned
-
-
 def model_accuracy(
     model: Any, X: NDArray, y: NDArray, *, logits: bool = False, batch_size: int = 1024
 ) -> float:
@@ -109,33 +92,6 @@ def model_accuracy(
         found = p.argmax(axis=1) if p.shape[1] > 1 else (p[:, 0] > least).astype(int)
         hits += int((found == y[rows]).sum())
     return hits / len(X)
-
-
-def classification_loss(model: Any) -> Any:
-    """The loss that a classifier is compiled with, in the form that takes classes as integers.
-
-    Parameters
-    ----------
-    model : keras.Model
-        A classifier.
-
-    Returns
-    -------
-    str or keras.Loss
-        Cross-entropy where the model has no loss, or one that takes rows of zeros and ones; label
-        smoothing and focusing are then left out.
-    """
-    import keras
-
-    losses = keras.losses
-    takes_integers = losses.SparseCategoricalCrossentropy, losses.BinaryCrossentropy
-    names = "sparse_categorical_crossentropy", "binary_crossentropy"
-    loss = getattr(model, "loss", None)
-    if isinstance(loss, takes_integers) or (isinstance(loss, str) and loss in names):
-        return loss
-    if isinstance(loss, losses.CategoricalCrossentropy) and loss.get_config()["from_logits"]:
-        return losses.SparseCategoricalCrossentropy(from_logits=True)
-    return default_loss(model)
 
 
 def gives_logits(model: Any) -> bool:

@@ -22,15 +22,13 @@ from ..utils import (
     check_sample_weight,
     draw_seed,
 )
-from ._fine_tune import TRAINING_CONSTRAINTS
+from ._fine_tune import TRAINING_CONSTRAINTS, classification_loss, recover
 from ._measure import SIZES, TimingPlan, Trial, check_amounts, measure_amounts
 from ._recipe import (
-    classification_loss,
     gives_logits,
     held_out_rows,
     method_named,
     model_accuracy,
-    recover,
 )
 from ._sweep_result import SweepResult
 

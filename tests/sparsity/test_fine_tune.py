@@ -105,8 +105,8 @@ def test_few_steps_that_are_not_traced_are_the_same_steps(trained, digits, monke
     X, y = digits[0][:250], digits[1][:250]
     weight = np.linspace(0, 2, 250)
     pruned, found = prune_magnitude(trained, 0.5), []
-    for few in (_fine_tune._FEW_STEPS, 0):
-        monkeypatch.setattr(_fine_tune, "_FEW_STEPS", few)
+    for few in (_fine_tune._MAX_EAGER_STEPS, 0):
+        monkeypatch.setattr(_fine_tune, "_MAX_EAGER_STEPS", few)
         found.append(fine_tune(pruned, X, y, sample_weight=weight, random_state=0).get_weights())
     moved = zip(found[0], pruned.get_weights(), strict=True)
     assert max(np.abs(new - old).max() for new, old in moved) > 3e-3

@@ -81,7 +81,9 @@ def test_recurrent_kernels_and_layers_without_a_rule_take_part():
 
 
 def test_wrong_input(model):
-    with pytest.raises(ValueError, match=r"0\.9991687448, one of 1203 weights left.* Got 1"):
+    with pytest.raises(
+        ValueError, match=r"0\.9991687448, which leaves one of 1203 weights.* Got 1"
+    ):
         prune_magnitude(model, 1)
     with pytest.raises(ValueError, match="float in the range"):
         prune_magnitude(model, -0.5)
