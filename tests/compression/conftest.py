@@ -80,7 +80,7 @@ def untimed(monkeypatch):
 def without_times(monkeypatch):
     """Every network takes a millisecond: to be timed, each would have to be traced first."""
     import skprune.compression as compression
-    from skprune.sparsity import _measure
+    from skprune.sparsity import _sweep
 
     def latency(predict, X, batch_size=None, **options):
         return SimpleNamespace(
@@ -90,7 +90,7 @@ def without_times(monkeypatch):
     def latency_ratio(*args, **options):
         return SimpleNamespace(ratio=1.0, q25=1.0, q75=1.0)
 
-    timed = [compression._bench, compression._vote_bench, compression._cut_members, _measure]
+    timed = [compression._bench, compression._vote_bench, compression._cut_members, _sweep]
     for module in timed:
         for fake in (latency, latency_ratio):
             if hasattr(module, fake.__name__):

@@ -31,7 +31,7 @@ from skprune.multiview._evaluator import ViewBench, ViewSamples
 from skprune.multiview._nested import NestedTowers
 from skprune.multiview._slice_norm import SliceNorm
 from skprune.multiview._towers import assemble
-from skprune.sparsity import _measure, fine_tune, prune_channels, recover
+from skprune.sparsity import _sweep, fine_tune, prune_channels, recover
 
 from ..ensemble.random_features import views_by_their_head
 from ..sparsity.twins import randomise
@@ -68,7 +68,7 @@ def untimed(request, monkeypatch):
     if "timed" not in request.fixturenames:
         once = SimpleNamespace(median=1e-3, hardware="none", threads=1, batch_size=1)
         ratio = SimpleNamespace(ratio=0.5, q25=0.4, q75=0.6)
-        for module in (_measure, _evaluator):
+        for module in (_sweep, _evaluator):
             monkeypatch.setattr(module, "latency", lambda *args, **kwargs: once)
             monkeypatch.setattr(module, "latency_ratio", lambda *args, **kwargs: ratio)
 

@@ -21,7 +21,7 @@ from skprune.exceptions import CurveMisfitWarning
 from skprune.metrics import model_cost
 from skprune.sparsity import (
     SweepResult,
-    _measure,
+    _sweep,
     fine_tune,
     prune_channels,
     prune_magnitude,
@@ -75,8 +75,8 @@ def untimed(request, monkeypatch):
             ratio = 1 / (1 + next(n))
             return SimpleNamespace(ratio=ratio, q25=0.9 * ratio, q75=1.1 * ratio)
 
-        monkeypatch.setattr(_measure, "latency", latency)
-        monkeypatch.setattr(_measure, "latency_ratio", latency_ratio)
+        monkeypatch.setattr(_sweep, "latency", latency)
+        monkeypatch.setattr(_sweep, "latency_ratio", latency_ratio)
 
 
 @pytest.fixture
