@@ -15,6 +15,7 @@ __all__ = [
     "ChannelMap",
     "Ids",
     "LayerChannels",
+    "TensorChannels",
     "UnionFind",
     "channel_groups",
     "channel_scores",
@@ -56,6 +57,14 @@ class UnionFind:
 
 
 @dataclass(frozen=True, eq=False)
+class TensorChannels:
+    """The channels of a tensor, and the axis that they are along (axis 0 is the batch)."""
+
+    ids: Ids
+    axis: int
+
+
+@dataclass(frozen=True, eq=False)
 class LayerChannels:
     """The channels of one layer.
 
@@ -80,14 +89,14 @@ class ChannelMap:
 
     ``layers`` are those whose weights or configuration depend on channels, in the order of
     computation. ``roots`` has the root of every number, ``fixed`` whether its channel must be kept.
-    ``nested_inputs`` has, for the id of each nested model, the axis and the numbers of the channels
-    of each input, None for an input whose channels are fixed.
+    ``nested_inputs`` has, for the id of each nested model, the channels of each input, None for an
+    input whose channels are fixed.
     """
 
     layers: tuple[LayerChannels, ...]
     roots: Ids
     fixed: NDArray[np.bool_]
-    nested_inputs: dict[int, list[tuple[int, Ids] | None]]
+    nested_inputs: dict[int, list[TensorChannels | None]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,54 +28,54 @@ def prune_channels(
     criterion: str = "l1",
     round_to: int = 8,
 ) -> Any:
-    """Remove the channels of a Keras model that matter least.
+    """Remove the least important channels of a Keras model.
 
-    Channels (filters of convolutions, units of dense layers) are taken out of the network
-    together with everything that goes with them: their rows of the next kernel, their entries of
-    batch normalisations and biases. What remains is a smaller network of the same kind. Its
-    outputs are those of the given network with the kernel rows that read a removed channel set
-    to zero. Channels that are added (or multiplied) are one channel: they stay or go together.
+    A channel (a filter of a convolution, a unit of a dense layer) is removed together with its
+    rows of the next kernel and its entries of batch normalizations and biases. The result is a
+    smaller network of the same kind. Its outputs are those of the given network with the kernel
+    rows that read a removed channel set to zero. Channels that are added or multiplied are one
+    group: they are kept or removed together.
 
-    Inputs and outputs keep their shapes, and so do channels that a softmax joins.
+    Inputs and outputs keep their shapes, and channels that a softmax combines are kept.
 
     Parameters
     ----------
     model : keras.Model
         Sequential or Functional, nested and shared layers included. It is not changed.
     amounts : float or dict of str to float
-        Share of the channels to remove from each layer, in [0, 1); or one such share for each
-        layer by its name, none of the others. Layers whose outputs are added share one amount.
+        Share of the channels to remove from each layer, in [0, 1); or a share for each layer to
+        prune, by its name. Layers whose outputs are added share one amount.
     criterion : {"l1", "batchnorm"}, default="l1"
-        Remove the channels made by the smallest weights in absolute value [1]_, or with the
-        smallest absolute factors of batch normalisation [2]_ ("l1" where there is none).
+        Remove the channels whose weights have the smallest sum of absolute values [1]_, or those
+        with the smallest absolute factors of batch normalization [2]_ ("l1" if there is none).
     round_to : int, default=8
-        The number of channels that stay is rounded up to a multiple of this: accelerators want
-        round numbers. A CPU may not care; 1 is then a little faster.
+        The number of channels that are kept is rounded up to a multiple of this, because
+        accelerators prefer round numbers. On a CPU, 1 may be a little faster.
 
     Returns
     -------
     keras.Model
         The smaller model, with the same names of layers; compiled if the given one is. With
-        amount 0 it predicts the same bits.
+        amount 0 its predictions are exactly the same.
 
     Raises
     ------
     TypeError
-        If the model is not a Keras model, or hides its layers in a ``call`` of its own.
+        If the model is not a Keras model, or has its own ``call`` method.
     ValueError
         If the model is not built, has no layer that can be pruned, or has a kind of layer through
-        which channels cannot be followed; if an amount is 1 or more, or names a layer that is not
-        there or cannot be pruned.
+        which channels cannot be followed; if an amount is 1 or more, or names a layer that does
+        not exist or cannot be pruned.
 
     Warns
     -----
     UserWarning
-        If ``round_to`` leaves all channels in place although some were to go.
+        If ``round_to`` keeps all channels although the amounts would remove some.
 
     See Also
     --------
     prune_magnitude : Sets single weights to zero, in any kind of layer.
-    fine_tune : Trains what is left.
+    fine_tune : Trains the pruned model.
 
     References
     ----------

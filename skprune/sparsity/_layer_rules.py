@@ -5,13 +5,12 @@ and returns the channels of its output. A new kind of layer is a new rule in RUL
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .._keras import LayerCall, LayerGraph, layer_graph
-from ._channel_groups import ChannelMap, Ids, LayerChannels, UnionFind
+from ._channel_groups import ChannelMap, Ids, LayerChannels, TensorChannels, UnionFind
 
 __all__ = ["RULES", "map_channels"]
 
@@ -27,14 +26,6 @@ def map_channels(model: Any) -> ChannelMap:
     return walk.channel_map()
 
 
-@dataclass(frozen=True, eq=False)
-class _Channels:
-    """The channels of a tensor, and the axis that they are along (axis 0 is the batch)."""
-
-    ids: Ids
-    axis: int
-
-
 class _Walk:
     """The channels of the calls up to here."""
 
@@ -44,7 +35,7 @@ class _Walk:
         self.fixed: list[int] = []
         # Channels of each tensor. None: the tensor depends on inputs alone, and its channels are
         # fixed along every axis.
-        self.channels: dict[int, _Channels | None] = dict.fromkeys(graph.inputs)
+        self.channels: dict[int, TensorChannels | None] = dict.fromkeys(graph.inputs)
         self.layers: dict[int, LayerChannels] = {}
         self.layers_on_inputs: set[int] = set()
 
@@ -72,20 +63,15 @@ class _Walk:
         # A layer that is called on inputs, too, must take all their channels.
         for key in self.layers_on_inputs & set(self.layers):
             layer = self.layers[key]
-            for ids in (layer.in_channels, *(i for axes in layer.weights for i in axes.values())):
-                if ids is not None:
-                    self.fixed.extend(ids.tolist())
-        nested_inputs = self._nested_inputs()
-        roots = self.sets.roots()
-        fixed = np.isin(roots, roots[np.array(self.fixed, dtype=np.intp)])
-        return ChannelMap(tuple(self.layers.values()), roots, fixed, nested_inputs)
-
-    def _nested_inputs(self) -> dict[int, list[tuple[int, Ids] | None]]:
-        """Unite the channels that enter a nested model in all its calls."""
-        inputs: dict[int, list[_Channels | None]] = {}
+            self.fix(layer.in_channels)
+            for axes in layer.weights:
+                for ids in axes.values():
+                    self.fix(ids)
+        # The channels that enter a nested model are the same in all its calls.
+        nested_inputs: dict[int, list[TensorChannels | None]] = {}
         for model, tensors in self.graph.nested:
             new = [self.channels[tensor] for tensor in tensors]
-            known = inputs.setdefault(id(model), new)
+            known = nested_inputs.setdefault(id(model), new)
             for i, (a, b) in enumerate(zip(known, new, strict=True)):
                 if a is not None and b is not None:
                     self.sets.union(a.ids, b.ids)
@@ -93,10 +79,9 @@ class _Walk:
                     self.fix(a)
                     self.fix(b)
                     known[i] = None
-        return {
-            model: [None if each is None else (each.axis, each.ids) for each in channels]
-            for model, channels in inputs.items()
-        }
+        roots = self.sets.roots()
+        fixed = np.isin(roots, roots[np.array(self.fixed, dtype=np.intp)])
+        return ChannelMap(tuple(self.layers.values()), roots, fixed, nested_inputs)
 
     def error(self, call: LayerCall, reason: str) -> ValueError:
         kind, name = type(call.layer).__name__, call.layer.name
@@ -105,19 +90,20 @@ class _Walk:
     def shape(self, tensor: int) -> tuple[int | None, ...]:
         return self.graph.shapes[tensor]
 
-    def fix(self, channels: _Channels | None) -> None:
+    def fix(self, channels: TensorChannels | Ids | None) -> None:
         """Keep these channels."""
-        if channels is not None:
-            self.fixed.extend(channels.ids.tolist())
+        ids = channels.ids if isinstance(channels, TensorChannels) else channels
+        self.fixed.extend([] if ids is None else ids.tolist())
 
-    def along(self, call: LayerCall, tensor: int, axis: int) -> Ids:
-        """The channels of an input along the axis that the layer has its channels along."""
+    def along(self, call: LayerCall, axis: int, i: int = 0) -> Ids:
+        """The channels of input i, which the layer needs along this axis."""
+        tensor = call.inputs[i]
         channels = self.channels[tensor]
         if channels is None:
             n = self.shape(tensor)[axis]
             if n is None:
                 raise self.error(call, f"axis {axis} of its input has no fixed length")
-            channels = self.channels[tensor] = _Channels(self.sets.add(n), axis)
+            channels = self.channels[tensor] = TensorChannels(self.sets.add(n), axis)
             self.fix(channels)
         if channels.axis != axis:
             raise self.error(
@@ -137,7 +123,7 @@ class _Walk:
             self.sets.union(known.in_channels, layer.in_channels)
 
 
-_Rule = Callable[[_Walk, LayerCall], _Channels]
+_Rule = Callable[[_Walk, LayerCall], TensorChannels]
 
 
 def _rule_of(layer: Any) -> _Rule | None:
@@ -156,7 +142,8 @@ def _channel_axis(walk: _Walk, call: LayerCall) -> int:
     return 1 if getattr(call.layer, "data_format", None) == "channels_first" else rank - 1
 
 
-def _input(walk: _Walk, call: LayerCall) -> _Channels:
+def _same(walk: _Walk, call: LayerCall) -> TensorChannels:
+    """The channels of the input, which are those of the output in elementwise layers."""
     channels = walk.channels[call.inputs[0]]
     assert channels is not None  # no rule is applied to calls on inputs alone
     return channels
@@ -174,54 +161,40 @@ def _weights(walk: _Walk, call: LayerCall, **axes: dict[int, Ids]) -> tuple[dict
 # Layers that make new channels
 
 
-def _dense(walk: _Walk, call: LayerCall) -> _Channels:
-    axis = len(walk.shape(call.inputs[0])) - 1
-    in_channels = walk.along(call, call.inputs[0], axis)
-    out_channels = walk.sets.add(call.layer.units)
-    kernel, config = {0: in_channels, 1: out_channels}, {"units": out_channels}
-    weights = _weights(walk, call, kernel=kernel, bias={0: out_channels})
-    scored = {"l1": (0, 1)}
-    walk.add_layer(LayerChannels(call.layer, weights, in_channels, out_channels, config, scored))
-    return _activated(walk, call, _Channels(out_channels, axis))
-
-
-def _conv(walk: _Walk, call: LayerCall) -> _Channels:
-    groups = getattr(call.layer, "groups", 1)
-    if groups != 1:
-        raise walk.error(call, f"its {groups} groups of channels would not stay equal")
-    axis = _channel_axis(walk, call)
-    in_channels = walk.along(call, call.inputs[0], axis)
-    out_channels = walk.sets.add(call.layer.filters)
-    in_axis, out_axis = len(call.layer.kernel.shape) - 2, len(call.layer.kernel.shape) - 1
-    if "Transpose" in type(call.layer).__name__:
+def _dense_or_conv(walk: _Walk, call: LayerCall) -> TensorChannels:
+    layer, axis = call.layer, _channel_axis(walk, call)
+    if getattr(layer, "groups", 1) != 1:
+        raise walk.error(call, f"its {layer.groups} groups of channels would not stay equal")
+    size = "units" if hasattr(layer, "units") else "filters"
+    in_channels = walk.along(call, axis)
+    out_channels = walk.sets.add(getattr(layer, size))
+    in_axis, out_axis = len(layer.kernel.shape) - 2, len(layer.kernel.shape) - 1
+    if "Transpose" in type(layer).__name__:
         in_axis, out_axis = out_axis, in_axis
-    kernel, config = {in_axis: in_channels, out_axis: out_channels}, {"filters": out_channels}
+    kernel = {in_axis: in_channels, out_axis: out_channels}
     weights = _weights(walk, call, kernel=kernel, bias={0: out_channels})
-    scored = {"l1": (0, out_axis)}
-    walk.add_layer(LayerChannels(call.layer, weights, in_channels, out_channels, config, scored))
-    return _activated(walk, call, _Channels(out_channels, axis))
+    config, scored = {size: out_channels}, {"l1": (0, out_axis)}
+    walk.add_layer(LayerChannels(layer, weights, in_channels, out_channels, config, scored))
+    return _activated(walk, call, TensorChannels(out_channels, axis))
 
 
-def _separable_conv(walk: _Walk, call: LayerCall) -> _Channels:
-    axis, rank = _channel_axis(walk, call), len(call.layer.pointwise_kernel.shape)
-    in_channels = walk.along(call, call.inputs[0], axis)
-    out_channels = walk.sets.add(call.layer.filters)
-    in_axis, out_axis = rank - 2, rank - 1
-    repeated = np.repeat(in_channels, call.layer.depth_multiplier)
-    depthwise, pointwise = {in_axis: in_channels}, {in_axis: repeated, out_axis: out_channels}
-    weights = _weights(
-        walk,
-        call,
-        depthwise_kernel=depthwise,
-        pointwise_kernel=pointwise,
-        bias={0: out_channels},
-    )
+def _separable_conv(walk: _Walk, call: LayerCall) -> TensorChannels:
+    layer, axis = call.layer, _channel_axis(walk, call)
+    in_channels = walk.along(call, axis)
+    out_channels = walk.sets.add(layer.filters)
+    in_axis, out_axis = len(layer.pointwise_kernel.shape) - 2, len(layer.pointwise_kernel.shape) - 1
+    repeated = np.repeat(in_channels, layer.depth_multiplier)
+    kernels = {
+        "depthwise_kernel": {in_axis: in_channels},
+        "pointwise_kernel": {in_axis: repeated, out_axis: out_channels},
+    }
+    weights = _weights(walk, call, **kernels, bias={0: out_channels})
     config, scored = {"filters": out_channels}, {"l1": (1, out_axis)}
-    walk.add_layer(LayerChannels(call.layer, weights, in_channels, out_channels, config, scored))
-    return _activated(walk, call, _Channels(out_channels, axis))
+    walk.add_layer(LayerChannels(layer, weights, in_channels, out_channels, config, scored))
+    return _activated(walk, call, TensorChannels(out_channels, axis))
 
 
-def _activated(walk: _Walk, call: LayerCall, channels: _Channels) -> _Channels:
+def _activated(walk: _Walk, call: LayerCall, channels: TensorChannels) -> TensorChannels:
     """Fix the channels if the layer's activation is a function of all of them together."""
     import keras
 
@@ -242,76 +215,71 @@ def _activated(walk: _Walk, call: LayerCall, channels: _Channels) -> _Channels:
 # Layers whose output has the channels of their input
 
 
-def _depthwise_conv(walk: _Walk, call: LayerCall) -> _Channels:
+def _depthwise_conv(walk: _Walk, call: LayerCall) -> TensorChannels:
     layer = call.layer
     axis, rank = _channel_axis(walk, call), len(layer.kernel.shape)
-    in_channels = walk.along(call, call.inputs[0], axis)
+    in_channels = walk.along(call, axis)
     repeated = np.repeat(in_channels, layer.depth_multiplier)
     weights = _weights(walk, call, kernel={rank - 2: in_channels}, bias={0: repeated})
     walk.add_layer(LayerChannels(layer, weights, in_channels))
-    return _activated(walk, call, _Channels(repeated, axis))
+    return _activated(walk, call, TensorChannels(repeated, axis))
 
 
-def _batch_norm(walk: _Walk, call: LayerCall) -> _Channels:
+def _batch_norm(walk: _Walk, call: LayerCall) -> TensorChannels:
     layer = call.layer
     axis = layer.axis % len(walk.shape(call.inputs[0]))
-    ids = walk.along(call, call.inputs[0], axis)
+    ids = walk.along(call, axis)
     names = ("gamma", "beta", "moving_mean", "moving_variance")
     weights = _weights(walk, call, **{name: {0: ids} for name in names})
     scored = {"batchnorm": (0, 0)} if layer.scale else {}  # gamma is the first weight
     walk.add_layer(LayerChannels(layer, weights, ids, scored=scored))
-    return _Channels(ids, axis)
+    return TensorChannels(ids, axis)
 
 
-def _prelu(walk: _Walk, call: LayerCall) -> _Channels:
-    channels, alpha = _input(walk, call), call.layer.alpha
+def _prelu(walk: _Walk, call: LayerCall) -> TensorChannels:
+    channels, alpha = _same(walk, call), call.layer.alpha
     # Along a shared axis alpha has length 1.
     axes = {} if alpha.shape[channels.axis - 1] == 1 else {channels.axis - 1: channels.ids}
     walk.add_layer(LayerChannels(call.layer, _weights(walk, call, alpha=axes)))
     return channels
 
 
-def _same(walk: _Walk, call: LayerCall) -> _Channels:
-    """Element by element, or along other axes than that of the channels."""
-    return _input(walk, call)
-
-
-def _dropout(walk: _Walk, call: LayerCall) -> _Channels:
+def _dropout(walk: _Walk, call: LayerCall) -> TensorChannels:
     if any(side not in (None, 1) for side in getattr(call.layer, "noise_shape", None) or ()):
         raise walk.error(call, "its noise_shape has lengths of its own")
-    return _input(walk, call)
+    return _same(walk, call)
 
 
-def _activation_layer(walk: _Walk, call: LayerCall) -> _Channels:
-    return _activated(walk, call, _input(walk, call))
+def _activation_layer(walk: _Walk, call: LayerCall) -> TensorChannels:
+    return _activated(walk, call, _same(walk, call))
 
 
-def _rescaling(walk: _Walk, call: LayerCall) -> _Channels:
+def _rescaling(walk: _Walk, call: LayerCall) -> TensorChannels:
     if np.ndim(call.layer.scale) or np.ndim(call.layer.offset):
         raise walk.error(call, "it scales each channel by a number of its own")
-    return _input(walk, call)
+    return _same(walk, call)
 
 
-def _softmax(walk: _Walk, call: LayerCall) -> _Channels:
-    channels, rank = _input(walk, call), len(walk.shape(call.inputs[0]))
+def _softmax(walk: _Walk, call: LayerCall) -> TensorChannels:
+    channels, rank = _same(walk, call), len(walk.shape(call.inputs[0]))
     if channels.axis in {axis % rank for axis in np.atleast_1d(getattr(call.layer, "axis", -1))}:
         walk.fix(channels)
     return channels
 
 
-def _spatial(walk: _Walk, call: LayerCall) -> _Channels:
+def _spatial(walk: _Walk, call: LayerCall) -> TensorChannels:
     """Along the axes of space: pooling, padding, cropping, upsampling."""
-    walk.along(call, call.inputs[0], _channel_axis(walk, call))
-    return _input(walk, call)
+    axis = _channel_axis(walk, call)
+    return TensorChannels(walk.along(call, axis), axis)
 
 
-def _global_pooling(walk: _Walk, call: LayerCall) -> _Channels:
+def _global_pooling(walk: _Walk, call: LayerCall) -> TensorChannels:
     channels = _spatial(walk, call)
-    return channels if call.layer.keepdims else _Channels(channels.ids, 1)
+    return channels if call.layer.keepdims else TensorChannels(channels.ids, 1)
 
 
-def _flatten(walk: _Walk, call: LayerCall) -> _Channels:
-    channels = _input(walk, call)
+def _flatten(walk: _Walk, call: LayerCall) -> TensorChannels:
+    channels = _same(walk, call)
     shape: list[Any] = list(walk.shape(call.inputs[0])[1:])
     if None in shape:
         raise walk.error(call, f"the shape of its input, {tuple(shape)}, is not fixed")
@@ -320,51 +288,51 @@ def _flatten(walk: _Walk, call: LayerCall) -> _Channels:
     # Keras moves axis 1 to the end before it flattens channels-first inputs, whatever it holds.
     if call.layer.data_format == "channels_first" and len(shape) > 1:
         ids = np.moveaxis(ids, 0, -1)
-    return _Channels(ids.ravel(), 1)
+    return TensorChannels(ids.ravel(), 1)
 
 
-def _reshape(walk: _Walk, call: LayerCall) -> _Channels:
-    channels, layer = _input(walk, call), call.layer
+def _reshape(walk: _Walk, call: LayerCall) -> TensorChannels:
+    channels, layer = _same(walk, call), call.layer
     shape, out = walk.shape(call.inputs[0]), walk.shape(call.outputs[0])
     if channels.axis != len(shape) - 1 or out[-1] != shape[-1]:
         raise walk.error(call, f"channels are spread over other axes, from {shape} to {out}")
     config = {} if layer.target_shape[-1] == -1 else {"target_shape": channels.ids}
     walk.add_layer(LayerChannels(layer, (), channels.ids, config=config))
-    return _Channels(channels.ids, len(out) - 1)
+    return TensorChannels(channels.ids, len(out) - 1)
 
 
 # Layers that combine tensors
 
 
-def _elementwise(walk: _Walk, call: LayerCall) -> _Channels:
+def _elementwise(walk: _Walk, call: LayerCall) -> TensorChannels:
     if any(np.ndim(value) for value in call.constants):
         raise walk.error(call, "it takes an array of constants along the channels")
     axis, wide = _common_axis(walk, call), np.empty(0, np.intp)
     rank = max(len(walk.shape(tensor)) for tensor in call.inputs)
-    for tensor in call.inputs:
+    for i, tensor in enumerate(call.inputs):
         own_axis = axis - rank + len(walk.shape(tensor))
         if own_axis < 1:  # it has no such axis: the same for all channels
             continue
-        ids = walk.along(call, tensor, own_axis)
+        ids = walk.along(call, own_axis, i)
         if len(ids) == len(wide):
             walk.sets.union(wide, ids)
             continue
         # One channel is combined with all others.
         wide, single = (ids, wide) if len(wide) <= 1 else (wide, ids)
-        walk.fixed.extend(single.tolist())
-    return _Channels(wide, axis)
+        walk.fix(single)
+    return TensorChannels(wide, axis)
 
 
-def _concatenate(walk: _Walk, call: LayerCall) -> _Channels:
+def _concatenate(walk: _Walk, call: LayerCall) -> TensorChannels:
     if any(np.ndim(value) for value in call.constants):
         raise walk.error(call, "it concatenates an array of constants")
     axis = _common_axis(walk, call)
-    ids = [walk.along(call, tensor, axis) for tensor in call.inputs]
+    ids = [walk.along(call, axis, i) for i in range(len(call.inputs))]
     if call.layer.axis % len(walk.shape(call.inputs[0])) == axis:
-        return _Channels(np.concatenate(ids), axis)
+        return TensorChannels(np.concatenate(ids), axis)
     for other in ids[1:]:
         walk.sets.union(ids[0], other)
-    return _Channels(ids[0], axis)
+    return TensorChannels(ids[0], axis)
 
 
 def _common_axis(walk: _Walk, call: LayerCall) -> int:
@@ -385,7 +353,7 @@ def _for_dimensions(rule: _Rule, *names: str) -> dict[str, _Rule]:
 
 
 # Rules that make or repeat channels: they apply to the inputs of a model, too.
-_MAKE_CHANNELS = {_dense, _conv, _separable_conv, _depthwise_conv}
+_MAKE_CHANNELS = {_dense_or_conv, _separable_conv, _depthwise_conv}
 _ELEMENTWISE_LAYERS = (
     *("ReLU", "LeakyReLU", "ELU", "Identity", "ActivityRegularization"),
     *("GaussianDropout", "GaussianNoise"),
@@ -397,8 +365,8 @@ _ELEMENTWISE_OPERATIONS = (
 )
 
 RULES: dict[str, _Rule] = {
-    "Dense": _dense,
-    **_for_dimensions(_conv, "Conv{}D", "Conv{}DTranspose"),
+    "Dense": _dense_or_conv,
+    **_for_dimensions(_dense_or_conv, "Conv{}D", "Conv{}DTranspose"),
     **_for_dimensions(_separable_conv, "SeparableConv{}D"),
     **_for_dimensions(_depthwise_conv, "DepthwiseConv{}D"),
     "BatchNormalization": _batch_norm,

@@ -44,7 +44,7 @@ def prune_magnitude(model: Any, amount: float, *, scope: str = "global") -> Any:
     See Also
     --------
     prune_channels : Makes the network smaller and faster.
-    fine_tune : Trains what is left; zeros stay zero.
+    fine_tune : Trains the pruned model; zeros stay zero.
 
     References
     ----------

@@ -44,13 +44,12 @@ def rebuild(model: Any, channel_map: ChannelMap, kept: NDArray[np.bool_]) -> Any
         return copies[id(layer)]
 
     def copied_model(inner: Any) -> Any:
-        channels = iter(channel_map.nested_inputs.get(id(inner), ()))
+        inputs = iter(channel_map.nested_inputs.get(id(inner), ()))
 
         def copied_input(tensor: Any) -> Any:
-            shape, changed_axis = list(tensor.shape), next(channels, None)
-            if changed_axis is not None:
-                axis, ids = changed_axis
-                shape[axis] = n_kept(ids)
+            shape, channels = list(tensor.shape), next(inputs, None)
+            if channels is not None:
+                shape[channels.axis] = n_kept(channels.ids)
             return keras.Input(batch_shape=tuple(shape), dtype=tensor.dtype, name=tensor.name)
 
         structure = inner.inputs[0] if isinstance(inner, keras.Sequential) else inner.input

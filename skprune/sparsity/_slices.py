@@ -1,4 +1,4 @@
-"""Several widths of one network: the narrower ones are slices of the wider."""
+"""Several widths of one network: each narrower one is a slice of the wider ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,17 +17,11 @@ __all__ = ["ChannelSlices"]
 
 @dataclass(frozen=True, eq=False)
 class ChannelSlices:
-    """Which channels of a network each of several slices has.
+    """Slices of one network.
 
-    Channels are ranked once, so that a slice of a larger amount lies in one of a smaller amount,
-    and all of them together take no more memory than the widest.
-
-    Attributes
-    ----------
-    channel_map : ChannelMap
-        The channels of the network.
-    kept : ndarray of shape (k, n), bool
-        For each slice, whether each channel is in it.
+    Channels are ranked once, so that a slice of a larger amount is part of one of a smaller amount,
+    and all of them together take no more memory than the widest. ``kept`` has a row for each slice,
+    True for every channel number of ``channel_map`` that the slice keeps.
     """
 
     channel_map: ChannelMap
@@ -37,69 +31,26 @@ class ChannelSlices:
     def of(
         cls, model: Any, amounts: Sequence[float], *, criterion: str = "l1", round_to: int = 8
     ) -> "ChannelSlices":
-        """Choose the channels of each slice.
-
-        Parameters
-        ----------
-        model : keras.Model
-            The network.
-        amounts : sequence of k float
-            Pruning amount of each slice.
-        criterion, round_to
-            As :func:`~skprune.sparsity.prune_channels` takes them.
-
-        Returns
-        -------
-        ChannelSlices
-        """
+        """One slice for each amount; arguments as of prune_channels."""
         channel_map = map_channels(model)
         kept = [choose_channels(model, channel_map, a, criterion, round_to) for a in amounts]
         return cls(channel_map, np.array(kept))
 
     def cut(self, model: Any, i: int) -> Any:
-        """Slice i of the network, with the weights that it has now.
-
-        Parameters
-        ----------
-        model : keras.Model
-            The network that this was made of.
-        i : int
-            Which slice.
-
-        Returns
-        -------
-        keras.Model
-        """
+        """Slice i of the network, with the weights that it has now."""
         return rebuild(model, self.channel_map, self.kept[i])
 
     def narrowed(self, model: Any) -> tuple[Any, "ChannelSlices"]:
-        """The network without the channels that no slice has.
-
-        Parameters
-        ----------
-        model : keras.Model
-            The network that this was made of.
-
-        Returns
-        -------
-        model : keras.Model
-            The narrower network.
-        slices : ChannelSlices
-            The same slices of it.
-        """
+        """The network without the channels that no slice keeps, and the same slices of it."""
         widest = np.asarray(self.kept.any(axis=0))
         narrow = rebuild(model, self.channel_map, widest)
-        # The walk through the narrow network numbers its channels in the same order.
+        # The channels of the narrow network are numbered in the same order.
         return narrow, ChannelSlices(map_channels(narrow), self.kept[:, widest])
 
     def input_masks(self) -> dict[str, NDArray[np.bool_]]:
-        """For each layer that reads channels: which of them each slice has.
+        """The input channels that each slice keeps, for each layer whose inputs are pruned.
 
-        To multiply a layer's input by its mask is to take out the channels.
-
-        Returns
-        -------
-        dict of str to ndarray of shape (k, n_inputs)
+        Multiplying a layer's input by its mask has the effect of removing the channels.
         """
         masks = {}
         for layer in self.channel_map.layers:

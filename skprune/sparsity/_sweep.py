@@ -57,29 +57,29 @@ _FORMAT = "skprune sweep 1"
 class SweepResult(ReprHTML):
     """Accuracy, time and size of one network pruned by several amounts.
 
-    ``PruningAmountOptimizer().fit(sweep.X, sweep.y)`` takes it as it is.
+    ``PruningAmountOptimizer().fit(sweep.X, sweep.y)`` fits its curves to it.
 
     Attributes
     ----------
     amounts : ndarray of shape (n,)
-        Pruning amounts in [0, 1), rising, the first one 0.
+        Pruning amounts in [0, 1), in rising order from 0.
     accuracy_before : ndarray of shape (n,)
         Accuracy on held-out samples after pruning, in [0, 1].
     accuracy : ndarray of shape (n,)
         The same after fine-tuning.
     time : ndarray of shape (n,)
-        Median seconds to predict a batch: the unpruned network's own, times the ratio of the two
-        timed by turns.
+        Median seconds to predict a batch: those of the unpruned network, times the ratio of the
+        two networks timed in turn.
     time_q25, time_q75 : ndarray of shape (n,)
         Quartiles.
     size : ndarray of shape (n,)
-        Megabytes (of 1e6 bytes), of the kind that ``size_kind`` names.
+        Megabytes (1e6 bytes) of the kind ``size_kind``.
     parameters, nonzero, dense_bytes, file_bytes, compressed_bytes, macs : ndarray of shape (n,)
         As :func:`~skprune.metrics.model_cost` counts them.
     method : str
-        How it was pruned.
+        Name of the pruning method.
     size_kind : str
-        The count that ``size`` is of.
+        Which of the byte counts ``size`` is.
     batch_size : int
         Samples in a timed batch.
     n_validation : int
@@ -87,10 +87,10 @@ class SweepResult(ReprHTML):
     fine_tune_epochs : int
         Epochs of training after pruning.
     hardware : str
-        Where it was timed. A sweep that went on elsewhere names both: its times are the first
-        one's for the unpruned network, times ratios of either.
+        Where it was timed. A sweep that was resumed on another machine names both: its times are
+        those of the unpruned network on the first one, times ratios of either.
     fingerprint : str
-        Of the network, data and settings: what a stopped sweep goes on from.
+        Hash of the network, data and settings; a sweep is resumed only with the same ones.
 
     Examples
     --------
@@ -250,17 +250,17 @@ def pruning_sweep(
     verbose: int = 0,
     on_amount: Callable[[float], Any] | None = None,
 ) -> SweepResult:
-    """Prune a classifier by each of several amounts, fine-tune it, and measure what is left.
+    """Prune a classifier by each of several amounts, fine-tune and measure it.
 
-    Every amount starts from the given network. Accuracy is measured on samples that fine-tuning
-    does not see; time is that of ``predict_on_batch``, each pruned network timed by turns with
-    the unpruned one.
+    Every amount starts from the given network. Accuracy is measured on samples that are not used in
+    fine-tuning; time is that of ``predict_on_batch``, each pruned network timed in turn with the
+    unpruned one.
 
     Parameters
     ----------
     model : keras.Model
-        A trained Sequential or Functional classifier: probabilities of the classes, or one column
-        with that of class 1. It is not changed.
+        A trained Sequential or Functional classifier, which outputs probabilities of the classes,
+        or one column with that of class 1. It is not changed.
     X : array-like of shape (n_samples, ...)
         Samples to fine-tune with, and to hold out from.
     y : array-like of shape (n_samples,)
@@ -271,36 +271,37 @@ def pruning_sweep(
         :func:`prune_channels` or :func:`prune_magnitude` with their defaults; or a function of
         the model and an amount, such as ``functools.partial(prune_channels, round_to=4)``.
     fine_tune_epochs : int, default=1
-        Epochs after pruning, at amount 0 too: what training longer gives is no merit of pruning.
-        Batch-norm statistics are estimated again after them. With 0 nothing is done after pruning.
+        Epochs after pruning, at amount 0 too: the gain of longer training is not due to pruning.
+        Batch normalization is calibrated after them. With 0 nothing is done after pruning.
     validation_data : tuple of (X, y), default=None
         Samples to measure accuracy on. None holds out part of X.
     validation_fraction : float, default=0.25
         Share of the samples of each class to hold out, in (0, 1).
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the samples of X in the loss of fine-tuning; accuracy counts all alike.
+        Weights of the samples of X in the loss of fine-tuning; accuracy is not weighted.
     batch_size : int, default=64
         Samples of one step of fine-tuning.
     learning_rate : float, default=1e-3
         Learning rate of fine-tuning.
     size : {"dense_bytes", "compressed_bytes", "file_bytes"}, default=None
-        What counts as size; None is compressed bytes for "magnitude", dense bytes otherwise.
+        The bytes to report as size; None is compressed bytes for "magnitude", dense bytes
+        otherwise.
     latency_batch_size : int, default=256
-        Samples of a timed batch, or as many as there are.
+        Samples of a timed batch; at most the number of validation samples.
     latency_repeats : int, default=20
         Rounds of timing.
     path : str or Path, default=None
-        File that what is measured is written to after every amount. A sweep that was stopped goes
-        on from it, and more amounts are added to it. A function given as ``method`` is known by
-        its name there, and a partial by its arguments, too.
+        JSON file that the results are written to after every amount. A stopped sweep is resumed
+        from it, and more amounts are added to it. A function given as ``method`` is identified by
+        its name and code, a partial by its arguments, too.
     random_state : int, RandomState instance or None, default=None
-        Seeds what is held out, the order of samples, and dropout. To go on from a file it must be
-        an int.
+        Seeds the validation samples, the order of samples, and dropout. It must be an int with
+        ``path``.
     verbose : int, default=0
         Show a progress bar.
     on_amount : callable, default=None
-        Called with each amount once it is measured, for a progress display of one's own; not with
-        those that the file holds already.
+        Called with each amount once it is measured, to show progress; not with those that are in
+        the file already.
 
     Returns
     -------
@@ -523,7 +524,7 @@ def _checked_samples(
     return X, y.astype(np.intp)
 
 
-# What a sweep is known by
+# Fingerprint
 
 
 def described_model(model: Any) -> tuple[Any, Any]:
