@@ -63,7 +63,7 @@ def several(digits, quick_members):
 @pytest.fixture(scope="package")
 def sorted_rows():
     """Two batches of each class, one class after the other; a network trained on them shuffled."""
-    from ..sparsity.twins import blobs_in_a_row
+    from ..sparsity.networks import blobs_in_a_row
     from .networks import normalized, scikeras
 
     X, y = blobs_in_a_row(1400)

@@ -34,7 +34,7 @@ from skprune.multiview._towers import assemble
 from skprune.sparsity import _sweep, fine_tune, prune_channels, recover
 
 from ..ensemble.random_features import views_by_their_head
-from ..sparsity.twins import randomise
+from ..sparsity.networks import randomize as randomise
 
 pytestmark = [
     pytest.mark.keras,
