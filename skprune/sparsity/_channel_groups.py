@@ -66,20 +66,18 @@ class TensorChannels:
 
 @dataclass(frozen=True, eq=False)
 class LayerChannels:
-    """The channels of one layer.
-
-    ``weights`` maps, for each of ``layer.weights``, its axes to the channels along them.
-    ``config`` has the entries of the configuration that are a number of channels, or a shape that
-    ends with one. ``in_channels`` are the channels of the input, None if any number will do;
-    ``out_channels`` those that the layer makes, None if it makes no new ones. ``scored`` has, for
-    a criterion, the position of a weight and the axis of the channels that its size is a score of.
-    """
+    """The channels of one layer."""
 
     layer: Any
+    # For each of layer.weights: the channels along its axes.
     weights: tuple[dict[int, Ids], ...]
+    # None: the layer takes any number of channels.
     in_channels: Ids | None = None
+    # None: the layer makes no new channels.
     out_channels: Ids | None = None
+    # Entries of the configuration that are a number of channels, or a shape that ends with one.
     config: dict[str, Ids] = field(default_factory=dict)
+    # For a criterion: the position of the weight that scores channels, and their axis in it.
     scored: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
