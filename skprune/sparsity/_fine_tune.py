@@ -1,4 +1,4 @@
-"""Training what pruning left, without any global random state."""
+"""Fine-tuning of pruned models, and calibration of their batch normalization."""
 
 import time
 from collections.abc import Callable
@@ -10,12 +10,17 @@ from numpy.typing import NDArray
 
 from .._keras import keras_adam, layer_graph
 from ..utils import RANDOM_STATE, Number, check_parameters, check_random_state, draw_seed
-from ._magnitude import is_kernel
+from ._magnitude import kernels
 from ._rebuild import copy_model
 
-__all__ = ["default_loss", "fine_tune", "measure_batch_norm", "reestimate_batch_norm"]
+__all__ = [
+    "TRAINING_CONSTRAINTS",
+    "classification_loss",
+    "fine_tune",
+    "recover",
+    "reestimate_batch_norm",
+]
 
-#: Constraints of what training takes.
 TRAINING_CONSTRAINTS: dict[str, Any] = {
     "epochs": [Number(Integral, 0)],
     "fine_tune_epochs": [Number(Integral, 0)],
@@ -24,8 +29,8 @@ TRAINING_CONSTRAINTS: dict[str, Any] = {
     "random_state": RANDOM_STATE,
 }
 
-# TensorFlow takes as long to trace a step as to take 9 to 11 of them as they are written.
-_FEW_STEPS = 6
+# TensorFlow takes as long to trace a step as to run 9 to 11 steps eagerly.
+_MAX_EAGER_STEPS = 6
 
 
 def fine_tune(
@@ -94,8 +99,8 @@ def fine_tune(
     """
     import keras
 
-    layer_graph(model)  # refuses what cannot be rebuilt
-    inputs, n = _checked_inputs(X)
+    layer_graph(model)  # raises for a model that cannot be rebuilt
+    inputs_of, n = _checked_inputs(X)
     y = np.asarray(y)
     weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float32)
     for name, array in (("y", y), ("sample_weight", weights)):
@@ -111,21 +116,21 @@ def fine_tune(
     )
     state = check_random_state(random_state)
     if loss is None:
-        loss = getattr(model, "loss", None) or default_loss(model)
+        loss = getattr(model, "loss", None) or _cross_entropy(model)
     result = copy_model(model)
     if epochs == 0:
         return result
-    # Trained is another copy: the optimiser and its state are no part of the result.
+    # Another copy is trained: the optimizer and its state are no part of the result.
     trained = copy_model(model, compiled=False)
     rng = np.random.default_rng(draw_seed(state))
     _seed_layers(trained, rng)
     if keep_zeros:
-        _hold_zeros(trained)
+        _constrain_zeros(trained)
     n_steps = -(-n // batch_size)
-    few = keras.backend.backend() == "tensorflow" and epochs * n_steps <= _FEW_STEPS
+    eager = keras.backend.backend() == "tensorflow" and epochs * n_steps <= _MAX_EAGER_STEPS
     adam = keras_adam(float(learning_rate))
-    trained.compile(adam, loss=loss, jit_compile=False, run_eagerly=few)
-    # State made inside the training step, or a smaller last batch, would have it traced twice,
+    trained.compile(adam, loss=loss, jit_compile=False, run_eagerly=eager)
+    # Variables made inside the training step, or a smaller last batch, would have it traced twice,
     # which takes longer than many an epoch.
     trained.optimizer.build(trained.trainable_variables)
     for epoch in range(epochs):
@@ -133,8 +138,10 @@ def fine_tune(
         trained.reset_metrics()
         order = rng.permutation(n)
         for rows in order[: n - n % n_steps].reshape(n_steps, -1):
-            of_rows = None if weights is None else weights[rows]
-            logs = trained.train_on_batch(inputs(rows), y[rows], of_rows, return_dict=True)
+            weights_of_rows = None if weights is None else weights[rows]
+            logs = trained.train_on_batch(
+                inputs_of(rows), y[rows], weights_of_rows, return_dict=True
+            )
         if verbose:
             seconds = time.perf_counter() - start
             print(
@@ -144,8 +151,37 @@ def fine_tune(
     return result
 
 
-def default_loss(model: Any) -> str:
-    """Cross-entropy of classes as integers, for a model that names no loss."""
+def recover(model: Any, X: Any, y: Any, *, epochs: int, random_state: Any, **options: Any) -> Any:
+    """Fine-tune a copy and calibrate its batch normalization; without epochs, return the model."""
+    if not epochs:
+        layer_graph(model)  # raises for what a user's method should not have returned
+        return model
+    tuned = fine_tune(model, X, y, epochs=epochs, random_state=random_state, **options)
+    _calibrate_batch_norm(tuned, X, 256, random_state)
+    return tuned
+
+
+def classification_loss(model: Any) -> Any:
+    """The loss that a classifier is compiled with, in the form that takes classes as integers.
+
+    Cross-entropy if it has no loss, or one that takes one-hot rows; label smoothing and focusing
+    are then left out.
+    """
+    import keras
+
+    losses = keras.losses
+    takes_integers = losses.SparseCategoricalCrossentropy, losses.BinaryCrossentropy
+    names = "sparse_categorical_crossentropy", "binary_crossentropy"
+    loss = getattr(model, "loss", None)
+    if isinstance(loss, takes_integers) or (isinstance(loss, str) and loss in names):
+        return loss
+    if isinstance(loss, losses.CategoricalCrossentropy) and loss.get_config()["from_logits"]:
+        return losses.SparseCategoricalCrossentropy(from_logits=True)
+    return _cross_entropy(model)
+
+
+def _cross_entropy(model: Any) -> str:
+    """Cross-entropy of classes as integers, binary for one output of one column."""
     one_column = len(model.outputs) == 1 and model.outputs[0].shape[-1] == 1
     return "binary_crossentropy" if one_column else "sparse_categorical_crossentropy"
 
@@ -194,26 +230,24 @@ def reestimate_batch_norm(
     array([2.], dtype=float32)
     """
     layer_graph(model)
-    _checked_inputs(X)
     check_parameters(
         "reestimate_batch_norm",
         TRAINING_CONSTRAINTS,
         batch_size=batch_size,
         random_state=random_state,
     )
-    rng = check_random_state(random_state)
     result = copy_model(model)
-    measure_batch_norm(result, X, batch_size=batch_size, random_state=rng)
+    _calibrate_batch_norm(result, X, batch_size, random_state)
     return result
 
 
-def measure_batch_norm(model: Any, X: Any, *, batch_size: int = 256, random_state: Any) -> None:
-    """As :func:`reestimate_batch_norm`, in the model itself."""
+def _calibrate_batch_norm(model: Any, X: Any, batch_size: int, random_state: Any) -> None:
+    """As reestimate_batch_norm, in the model itself."""
     import keras
 
-    inputs, n = _checked_inputs(X)
+    inputs_of, n = _checked_inputs(X)
     norms = [
-        _MeasuredNorm(layer)
+        _BatchStatistics(layer)
         for layer in model._flatten_layers()
         if isinstance(layer, keras.layers.BatchNormalization)
     ]
@@ -221,22 +255,22 @@ def measure_batch_norm(model: Any, X: Any, *, batch_size: int = 256, random_stat
         return
     order = check_random_state(random_state).permutation(n)
     try:
-        for at in range(0, n, batch_size):
-            model(inputs(order[at : at + batch_size]), training=False)
+        for start in range(0, n, batch_size):
+            model(inputs_of(order[start : start + batch_size]), training=False)
     finally:
         for norm in norms:
-            norm.stop()
+            norm.finish()
 
 
-class _MeasuredNorm:
-    """Makes one batch normalization use the statistics of its batch, and collects them."""
+class _BatchStatistics:
+    """Makes a batch normalization use the statistics of each batch, and collects them."""
 
     def __init__(self, layer: Any) -> None:
         self._layer, self._call = layer, layer.call
         self._batches: list[tuple[float, NDArray, NDArray]] = []  # count, mean, variance
-        layer.call = self._measure
+        layer.call = self._call_on_batch
 
-    def _measure(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+    def _call_on_batch(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         from keras import ops
 
         layer = self._layer
@@ -252,8 +286,8 @@ class _MeasuredNorm:
         self._batches.append((float(count), mean, variance))
         return self._call(inputs, training=False, mask=mask)
 
-    def stop(self) -> None:
-        """Let the layer work as before, with the pooled statistics."""
+    def finish(self) -> None:
+        """Restore the layer, with the statistics of all batches together."""
         del self._layer.call
         if sum(count for count, _, _ in self._batches):
             counts, means, variances = map(np.array, zip(*self._batches, strict=True))
@@ -264,7 +298,7 @@ class _MeasuredNorm:
 
 
 def _checked_inputs(X: Any) -> tuple[Callable[[Any], Any], int]:
-    """A function from rows to what the model takes, and the number of rows."""
+    """A function from rows to the model's inputs, and the number of samples."""
     several = isinstance(X, (list, tuple))
     arrays = [np.asarray(each) for each in (X if several else [X])]
     for array in arrays:
@@ -276,12 +310,12 @@ def _checked_inputs(X: Any) -> tuple[Callable[[Any], Any], int]:
             f"X must hold at least one sample, and as many in each input; got {lengths}."
         )
 
-    def take(rows: Any) -> Any:
-        taken = [array[rows] for array in arrays]
-        taken = [t if t.dtype == bool else t.astype(np.float32) for t in taken]
-        return taken if several else taken[0]
+    def inputs_of(rows: Any) -> Any:
+        inputs = [array[rows] for array in arrays]
+        inputs = [each if each.dtype == bool else each.astype(np.float32) for each in inputs]
+        return inputs if several else inputs[0]
 
-    return take, lengths.pop()
+    return inputs_of, lengths.pop()
 
 
 def _seed_layers(model: Any, rng: np.random.Generator) -> None:
@@ -290,18 +324,18 @@ def _seed_layers(model: Any, rng: np.random.Generator) -> None:
             generator.state.assign(np.array([rng.integers(2**31), 0], generator.state.dtype))
 
 
-def _hold_zeros(model: Any) -> None:
+def _constrain_zeros(model: Any) -> None:
+    """Keep the zeros of each kernel, besides the constraint that it has."""
     import keras
 
-    def held(mask: Any, constraint: Callable | None) -> Callable:
-        def hold(value: Any) -> Any:
+    def keeping_zeros(nonzero: Any, constraint: Callable | None) -> Callable:
+        def apply(value: Any) -> Any:
             value = value if constraint is None else constraint(value)
-            return keras.ops.where(mask, value, 0)
+            return keras.ops.where(nonzero, value, 0)
 
-        return hold
+        return apply
 
-    for variable in model.trainable_variables:
-        if is_kernel(variable):
-            mask = keras.ops.convert_to_numpy(variable) != 0
-            if not mask.all():
-                variable.constraint = held(mask, variable.constraint)
+    for kernel in kernels(model):
+        nonzero = keras.ops.convert_to_numpy(kernel) != 0
+        if not nonzero.all():
+            kernel.constraint = keeping_zeros(nonzero, kernel.constraint)

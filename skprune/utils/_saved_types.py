@@ -52,6 +52,6 @@ SAVED_TYPES = (
     "skprune.pruning._report.MemberTable",
     "skprune.socp._path.SOCPPath",
     "skprune.socp._solve.SOCPSolution",
-    "skprune.sparsity._sweep_result.SweepResult",
+    "skprune.sparsity._sweep.SweepResult",
     "skprune.utils._estimator.SavedWith",
 )

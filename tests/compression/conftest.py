@@ -65,7 +65,7 @@ def several(digits, quick_members):
 @pytest.fixture(scope="package")
 def sorted_rows():
     """Two batches of each class, one class after the other; a network trained on them shuffled."""
-    from ..sparsity.twins import blobs_in_a_row
+    from ..sparsity.networks import blobs_in_a_row
     from .networks import normalized, scikeras
 
     X, y = blobs_in_a_row(1400)
@@ -82,7 +82,7 @@ def untimed(monkeypatch):
 def without_times(monkeypatch):
     """Every network takes a millisecond: to be timed, each would have to be traced first."""
     import skprune.compression as compression
-    from skprune.sparsity import _measure
+    from skprune.sparsity import _sweep
 
     def latency(predict, X, batch_size=None, **options):
         return SimpleNamespace(
@@ -92,7 +92,7 @@ def without_times(monkeypatch):
     def latency_ratio(*args, **options):
         return SimpleNamespace(ratio=1.0, q25=1.0, q75=1.0)
 
-    timed = [compression._bench, compression._vote_bench, compression._cut_members, _measure]
+    timed = [compression._bench, compression._vote_bench, compression._cut_members, _sweep]
     for module in timed:
         for fake in (latency, latency_ratio):
             if hasattr(module, fake.__name__):

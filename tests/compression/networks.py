@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skprune import CNNSpace, RandomCNNEnsembleClassifier
 from skprune.sparsity import prune_channels
 
-from ..sparsity.twins import normalized_network
+from ..sparsity.networks import normalized_network
 
 # One architecture, so that no member is much better than all others.
 ALIKE = CNNSpace(

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from ..sparsity.twins import randomise
+from ..sparsity.networks import randomize
 
 
 def residual_tower():
@@ -14,12 +14,12 @@ def residual_tower():
     x = layers.ReLU()(layers.Add()([x, y]))
     x = layers.Concatenate()([x, layers.Conv2D(4, 1)(x)])
     x = layers.Dense(6, activation="relu")(layers.Flatten()(layers.MaxPooling2D(4)(x)))
-    return randomise(keras.Model(inputs, x))
+    return randomize(keras.Model(inputs, x))
 
 
 def softmax_head():
     x = keras.Input((6,))
-    return randomise(keras.Model(x, layers.Dense(3, activation="softmax")(x)))
+    return randomize(keras.Model(x, layers.Dense(3, activation="softmax")(x)))
 
 
 def pixels(n=12, n_views=4):

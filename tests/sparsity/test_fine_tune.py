@@ -14,7 +14,15 @@ from skprune.sparsity import (
     reestimate_batch_norm,
 )
 
-from .twins import blobs_in_a_row, normalized_network, output, randomise
+from .networks import (
+    assert_same_weights,
+    blobs_in_a_row,
+    data,
+    normalized_network,
+    output,
+    randomize,
+    sequential,
+)
 
 pytestmark = pytest.mark.keras
 
@@ -41,6 +49,10 @@ def network(seed=0):
     )
 
 
+def norms_of(model):
+    return [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
+
+
 def accuracy(model, X, y):
     return (output(model, X).argmax(axis=1) == y).mean()
 
@@ -51,7 +63,7 @@ def trained(digits):
     return fine_tune(network(), X[:1200], y[:1200], epochs=15, random_state=0)
 
 
-def test_it_brings_accuracy_back(trained, digits):
+def test_accuracy_is_recovered(trained, digits):
     X, y = digits
     full = accuracy(trained, X[1200:], y[1200:])
     pruned = prune_channels(trained, 0.5)
@@ -61,7 +73,7 @@ def test_it_brings_accuracy_back(trained, digits):
     assert accuracy(tuned, X[1200:], y[1200:]) > full - 0.05
 
 
-def test_zeros_stay_zero_and_all_else_is_trained(trained, digits):
+def test_zeros_stay_zero_and_other_weights_are_trained(trained, digits):
     X, y = digits
     pruned = prune_magnitude(trained, 0.7)
     tuned = fine_tune(pruned, X[:500], y[:500], random_state=0)
@@ -74,7 +86,7 @@ def test_zeros_stay_zero_and_all_else_is_trained(trained, digits):
             assert other.numpy()[zeros].any()
 
 
-def test_a_constraint_of_the_users_holds_too():
+def test_a_constraint_of_the_kernel_holds_too():
     X = np.random.default_rng(0).normal(size=(64, 5)).astype("float32")
     model = keras.Sequential(
         [keras.Input((5,)), layers.Dense(4, kernel_constraint="non_neg"), layers.Dense(2)]
@@ -86,27 +98,26 @@ def test_a_constraint_of_the_users_holds_too():
     assert (tuned.layers[0].kernel.numpy() >= 0).all()
 
 
-def test_the_same_seed_gives_the_same_bits_and_nothing_global_moves(trained, digits):
+def test_the_seed_decides_and_global_random_state_is_untouched(trained, digits):
     X, y = digits[0][:500], digits[1][:500]
-    before = trained.get_weights()
+    before = fine_tune(trained, X, y, epochs=0)
     state = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
-    a, b, c = (fine_tune(trained, X, y, random_state=seed).get_weights() for seed in (1, 1, 2))
+    a, b, c = (fine_tune(trained, X, y, random_state=seed) for seed in (1, 1, 2))
     assert random.getstate() == state[0]
     np.testing.assert_array_equal(np.random.get_state()[1], state[1])  # noqa: NPY002
-    for one, other in zip(a, b, strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert any((one != other).any() for one, other in zip(a, c, strict=True))
-    for now, then in zip(trained.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(now, then)
+    assert_same_weights(a, b)
+    assert (a.layers[-1].kernel.numpy() != c.layers[-1].kernel.numpy()).any()
+    assert_same_weights(trained, before)
+    assert before is not trained
 
 
-def test_few_steps_that_are_not_traced_are_the_same_steps(trained, digits, monkeypatch):
+def test_steps_that_are_run_eagerly_are_the_same(trained, digits, monkeypatch):
     """With zeros that stay, weights of samples, and dropout from the same seed."""
     X, y = digits[0][:250], digits[1][:250]
     weight = np.linspace(0, 2, 250)
     pruned, found = prune_magnitude(trained, 0.5), []
-    for few in (_fine_tune._FEW_STEPS, 0):
-        monkeypatch.setattr(_fine_tune, "_FEW_STEPS", few)
+    for few in (_fine_tune._MAX_EAGER_STEPS, 0):
+        monkeypatch.setattr(_fine_tune, "_MAX_EAGER_STEPS", few)
         found.append(fine_tune(pruned, X, y, sample_weight=weight, random_state=0).get_weights())
     moved = zip(found[0], pruned.get_weights(), strict=True)
     assert max(np.abs(new - old).max() for new, old in moved) > 3e-3
@@ -116,21 +127,14 @@ def test_few_steps_that_are_not_traced_are_the_same_steps(trained, digits, monke
 
 def test_samples_of_weight_zero_do_not_count(trained, digits):
     X, y = digits[0][:128], digits[1][:128]
-    weight = np.ones(128)
-    wrong = y.copy()
+    weight, wrong = np.ones(128), y.copy()
     wrong[:20], weight[:20] = (y[:20] + 1) % 10, 0
-    # One batch, dropout from the same seed: the same gradient up to the batch statistics.
-    a = fine_tune(trained, X, wrong, sample_weight=weight, batch_size=128, random_state=0)
-    b = fine_tune(trained, X, y, sample_weight=weight, batch_size=128, random_state=0)
-    for one, other in zip(a.get_weights(), b.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-def test_no_epochs_is_a_copy(trained, digits):
-    copy = fine_tune(trained, *digits, epochs=0)
-    assert copy is not trained
-    for one, other in zip(copy.get_weights(), trained.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    # In one batch, with dropout from the same seed, the gradient is the same.
+    a, b = (
+        fine_tune(trained, X, labels, sample_weight=weight, batch_size=128, random_state=0)
+        for labels in (y, wrong)
+    )
+    assert_same_weights(a, b)
 
 
 def test_compiled_loss_is_used(digits):
@@ -151,35 +155,43 @@ def test_progress_is_printed_only_if_asked_for(trained, digits, capsys):
     assert capsys.readouterr().out.count("[fine_tune] epoch") == 2
 
 
-# Batch normalisation
-
-
-def test_one_batch_gives_the_statistics_of_what_flows_in():
-    model = randomise(
-        keras.Sequential(
-            [
-                keras.Input((6, 6, 2)),
-                layers.Conv2D(8, 3),
-                layers.BatchNormalization(trainable=False),
-                layers.Dropout(0.5),
-                layers.Conv2D(4, 3),
-                layers.BatchNormalization(),
-            ]
+def test_augmentation_is_seeded_too():
+    def tuned():
+        model = keras.Sequential(
+            [keras.Input((8, 8, 1)), layers.RandomFlip(), layers.Flatten(), layers.Dense(2)]
         )
+        model.layers[-1].kernel.assign(np.ones((64, 2)))
+        images = data(20, 8, 8, 1)
+        return fine_tune(model, images, images[:, 0, :2, 0], loss="mse", random_state=0)
+
+    assert_same_weights(tuned(), tuned())
+
+
+# Batch normalization
+
+
+def test_one_batch_gives_the_statistics_of_its_activations():
+    model = sequential(
+        (6, 6, 2),
+        layers.Conv2D(8, 3),
+        layers.BatchNormalization(trainable=False),
+        layers.Dropout(0.5),
+        layers.Conv2D(4, 3),
+        layers.BatchNormalization(),
     )
-    X = np.random.default_rng(0).normal(size=(50, 6, 6, 2)).astype("float32")
+    X = data(50, 6, 6, 2)
     again = reestimate_batch_norm(model, X)
     conv, norm, _, conv2, norm2 = again.layers
-    flow = conv(X).numpy()
-    np.testing.assert_allclose(norm.moving_mean, flow.mean(axis=(0, 1, 2)), atol=1e-4)
-    np.testing.assert_allclose(norm.moving_variance, flow.var(axis=(0, 1, 2)), rtol=1e-3)
+    first = conv(X).numpy()
+    np.testing.assert_allclose(norm.moving_mean, first.mean(axis=(0, 1, 2)), atol=1e-4)
+    np.testing.assert_allclose(norm.moving_variance, first.var(axis=(0, 1, 2)), rtol=1e-3)
     assert not norm.trainable
-    # Now predictions normalise with what was measured, so that the second sees the same flow.
-    flow2 = conv2(norm(flow)).numpy()
-    np.testing.assert_allclose(norm2.moving_mean, flow2.mean(axis=(0, 1, 2)), atol=1e-3)
-    np.testing.assert_allclose(norm2.moving_variance, flow2.var(axis=(0, 1, 2)), rtol=1e-2)
+    # The copy predicts with these statistics, so that the second layer has the same input again.
+    second = conv2(norm(first)).numpy()
+    np.testing.assert_allclose(norm2.moving_mean, second.mean(axis=(0, 1, 2)), atol=1e-3)
+    np.testing.assert_allclose(norm2.moving_variance, second.var(axis=(0, 1, 2)), rtol=1e-2)
     np.testing.assert_array_equal(norm2.gamma, model.layers[-1].gamma)
-    assert not any("call" in vars(layer) for layer in again.layers), "it still measures"
+    assert not any("call" in vars(layer) for layer in again.layers), "a method is still replaced"
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 9, 100])
@@ -194,7 +206,7 @@ def test_batches_are_pooled_exactly(batch_size):
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 10])
-def test_steps_that_a_mask_leaves_out_do_not_count(batch_size):
+def test_masked_steps_do_not_count(batch_size):
     X = np.arange(40, dtype="float32").reshape(10, 4, 1)
     X[[0, 3, 4], 2:] = -1
     model = keras.Sequential(
@@ -205,23 +217,18 @@ def test_steps_that_a_mask_leaves_out_do_not_count(batch_size):
     np.testing.assert_allclose(norm.moving_variance.numpy(), [X[X >= 0].var()], rtol=1e-5)
 
 
-def test_a_small_rest_counts_as_little_as_it_is():
-    """One row that is left, normalized by itself, is zero."""
-    X = np.random.default_rng(0).normal(size=(257, 2)).astype("float32")
-    model = randomise(
-        keras.Sequential(
-            [
-                keras.Input((2,)),
-                layers.BatchNormalization(),
-                layers.Dense(2, use_bias=False),
-                layers.BatchNormalization(),
-            ]
-        )
+def test_a_small_last_batch_is_weighted_by_its_size():
+    """The last batch is one row, which is zero when it is normalized by itself."""
+    X = data(257, 2)
+    model = sequential(
+        (2,),
+        layers.BatchNormalization(),
+        layers.Dense(2, use_bias=False),
+        layers.BatchNormalization(),
     )
-    again = reestimate_batch_norm(model, X, batch_size=256)
-    first, dense, second = again.layers
-    flow = np.asarray(dense(first(X)))
-    np.testing.assert_allclose(second.moving_variance.numpy(), flow.var(axis=0), rtol=1e-2)
+    first, dense, second = reestimate_batch_norm(model, X, batch_size=256).layers
+    expected = np.asarray(dense(first(X))).var(axis=0)
+    np.testing.assert_allclose(second.moving_variance.numpy(), expected, rtol=1e-2)
 
 
 def test_rows_sorted_by_class_give_the_statistics_of_shuffled_ones():
@@ -235,35 +242,63 @@ def test_rows_sorted_by_class_give_the_statistics_of_shuffled_ones():
         again = reestimate_batch_norm(model, X, random_state=seed)
         assert accuracy(again, X_test, y_test) > 0.99
     expected = reestimate_batch_norm(model, X[shuffled])
-    for one, other in zip(again.layers, expected.layers, strict=True):
-        if isinstance(one, layers.BatchNormalization):
-            scale = np.sqrt(other.moving_variance.numpy() + 1e-3)
-            gap = one.moving_mean.numpy() - other.moving_mean.numpy()
-            assert np.abs(gap / scale).max() < 0.05
+    for one, other in zip(norms_of(again), norms_of(expected), strict=True):
+        scale = np.sqrt(other.moving_variance.numpy() + 1e-3)
+        gap = one.moving_mean.numpy() - other.moving_mean.numpy()
+        assert np.abs(gap / scale).max() < 0.05
 
 
-def test_the_permutation_is_seeded_and_nothing_global_moves():
+def test_the_permutation_is_seeded_and_global_random_state_is_untouched():
     X, _ = blobs_in_a_row(64)
-    model = randomise(normalized_network())
+    model = randomize(normalized_network())
     state = np.random.get_state()[1].copy()  # noqa: NPY002
     a, b, c, d = (
-        reestimate_batch_norm(model, X, batch_size=16, **seed).get_weights()
+        reestimate_batch_norm(model, X, batch_size=16, **seed)
         for seed in ({}, {"random_state": 0}, {"random_state": 1}, {})
     )
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
-    for one, other, third in zip(a, b, d, strict=True):
-        np.testing.assert_array_equal(one, other)
-        np.testing.assert_array_equal(one, third)
-    assert any((one != other).any() for one, other in zip(a, c, strict=True))
+    assert_same_weights(a, b)
+    assert_same_weights(a, d)
+    assert any((x != y).any() for x, y in zip(a.get_weights(), c.get_weights(), strict=True))
     with pytest.raises(ValueError, match="'random_state' parameter of reestimate_batch_norm"):
         reestimate_batch_norm(model, X, random_state="foo")
 
 
+def test_a_normalization_that_is_called_twice_gets_the_statistics_of_both_calls():
+    a, b = keras.Input((2,)), keras.Input((2,))
+    norm = layers.BatchNormalization()
+    model = keras.Model([a, b], layers.Concatenate()([norm(a), norm(b)]))
+    x, y = data(500, 2), 10 + 2 * data(500, 2, seed=1)
+    (again,) = norms_of(reestimate_batch_norm(model, [x, y], batch_size=100))
+    both = np.concatenate([x, y])
+    np.testing.assert_allclose(again.moving_mean.numpy(), both.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(again.moving_variance.numpy(), both.var(axis=0), rtol=1e-4)
+
+
+def test_noise_and_augmentation_are_off_while_statistics_are_measured():
+    x = 0.1 * data(400, 8, 8, 1)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.RandomTranslation(0.4, 0.4, seed=0),
+            layers.GaussianNoise(1.0),
+            layers.BatchNormalization(renorm=True),
+        ]
+    )
+    norm = reestimate_batch_norm(model, x, batch_size=400).layers[-1]
+    np.testing.assert_allclose(norm.moving_variance.numpy(), [x.var()], rtol=1e-4)
+
+
+def test_statistics_that_are_not_finite_are_replaced():
+    model = keras.Sequential([keras.Input((2,)), layers.BatchNormalization()])
+    model.layers[0].moving_variance.assign(np.array([np.inf, np.nan], "float32"))
+    again = reestimate_batch_norm(model, data(50, 2)).layers[0]
+    assert np.isfinite(again.moving_variance.numpy()).all()
+
+
 def test_without_batch_norm_nothing_changes():
     model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
-    again = reestimate_batch_norm(model, np.ones((4, 3)))
-    for one, other in zip(again.get_weights(), model.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_same_weights(reestimate_batch_norm(model, np.ones((4, 3))), model)
 
 
 @pytest.mark.parametrize(

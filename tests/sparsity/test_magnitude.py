@@ -5,24 +5,20 @@ from keras import layers
 
 from skprune.sparsity import prune_magnitude
 
-from .twins import output, randomise
+from .networks import data, output, sequential
 
 pytestmark = pytest.mark.keras
 
 
 @pytest.fixture
 def model():
-    return randomise(
-        keras.Sequential(
-            [
-                keras.Input((8, 8, 2)),
-                layers.Conv2D(6, 3),
-                layers.BatchNormalization(),
-                layers.Flatten(),
-                layers.Dense(5),
-                layers.Dense(3),
-            ]
-        )
+    return sequential(
+        (8, 8, 2),
+        layers.Conv2D(6, 3),
+        layers.BatchNormalization(),
+        layers.Flatten(),
+        layers.Dense(5),
+        layers.Dense(3),
     )
 
 
@@ -50,7 +46,7 @@ def test_layer_scope_is_one_threshold_a_layer(model):
         assert np.abs(old[zeros]).max() <= np.abs(old[~zeros]).min()
 
 
-def test_all_else_stays_and_so_does_the_given_model(model):
+def test_other_weights_and_the_given_model_are_unchanged(model):
     before = model.get_weights()
     pruned = prune_magnitude(model, 0.9)
     for now, then in zip(model.get_weights(), before, strict=True):
@@ -61,27 +57,27 @@ def test_all_else_stays_and_so_does_the_given_model(model):
 
 
 def test_amount_zero_gives_the_same_bits(model):
-    x = np.random.default_rng(0).normal(size=(4, 8, 8, 2)).astype("float32")
+    x = data(4, 8, 8, 2)
     np.testing.assert_array_equal(output(prune_magnitude(model, 0.0), x), output(model, x))
 
 
-def test_equal_weights_go_in_order():
+def test_of_equal_weights_the_first_become_zero():
     model = keras.Sequential([keras.Input((4,)), layers.Dense(2, kernel_initializer="ones")])
     half = prune_magnitude(model, 0.5).layers[0].kernel.numpy()
     np.testing.assert_array_equal(half.ravel(), [0, 0, 0, 0, 1, 1, 1, 1])
 
 
 def test_recurrent_kernels_and_layers_without_a_rule_take_part():
-    model = randomise(
-        keras.Sequential([keras.Input((5, 3)), layers.LayerNormalization(), layers.GRU(4)])
-    )
+    model = sequential((5, 3), layers.LayerNormalization(), layers.GRU(4))
     pruned = prune_magnitude(model, 0.5)
     zeros = {v.name: int((v.numpy() == 0).sum()) for v in pruned.weights}
     assert zeros["kernel"] + zeros["recurrent_kernel"] == (3 * 12 + 4 * 12) // 2
 
 
 def test_wrong_input(model):
-    with pytest.raises(ValueError, match=r"0\.9991687448, one of 1203 weights left.* Got 1"):
+    with pytest.raises(
+        ValueError, match=r"0\.9991687448, which leaves one of 1203 weights.* Got 1"
+    ):
         prune_magnitude(model, 1)
     with pytest.raises(ValueError, match="float in the range"):
         prune_magnitude(model, -0.5)

@@ -4,7 +4,6 @@ import random
 import subprocess
 import sys
 import warnings
-from dataclasses import fields
 from functools import partial
 from itertools import count
 from types import SimpleNamespace
@@ -17,11 +16,10 @@ from sklearn.model_selection import train_test_split
 
 from skprune import PruningAmountOptimizer
 from skprune.amount import AccuracyReward, PruningReward, SizeReward, TimeReward
-from skprune.exceptions import CurveMisfitWarning
 from skprune.metrics import model_cost
 from skprune.sparsity import (
     SweepResult,
-    _measure,
+    _sweep,
     fine_tune,
     prune_channels,
     prune_magnitude,
@@ -29,12 +27,13 @@ from skprune.sparsity import (
     reestimate_batch_norm,
 )
 
-from .twins import blobs_in_a_row, normalized_network, output
+from .networks import blobs_in_a_row, normalized_network, output
+from .networks import data as normal
 
 pytestmark = pytest.mark.keras
 
 AMOUNTS = [0, 0.25, 0.5, 0.75]
-# All batches of one size, so that a step of training is traced once; timing is not what is tested.
+# All batches have one size, so that a step of training is traced once.
 TUNED = {"fine_tune_epochs": 2, "batch_size": 60, "random_state": 0}
 QUICK = {"latency_batch_size": 16, "latency_repeats": 2}
 UNTUNED = {**QUICK, "fine_tune_epochs": 0, "random_state": 0}
@@ -59,10 +58,7 @@ def network(n_columns=3, activation="softmax", seed=0):
 
 @pytest.fixture(autouse=True)
 def untimed(request, monkeypatch):
-    """Every time is another one: to be measured, each network would have to be traced first.
-
-    Those of the module are measured.
-    """
+    """Replace the timing of networks, for which each would have to be traced."""
     if "timed" not in request.fixturenames:
         n = count(1)
 
@@ -75,18 +71,18 @@ def untimed(request, monkeypatch):
             ratio = 1 / (1 + next(n))
             return SimpleNamespace(ratio=ratio, q25=0.9 * ratio, q75=1.1 * ratio)
 
-        monkeypatch.setattr(_measure, "latency", latency)
-        monkeypatch.setattr(_measure, "latency_ratio", latency_ratio)
+        monkeypatch.setattr(_sweep, "latency", latency)
+        monkeypatch.setattr(_sweep, "latency_ratio", latency_ratio)
 
 
 @pytest.fixture
 def timed():
-    """Nothing is replaced."""
+    """For tests (and the module's sweep) that measure time."""
 
 
 @pytest.fixture(scope="module")
 def data():
-    X = np.random.default_rng(0).normal(size=(480, 6)).astype("float32")
+    X = normal(480, 6)
     return X, (X[:, 0] * X[:, 1] > 0).astype(int) + (X[:, 2] > 0)
 
 
@@ -102,30 +98,35 @@ def sweep(model, data):
 
 
 def parameters(wide, narrow):
-    """A kernel, four numbers a channel of the normalisation, and two layers with biases."""
+    """A kernel, four numbers a channel of the normalization, and two layers with biases."""
     return 6 * wide + 4 * wide + (wide + 1) * narrow + (narrow + 1) * 3
 
 
-def split_by_hand(*arrays):
-    """Rows to train with, and those held out, as documented: a quarter of each class."""
-    seed = 0  # an int is the seed as it is
-    return train_test_split(
-        np.arange(480), test_size=0.25, stratify=arrays[1], random_state=seed
-    ), seed
+def split_by_hand(X, y):
+    """Rows to train with, in the order of X, and those held out: a quarter of each class."""
+    seed = 0  # an int is the seed itself
+    train, held_out = train_test_split(
+        np.arange(480), test_size=0.25, stratify=y, random_state=seed
+    )
+    return np.sort(train), held_out
 
 
-def share_of_hits(model, X, y):
+def tuned_by_hand(pruned, X, y, sample_weight=None):
+    options = {"epochs": 2, "batch_size": 60, "random_state": 0}
+    tuned = fine_tune(pruned, X, y, sample_weight=sample_weight, **options)
+    return reestimate_batch_norm(tuned, X, random_state=0)
+
+
+def accuracy(model, X, y):
     return (output(model, X).argmax(axis=1) == y).mean()
 
 
-def assert_same(one, other, but=()):
-    for field in fields(SweepResult):
-        if field.name not in but:
-            a, b = getattr(one, field.name), getattr(other, field.name)
-            np.testing.assert_array_equal(a, b, err_msg=field.name)
+def assert_same(one, other):
+    for name in vars(one):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
 
-# What is measured
+# Results
 
 
 def test_every_amount_has_its_row(sweep):
@@ -166,25 +167,14 @@ def test_costs_are_those_of_the_pruned_network(model, sweep):
     )
 
 
-def test_amount_zero_is_the_given_network(model, data, sweep):
-    X, y = data
-    (_, held_out), _ = split_by_hand(X, y)
-    assert sweep.accuracy_before[0] == share_of_hits(model, X[held_out], y[held_out])
-    assert sweep.parameters[0] == model.count_params()
-    assert sweep.macs[0] == model_cost(model).macs
-
-
 def test_accuracies_are_those_by_hand(model, data, sweep):
     X, y = data
-    (train, held_out), seed = split_by_hand(X, y)
+    train, held_out = split_by_hand(X, y)
     for i, amount in enumerate(AMOUNTS):
         pruned = prune_channels(model, amount)
-        assert sweep.accuracy_before[i] == share_of_hits(pruned, X[held_out], y[held_out])
-    train.sort()  # the order of the rows is that of X
-    pruned = prune_channels(model, 0.75)
-    tuned = fine_tune(pruned, X[train], y[train], epochs=2, batch_size=60, random_state=seed)
-    tuned = reestimate_batch_norm(tuned, X[train], random_state=seed)
-    assert sweep.accuracy[3] == share_of_hits(tuned, X[held_out], y[held_out])
+        assert sweep.accuracy_before[i] == accuracy(pruned, X[held_out], y[held_out])
+    tuned = tuned_by_hand(prune_channels(model, 0.75), X[train], y[train])
+    assert sweep.accuracy[3] == accuracy(tuned, X[held_out], y[held_out])
     assert sweep.accuracy[3] > sweep.accuracy_before[3]
 
 
@@ -206,19 +196,9 @@ def test_weights_of_samples_stay_with_their_samples(model, data):
     X, y = data
     weights = np.random.default_rng(0).exponential(size=480)
     found = pruning_sweep(model, X, y, [0], sample_weight=weights, **TUNED, **QUICK)
-    (train, held_out), seed = split_by_hand(X, y)
-    train.sort()
-    tuned = fine_tune(
-        model,
-        X[train],
-        y[train],
-        epochs=2,
-        batch_size=60,
-        sample_weight=weights[train],
-        random_state=seed,
-    )
-    tuned = reestimate_batch_norm(tuned, X[train], random_state=seed)
-    assert found.accuracy[0] == share_of_hits(tuned, X[held_out], y[held_out])
+    train, held_out = split_by_hand(X, y)
+    tuned = tuned_by_hand(model, X[train], y[train], weights[train])
+    assert found.accuracy[0] == accuracy(tuned, X[held_out], y[held_out])
 
 
 def test_without_epochs_nothing_is_done_after_pruning(model, data, sweep):
@@ -236,20 +216,18 @@ def test_amounts_are_sorted_and_made_unique(model, data):
     assert found.parameters[0] > found.parameters[1]
 
 
-def test_validation_data_is_measured_on_and_all_else_trained_with(model, data, timed):
+def test_validation_data_is_measured_on(model, data, timed):
     X, y = data
     wrong = (y[:100] + 1) % 3
     found = pruning_sweep(model, X, y, [0], validation_data=(X[:100], wrong), **UNTUNED)
     assert found.n_validation == 100
-    assert found.accuracy[0] == share_of_hits(model, X[:100], wrong)
-    # As many samples as there are, where a batch would be larger.
+    assert found.accuracy[0] == accuracy(model, X[:100], wrong)
     options = {**UNTUNED, "latency_batch_size": 256}
-    assert (
-        pruning_sweep(model, X, y, [0], validation_data=(X[:9], y[:9]), **options).batch_size == 9
-    )
+    found = pruning_sweep(model, X, y, [0], validation_data=(X[:9], y[:9]), **options)
+    assert found.batch_size == 9  # no more than there are
 
 
-def test_magnitude_leaves_the_shape_and_is_measured_compressed(model, data):
+def test_size_of_magnitude_pruning_is_compressed_bytes(model, data):
     found = pruning_sweep(model, *data, [0, 0.25, 0.5], "magnitude", **TUNED, **QUICK)
     assert (found.method, found.size_kind) == ("magnitude", "compressed_bytes")
     np.testing.assert_array_equal(found.size, found.compressed_bytes / 1e6)
@@ -261,20 +239,23 @@ def test_magnitude_leaves_the_shape_and_is_measured_compressed(model, data):
 
 
 @pytest.mark.parametrize("kind", ["dense_bytes", "compressed_bytes", "file_bytes"])
-def test_size_is_of_the_kind_that_was_asked_for(model, data, kind):
+def test_size_is_of_the_given_kind(model, data, kind):
     found = pruning_sweep(model, *data, [0], size=kind, **UNTUNED)
     assert found.size_kind == kind
     np.testing.assert_array_equal(found.size, getattr(found, kind) / 1e6)
 
 
 class Both:
-    """A method that is an object, with its parameters in its attributes."""
+    """A pruning method that is an object."""
 
     def __init__(self, round_to):
         self.round_to = round_to
 
+    def prune(self, model, amount):
+        return prune_channels(model, amount, round_to=self.round_to)
+
     def __call__(self, model, amount):
-        return prune_magnitude(prune_channels(model, amount, round_to=self.round_to), amount)
+        return prune_magnitude(self.prune(model, amount), amount)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +271,7 @@ class Both:
         (Both(1), "Both", "dense", (21, 11)),
     ],
 )
-def test_methods_of_the_users_own(model, data, method, name, kind, widths):
+def test_methods_that_are_functions_or_objects(model, data, method, name, kind, widths):
     found = pruning_sweep(model, *data, [0, 0.35], method, **UNTUNED)
     assert (found.method, found.size_kind) == (name, f"{kind}_bytes")
     np.testing.assert_array_equal(found.parameters, [parameters(32, 16), parameters(*widths)])
@@ -302,10 +283,23 @@ def test_one_column_is_the_probability_of_class_one(data):
     found = pruning_sweep(
         model, X, y, [0, 0.5], **{**TUNED, "fine_tune_epochs": 20, "learning_rate": 0.01}, **QUICK
     )
-    (_, held_out), _ = split_by_hand(X, y)
+    _, held_out = split_by_hand(X, y)
     hits = (output(model, X[held_out])[:, 0] > 0.5) == y[held_out]
     assert found.accuracy_before[0] == hits.mean()
     assert (found.accuracy > 0.9).all()
+
+
+def test_one_column_of_logits():
+    X = normal(400, 2)
+    y = (X[:, 0] > 0.1).astype(int)
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(16, "relu"), layers.Dense(1)])
+    model.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True))
+    model.fit(X, y, epochs=5, verbose=0)
+    sweep = pruning_sweep(
+        model, X, y, [0], fine_tune_epochs=0, validation_data=(X, y), random_state=0
+    )
+    expected = ((output(model, X)[:, 0] > 0) == y).mean()
+    assert sweep.accuracy[0] == expected
 
 
 def test_a_loss_for_one_hot_classes_takes_integers(model, data, sweep):
@@ -316,10 +310,10 @@ def test_a_loss_for_one_hot_classes_takes_integers(model, data, sweep):
     assert found.accuracy[0] == sweep.accuracy[0]
 
 
-# Nothing else changes, and nothing is said
+# Side effects
 
 
-def test_same_seed_same_accuracies_and_nothing_else_moves(model, data, sweep, capfd):
+def test_the_seed_decides_and_nothing_else_changes(model, data, sweep, capfd):
     X, y = data
     given = X.copy(), y.copy(), model.get_weights()
     states = random.getstate(), np.random.get_state()[1].copy()  # noqa: NPY002
@@ -335,12 +329,12 @@ def test_same_seed_same_accuracies_and_nothing_else_moves(model, data, sweep, ca
     assert capfd.readouterr() == ("", "")
 
 
-def test_tensorflow_does_not_complain_of_tracing_many_networks(model, data, caplog):
+def test_retracing_warnings_of_tensorflow_are_silenced(model, data, caplog):
     logger = logging.getLogger("tensorflow")
 
     def method(model, amount):
         logger.warning("%d out of the last 5 calls to f triggered tf.function retracing.", 5)
-        logger.warning("all else is said")
+        logger.warning("another warning")
         return prune_channels(model, amount)
 
     logger.addHandler(caplog.handler)
@@ -349,8 +343,8 @@ def test_tensorflow_does_not_complain_of_tracing_many_networks(model, data, capl
         logger.warning("5 out of the last 5 calls to f triggered tf.function retracing.")
     finally:
         logger.removeHandler(caplog.handler)
-    said = [record.getMessage()[:5] for record in caplog.records]
-    assert said in (["all e", "5 out"], ["all e", "all e", "5 out", "5 out"])  # as it propagates
+    starts = [record.getMessage()[:5] for record in caplog.records]
+    assert list(dict.fromkeys(starts)) == ["anoth", "5 out"]
 
 
 def test_another_seed_holds_out_other_samples(model, data):
@@ -361,7 +355,7 @@ def test_another_seed_holds_out_other_samples(model, data):
     assert len({tuple(accuracy) for accuracy in found}) > 1
 
 
-def test_a_bar_shows_progress_if_asked_for(model, data, capsys, tmp_path):
+def test_verbose_shows_a_progress_bar(model, data, capsys, tmp_path):
     path = tmp_path / "sweep.json"
     pruning_sweep(model, *data, [0, 0.5], path=path, verbose=1, **UNTUNED)
     out = capsys.readouterr().out
@@ -372,7 +366,7 @@ def test_a_bar_shows_progress_if_asked_for(model, data, capsys, tmp_path):
     assert "2/3" in capsys.readouterr().out  # what the file holds is done
 
 
-# The result
+# SweepResult
 
 
 def test_a_file_gives_the_same_result(sweep, tmp_path):
@@ -396,7 +390,7 @@ def test_frame_has_a_row_an_amount(sweep):
     np.testing.assert_array_equal(frame[["accuracy", "time", "size"]], sweep.y)
 
 
-def test_the_optimizer_takes_it_as_it_is(sweep):
+def test_the_optimizer_fits_its_curves(sweep):
     # Seconds and megabytes are far below one here, and so must be the widths of rewards.
     rewards = (
         AccuracyReward(),
@@ -413,55 +407,53 @@ def test_the_optimizer_takes_it_as_it_is(sweep):
         random_state=0,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CurveMisfitWarning)  # noise of the times
+        warnings.simplefilter("ignore", UserWarning)  # times are noisy, default widths too large
         optimizer.fit(sweep.X, sweep.y)
+        default = PruningAmountOptimizer(random_state=0).fit(sweep.X, sweep.y)
     assert optimizer.feasible_
     assert 0.5 - 1e-6 <= optimizer.best_amount_ <= 0.75
     np.testing.assert_allclose(optimizer.curves_["size"].predict(sweep.X), sweep.size)
     np.testing.assert_array_equal(optimizer.bounds_, [[0], [0.75]])
+    assert 0 <= default.best_amount_ <= 0.75
 
 
-def test_the_optimizers_defaults_take_it_too(sweep):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # curves and widths are the notebook's
-        optimizer = PruningAmountOptimizer(random_state=0).fit(sweep.X, sweep.y)
-    assert 0 <= optimizer.best_amount_ <= 0.75
+# Resumed sweeps
 
 
-# Stopped, and gone on with
+CALLS, FAILING = [], set()
 
 
-CALLS, CUT = [], set()
-
-
-def prune_until_cut(model, amount):
+def prune_or_fail(model, amount):
     CALLS.append(amount)
-    if amount in CUT:
+    if amount in FAILING:
         raise RuntimeError("power cut")
     return prune_channels(model, amount)
 
 
-def test_a_sweep_that_failed_goes_on_where_it_was(model, data, sweep, tmp_path):
+def test_a_sweep_that_failed_is_resumed(model, data, sweep, tmp_path):
     path = tmp_path / "sweep.json"
-    CALLS.clear()
-    CUT.add(0.5)
+
+    def calls_and_result():
+        CALLS.clear()
+        given = {"path": path, **TUNED, **QUICK}
+        return CALLS, pruning_sweep(model, *data, AMOUNTS, prune_or_fail, **given)
+
+    FAILING.add(0.5)
     with pytest.raises(RuntimeError, match="power cut"):
-        pruning_sweep(model, *data, AMOUNTS, prune_until_cut, path=path, **TUNED, **QUICK)
+        calls_and_result()
     assert CALLS == [0, 0.25, 0.5]
     half = SweepResult.load(path)
     np.testing.assert_array_equal(half.amounts, [0, 0.25])
-    CALLS.clear()
-    CUT.clear()
-    whole = pruning_sweep(model, *data, AMOUNTS, prune_until_cut, path=path, **TUNED, **QUICK)
-    assert CALLS == [0, 0.5, 0.75]  # the unpruned one once more: others are timed against it
+    FAILING.clear()
+    calls, whole = calls_and_result()
+    assert calls == [0, 0.5, 0.75]  # the unpruned one again: others are timed against it
     assert_same(whole, SweepResult.load(path))
     for name in (*MEASURED, *COUNTED):
         np.testing.assert_array_equal(getattr(whole, name), getattr(sweep, name), err_msg=name)
         np.testing.assert_array_equal(getattr(whole, name)[:2], getattr(half, name), err_msg=name)
     np.testing.assert_array_equal(whole.time[:2], half.time)
-    CALLS.clear()
-    again = pruning_sweep(model, *data, AMOUNTS, prune_until_cut, path=path, **TUNED, **QUICK)
-    assert CALLS == []
+    calls, again = calls_and_result()
+    assert calls == []
     assert_same(whole, again)
 
 
@@ -488,11 +480,11 @@ pruning_sweep(model, data["X"], data["y"], path=path, **options)
 """
 
 
-def test_a_killed_process_leaves_a_file_to_go_on_from(model, data, sweep, tmp_path):
+def test_the_sweep_of_a_killed_process_is_resumed(model, data, sweep, tmp_path):
     X, y = data
     options = {"amounts": AMOUNTS, **TUNED, **QUICK}
     np.savez(tmp_path / "data.npz", X=X, y=y)
-    # Compiled with what is another object in every process, and the loss that is the default.
+    # Compiled with objects that differ between processes, and the default loss.
     weights = model.get_weights()
     model = keras.models.clone_model(model)
     model.set_weights(weights)
@@ -518,7 +510,7 @@ def test_a_killed_process_leaves_a_file_to_go_on_from(model, data, sweep, tmp_pa
         np.testing.assert_array_equal(getattr(whole, name), getattr(sweep, name), err_msg=name)
 
 
-def test_more_amounts_are_added_and_fewer_are_looked_up(model, data, tmp_path):
+def test_more_amounts_are_added_and_fewer_are_read(model, data, tmp_path):
     path = tmp_path / "sweep.json"
     first = pruning_sweep(model, *data, [0, 0.5], path=path, **UNTUNED)
     more = pruning_sweep(model, *data, [0, 0.25, 0.75], path=path, **UNTUNED)
@@ -552,7 +544,7 @@ def test_another_machine_is_named_beside_the_first(model, data, tmp_path):
     [b"", b'{"format": "skprune sweep 1", "amou', b"[1, 2]", b'{"amounts": [0]}', b"\xff\xfe\x00"],
     ids=["empty", "truncated", "a list", "other keys", "no text"],
 )
-def test_a_file_that_is_no_sweep_is_refused_and_left(model, data, tmp_path, content):
+def test_a_file_that_is_no_sweep_is_refused_and_unchanged(model, data, tmp_path, content):
     path = tmp_path / "precious.json"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"precious\.json is not a sweep"):
@@ -563,17 +555,7 @@ def test_a_file_that_is_no_sweep_is_refused_and_left(model, data, tmp_path, cont
     assert os.listdir(tmp_path) == ["precious.json"]
 
 
-def test_every_truncation_is_refused(sweep, tmp_path):
-    path = tmp_path / "sweep.json"
-    sweep.save(path)
-    content = path.read_bytes()
-    for end in range(0, len(content), 97):
-        path.write_bytes(content[:end])
-        with pytest.raises(ValueError, match=r"sweep\.json is not a sweep"):
-            SweepResult.load(path)
-
-
-def test_a_file_of_another_sweep_is_refused_and_left(model, data, tmp_path):
+def test_a_file_of_another_sweep_is_refused_and_unchanged(model, data, tmp_path):
     X, y = data
     path = tmp_path / "precious.json"
     pruning_sweep(model, X, y, [0], path=path, **UNTUNED)
@@ -602,7 +584,7 @@ def test_a_file_of_another_sweep_is_refused_and_left(model, data, tmp_path):
     assert path.read_bytes() == content
 
 
-def test_what_differs_between_processes_is_no_part_of_the_fingerprint(model, data):
+def test_the_fingerprint_is_the_same_in_every_process(model, data):
     found = set()
     for _ in range(2):
         # A loss that is an object, and an optimizer whose name counts up.
@@ -612,6 +594,16 @@ def test_what_differs_between_processes_is_no_part_of_the_fingerprint(model, dat
         for method in (prune_channels, Both(4)):
             found.add((method, pruning_sweep(model, *data, [0], method, **UNTUNED).fingerprint))
     assert len({fingerprint for _, fingerprint in found}) == 2
+
+
+def test_bound_methods_are_distinguished(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(32), layers.Dense(2, "softmax")])
+    X, y = normal(40, 4), np.arange(40) % 2
+    path = tmp_path / "sweep.json"
+    given = {"fine_tune_epochs": 0, "random_state": 0, "latency_repeats": 1, "path": path}
+    pruning_sweep(model, X, y, [0, 0.4], Both(1).prune, **given)
+    with pytest.raises(ValueError, match="another network, other data or other settings"):
+        pruning_sweep(model, X, y, [0, 0.4], Both(16).prune, **given)
 
 
 # Wrong input
@@ -626,7 +618,6 @@ def test_what_differs_between_processes_is_no_part_of_the_fingerprint(model, dat
         ({"amounts": [[0, 0.5]]}, ValueError, r"a list of numbers; got an array of shape \(1, 2\)"),
         ({"amounts": []}, ValueError, "0 sample"),
         ({"amounts": "foo"}, ValueError, "amounts must be a list of numbers.* got 'foo'"),
-        ({"amounts": [0, 1j]}, ValueError, "amounts must be a list of numbers"),
         ({"amounts": 0.5}, ValueError, "amounts must be a list of numbers.* got 0.5"),
         ({"method": []}, ValueError, r"method must be one of .* got \[\]"),
         ({"size": np.array(["dense_bytes"])}, ValueError, "'size' .* a str among .* Got array"),
@@ -639,8 +630,6 @@ def test_what_differs_between_processes_is_no_part_of_the_fingerprint(model, dat
             ValueError,
             "'fine_tune_epochs' .* an int in the range .* Got 1.5",
         ),
-        ({"fine_tune_epochs": -1}, ValueError, "'fine_tune_epochs' .* int in the range .0, inf"),
-        ({"fine_tune_epochs": True}, ValueError, "'fine_tune_epochs' .* int in the range"),
         (
             {"latency_batch_size": 0},
             ValueError,
@@ -654,15 +643,12 @@ def test_what_differs_between_processes_is_no_part_of_the_fingerprint(model, dat
         ({"batch_size": 0}, ValueError, "'batch_size' .* int in the range .1, inf"),
         ({"learning_rate": -1}, ValueError, "'learning_rate' .* float in the range .0.0, "),
         ({"X": np.ones((480, 5))}, ValueError, r"X has samples of shape \(5,\), .* takes \(6,\)"),
-        ({"X": np.ones(480)}, ValueError, r"X has samples of shape \(\), .* takes \(6,\)"),
         ({"X": np.full((480, 6), np.nan)}, ValueError, "X contains NaN"),
         ({"y": np.zeros(479)}, ValueError, r"y must have shape \(480,\), as X has; got \(479,\)"),
         ({"y": np.eye(3)[np.zeros(480, int)]}, ValueError, r"y must have shape .* got \(480, 3\)"),
         ({"y": np.array(["cat"] * 480)}, ValueError, "y must hold classes as integers 0 to 2.*cat"),
         ({"y": np.full(480, 3)}, ValueError, r"integers 0 to 2, .* output; got \[3\]"),
-        ({"y": np.full(480, -1)}, ValueError, r"integers 0 to 2, .* output; got \[-1\]"),
         ({"y": np.full(480, 0.5)}, ValueError, r"integers 0 to 2, .* output; got \[0\.5\]"),
-        ({"validation_fraction": 0}, ValueError, r"validation_fraction must be .*\(0, 1\); got 0"),
         ({"validation_fraction": 1}, ValueError, r"validation_fraction must be .*\(0, 1\); got 1"),
         ({"validation_fraction": "0.5"}, ValueError, "validation_fraction must be a number"),
         ({"validation_data": np.ones((9, 6))}, ValueError, r"validation_data must be .* \(X, y\)"),
@@ -722,3 +708,9 @@ def test_wrong_models(data, make, message):
     X = [X, X[:, :2]] if make is two_inputs else X
     with pytest.raises(ValueError, match=message):
         pruning_sweep(make(), X, y, [0, 0.5], **UNTUNED)
+
+
+def test_models_that_cannot_be_counted_are_refused_before_training():
+    model = keras.Sequential([keras.Input((5, 3)), layers.LSTM(4), layers.Dense(2, "softmax")])
+    with pytest.raises(TypeError, match="lstm"):
+        pruning_sweep(model, normal(20, 5, 3), np.arange(20) % 2, [0, 0.5], "magnitude")
