@@ -186,6 +186,21 @@ def test_channels_that_are_added_are_one_group():
     assert second.sum() == 16  # 12, rounded up to a multiple of 8
 
 
+@pytest.mark.parametrize("nested", [True, False])
+def test_channels_that_enter_one_part_twice_are_one_group(nested):
+    """Also if this part, a nested model or a layer, has no weights."""
+    part = layers.Reshape((1, 16))
+    if nested:
+        part = keras.Sequential([keras.Input((16,)), layers.ReLU()])
+    x = keras.Input((6,))
+    a, b = (part(layers.Dense(16, name=name)(x)) for name in "ab")
+    y = layers.Dense(3)(layers.Concatenate()([layers.Flatten()(a), layers.Flatten()(b)]))
+    model = randomize(keras.Model(x, y))
+    pruned = prune_channels(model, {"a": 0.5})
+    assert pruned.get_layer("a").units == pruned.get_layer("b").units == 8
+    assert_same_outputs(pruned, masked_twin(model, pruned), data(5, 6))
+
+
 def test_channels_of_inputs_outputs_and_softmax_are_kept():
     x = keras.Input((8, 8, 3))
     free = layers.Conv2D(16, 3, padding="same", activation="relu", name="free")(x)
