@@ -287,7 +287,7 @@ def memory(n_members: int = 100) -> str:
 def _grow(seed: int) -> float:
     """Train one small member in this process, as an ensemble's worker does."""
     from skprune.ensemble import CNNSpace
-    from skprune.ensemble._data import SharedArrays
+    from skprune.ensemble._data import SharedSamples
     from skprune.ensemble._space import sample_members
     from skprune.ensemble._training import _train_here
 
@@ -296,7 +296,7 @@ def _grow(seed: int) -> float:
     plan = sample_members(CNNSpace.small(), seed + 1, 0)[seed]
     params = {"n_classes": 10, "offset": 5.0, "scale": 6.0, "epochs": 2, "batch_size": BATCH}
     with tempfile.TemporaryDirectory() as folder:
-        data = SharedArrays.write(folder, X=X, y=y[:300], held_out=np.zeros(300, bool))
+        data = SharedSamples.write(folder, [X, y[:300], None], np.zeros(300, bool))
         _train_here({**params, "architecture": plan.architecture, "random_state": plan.seed}, data)
     return resident_mib()
 

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -17,7 +17,7 @@ __all__ = [
     "PIXELS",
     "TRAINING_CONSTRAINTS",
     "Shape",
-    "SharedArrays",
+    "SharedSamples",
     "as_fitted_images",
     "as_images",
     "check_targets",
@@ -177,25 +177,28 @@ def validation_rows(y: np.ndarray, fraction: float | None, seed: int) -> np.ndar
 
 
 @dataclass(frozen=True)
-class SharedArrays:
-    """Arrays that worker processes map into memory, each a ``.npy`` file of a folder."""
+class SharedSamples:
+    """Training and validation samples in a folder, which worker processes map into memory."""
 
     folder: str
 
     @classmethod
-    def write(cls, folder: str, **arrays: np.ndarray | None) -> "SharedArrays":
-        """Write arrays by their names, leaving out those that are None."""
-        for name, array in arrays.items():
-            if array is not None:
-                np.save(os.path.join(folder, f"{name}.npy"), array)
+    def write(
+        cls, folder: str, arrays: Sequence[np.ndarray | None], held_out: np.ndarray
+    ) -> "SharedSamples":
+        """Write X, y and weights (or None) of the training and of the held-out samples."""
+        for part, rows in (("training", ~held_out), ("validation", held_out)):
+            for i, array in enumerate(arrays):
+                if array is not None and rows.any():
+                    np.save(os.path.join(folder, f"{part}_{i}.npy"), array[rows])
         return cls(folder)
 
-    def load(self, name: str) -> np.ndarray | None:
-        """Map one array into memory, read-only; None if there is none of that name."""
+    def load(self, part: str) -> list[np.ndarray]:
+        """X, y and, if there are any, weights of a part, read-only; nothing if it has no sample."""
         if not os.path.isdir(self.folder):
             raise FileNotFoundError(
                 f"the training data in {self.folder} cannot be seen by {platform.node()}. On a "
                 "cluster, set JOBLIB_TEMP_FOLDER to a folder that all its machines share."
             )
-        path = os.path.join(self.folder, f"{name}.npy")
-        return np.load(path, mmap_mode="r") if os.path.exists(path) else None
+        paths = (os.path.join(self.folder, f"{part}_{i}.npy") for i in range(3))
+        return [np.asarray(np.load(p, mmap_mode="r")) for p in paths if os.path.exists(p)]

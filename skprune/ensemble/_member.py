@@ -1,7 +1,7 @@
 """One member of a CNN ensemble; the only file that imports scikeras."""
 
 import time
-from typing import Any
+from collections import defaultdict
 
 import keras
 import numpy as np
@@ -65,13 +65,6 @@ class CNNMember(KerasClassifier):
         Height, width and channels of a sample.
     n_features_in_ : int
         Height of a sample, as scikeras has it.
-
-    Notes
-    -----
-    ``fit`` takes ``validation_data``, a tuple (X, y) or (X, y, sample_weight) for early stopping,
-    and further arguments of ``keras.Model.fit``. With any of these but ``callbacks``, or with a
-    callback for each batch, Keras's ``fit`` trains the network: the same steps in another order of
-    samples, more slowly.
     """
 
     # Saved files name the class by this module, which imports it without output.
@@ -143,7 +136,7 @@ class CNNMember(KerasClassifier):
         """A separate network with the same weights; the member itself does not change."""
         weights = self._arrays()
         with quiet_first_use():
-            model = self._build()
+            model = self._build(self.sample_shape_)
             model.set_weights(weights)
         return model
 
@@ -153,10 +146,10 @@ class CNNMember(KerasClassifier):
             raise NotFittedError("This CNNMember is not fitted yet; call fit before using it.")
         return weights if model is None else model.get_weights()
 
-    def _build(self) -> keras.Model:
+    def _build(self, sample_shape: tuple[int, int, int]) -> keras.Model:
         return build_cnn(
             self.architecture,
-            self.sample_shape_,
+            sample_shape,
             self.n_classes,
             offset=self.offset,
             scale=self.scale,
@@ -175,16 +168,19 @@ class CNNMember(KerasClassifier):
 
     def __setstate__(self, state):
         state = restored(state, type(self).__name__)
-        self.__init__(**state["params"])
-        if "weights" in state:
-            self._describe(state["input_shape"])
-            self._weights, self.history_ = state["weights"], state["history"]
+        params = state.pop("params")
+        member = type(self).from_weights(**state, **params) if state else type(self)(**params)
+        vars(self).update(vars(member))
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "CNNMember":
-        """The member that :meth:`__getstate__` describes, as a worker process returns it."""
-        member = cls.__new__(cls)
-        member.__setstate__(state)
+    def from_weights(cls, weights, history, input_shape, **params) -> "CNNMember":
+        """A fitted member from the results of training, without a Keras model.
+
+        ``weights`` are in the order of ``get_weights``; ``params`` are the constructor's.
+        """
+        member = cls(**params)
+        member._describe(input_shape)
+        member._weights, member.history_ = weights, history
         return member
 
     def _describe(self, sample_shape) -> None:
@@ -193,86 +189,140 @@ class CNNMember(KerasClassifier):
         self.n_features_in_ = self.sample_shape_[0]
         self.classes_ = np.arange(self.n_classes)
 
-    # Training, by fit and partial_fit of scikeras
+    # Training
 
-    def _validate_data(self, X=None, y=None, reset=False, y_numeric=False):
+    @property
+    def current_epoch(self) -> int:
+        """Number of epochs that the network has been trained for."""
+        return len(getattr(self, "history_", {}).get("loss", ()))
+
+    def fit(self, X, y, sample_weight=None, validation_data=None, **kwargs) -> "CNNMember":
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, channels)
+            Pixels. Images without their one channel, and flat rows of pixels, are accepted.
+        y : array-like of shape (n_samples,)
+            Labels in 0 ... n_classes - 1.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+        validation_data : tuple of (X, y) or (X, y, sample_weight), default=None
+            Samples for early stopping.
+        **kwargs
+            Further arguments of ``keras.Model.fit``. With any but ``callbacks``, or with a
+            callback for each batch, Keras's ``fit`` trains the network: the same steps in another
+            order of samples, more slowly.
+
+        Returns
+        -------
+        CNNMember
+            Itself.
+        """
+        kwargs["validation_data"] = validation_data
+        return super().fit(X, y, sample_weight=sample_weight, **kwargs)
+
+    def _validate_data(self, X=None, y=None, reset=False):
         """Samples as float32 images, of the shape of the first fit unless ``reset``; labels."""
         if X is not None:
-            X = check_array(X, dtype=np.float32, allow_nd=True, input_name="X", estimator=self)
-            if reset:
-                X = as_images(X, None)
-                self._describe(X.shape[1:])
-            else:
+            if not reset:
                 check_is_fitted(self)
-                X = as_fitted_images(X, self.sample_shape_, type(self).__name__)
+            X = self._images(X, None if reset else self.sample_shape_)
         if y is not None:
-            y = column_or_1d(y)
-        if X is not None and y is not None:
-            check_consistent_length(X, y)
+            y = column_or_1d(y) if X is None else self._codes(X, y)
         return X, y
+
+    def _images(self, X, shape):
+        """Samples as float32 images of a shape; None is that of the samples."""
+        X = check_array(X, dtype=np.float32, allow_nd=True, input_name="X", estimator=self)
+        return as_images(X, None) if shape is None else as_fitted_images(X, shape, "CNNMember")
+
+    def _codes(self, X, y):
+        """Labels as integers."""
+        y = column_or_1d(y)
+        check_consistent_length(X, y)
+        known = np.arange(self.n_classes)
+        if not np.isin(y, known).all():
+            unknown = np.setdiff1d(y, known)[:5].tolist()
+            raise ValueError(f"y must hold labels of 0 ... {self.n_classes - 1}; got {unknown}.")
+        return y.astype(np.intp)
 
     def _initialize(self, X, y=None):
         """Check the data of a first fit, and build the network; its layers have their own seeds."""
         X, y = self._validate_data(X, y, reset=True)
-        with quiet_first_use():
-            self.model_ = self._build()
+        self._set_new_network(X.shape[1:])
         return X, y
+
+    def _set_new_network(self, sample_shape) -> None:
+        with quiet_first_use():
+            model = self._build(sample_shape)
+        self._describe(sample_shape)
+        self.model_, self.history_ = model, {}
 
     def _fit(
         self, X, y, sample_weight, warm_start, epochs, initial_epoch,
         validation_data=None, callbacks=(), **kwargs,
     ):  # fmt: skip
-        """Train the network, from its present weights if ``warm_start``."""
-        self.classes_ = np.arange(self.n_classes)  # partial_fit may have been given others
-        if (warm_start or self.warm_start) and self.initialized_:
-            X, y = self._validate_data(X, y)
-        else:
-            X, y = self._initialize(X, y)
-        if not np.isin(y, self.classes_).all():
-            unknown = np.setdiff1d(y, self.classes_)[:5].tolist()
-            raise ValueError(f"y must hold labels of 0 ... {self.n_classes - 1}; got {unknown}.")
+        """Train the network, for fit and partial_fit of scikeras, once all arguments are checked.
+
+        With ``warm_start`` from its present weights, if it has any.
+        """
+        goes_on = self.initialized_ and (warm_start or self.warm_start)
+        X, y = self._validate_data(X, y, reset=not goes_on)
         if sample_weight is not None:
             X, y, sample_weight = self._validate_sample_weight(X, y, sample_weight)
-        model, callbacks = self.model_, list(callbacks)
-        if not model.compiled:
-            compile_cnn(model, keras.optimizers.Adam(self.architecture.learning_rate, name="adam"))
+        callbacks = list(callbacks)
         if validation_data is not None:
-            validation_X, *rest = validation_data
-            validation_X, _ = self._validate_data(validation_X)
+            validation_X, validation_y, *weights = validation_data
+            validation_X = self._images(validation_X, X.shape[1:])
             stopping = ValidationStopping(
-                self._probabilities, validation_X, *rest, patience=self.n_iter_no_change
+                self._probabilities,
+                validation_X,
+                self._codes(validation_X, validation_y),
+                *weights,
+                patience=self.n_iter_no_change,
             )
             callbacks = [stopping, *callbacks]
+        self.classes_ = np.arange(self.n_classes)  # partial_fit may have been given others
+        if not goes_on:
+            self._set_new_network(X.shape[1:])
+        model = self.model_
+        if not model.compiled:
+            compile_cnn(model, keras.optimizers.Adam(self.architecture.learning_rate, name="adam"))
         if kwargs or not runs_whole_epochs(callbacks):
-            make_training_state(model)
-            self._fit_callbacks, self._random_state = callbacks, self.random_state
-            try:
-                self._fit_keras_model(
-                    X, y, sample_weight, warm_start, epochs, initial_epoch, **kwargs
-                )
-            finally:
-                del self._fit_callbacks  # they hold the model and validation data
-            history = self.history_
-        else:
-            if self.verbose:
-                callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=_print_epoch))
-            n = len(X)
-            history = train_epochs(
-                model,
-                X,
-                y,
-                sample_weight,
-                epochs=range(initial_epoch, initial_epoch + epochs),
-                batch_size=n if self.batch_size == -1 else self.batch_size,
-                # Another seed than that of the initial weights.
-                order=lambda epoch: np.random.default_rng(
-                    [self.random_state, 1, epoch]
-                ).permutation(n),
-                callbacks=callbacks,
+            self._fit_by_keras(
+                X, y, sample_weight, warm_start, epochs, initial_epoch, callbacks, kwargs
             )
-            before = self.history_ if warm_start and initial_epoch else {}
-            history = {name: before.get(name, []) + history[name] for name in history}
-        self.history_ = dict(history)
+            return
+        if self.verbose:
+            callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=_print_epoch))
+        n = len(X)
+        history = train_epochs(
+            model,
+            X,
+            y,
+            sample_weight,
+            epochs=range(initial_epoch, initial_epoch + epochs),
+            batch_size=n if self.batch_size == -1 else self.batch_size,
+            # Another seed than that of the initial weights.
+            order=lambda epoch: np.random.default_rng([self.random_state, 1, epoch]).permutation(n),
+            callbacks=callbacks,
+        )
+        before = self.history_ if initial_epoch else {}
+        self.history_ = {name: before.get(name, []) + history[name] for name in history}
+
+    def _fit_by_keras(
+        self, X, y, sample_weight, warm_start, epochs, initial_epoch, callbacks, kwargs
+    ):
+        """Train by ``keras.Model.fit``, with the arguments that scikeras collects for it."""
+        make_training_state(self.model_)
+        self._fit_callbacks, self._random_state = callbacks, self.random_state
+        self.history_ = defaultdict(list, self.history_)
+        try:
+            self._fit_keras_model(X, y, sample_weight, warm_start, epochs, initial_epoch, **kwargs)
+        finally:
+            del self._fit_callbacks  # they hold the model and validation data
+            self.history_ = dict(self.history_)
 
     # Prediction
 

@@ -30,7 +30,7 @@ from ._data import (
     PIXELS,
     TRAINING_CONSTRAINTS,
     Shape,
-    SharedArrays,
+    SharedSamples,
     as_images,
     check_targets,
     pixel_statistics,
@@ -242,11 +242,9 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
         if memory.store_backend is not None:
             fingerprint = data_hash(images, codes, weights, held_out)
         self._phase("training networks", len(plans))
-        states: dict[int, dict[str, Any]] = {}
+        members: dict[int, Any] = {}
         with ScratchFolder() as scratch:
-            data = SharedArrays.write(
-                scratch.path, X=images, y=codes, sample_weight=weights, held_out=held_out
-            )
+            data = SharedSamples.write(scratch.path, [images, codes, weights], held_out)
             training = train_members(
                 plans,
                 params,
@@ -258,16 +256,23 @@ class RandomCNNEnsembleClassifier(ClassifierMixin, SkpruneEstimator):
                 n_jobs=self.n_jobs,
             )
             with closing(training):
-                for plan, state, seconds in training:
-                    states[plan.index] = state
+                for plan, (arrays, history), seconds in training:
+                    members[plan.index] = member_class.from_weights(
+                        arrays,
+                        history,
+                        sample_shape,
+                        architecture=plan.architecture,
+                        random_state=plan.seed,
+                        **params,
+                    )
                     self._step(f"network {plan.index}")
                     if self.verbose:
-                        line = _line(plan.index, state["history"], seconds)
-                        print(f"[{len(states)}/{len(plans)}] {line}", flush=True)
+                        line = _line(plan.index, history, seconds)
+                        print(f"[{len(members)}/{len(plans)}] {line}", flush=True)
         # Attributes are set last, so that a fit that fails changes nothing.
         self.seed_, self.classes_, self.sample_shape_ = seed, classes, sample_shape
         self._fitted_on_flat = X.ndim == 2
-        self.estimators_ = [member_class.from_state(states[plan.index]) for plan in plans]
+        self.estimators_ = [members[plan.index] for plan in plans]
         self.architectures_ = [plan.architecture for plan in plans]
         self.history_ = [member.history_ for member in self.estimators_]
         return self

@@ -26,6 +26,7 @@ from multiprocessing import resource_tracker
 from typing import Any
 
 import joblib
+import numpy as np
 from joblib.externals.loky.process_executor import (
     BrokenProcessPool,
     ProcessPoolExecutor,
@@ -35,35 +36,38 @@ from joblib.externals.loky.process_executor import (
 from .._keras import load_quietly, without_collector
 from ..exceptions import MemberTrainingError
 from ..utils import cached_call, check_cache_space, is_cached, streamed
-from ._data import SharedArrays
+from ._data import SharedSamples
 from ._space import MemberPlan
 
 __all__ = ["TRAINING_VERSION", "WorkerDiedError", "run_in_worker", "train_members"]
 
 # Goes into the key of cached members: to be raised when training changes its results.
-TRAINING_VERSION = 4
+TRAINING_VERSION = 3
 
 # Worker processes that a member may lose before it is given up.
 _MAX_DEATHS = 2
 
 
+# Weights, in the order of keras.Model.get_weights, and the history of training.
+Trained = tuple[list[np.ndarray], dict[str, list[float]]]
+
+
 def train_members(
     plans: list[MemberPlan],
     params: dict[str, Any],
-    data: SharedArrays,
+    data: SharedSamples,
     *,
     sample_shape: tuple[int, int, int],
     keras_backend: str,
     fingerprint: str | None,
     memory: joblib.Memory,
     n_jobs: int | None,
-) -> Iterator[tuple[MemberPlan, dict[str, Any], float]]:
-    """Train a CNNMember for each plan, the most expensive first; yield plan, state and seconds.
+) -> Iterator[tuple[MemberPlan, Trained, float]]:
+    """Train a CNNMember for each plan, the most expensive first; yield plan, result and seconds.
 
-    ``params`` are the parameters that all members share. ``data`` has ``X``, ``y``, ``held_out``
-    (True for validation samples) and, where there are any, ``sample_weight``; ``fingerprint``
-    stands for them in the keys of the cache. A state is that of ``CNNMember.__getstate__``, which
-    needs no Keras where it is only passed on.
+    ``params`` are the parameters that all members share; ``fingerprint`` stands for the data in the
+    keys of the cache. A result is weights and history: it needs no Keras where it is only passed
+    on, as on a cluster.
 
     A CacheError is raised before any member is trained if the disk of the cache has no room, and a
     MemberTrainingError if a member could not be trained; those trained before it are in the cache.
@@ -111,7 +115,7 @@ def _train_one(plan, params, data, keras_backend, memory, key):
     )
     for n_deaths in range(_MAX_DEATHS):
         try:
-            state = cached_call(memory, "network", key, train)
+            trained = cached_call(memory, "network", key, train)
             break
         except WorkerDiedError as error:
             # Out of memory, mostly: beside others that may have finished when it is tried again.
@@ -120,7 +124,7 @@ def _train_one(plan, params, data, keras_backend, memory, key):
                 raise _failure(plan, what, error) from error
         except Exception as error:
             raise _failure(plan, "training raised an error", error) from error
-    return plan, state, time.perf_counter() - start
+    return plan, trained, time.perf_counter() - start
 
 
 def _failure(plan: MemberPlan, what: str, error: Exception) -> MemberTrainingError:
@@ -130,8 +134,8 @@ def _failure(plan: MemberPlan, what: str, error: Exception) -> MemberTrainingErr
     )
 
 
-def _train_here(params: dict[str, Any], data: SharedArrays) -> dict[str, Any]:
-    """Train one member in this process, which is a worker; return its state."""
+def _train_here(params: dict[str, Any], data: SharedSamples) -> Trained:
+    """Train one member in this process, which is a worker."""
     # What Keras and TensorFlow import where it is there, and do without where it is not. Without
     # these, and the collector, their import takes two thirds of the time.
     others = ["jax"] if os.environ.get("KERAS_BACKEND") != "jax" else []
@@ -148,18 +152,12 @@ def _train_here(params: dict[str, Any], data: SharedArrays) -> dict[str, Any]:
 
         # TensorFlow's rewriting of the graph takes longer (0.12 s) than it saves.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    X, y, weights = (data.load(name) for name in ("X", "y", "sample_weight"))
-    held_out = data.load("held_out")
-
-    def rows(chosen):
-        return [part[chosen] for part in (X, y, weights) if part is not None]
-
-    validation = {"validation_data": rows(held_out)} if held_out.any() else {}
-    member = member_class(**params).fit(*rows(~held_out), **validation)
-    state = member.__getstate__()
+    validation = data.load("validation") or None
+    member = member_class(**params).fit(*data.load("training"), validation_data=validation)
+    trained = member.model_.get_weights(), member.history_
     del member
     keras.backend.clear_session()
-    return state
+    return trained
 
 
 @contextmanager

@@ -10,18 +10,14 @@ def member_by_its_last_layer(train, params, data, **options):
 
     from skprune.ensemble import CNNMember
 
-    X, y, weights = (data.load(name) for name in ("X", "y", "sample_weight"))
-    rows = ~data.load("held_out")
-    X, y, weights = (part if part is None else part[rows] for part in (X, y, weights))
-    member = CNNMember(**params).initialize(X, y)
-    model = member.model_
+    X, y, *weights = data.load("training")
+    model = CNNMember(**params).initialize(X, y).model_
     features = keras.Model(model.input, model.layers[-1].input)
-    fit_last_layer(model, features(np.asarray(X, np.float32), training=False), y, weights)
-    member.history_ = {}
-    return member.__getstate__()
+    fit_last_layer(model, features(np.asarray(X, np.float32), training=False), y, *weights)
+    return model.get_weights(), {}
 
 
-def fit_last_layer(model, features, codes, weights):
+def fit_last_layer(model, features, codes, weights=None):
     last = LogisticRegression(max_iter=200).fit(np.asarray(features), codes, weights)
     coef, intercept = last.coef_.T, last.intercept_
     if model.output_shape[-1] == 2:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skprune.ensemble._data import SharedArrays, as_images, pixel_statistics, validation_rows
+from skprune.ensemble._data import SharedSamples, as_images, pixel_statistics, validation_rows
 
 RNG = np.random.default_rng(0)
 
@@ -92,9 +92,16 @@ def test_a_small_fraction_still_holds_out_one_row():
     assert validation_rows(np.repeat([0, 1], 3), 0.01, 0).sum() == 1
 
 
-def test_shared_arrays_come_back(tmp_path):
-    X = RNG.integers(0, 256, (4, 2, 2, 1), dtype=np.uint8)
-    data = SharedArrays.write(str(tmp_path), X=X, sample_weight=None)
-    np.testing.assert_array_equal(data.load("X"), X)
-    assert data.load("X").dtype == np.uint8
-    assert data.load("sample_weight") is None
+def test_shared_samples_come_back(tmp_path):
+    X, y = RNG.integers(0, 256, (4, 2, 2, 1), dtype=np.uint8), np.arange(4)
+    held_out = np.array([False, True, False, False])
+    data = SharedSamples.write(str(tmp_path), [X, y, None], held_out)
+    for part, rows in (("training", ~held_out), ("validation", held_out)):
+        images, labels = data.load(part)
+        np.testing.assert_array_equal(images, X[rows])
+        np.testing.assert_array_equal(labels, y[rows])
+        assert images.dtype == np.uint8
+    (tmp_path / "all").mkdir()
+    data = SharedSamples.write(str(tmp_path / "all"), [X, y, y / 4], np.zeros(4, dtype=bool))
+    assert len(data.load("training")) == 3
+    assert data.load("validation") == []

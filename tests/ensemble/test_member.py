@@ -12,7 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skprune import PrunedCNNClassifier, SOCPEnsemblePruner
-from skprune.ensemble import CNNSpace
+from skprune.ensemble import CNNArchitecture, CNNSpace, ConvBlock
 
 pytestmark = pytest.mark.keras
 
@@ -99,6 +99,52 @@ def test_one_member_by_itself(digits):
     assert len(first.history_["loss"]) == 1
     np.testing.assert_array_equal(first.predict(flat), first.predict_proba(flat).argmax(axis=1))
     assert not np.array_equal(copy.model_.get_weights()[0], member.model_.get_weights()[0])
+
+
+def wrong_fits():
+    X, y = np.zeros((4, 6, 6, 1)), np.array([0, 1, 0, 1])
+    yield "labels of 0 ... 1; got \\[5, 6\\]", (X, y + 5), {}
+    yield "labels of 0 ... 1; got \\['a'\\]", (X, np.array(["a"] * 4)), {}
+    yield "inconsistent numbers", (X, y[:3]), {}
+    yield "sample_weight", (X, y, np.ones(3)), {}
+    yield "non-zero number", (X, y, np.zeros(4)), {}
+    yield "NaN", (X + np.nan, y), {}
+    yield r"shape \(5, 6, 1\)", (X, y), {"validation_data": (X[:, 1:], y)}
+    yield "got \\[7\\]", (X, y), {"validation_data": (X, y + 7 * (y > 0) - (y > 0))}
+    yield "not enough values", (X, y), {"validation_data": (X,)}
+
+
+@pytest.mark.parametrize(("words", "data", "options"), list(wrong_fits()))
+def test_a_fit_that_is_refused_changes_nothing(words, data, options):
+    from skprune.ensemble import CNNMember
+
+    member = CNNMember(CNNArchitecture((ConvBlock((2, 2), "max"),), 4, 0.0, 1e-2), 2, epochs=1)
+    with pytest.raises(ValueError, match=words):
+        member.fit(*data, **options)
+    with pytest.raises(NotFittedError):
+        pickle.loads(pickle.dumps(member)).predict(data[0])
+    X, y = np.random.default_rng(0).random((4, 6, 6, 1)), [0, 1, 0, 1]
+    before = member.fit(X, y, None, (X, [True, False, True, False])).predict_proba(X)
+    with pytest.raises(ValueError, match=words):
+        member.fit(*data, **options)
+    np.testing.assert_array_equal(member.predict_proba(X), before)
+    assert len(pickle.loads(pickle.dumps(member)).history_["val_loss"]) == 1
+
+
+def test_an_initialized_member_is_pickled_and_trained_on(digits):
+    from skprune.ensemble import CNNMember
+
+    X, y = digits
+    architecture = CNNArchitecture((ConvBlock((2, 2), "max"),), 4, 0.0, 1e-2)
+    member = CNNMember(architecture, 3, epochs=1).initialize(X, y)
+    with pytest.raises(ValueError, match=r"labels of 0 ... 2"):
+        clone(member).initialize(X, y + 7)
+    copy = pickle.loads(pickle.dumps(member))
+    np.testing.assert_array_equal(copy.predict_proba(X), member.predict_proba(X))
+    assert len(copy.partial_fit(X, y).history_["loss"]) == 1
+    # Keras's fit adds measures that the history did not have.
+    history = copy.partial_fit(X, y, validation_split=0.2).history_
+    assert (len(history["loss"]), len(history["val_loss"])) == (2, 1)
 
 
 FRESH = """
