@@ -2,9 +2,17 @@
 
 from typing import Any
 
+from ._data import PIXELS as PIXELS
+from ._data import TRAINING_CONSTRAINTS as TRAINING_CONSTRAINTS
+from ._data import Shape as Shape
+from ._data import check_targets as check_targets
+from ._data import pixel_statistics as pixel_statistics
+from ._data import validation_rows as validation_rows
 from ._random_cnn import RandomCNNEnsembleClassifier
 from ._space import CNNArchitecture, CNNSpace, ConvBlock
+from ._space import check_architecture as check_architecture
 
+# A name that is imported as itself is for other subpackages.
 __all__ = [
     "CNNArchitecture",
     "CNNSpace",

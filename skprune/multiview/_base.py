@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils import assert_all_finite, check_array, check_X_y
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..ensemble._data import PIXELS, check_targets
+from ..ensemble import PIXELS, check_targets
 from ..utils import SkpruneEstimator, refuse_multilabel
 from ._data import ViewSamples, as_mask, as_views, check_same_views, fill_missing
 
@@ -34,6 +34,7 @@ class MultiViewClassifier(ClassifierMixin, SkpruneEstimator):
     ) -> tuple[ViewSamples, NDArray]:
         """The samples of positive weight, and the sorted labels of all samples."""
         refuse_multilabel(y)
+        validate_data(BaseEstimator(), X, skip_check_array=True)  # names of columns are all strings
         pixels, y = check_X_y(
             X, y, allow_nd=True, dtype=PIXELS, ensure_all_finite=False, estimator=self
         )

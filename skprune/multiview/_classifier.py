@@ -8,9 +8,15 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from .._keras import load_quietly, quiet_first_use
-from ..ensemble import CNNArchitecture, ConvBlock
-from ..ensemble._data import TRAINING_CONSTRAINTS, Shape, pixel_statistics, validation_rows
-from ..ensemble._space import check_architecture
+from ..ensemble import (
+    TRAINING_CONSTRAINTS,
+    CNNArchitecture,
+    ConvBlock,
+    Shape,
+    check_architecture,
+    pixel_statistics,
+    validation_rows,
+)
 from ..utils import Number, StrOptions, integer_seed, reports_progress
 from ._base import MultiViewClassifier
 from ._towers import ViewNetworks, assemble

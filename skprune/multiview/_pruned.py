@@ -13,10 +13,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from ..amount import MonotoneCurve, importance_inverse_amounts, normalize_importance
-from ..compression._auto_amount import TOLERANCE
-from ..compression._bench import covering
-from ..compression._checks import PRUNING_CONSTRAINTS, check_memory
-from ..compression._kept_model import KeptModel
+from ..compression import PRUNING_CONSTRAINTS, TOLERANCE, KeptModel, check_memory, covering
 from ..exceptions import InfeasibleLimitsWarning
 from ..sparsity import SweepResult, check_amounts, held_out_rows
 from ..utils import (

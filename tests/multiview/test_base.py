@@ -206,6 +206,14 @@ def test_masks_are_routed(unfitted, data, mask):
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+def test_names_of_columns_are_checked_before_training(capsys):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(np.random.default_rng(0).random((20, 32)), columns=["a", *range(31)])
+    with pytest.raises(TypeError, match="Feature names are only supported"):
+        make(view_shape=(2, 4, 4), verbose=1).fit(frame, np.arange(20) % 2)
+    assert capsys.readouterr().out == ""
+
+
 def test_one_class_is_named():
     with pytest.raises(ValueError, match="one class"):
         make().fit(np.zeros((6, 2, 4, 4)), np.zeros(6))

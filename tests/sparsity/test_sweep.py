@@ -382,6 +382,16 @@ def test_a_file_gives_the_same_result(sweep, tmp_path):
     assert os.listdir(path.parent) == ["sweep.json"]
 
 
+def test_every_truncation_is_refused(sweep, tmp_path):
+    path = tmp_path / "sweep.json"
+    sweep.save(path)
+    whole = path.read_bytes()
+    for n in range(0, len(whole), 97):
+        path.write_bytes(whole[:n])
+        with pytest.raises(ValueError, match=r"sweep\.json is not a sweep"):
+            SweepResult.load(path)
+
+
 def test_frame_has_a_row_an_amount(sweep):
     pytest.importorskip("pandas")
     frame = sweep.to_frame()
