@@ -84,9 +84,8 @@ def rebuild(model: Any, channel_map: ChannelMap, kept: NDArray[np.bool_]) -> Any
     for layer, copy in pairs:
         copy.set_weights(weights_of(layer))
     for layer in new_model._flatten_layers():
-        if hasattr(
-            layer, "finalize_state"
-        ):  # preprocessing uses values that are computed from weights
+        # Preprocessing layers keep values that are computed from their weights.
+        if hasattr(layer, "finalize_state"):
             layer.finalize_state()
     if model.compiled:
         _compile_alike(model, new_model)
