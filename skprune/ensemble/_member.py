@@ -220,7 +220,10 @@ class CNNMember(KerasClassifier):
             Itself.
         """
         kwargs["validation_data"] = validation_data
-        return super().fit(X, y, sample_weight=sample_weight, **kwargs)
+        try:
+            return super().fit(X, y, sample_weight=sample_weight, **kwargs)
+        finally:  # scikeras sets them to None before any check
+            self.classes_ = np.arange(self.n_classes)
 
     def _validate_data(self, X=None, y=None, reset=False):
         """Samples as float32 images, of the shape of the first fit unless ``reset``; labels."""

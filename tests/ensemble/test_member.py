@@ -128,6 +128,7 @@ def test_a_fit_that_is_refused_changes_nothing(words, data, options):
     with pytest.raises(ValueError, match=words):
         member.fit(*data, **options)
     np.testing.assert_array_equal(member.predict_proba(X), before)
+    np.testing.assert_array_equal(member.predict(X), before.argmax(axis=1))
     assert len(pickle.loads(pickle.dumps(member)).history_["val_loss"]) == 1
 
 
