@@ -8,6 +8,7 @@ from ._data import Shape as Shape
 from ._data import check_targets as check_targets
 from ._data import pixel_statistics as pixel_statistics
 from ._data import validation_rows as validation_rows
+from ._data import with_channels as with_channels
 from ._random_cnn import RandomCNNEnsembleClassifier
 from ._space import CNNArchitecture, CNNSpace, ConvBlock
 from ._space import check_architecture as check_architecture

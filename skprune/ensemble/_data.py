@@ -23,6 +23,7 @@ __all__ = [
     "check_targets",
     "pixel_statistics",
     "validation_rows",
+    "with_channels",
 ]
 
 #: Pixel types that are kept; all others become the first.
@@ -87,35 +88,41 @@ def check_targets(
 
 
 def as_images(X: np.ndarray, image_shape: tuple[int, ...] | None) -> np.ndarray:
-    """View samples of shape (n, h, w), (n, h, w, c) or (n, features) as (n, h, w, c).
+    """View samples of shape (n, h, w), (n, h, w, c) or (n, features) as (n, h, w, c)."""
+    return with_channels(X, image_shape, "image_shape", ("height", "width"))
 
-    Flat samples without ``image_shape`` are one row of pixels each, (n, 1, features, 1).
+
+def with_channels(
+    X: np.ndarray, shape: tuple[int, ...] | None, parameter: str, axes: tuple[str, ...]
+) -> np.ndarray:
+    """View samples of shape (n, *axes), (n, *axes, c) or (n, features) as (n, *axes, c).
+
+    ``shape`` is the value of a parameter: the lengths of the axes, with or without channels. Flat
+    samples without it are one row of pixels each; other axes have length 1.
     """
-    wanted = None if image_shape is None else tuple(int(side) for side in image_shape)
-    if wanted is not None and len(wanted) == 2:
-        wanted = (*wanted, 1)
+    given = () if shape is None else tuple(int(side) for side in shape)
+    wanted = (*given, 1) if len(given) == len(axes) else given
     if X.ndim == 2:
-        if wanted is None:
-            wanted = (1, X.shape[1], 1)
+        wanted = wanted or (*[1] * (len(axes) - 1), X.shape[1], 1)
         if X.shape[1] != np.prod(wanted):
             raise ValueError(
-                f"image_shape={tuple(image_shape)} has {np.prod(wanted)} pixels, but X has "
-                f"{X.shape[1]} features; give X with {np.prod(wanted)} features, or the "
-                "image_shape of its rows."
+                f"{parameter}={given} has {np.prod(wanted)} pixels, but X has {X.shape[1]} "
+                f"features; give X with {np.prod(wanted)} features, or the {parameter} of its rows."
             )
         return X.reshape(len(X), *wanted)
-    if X.ndim not in (3, 4):
+    if X.ndim not in (len(axes) + 1, len(axes) + 2):
+        names = ", ".join(axes)
         raise ValueError(
-            "X must have the shape (n, height, width), (n, height, width, channels) or "
-            f"(n, features), got {X.ndim} dimensions: {X.shape}."
+            f"X must have the shape (n, {names}), (n, {names}, channels) or (n, features), got "
+            f"{X.ndim} dimensions: {X.shape}."
         )
-    images = X.reshape(*X.shape, 1) if X.ndim == 3 else X
+    images = X.reshape(*X.shape, 1) if X.ndim == len(axes) + 1 else X
     if 0 in images.shape:
         raise ValueError(f"X has no pixels: its shape is {X.shape}.")
-    if wanted is not None and images.shape[1:] != wanted:
+    if wanted and images.shape[1:] != wanted:
         raise ValueError(
-            f"image_shape={tuple(image_shape)}, but the samples of X have the shape "
-            f"{X.shape[1:]}; leave image_shape out, or make the two equal."
+            f"{parameter}={given}, but the samples of X have the shape {X.shape[1:]}; leave "
+            f"{parameter} out, or make the two equal."
         )
     return images
 

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..ensemble import with_channels
+
 __all__ = ["ViewSamples", "as_mask", "as_views", "check_same_views", "fill_missing"]
 
 
@@ -50,30 +52,7 @@ class ViewSamples:
 
 def as_views(X: NDArray, view_shape: tuple[int, ...] | None) -> NDArray:
     """Samples (n, V, h, w), (n, V, h, w, c) or (n, features) as (n, V, h, w, c)."""
-    shape = () if view_shape is None else tuple(int(side) for side in view_shape)
-    wanted = (*shape, 1) if len(shape) == 3 else shape
-    if X.ndim == 2:
-        wanted = wanted or (1, 1, X.shape[1], 1)  # one view of one row of pixels
-        if X.shape[1] != np.prod(wanted):
-            raise ValueError(
-                f"view_shape={shape} has {np.prod(wanted)} pixels, but X has {X.shape[1]} "
-                f"features; give X with {np.prod(wanted)} features, or the view_shape of its rows."
-            )
-        return X.reshape(len(X), *wanted)
-    if X.ndim not in (4, 5):
-        raise ValueError(
-            "X must have the shape (n, views, height, width), (n, views, height, width, channels) "
-            f"or (n, features), got {X.ndim} dimensions: {X.shape}."
-        )
-    images = X.reshape(*X.shape, 1) if X.ndim == 4 else X
-    if 0 in images.shape:
-        raise ValueError(f"X has no pixels: its shape is {X.shape}.")
-    if wanted and images.shape[1:] != wanted:
-        raise ValueError(
-            f"view_shape={shape}, but the samples of X have the shape {X.shape[1:]}; leave "
-            "view_shape out, or make the two equal."
-        )
-    return images
+    return with_channels(X, view_shape, "view_shape", ("views", "height", "width"))
 
 
 def check_same_views(images: NDArray, fitted: tuple[int, ...], name: str) -> None:
