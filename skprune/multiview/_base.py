@@ -10,7 +10,7 @@ from sklearn.utils import assert_all_finite, check_array, check_X_y
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..ensemble import PIXELS, check_targets
-from ..utils import SkpruneEstimator, refuse_multilabel
+from ..utils import SkpruneEstimator, refuse_multilabel, unfreeze
 from ._data import ViewSamples, as_mask, as_views, check_same_views, fill_missing
 
 __all__ = ["MultiViewClassifier"]
@@ -26,8 +26,9 @@ class MultiViewClassifier(ClassifierMixin, SkpruneEstimator):
 
     @property
     def _given_view_shape(self) -> tuple[int, ...] | None:
-        """The parameter ``view_shape``."""
-        raise NotImplementedError
+        """The parameter ``view_shape``, of this classifier or of the one that it prunes."""
+        shape: tuple[int, ...] | None = unfreeze(getattr(self, "estimator", self)).view_shape
+        return shape
 
     def _check_samples(
         self, X: Any, y: Any, sample_weight: Any, mask: Any

@@ -252,10 +252,6 @@ class MultiViewCNNClassifier(MultiViewClassifier):
         check_is_fitted(self)
         return self._networks.model()
 
-    @property
-    def _given_view_shape(self) -> tuple[int, ...] | None:
-        return self.view_shape
-
     def __skprune_training_key__(self) -> str:
         # Key of a pruner's cache of trained ensembles.
         import keras
@@ -314,7 +310,7 @@ class MultiViewCNNClassifier(MultiViewClassifier):
         self._phase("training", int(self.epochs))
         training = load_quietly("skprune.multiview._training")
         networks = _build(plan)
-        history = training.train_networks(
+        epochs = training.train_networks(
             networks,
             train,
             validation,
@@ -323,8 +319,15 @@ class MultiViewCNNClassifier(MultiViewClassifier):
             batch_size=int(self.batch_size),
             patience=self.n_iter_no_change,
             seed=seed,
-            report=self._report_epoch,
         )
+        history: dict[str, list[float]] = {}
+        for epoch, (logs, seconds) in enumerate(epochs):
+            for name, value in logs.items():
+                history.setdefault(name, []).append(value)
+            self._step(f"epoch {epoch}")
+            if self.verbose:
+                measures = ", ".join(f"{name} {value:.4f}" for name, value in logs.items())
+                print(f"[{epoch + 1}/{self.epochs}] {seconds:.1f} s, {measures}", flush=True)
         importances = None
         if len(validation) and self.n_importance_repeats:
             importances = training.validation_importance(
@@ -345,9 +348,3 @@ class MultiViewCNNClassifier(MultiViewClassifier):
     def _check_parameters(self) -> None:
         self._validate_params()
         check_architecture(self.architecture)
-
-    def _report_epoch(self, epoch: int, logs: dict[str, float], seconds: float) -> None:
-        self._step(f"epoch {epoch}")
-        if self.verbose:
-            measures = ", ".join(f"{name} {value:.4f}" for name, value in logs.items())
-            print(f"[{epoch + 1}/{self.epochs}] {seconds:.1f} s, {measures}", flush=True)

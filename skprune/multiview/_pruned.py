@@ -217,11 +217,6 @@ class PrunedMultiViewClassifier(MultiViewClassifier):
         networks: ViewNetworks = self._networks.get()
         return networks
 
-    @property
-    def _given_view_shape(self) -> tuple[int, ...] | None:
-        shape: tuple[int, ...] | None = unfreeze(self.estimator).view_shape
-        return shape
-
     @reports_progress(4)
     def fit(
         self,

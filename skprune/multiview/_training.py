@@ -1,7 +1,7 @@
 """Training a network of several views in this process, and the importance of its views."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,13 +28,11 @@ def train_networks(
     batch_size: int,
     patience: int | None,
     seed: int,
-    report: Callable[[int, dict[str, float], float], None],
-) -> dict[str, list[float]]:
-    """Train in place without global random state, and return the history.
+) -> Iterator[tuple[dict[str, float], float]]:
+    """Train in place without global random state; yield the measures and seconds of each epoch.
 
     Training stops after ``patience`` epochs without a lower validation loss (None: never), and the
-    weights of the best epoch are kept. ``report`` is called after each epoch with its number from
-    0, its measures and its seconds.
+    weights of the best epoch are kept.
     """
     model = assemble(networks, train.images.shape[1:])
     compile_cnn(model, keras_adam(learning_rate))
@@ -51,21 +49,17 @@ def train_networks(
         stopping.set_model(model)
     # Another seed than that of the initial weights.
     rng = np.random.default_rng([seed, 1])
-    history: dict[str, list[float]] = {}
     model.stop_training = False
     for epoch in range(epochs):
         start = time.perf_counter()
         logs = _run_epoch(model, train, rng.permutation(len(train)), batch_size)
         if stopping is not None:
             stopping.on_epoch_end(epoch, logs)
-        for name, value in logs.items():
-            history.setdefault(name, []).append(value)
-        report(epoch, logs, time.perf_counter() - start)
+        yield logs, time.perf_counter() - start
         if model.stop_training:
             break
     if stopping is not None:
         stopping.on_train_end()
-    return history
 
 
 def _run_epoch(

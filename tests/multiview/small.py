@@ -96,4 +96,4 @@ def train_the_head_only(networks, train, validation, **options):
 
     pooled = pool_views(*view_features(networks, train.images, train.mask), networks.pooling)
     fit_last_layer(networks.head, pooled, train.y, train.weights)
-    return {}
+    return ()
